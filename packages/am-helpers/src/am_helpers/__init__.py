@@ -1,0 +1,1 @@
+"""Reusable schemas, pipes, waiting, history and diagrams for asyncmachine."""

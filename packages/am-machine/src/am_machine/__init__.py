@@ -1,0 +1,1 @@
+"""A clock-based, relational, multi-state machine on trio."""

@@ -1,0 +1,1 @@
+"""Transparent RPC for asyncmachine: remote machines that feel local."""
