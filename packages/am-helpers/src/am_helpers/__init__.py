@@ -1,1 +1,113 @@
-"""Reusable schemas, pipes, waiting, history and diagrams for asyncmachine."""
+"""Reusable schemas, pipes, waiting, history and diagrams for asyncmachine.
+
+Everything here is built on the public names of `am_machine` and works on any `am.MachineApi`, local or
+remote. ``import am_helpers`` loads am_machine only.
+"""
+
+from __future__ import annotations
+
+from ._calls import add_async as add_async
+from ._calls import add_sync as add_sync
+from ._calls import ask_add as ask_add
+from ._calls import ask_remove as ask_remove
+from ._calls import cant_add as cant_add
+from ._calls import cant_remove as cant_remove
+from ._calls import remove_multi as remove_multi
+from ._calls import remove_sync as remove_sync
+from ._calls import result_to_err as result_to_err
+from ._cond import Cond as Cond
+from ._disposal import DisposedHandlers as DisposedHandlers
+from ._disposal import dispose as dispose
+from ._disposal import on_dispose as on_dispose
+from ._errors import CanceledError as CanceledError
+from ._errors import ConnectingError as ConnectingError
+from ._errors import DisposedError as DisposedError
+from ._errors import HelpersError as HelpersError
+from ._errors import HistoryError as HistoryError
+from ._errors import LoopError as LoopError
+from ._errors import MachineError as MachineError
+from ._errors import PipeError as PipeError
+from ._errors import PipeLoopError as PipeLoopError
+from ._errors import PipeRefusedError as PipeRefusedError
+from ._errors import QueryError as QueryError
+from ._errors import RendererMissingError as RendererMissingError
+from ._errors import WaitTimeoutError as WaitTimeoutError
+from ._names import handler_to_state as handler_to_state
+from ._names import implements as implements
+from ._pipe import Pipe as Pipe
+from ._pipe import Route as Route
+from ._pipe import pipes_of as pipes_of
+from ._pipes import bind as bind
+from ._pipes import bind_any as bind_any
+from ._pipes import bind_connected as bind_connected
+from ._pipes import bind_err as bind_err
+from ._pipes import bind_many as bind_many
+from ._pipes import bind_ready as bind_ready
+from ._pipes import bind_start as bind_start
+from ._pipes import sync as sync
+from ._schemas import Basic as Basic
+from ._schemas import Connected as Connected
+from ._schemas import ConnPool as ConnPool
+from ._schemas import Disposed as Disposed
+from ._schemas import add_err_connecting as add_err_connecting
+from ._waiting import FnWait as FnWait
+from ._waiting import activations as activations
+from ._waiting import group_when as group_when
+from ._waiting import interval as interval
+from ._waiting import wait_for_all as wait_for_all
+from ._waiting import wait_for_any as wait_for_any
+from ._waiting import when_fn as when_fn
+
+__all__ = [
+    "Basic",
+    "CanceledError",
+    "Cond",
+    "ConnPool",
+    "Connected",
+    "ConnectingError",
+    "Disposed",
+    "DisposedError",
+    "DisposedHandlers",
+    "FnWait",
+    "HelpersError",
+    "HistoryError",
+    "LoopError",
+    "MachineError",
+    "Pipe",
+    "PipeError",
+    "PipeLoopError",
+    "PipeRefusedError",
+    "QueryError",
+    "RendererMissingError",
+    "Route",
+    "WaitTimeoutError",
+    "activations",
+    "add_async",
+    "add_err_connecting",
+    "add_sync",
+    "ask_add",
+    "ask_remove",
+    "bind",
+    "bind_any",
+    "bind_connected",
+    "bind_err",
+    "bind_many",
+    "bind_ready",
+    "bind_start",
+    "cant_add",
+    "cant_remove",
+    "dispose",
+    "group_when",
+    "handler_to_state",
+    "implements",
+    "interval",
+    "on_dispose",
+    "pipes_of",
+    "remove_multi",
+    "remove_sync",
+    "result_to_err",
+    "sync",
+    "wait_for_all",
+    "wait_for_any",
+    "when_fn",
+]

@@ -1,0 +1,256 @@
+"""The pipe: final handlers on a source machine that mutate a target machine.
+
+Rules of this file
+* A mutation is a plain call and never awaited: a local target runs or queues it at once, a remote one
+  buffers it, so a handler of the source never waits for a network.
+* A pipe forwards nothing any more once the running mutation came through `MAX_HOPS` machines. That is
+  what ends a ring of pipes on multi states; other rings end because an active state is not entered again.
+* Errors which a pipe itself reports are never reported about in turn, else a broken error pipe would
+  feed itself forever.
+* The source's binding keeps a pipe alive; a target does not keep its pipes, nor their sources, alive.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from weakref import WeakKeyDictionary, WeakSet
+
+import am_machine as am
+
+from ._errors import MachineError, PipeError, PipeLoopError, PipeRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+MAX_HOPS = 32
+"""How many machines a mutation may travel through by pipes."""
+
+RouteKind: TypeAlias = Literal["add", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path of a pipe; ``Any`` stands for all states at once."""
+
+    kind: RouteKind
+    source_state: str
+    target_state: str
+
+
+class Pipe:
+    """A live connection from one machine's states to another's; made by the ``bind…`` functions."""
+
+    __slots__ = ("__weakref__", "_binding", "id", "routes", "source", "target")
+
+    def __init__(
+        self,
+        source: am.MachineApi,
+        target: am.MachineApi,
+        handlers: Mapping[str, list[Callable[[Pipe, am.Event], None]]],
+        routes: Iterable[Route],
+    ) -> None:
+        self.id = secrets.token_hex(4)
+        self.source = source
+        self.target = target
+        self.routes = tuple(routes)
+        bound = {name: _bound_to(self, steps) for name, steps in handlers.items()}
+        self._binding: am.Binding | None = source.bind(bound, name=f"pipe-{self.id}")
+        _ends(source).pipes.add(self)
+        _ends(target).pipes.add(self)
+        for route in self.routes:
+            source.sem_log.pipe_out(route.kind, route.source_state, target.id)
+            target.sem_log.pipe_in(route.kind, route.target_state, source.id)
+
+    def __repr__(self) -> str:
+        return f"<Pipe {self.id} {self.source.id} -> {self.target.id}>"
+
+    @property
+    def attached(self) -> bool:
+        """Whether the pipe still forwards."""
+        return self._binding is not None
+
+    def detach(self) -> None:
+        """Stop forwarding, from the next handler on. Calling it again does nothing."""
+        if self._binding is None:
+            return
+        self._binding.detach()
+        self._binding = None
+        for end in (self.source, self.target):
+            _ends(end).pipes.discard(self)
+        _drop_entries(self.source, self.target)
+
+    def report(self, event: am.Event, error: PipeError | TypeError) -> None:
+        """Add an error of the pipe to its source, unless the transition was made by such an error."""
+        if not isinstance(event.mutation.args.get("err"), PipeError):
+            self.source.add_err(error)
+
+    def passes(self, event: am.Event) -> bool:
+        """Tell whether the target is there and the mutation has not travelled too far."""
+        if self.target.disposed:
+            return False
+        origin = event.mutation.source
+        if origin is None or origin.hops < MAX_HOPS:
+            return True
+        ends = _ends(self.source)
+        if ends.loop_reported_in != event.transition.id:
+            ends.loop_reported_in = event.transition.id
+            self.report(event, PipeLoopError(f"stopped after {origin.hops} machines: {self!r}"))
+        return False
+
+
+class _Ends:
+    """The pipes that start or end at one machine, and the last transition found to be in a loop."""
+
+    __slots__ = ("loop_reported_in", "pipes")
+
+    def __init__(self) -> None:
+        self.pipes: WeakSet[Pipe] = WeakSet()
+        self.loop_reported_in = ""
+
+    def detach_all(self, mach: object) -> None:
+        for pipe in tuple(self.pipes):
+            pipe.detach()
+
+
+_ends_of: WeakKeyDictionary[am.MachineApi, _Ends] = WeakKeyDictionary()
+
+
+def _ends(mach: am.MachineApi) -> _Ends:
+    ends = _ends_of.get(mach)
+    if ends is None:
+        ends = _ends_of[mach] = _Ends()
+        mach.on_dispose(ends.detach_all)  # once per machine, however many pipes come and go
+    return ends
+
+
+def pipes_of(mach: am.MachineApi) -> tuple[Pipe, ...]:
+    """Return the attached pipes that start or end at the machine, ordered by id."""
+    ends = _ends_of.get(mach)
+    return tuple(sorted(ends.pipes, key=lambda pipe: pipe.id)) if ends else ()
+
+
+def _drop_entries(source: am.MachineApi, target: am.MachineApi) -> None:
+    """Take the pair's entries out of both semantic logs, then list the pipes that remain."""
+    remaining = [p for p in pipes_of(source) if p.source is source and p.target is target]
+    source.sem_log.pipe_gc(target.id)
+    if target is not source:
+        target.sem_log.pipe_gc(source.id)
+    for pipe in remaining:
+        for route in pipe.routes:
+            source.sem_log.pipe_out(route.kind, route.source_state, target.id)
+            target.sem_log.pipe_in(route.kind, route.target_state, source.id)
+
+
+def _bound_to(
+    pipe: Pipe, steps: list[Callable[[Pipe, am.Event], None]]
+) -> Callable[[am.Event], None]:
+    if len(steps) == 1:
+        (only,) = steps
+        return lambda event: only(pipe, event)
+
+    def each(event: am.Event) -> None:
+        for step in steps:
+            step(pipe, event)
+
+    return each
+
+
+def forward_add(state: str, *, flat: bool) -> Callable[[Pipe, am.Event], None]:
+    """Return the step that adds ``state`` to the target."""
+    if is_error(state):
+        return _forward_error(state, flat=flat)
+
+    def add(pipe: Pipe, event: am.Event) -> None:
+        target = pipe.target
+        if (flat and target.is_(state)) or not pipe.passes(event):
+            return
+        args = {} if flat else args_for(target, (state,), event.mutation.args)
+        send(pipe, event, lambda: target.add(state, **args))
+
+    return add
+
+
+def forward_remove(state: str, *, flat: bool) -> Callable[[Pipe, am.Event], None]:
+    """Return the step that removes ``state`` from the target."""
+
+    def remove(pipe: Pipe, event: am.Event) -> None:
+        target = pipe.target
+        if (flat and target.not_(state)) or not pipe.passes(event):
+            return
+        args = {} if flat else args_for(target, (), event.mutation.args)
+        send(pipe, event, lambda: target.remove(state, **args))
+
+    return remove
+
+
+def _forward_error(state: str, *, flat: bool) -> Callable[[Pipe, am.Event], None]:
+    def add_err(pipe: Pipe, event: am.Event) -> None:
+        target = pipe.target
+        if (flat and target.is_(state)) or not pipe.passes(event):
+            return
+        given = event.mutation.args
+        args = {} if flat else args_for(target, (state,), given)
+        args.pop("err", None)
+        error = given.get("err")
+        if not isinstance(error, BaseException):
+            error = _last_error(pipe.source, event)
+        if error is None:
+            send(pipe, event, lambda: target.add(state, "Exception", **args))
+        elif state == "Exception":
+            send(pipe, event, lambda: target.add_err(error, **args))
+        else:
+            send(pipe, event, lambda: target.add_err(state, error, **args))
+
+    return add_err
+
+
+def _last_error(source: am.MachineApi, event: am.Event) -> BaseException | None:
+    """The error behind an error state that came without one, as on a replica; else None."""
+    if "Exception" not in event.transition.called and not source.is_err:
+        return None
+    return source.err or MachineError(f"{source.id} is in Exception")
+
+
+def send(pipe: Pipe, event: am.Event, mutate: Callable[[], am.Result]) -> None:
+    """Mutate the target; a refusal which would otherwise go unseen becomes an error of the source."""
+    local = pipe.target.is_local
+    try:
+        result = mutate()
+    except am.ArgsError as exc:
+        pipe.report(event, exc)
+        return
+    except TypeError as exc:
+        if local:  # from a handler of the target, which does not catch: not the pipe's to explain
+            raise
+        pipe.report(event, exc)  # an argument that cannot be sent
+        return
+    if not local and result.canceled and not pipe.target.disposed:
+        pipe.report(event, PipeRefusedError(f"the target refused a mutation: {pipe!r}"))
+
+
+def is_error(state: str) -> bool:
+    """Tell whether a state is added together with ``Exception``."""
+    return state == "Exception" or state.startswith("Err")
+
+
+def args_for(
+    target: am.MachineApi, states: Iterable[str], args: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the args to pass on: all, or those which the args classes of the states know.
+
+    ``panic`` stays behind, since it tells of a handler of the source; so does ``err`` for a remote
+    target, which takes errors only by `add_err`.
+    """
+    if not args:
+        return {}
+    passed = {key: value for key, value in args.items() if key != "panic"}
+    if not target.is_local:
+        passed.pop("err", None)
+    schema = target.schema
+    classes = [cls for cls in (schema[state].args for state in states) if cls is not None]
+    if classes:
+        known = {field.name for cls in classes for field in fields(cls)} | {"err"}
+        passed = {key: value for key, value in passed.items() if key in known}
+    return passed
