@@ -1,0 +1,191 @@
+"""MessagePack with bounds: values to bytes, and a stream of bytes to checked values.
+
+The unpacker refuses oversized headers before it allocates for them; what it cannot check (depth,
+key types, extension types) is checked on the finished value without recursion, so hostile nesting
+cannot reach the interpreter's stack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final
+
+import msgpack  # type: ignore[import-untyped]
+
+from ._errors import EncodeError, LimitExceeded, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._options import Limits
+
+_SCALARS: Final = frozenset((NoneType, bool, int, float, str, bytes))
+# The unpacker's own first allocation. Its default of 1 MiB would be paid for every connection.
+_FIRST_BUFFER: Final = 4096
+_MORE: Final = object()
+
+_packer: Final = msgpack.Packer(use_bin_type=True, autoreset=True)
+
+
+def pack(value: Any) -> bytes:
+    """Return `value` as MessagePack; raise `EncodeError` if it has no wire form."""
+    try:
+        packed: bytes = _packer.pack(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        # A failed pack leaves its beginning in the shared packer.
+        _packer.reset()
+        raise EncodeError(str(error)) from error
+    return packed
+
+
+def check_value(root: object, depth: int) -> None:
+    """Raise `ProtocolError` or `LimitExceeded` unless `root` is plain data of at most `depth`."""
+    level: list[object] = [root]
+    for _ in range(depth + 1):
+        below: list[object] = []
+        for node in level:
+            kind = type(node)
+            if kind in _SCALARS:
+                continue
+            if kind is list or kind is tuple:
+                below += node  # type: ignore[arg-type]
+            elif kind is dict:
+                for key in node:  # type: ignore[attr-defined]
+                    if type(key) is not str:
+                        raise ProtocolError("map keys must be str")
+                below += node.values()  # type: ignore[attr-defined]
+            else:
+                raise ProtocolError("extension types are refused")
+        if not below:
+            return
+        level = below
+    raise LimitExceeded(f"nested deeper than {depth} levels")
+
+
+class Decoder:
+    """Bytes in, top-level values out, none of them larger than the limits of its side."""
+
+    def __init__(self, limits: Limits, *, client: bool, states: int = 0) -> None:
+        text = limits.client_text if client else limits.text
+        array = limits.client_array if client else limits.array
+        self.max_message = limits.client_message if client else limits.message
+        self._depth = limits.depth
+        self._fed = 0
+        self._mark = 0
+        self.size = 0
+        self._unpacker = msgpack.Unpacker(
+            read_size=min(_FIRST_BUFFER, self.max_message),
+            max_buffer_size=self.max_message,
+            max_str_len=text,
+            max_bin_len=text,
+            max_array_len=max(array, 2 * states),
+            max_map_len=max(limits.map, 4096) if client else limits.map,
+            max_ext_len=0,
+            raw=False,
+            strict_map_key=True,
+            ext_hook=_refuse_extension,
+        )
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Take bytes; raise `LimitExceeded` if the unfinished message outgrows the limit."""
+        try:
+            self._unpacker.feed(data)
+        except (msgpack.BufferFull, BufferError) as error:
+            raise LimitExceeded(f"message larger than {self.max_message} bytes") from error
+        self._fed += len(data)
+
+    def next_value(self) -> Any:
+        """Return the next whole value or `Decoder.MORE`; `size` is then its length in bytes."""
+        try:
+            value = next(self._unpacker, _MORE)
+        except (ValueError, msgpack.UnpackException) as error:
+            raise ProtocolError(f"undecodable bytes: {type(error).__name__}") from error
+        # The unpacker keeps unfinished values outside of its buffer, so its own bound on the
+        # buffer does not bound a message; the distance from the message's start does.
+        end = self._fed if value is _MORE else self._unpacker.tell()
+        if end - self._mark > self.max_message:
+            raise LimitExceeded(f"message larger than {self.max_message} bytes")
+        if value is not _MORE:
+            self.size = end - self._mark
+            self._mark = end
+            check_value(value, self._depth)
+        return value
+
+    MORE: Final = _MORE
+
+
+def _refuse_extension(code: int, data: bytes) -> None:
+    raise ValueError(f"extension type {code}")
+
+
+def unpack(data: bytes | bytearray, limits: Limits) -> Any:
+    """Return the one value that `data` holds, for payloads put together from chunks."""
+    try:
+        value = msgpack.unpackb(
+            data,
+            raw=False,
+            strict_map_key=True,
+            max_array_len=limits.client_array,
+            max_map_len=limits.client_array,
+            max_ext_len=0,
+            ext_hook=_refuse_extension,
+        )
+    except (ValueError, msgpack.UnpackException) as error:
+        raise ProtocolError(f"undecodable payload: {type(error).__name__}") from error
+    check_value(value, limits.depth)
+    return value
+
+
+def encode_args(args: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    """Return keyword arguments as plain data, or raise `EncodeError`.
+
+    Dataclasses become maps of their fields, enum members their values, tuples lists. Keys must be
+    identifiers without a leading underscore, so that no private name can be set from afar.
+    """
+    if len(args) > limits.args_keys:
+        raise EncodeError(f"more than {limits.args_keys} args")
+    plain: dict[str, Any] = {}
+    for key, value in args.items():
+        if not is_arg_name(key, limits):
+            raise EncodeError(f"bad arg name {key[:32]!r}")
+        plain[key] = value if type(value) in _SCALARS else to_plain(value, limits.args_depth - 1)
+    return plain
+
+
+def is_arg_name(key: str, limits: Limits) -> bool:
+    """Tell whether `key` may name an argument."""
+    if not key.isidentifier() or key.startswith("_"):
+        return False
+    return len(key) <= limits.arg_key and len(key.encode()) <= limits.arg_key
+
+
+def to_plain(value: Any, depth: int) -> Any:
+    """Return `value` as plain data of at most `depth` levels, or raise `EncodeError`."""
+    if type(value) in _SCALARS:
+        return value
+    if isinstance(value, Enum):
+        return to_plain(value.value, depth)
+    if isinstance(value, (str, int, float, bytes, bytearray, memoryview)):
+        return _to_scalar(value)
+    if depth <= 0:
+        raise EncodeError("nested too deep")
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name), depth - 1) for f in fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item, depth - 1) for item in value]
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise EncodeError("dict keys must be str")
+        return {str(key): to_plain(item, depth - 1) for key, item in value.items()}
+    raise EncodeError(f"{type(value).__name__} cannot be sent")
+
+
+def _to_scalar(value: Any) -> Any:
+    # Subclasses such as am.State are reduced to what they are on the wire.
+    for base in (str, int, float):
+        if isinstance(value, base):
+            return base(value)
+    return bytes(value)

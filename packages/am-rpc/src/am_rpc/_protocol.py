@@ -1,0 +1,289 @@
+"""The sans-IO core: bytes in, events out; messages in, bytes out.
+
+It knows no clock, socket or machine. One `Protocol` serves one connection and one side of it. The
+driver feeds what it read and takes events until there is none:
+
+    protocol.receive_data(data)
+    while (event := protocol.next_event()) is not None:
+        ...
+
+A message that is well framed but wrong inside becomes a `Refusal`, which a driver answers by
+`send_refusal`; the connection goes on. Anything that breaks the framing raises `ProtocolError` or
+`LimitExceeded`, after which the protocol is closed for good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from . import _messages as m
+from . import _welcome as w
+from ._codec import Decoder, pack
+from ._errors import (
+    ErrorCode,
+    InvalidParams,
+    InvalidResponse,
+    LimitExceeded,
+    ProtocolError,
+    RpcError,
+    error_from_wire,
+)
+from ._options import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REQUEST, RESPONSE, NOTIFICATION = 0, 1, 2
+_MUTATIONS: Final = frozenset((m.ADD, m.REMOVE, m.SET, m.TOGGLE))
+_WITH_ARGS: Final = _MUTATIONS | {"e", "c", "wa"}
+
+_CLIENT_REQUESTS: Final[dict[str, Any]] = {
+    kind.method: kind.parse
+    for kind in (
+        m.Hello, m.Auth, m.Ready, m.AddErr, m.Check, m.SyncRequest,
+        m.ArgsRequest, m.WhenArgs, m.DropWhenArgs, m.Ping,
+    )
+}  # fmt: skip
+_SERVER_REQUESTS: Final[dict[str, Any]] = {kind.method: kind.parse for kind in (m.Payload, m.Ping)}
+_CLIENT_NOTIFICATIONS: Final[dict[str, Any]] = {m.Bye.method: m.Bye.parse}
+_SERVER_NOTIFICATIONS: Final[dict[str, Any]] = {
+    kind.method: kind.parse
+    for kind in (
+        m.Update, m.Records, w.SchemaGrown, m.PayloadAnnounced, m.PayloadChunk,
+        m.WhenArgs, m.SourceTouch, m.Bye,
+    )
+}  # fmt: skip
+_RESULTS: Final[dict[str, Callable[[Any], Any]]] = {
+    "hello": w.parse_greeting,
+    "auth": w.parse_greeting,
+    "a": w.MutationResult.parse,
+    "r": w.MutationResult.parse,
+    "s": w.MutationResult.parse,
+    "t": w.MutationResult.parse,
+    "e": w.MutationResult.parse,
+    "c": w.parse_check,
+    "sync": w.Vector.parse,
+    "args": w.parse_args_result,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The peer asks; answer with `send_result` or `send_refusal` under the same id."""
+
+    id: int
+    message: Any
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """The peer says something that needs no answer."""
+
+    message: Any
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer to a request of ours: `error` is None, or why it was refused."""
+
+    id: int
+    method: str
+    error: RpcError | None
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The peer sent a message that cannot be used. `id` is None if it wants no answer."""
+
+    id: int | None
+    code: ErrorCode
+    text: str
+
+
+Event = Request | Notification | Response | Refusal
+
+
+class Protocol:
+    """One side of one connection.
+
+    Args:
+        client: True on the side that sends `hello`.
+        limits: bounds in bytes and counts.
+        states: number of states, which raises the array limit of a server to twice as much.
+    """
+
+    __slots__ = (
+        "_awaited", "_client", "_decoder", "_failed", "_limits", "_notifications", "_raw",
+        "_requests", "hello_digest", "unasked",
+    )  # fmt: skip
+
+    def __init__(self, *, client: bool, limits: Limits | None = None, states: int = 0) -> None:
+        self._client = client
+        self._limits = limits or Limits()
+        self._decoder = Decoder(self._limits, client=client, states=states)
+        self._requests = _SERVER_REQUESTS if client else _CLIENT_REQUESTS
+        self._notifications = _SERVER_NOTIFICATIONS if client else _CLIENT_NOTIFICATIONS
+        self._awaited: dict[int, str] = {}
+        self._failed = False
+        # Kept only until the hello was seen: its exact bytes are part of the authentication.
+        self._raw: bytearray | None = None if client else bytearray()
+        self.hello_digest = b""
+        self.unasked = 0
+
+    @property
+    def awaited(self) -> int:
+        """Return how many of our requests have no response yet."""
+        return len(self._awaited)
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
+        """Take bytes from the peer.
+
+        Raises:
+            LimitExceeded: a message is too large.
+            ProtocolError: the connection failed before.
+        """
+        if self._failed:
+            raise ProtocolError("the connection has failed")
+        try:
+            self._decoder.feed(data)
+        except RpcError:
+            self._failed = True
+            raise
+        if self._raw is not None:
+            self._raw += data
+
+    def next_event(self) -> Event | None:
+        """Return the next event, or None when more bytes are needed.
+
+        Raises:
+            ProtocolError: the bytes are no messages of this protocol.
+            LimitExceeded: a message is too large or too deep.
+        """
+        if self._failed:
+            raise ProtocolError("the connection has failed")
+        try:
+            while (value := self._decoder.next_value()) is not Decoder.MORE:
+                event = self._event(value)
+                if event is not None:
+                    return event
+            return None
+        except (ProtocolError, LimitExceeded):
+            self._failed = True
+            raise
+
+    def _event(self, value: Any) -> Event | None:
+        size = self._decoder.size
+        if self._raw is not None:
+            self._remember_hello(size, value)
+        if type(value) is not list or not value or type(value[0]) is not int:
+            raise ProtocolError("not a message")
+        match value[0], len(value):
+            case 0, 4:
+                return self._request(value[1], value[2], value[3], size)
+            case 1, 4:
+                return self._response(value[1], value[2], value[3])
+            case 2, 3:
+                return self._notification(value[1], value[2], size)
+        raise ProtocolError("not a message")
+
+    def _remember_hello(self, size: int, value: Any) -> None:
+        assert self._raw is not None
+        if type(value) is list and len(value) == 4 and value[2] == m.Hello.method:
+            self.hello_digest = hashlib.sha256(self._raw[:size]).digest()
+            self._raw = None
+        else:
+            del self._raw[:size]
+
+    def _request(self, call_id: Any, method: Any, params: Any, size: int) -> Event:
+        if type(call_id) is not int or not 0 <= call_id < 2**32:
+            raise ProtocolError("bad message id")
+        return self._parsed(call_id, method, params, size)
+
+    def _notification(self, method: Any, params: Any, size: int) -> Event:
+        return self._parsed(None, method, params, size)
+
+    def _parsed(self, call_id: int | None, method: Any, params: Any, size: int) -> Event:
+        if type(method) is not str or type(params) is not list:
+            raise ProtocolError("not a message")
+        if method in _WITH_ARGS and not self._client and size > self._limits.args:
+            return Refusal(call_id, ErrorCode.TOO_LARGE, f"more than {self._limits.args} bytes")
+        try:
+            message = self._parse(call_id is None, method, params)
+        except InvalidParams as error:
+            return Refusal(call_id, error.code, str(error))
+        if message is None:
+            return Refusal(call_id, ErrorCode.UNKNOWN_METHOD, f"method {method[:32]}")
+        if call_id is None:
+            return Notification(message, size)
+        return Request(call_id, message, size)
+
+    def _parse(self, one_way: bool, method: str, params: list[Any]) -> Any:
+        if not self._client and method in _MUTATIONS:
+            return m.Mutate.parse_as(method, params, self._limits, one_way=one_way)
+        parse = (self._notifications if one_way else self._requests).get(method)
+        return None if parse is None else parse(params, self._limits)
+
+    def _response(self, call_id: Any, error: Any, result: Any) -> Event | None:
+        if type(call_id) is not int:
+            raise ProtocolError("bad message id")
+        method = self._awaited.pop(call_id, None)
+        if method is None:
+            self.unasked += 1
+            return None
+        if error is not None:
+            return Response(call_id, method, _parse_error(error), None)
+        try:
+            parse: Callable[[Any], Any] = _RESULTS.get(method, w.parse_nil)
+            parsed = parse(result)
+        except InvalidParams as fault:
+            raise InvalidResponse(f"{method}: {fault}") from fault
+        return Response(call_id, method, None, parsed)
+
+    def send_request(self, call_id: int, message: m.Message) -> bytes:
+        """Return the bytes of a request, whose response will be looked for under `call_id`.
+
+        Raises:
+            EncodeError: a value in the message has no wire form.
+        """
+        data = pack((REQUEST, call_id, message.method, message.params()))
+        self.expect(call_id, message.method)
+        if message.method == m.Hello.method:
+            self.hello_digest = hashlib.sha256(data).digest()
+        return data
+
+    def expect(self, call_id: int, method: str) -> None:
+        """Look for the response to a request whose bytes were made before."""
+        self._awaited[call_id] = method
+
+    @staticmethod
+    def send_result(call_id: int, result: Any = None) -> bytes:
+        """Return the bytes of a response; `result` is plain data or offers `wire()`."""
+        wire = getattr(result, "wire", None)
+        return pack((RESPONSE, call_id, None, result if wire is None else wire()))
+
+    @staticmethod
+    def send_refusal(call_id: int, code: int, text: str) -> bytes:
+        """Return the bytes of an error response."""
+        return pack((RESPONSE, call_id, (int(code), text[:1024]), None))
+
+    @staticmethod
+    def send_notification(message: m.Message) -> bytes:
+        """Return the bytes of a notification.
+
+        Raises:
+            EncodeError: a value in the message has no wire form.
+        """
+        return pack((NOTIFICATION, message.method, message.params()))
+
+
+def _parse_error(error: Any) -> RpcError:
+    if type(error) is not list or len(error) < 2 or type(error[0]) is not int:
+        raise InvalidResponse("error")
+    if type(error[1]) is not str:
+        raise InvalidResponse("error")
+    return error_from_wire(error[0], error[1][:1024])

@@ -1,0 +1,154 @@
+"""What a server remembers of a client's life across reconnects, as a pure data structure.
+
+A mutation is identified by its sequence number within a session. One that was seen before is not
+executed again: its stored outcome, or the one still on its way, is the answer. Time comes in as a
+number of seconds, so that tests need no clock.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._options import Limits
+    from ._payload import Undelivered
+
+
+@dataclass(slots=True, eq=False)
+class Outcome:
+    """How one mutation ended, or who wants to know when it does."""
+
+    executed: bool | None = None
+    refusal: tuple[int, str] | None = None
+    waiting: list[Callable[[Outcome], None]] | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether the outcome is known."""
+        return self.executed is not None or self.refusal is not None
+
+    def settle(
+        self, *, executed: bool | None = None, refusal: tuple[int, str] | None = None
+    ) -> None:
+        """Record the outcome and tell all who wait for it."""
+        self.executed, self.refusal = executed, refusal
+        waiting, self.waiting = self.waiting, None
+        for callback in waiting or ():
+            callback(self)
+
+    def when_settled(self, callback: Callable[[Outcome], None]) -> None:
+        """Call back once the outcome is known."""
+        if self.waiting is None:
+            self.waiting = []
+        self.waiting.append(callback)
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One client: its nonce, who it proved to be, what it did."""
+
+    nonce: bytes
+    client_id: str
+    key_id: str | None
+    limit: int
+    undelivered: Undelivered
+    last: int = 0
+    outcomes: OrderedDict[int, Outcome] = field(default_factory=OrderedDict)
+    idle_since: float | None = None
+    # The connection that serves this session now; the store does not look inside.
+    owner: Any = None
+
+    def begin(self, seq: int) -> Outcome | None:
+        """Return None if `seq` is a repeat (see `find`), else a new outcome to settle."""
+        if seq <= self.last:
+            return None
+        self.last = seq
+        outcome = self.outcomes[seq] = Outcome()
+        if len(self.outcomes) > self.limit:
+            self.outcomes.popitem(last=False)
+        return outcome
+
+    def begin_one_way(self, seq: int) -> bool:
+        """Tell whether a mutation without a response is new, and mark it as done."""
+        if seq <= self.last:
+            return False
+        self.last = seq
+        return True
+
+    def find(self, seq: int) -> Outcome | None:
+        """Return the stored outcome of a repeat, or None if it was forgotten."""
+        return self.outcomes.get(seq)
+
+
+class SessionStore:
+    """All sessions of a listener, bounded in number and in age."""
+
+    def __init__(self, limits: Limits, new_queue: Callable[[], Undelivered]) -> None:
+        self._limits = limits
+        self._new_queue = new_queue
+        self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def resume(
+        self, nonce: bytes, client_id: str, key_id: str | None, now: float
+    ) -> Session | None:
+        """Return a session that lives and belongs to this client and key, else None."""
+        self.expire(now)
+        session = self._sessions.get(nonce)
+        if session is None or session.client_id != client_id or session.key_id != key_id:
+            return None
+        return session
+
+    def open(self, nonce: bytes, client_id: str, key_id: str | None, now: float) -> Session:
+        """Return a new session; the oldest idle ones make room for it.
+
+        A nonce that belongs to somebody else stays theirs: the newcomer gets a session that
+        nobody can resume.
+        """
+        self.expire(now)
+        session = Session(nonce, client_id, key_id, self._limits.outcomes, self._new_queue())
+        taken = self._sessions.get(nonce)
+        if taken is None:
+            self._make_room()
+            self._sessions[nonce] = session
+        return session
+
+    def _make_room(self) -> None:
+        while len(self._sessions) >= self._limits.sessions:
+            idle = next((s for s in self._sessions.values() if s.idle_since is not None), None)
+            oldest = idle or next(iter(self._sessions.values()))
+            del self._sessions[oldest.nonce]
+
+    def attach(self, session: Session, owner: Any) -> Any:
+        """Give the session to a connection; return the one that it replaces, or None."""
+        replaced, session.owner = session.owner, owner
+        session.idle_since = None
+        return None if replaced is owner else replaced
+
+    def detach(self, session: Session, owner: Any, now: float) -> None:
+        """Note that a connection is gone; its session lives on for a while."""
+        if session.owner is not owner:
+            return
+        session.owner = None
+        session.idle_since = now
+        if self._sessions.get(session.nonce) is session:
+            self._sessions.move_to_end(session.nonce)
+
+    def expire(self, now: float) -> None:
+        """Drop sessions that were idle for too long. Idle ones are kept in order of age."""
+        oldest = now - self._limits.session_ttl
+        gone = []
+        for nonce, session in self._sessions.items():
+            if session.idle_since is None:
+                continue
+            if session.idle_since > oldest:
+                break
+            gone.append(nonce)
+        for nonce in gone:
+            del self._sessions[nonce]

@@ -1,0 +1,196 @@
+"""What a server says of itself: the challenge, the welcome, a grown schema, a full vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from ._errors import InvalidParams
+from ._messages import VERSION, Record, Update
+from ._parse import array_of_uint, at, blob, boolean, mapping, names, optional, text, uint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._options import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A server with a secret says only this before it knows who asks."""
+
+    nonce: bytes
+
+    def wire(self) -> dict[str, Any]:
+        """Return the result that travels."""
+        return {"v": VERSION, "auth": self.nonce}
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """Full values of the tracked ticks, queue tick and machine tick."""
+
+    ticks: tuple[int, ...]
+    queue_tick: int
+    machine_tick: int
+
+    def wire(self) -> list[Any]:
+        """Return `[time, q, m]`."""
+        return [self.ticks, self.queue_tick, self.machine_tick]
+
+    @classmethod
+    def parse(cls, value: Any) -> Self:
+        """Read what a peer sent, or raise `InvalidParams`."""
+        if type(value) is not list or len(value) < 3:
+            raise InvalidParams("vector")
+        return cls(array_of_uint(value[0], "time"), uint(value[1]), uint(value[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Names in order, with schema if it was wanted and is not known yet, and the full vector."""
+
+    names: tuple[str, ...]
+    schema: Mapping[str, Any] | None
+    vector: Vector
+    states: int
+
+    def wire(self) -> dict[str, Any]:
+        """Return the map that travels."""
+        body: dict[str, Any] = {"names": self.names}
+        if self.schema is not None:
+            body["schema"] = self.schema
+        body |= {"t": self.vector.ticks, "q": self.vector.queue_tick}
+        return body | {"m": self.vector.machine_tick, "n": self.states}
+
+    @classmethod
+    def parse(cls, body: dict[str, Any]) -> Self:
+        """Read a map; raise `InvalidParams` unless names are unique and as many as ticks."""
+        listed = names(body.get("names"), "names")
+        if not listed or len(set(listed)) != len(listed):
+            raise InvalidParams("names: empty or not unique")
+        ticks = array_of_uint(body.get("t"), "t")
+        if len(ticks) != len(listed):
+            raise InvalidParams("as many ticks as names were expected")
+        schema = optional(mapping, body.get("schema"), "schema")
+        if schema is not None and tuple(schema) != listed:
+            raise InvalidParams("schema and names differ")
+        vector = Vector(ticks, uint(body.get("q")), uint(body.get("m")))
+        return cls(listed, schema, vector, uint(body.get("n")))
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """A usable server: who it is, what it holds, and whether the client's session lives on."""
+
+    id: str
+    boot: bytes
+    shape: Shape
+    resume: bool = False
+    last: int = 0
+    push: float | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    trace: bool = False
+    hops: int = 0
+    mac: bytes | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """Return the result that travels."""
+        body: dict[str, Any] = {"v": VERSION, "id": self.id, "boot": self.boot}
+        body |= self.shape.wire()
+        body |= {"resume": self.resume, "last": self.last, "push": self.push}
+        body |= {"lim": self.limits, "trace": self.trace, "hops": self.hops}
+        if self.mac is not None:
+            body["mac"] = self.mac
+        return body
+
+    @classmethod
+    def parse(cls, body: dict[str, Any]) -> Self:
+        """Read a map, or raise `InvalidParams`."""
+        push = body.get("push")
+        if push is not None and type(push) not in (int, float):
+            raise InvalidParams("push")
+        mac = body.get("mac")
+        return cls(
+            text(body.get("id"), 256, "id", least=1),
+            blob(body.get("boot"), 8, "boot"),
+            Shape.parse(body),
+            boolean(body.get("resume", False), "resume"),
+            uint(body.get("last", 0), 32),
+            push,
+            mapping(body.get("lim", {}), "lim"),
+            boolean(body.get("trace", False), "trace"),
+            uint(body.get("hops", 0), 16),
+            None if mac is None else blob(mac, 32, "mac"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaGrown:
+    """The source has more states now; everything after this counts from its vector."""
+
+    shape: Shape
+    method: ClassVar[str] = "schema"
+
+    def params(self) -> list[Any]:
+        """Return `[map]`."""
+        return [self.shape.wire()]
+
+    @classmethod
+    def parse(cls, params: list[Any], limits: Limits) -> Self:
+        """Read params, or raise `InvalidParams`."""
+        return cls(Shape.parse(mapping(at(params, 0), "schema")))
+
+
+@dataclass(frozen=True, slots=True)
+class MutationResult:
+    """Outcome of a mutation with every clock change since the last send."""
+
+    executed: bool
+    update: Update | tuple[Record, ...] | None = None
+
+    def wire(self) -> list[Any]:
+        """Return `[res, update]`."""
+        update = self.update
+        if isinstance(update, Update):
+            return [int(self.executed), update.params()]
+        records = None if update is None else [record.wire() for record in update]
+        return [int(self.executed), records]
+
+    @classmethod
+    def parse(cls, value: Any) -> Self:
+        """Read what a peer sent, or raise `InvalidParams`."""
+        if type(value) is not list or len(value) < 2 or uint(value[0]) > 1:
+            raise InvalidParams("mutation result")
+        body = value[1]
+        if body is None:
+            return cls(value[0] == 1)
+        if type(body) is list and len(body) == 4 and type(body[1]) is int:
+            return cls(value[0] == 1, Update.parse(body))
+        if type(body) is not list:
+            raise InvalidParams("mutation result")
+        return cls(value[0] == 1, tuple(Record.parse(item) for item in body))
+
+
+def parse_greeting(value: Any) -> Welcome | Challenge:
+    """Read the result of `hello`: a welcome, or a challenge from a server with a secret."""
+    body = mapping(value, "welcome")
+    if uint(body.get("v")) != VERSION:
+        raise InvalidParams("version")
+    if "auth" in body:
+        return Challenge(blob(body["auth"], 32, "auth"))
+    return Welcome.parse(body)
+
+
+def parse_args_result(value: Any) -> dict[str, tuple[str, ...]]:
+    """Read the result of `args`: which args each state declares."""
+    return {state: names(found, "args") for state, found in mapping(value, "args").items()}
+
+
+def parse_check(value: Any) -> bool:
+    """Read the result of a check."""
+    return bool(uint(value, 1))
+
+
+def parse_nil(value: Any) -> None:
+    """Read the result of a call that returns nothing; growth may add to it."""
