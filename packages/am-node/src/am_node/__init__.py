@@ -1,1 +1,37 @@
-"""Supervised worker pools for asyncmachine."""
+"""Supervised worker pools for asyncmachine: processes that do work, and lose none of it.
+
+A *supervisor* starts worker processes and keeps them healthy; a *client* gets a worker from a supervisor
+and then talks to it directly. Each of them is a state machine, and each conversation is aRPC.
+"""
+
+from __future__ import annotations
+
+from ._boot import BootConfig as BootConfig
+from ._entry import entry_point_of as entry_point_of
+from ._entry import load_entry_point as load_entry_point
+from ._errors import BootError as BootError
+from ._errors import EntryPointError as EntryPointError
+from ._errors import ErrHeartbeat as ErrHeartbeat
+from ._errors import ErrWorkerConn as ErrWorkerConn
+from ._errors import ErrWorkerExit as ErrWorkerExit
+from ._errors import ErrWorkerHealth as ErrWorkerHealth
+from ._errors import ErrWorkerKill as ErrWorkerKill
+from ._errors import ErrWorkerMissing as ErrWorkerMissing
+from ._errors import NodeError as NodeError
+from ._errors import NoWorkers as NoWorkers
+from ._errors import PoolError as PoolError
+from ._errors import SupervisorLost as SupervisorLost
+from ._errors import WorkerError as WorkerError
+from ._errors import WorkerLost as WorkerLost
+from ._errors import WorkError as WorkError
+from ._errors import WorkTimeout as WorkTimeout
+from ._launcher import ExitInfo as ExitInfo
+from ._launcher import Launcher as Launcher
+from ._launcher import Resources as Resources
+from ._launcher import WorkerHandle as WorkerHandle
+from ._launcher import WorkerSpec as WorkerSpec
+from ._local_launcher import LocalLauncher as LocalLauncher
+from ._settings import Policy as Policy
+from ._settings import Pool as Pool
+from ._settings import Rlimits as Rlimits
+from ._settings import Timing as Timing

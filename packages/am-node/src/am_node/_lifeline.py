@@ -1,0 +1,71 @@
+"""How a worker process makes sure that it does not outlive its supervisor: two lines of defence.
+
+The lifeline works on every system, over ssh, and with a blocked event loop, though not while C code holds
+the interpreter's lock. The parent-death signal closes that gap on Linux.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal as signals
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+EXIT_ORPHANED = 75
+_PR_SET_PDEATHSIG = 1
+_READ_SIZE = 4096
+
+
+def die_with_parent(ppid: int) -> None:
+    """Have the kernel kill this process when its parent's forking thread ends (Linux; elsewhere: nothing).
+
+    `ppid` is the pid that the parent said it has (0: unknown). A parent that died before the request was made
+    would go unnoticed, so a process that is orphaned already exits here with code 75.
+    """
+    if sys.platform != "linux" or not ppid:
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signals.SIGKILL), 0, 0, 0)
+    if os.getppid() != ppid:
+        os._exit(EXIT_ORPHANED)
+
+
+@contextlib.contextmanager
+def lifeline(on_lost: Callable[[], None], grace: float, fd: int = 0) -> Iterator[None]:
+    """Watch `fd`, the read end of a pipe that the supervisor holds open, in a thread.
+
+    When it ends, `on_lost()` is called in that thread and, `grace` seconds later, the process is ended with
+    code 75. Leaving the block before that wakes and joins the thread.
+    """
+    wake_read, wake_write = os.pipe()
+
+    def watch() -> None:
+        if _ends_before_wake(fd, wake_read):
+            on_lost()
+            if not select.select([wake_read], [], [], grace)[0]:
+                os._exit(EXIT_ORPHANED)
+
+    thread = threading.Thread(target=watch, name="am-node-lifeline")
+    thread.start()
+    try:
+        yield
+    finally:
+        os.write(wake_write, b"x")
+        thread.join()
+        os.close(wake_read)
+        os.close(wake_write)
+
+
+def _ends_before_wake(fd: int, wake: int) -> bool:
+    while True:
+        ready = select.select([fd, wake], [], [])[0]
+        if wake in ready:
+            return False
+        try:
+            if not os.read(fd, _READ_SIZE):
+                return True
+        except OSError:
+            return True

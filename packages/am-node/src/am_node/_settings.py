@@ -1,0 +1,121 @@
+"""The figures a pool is run by. All durations are seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """How many workers a supervisor keeps.
+
+    `max` bounds the processes that exist at any instant, those being killed included. `min` workers must
+    be ready for the pool to be ready; it is clipped to `max`. `warm` idle workers are kept beyond what is
+    needed, within `max`. `max_client_workers` bounds the workers that one client may hold (default: max).
+
+    :raises ValueError: for a negative number, or a `max` below 1.
+    """
+
+    min: int = 2
+    max: int = 10
+    warm: int = 5
+    max_client_workers: int | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            optional = field.name == "max_client_workers"
+            if value is None and optional:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise ValueError(f"Pool.{field.name} must be a number of workers, not {value!r}")
+        if self.max < 1:
+            raise ValueError("Pool.max must be at least 1")
+        object.__setattr__(self, "min", min(self.min, self.max))
+
+    @property
+    def client_limit(self) -> int:
+        """How many workers one client may hold."""
+        return self.max if self.max_client_workers is None else self.max_client_workers
+
+    @property
+    def target(self) -> int:
+        """How many workers an unused pool has: `min` + `warm`, within `max`."""
+        return min(self.min + self.warm, self.max)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Every time-out, pause and interval of a supervisor and its workers, in seconds."""
+
+    conn_timeout: float = 5.0
+    delivery_timeout: float = 5.0
+    op_timeout: float = 1.0
+    heartbeat: float = 60.0
+    heartbeat_timeout: float = 5.0
+    worker_check_interval: float = 1.0
+    worker_check_timeout: float = 5.0
+    pool_pause: float = 5.0
+    healthcheck_pause: float = 0.5
+    worker_err_ttl: float = 600.0
+    worker_err_recent: float = 60.0
+    link_timeout: float = 9.0
+    lease_grace: float = 10.0
+    lease_connect: float = 5.0
+    idle_ttl: float = 600.0
+    drain_timeout: float = 30.0
+    kill_timeout: float = 5.0
+    crash_window: float = 10.0
+    crash_delay: float = 0.1
+    crash_delay_max: float = 30.0
+    crash_reset: float = 60.0
+    orphan_grace: float = 5.0
+    remote_orphan_timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
+                raise ValueError(f"Timing.{field.name} must be a number of seconds, not {value!r}")
+
+    def stretched(self, factor: float) -> Timing:
+        """The same with each duration multiplied, for sessions in a debugger."""
+        return replace(self, **{f.name: getattr(self, f.name) * factor for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When a supervisor gives up on a worker, or on itself.
+
+    `worker_err_kill`: a worker with more kept errors is killed. `crash_loop`: so many early deaths within
+    `Timing.crash_reset` make a crash loop. `give_up_after`: seconds of a crash loop after which the supervisor
+    ends with exit code 70 (None: never). `health_tries`: attempts of one health check. `pool_rounds`: rounds
+    of one normalization.
+    """
+
+    worker_err_kill: int = 3
+    crash_loop: int = 5
+    give_up_after: float | None = None
+    health_tries: int = 3
+    pool_rounds: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Rlimits:
+    """Limits the operating system puts on a worker, set before its class is imported.
+
+    `memory`: bytes of address space; `files`: open descriptors; `cpu`: seconds of processor time. None
+    leaves a limit as it is. Platforms without a limit ignore it.
+    """
+
+    memory: int | None = None
+    files: int | None = None
+    cpu: int | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None and (
+                not isinstance(value, int) or isinstance(value, bool) or value <= 0
+            ):
+                raise ValueError(f"Rlimits.{field.name} must be a positive number, not {value!r}")
