@@ -1,7 +1,7 @@
 """Reusable schemas, pipes, waiting, history and diagrams for asyncmachine.
 
-Everything here is built on the public names of `am_machine` and works on any `am.MachineApi`, local or
-remote. ``import am_helpers`` loads am_machine only.
+Everything here is built on the public names of `am_machine` and works on any `am.MachineApi`, local
+or remote. ``import am_helpers`` loads am_machine only.
 """
 
 from __future__ import annotations

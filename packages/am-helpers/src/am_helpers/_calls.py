@@ -25,9 +25,9 @@ async def remove_sync(mach: am.MachineApi, *states: str, **args: Any) -> bool:
 async def add_async(mach: am.MachineApi, wait_state: str, *states: str, **args: Any) -> bool:
     """Add ``states``, then wait for the next activation of ``wait_state``.
 
-    The wait begins before the mutation, so an activation inside it, one undone in the same drain, and a
-    re-entered multi state all count. Returns False if the mutation is canceled or the machine disposed.
-    There is no time-out: run it inside a trio cancel scope or ``with ctx:``.
+    The wait begins before the mutation, so an activation inside it, one undone in the same drain,
+    and a re-entered multi state all count. Returns False if the mutation is canceled or the machine
+    disposed. There is no time-out: run it inside a trio cancel scope or ``with ctx:``.
     """
     wait = mach.when_next_active(wait_state)
     try:
@@ -56,17 +56,17 @@ def ask_remove(mach: am.MachineApi, *states: str, **args: Any) -> am.Result:
 
 
 def cant_add(mach: am.MachineApi, *states: str, **args: Any) -> bool:
-    """Tell whether a check refuses adding the states. False inside a drain: it is not known yet."""
+    """Tell whether a check refuses adding the states. False inside a drain, as not known yet."""
     return mach.can_add(*states, **args).canceled
 
 
 def cant_remove(mach: am.MachineApi, *states: str, **args: Any) -> bool:
-    """Tell whether a check refuses removing the states. False inside a drain: it is not known yet."""
+    """Tell whether a check refuses removing the states. False inside a drain, as not known."""
     return mach.can_remove(*states, **args).canceled
 
 
 def result_to_err(res: am.Result) -> CanceledError | None:
-    """Return an error for a canceled result, with ``res.error`` as its cause; None for any other."""
+    """Return an error, caused by ``res.error``, for a canceled result; None for any other."""
     if not res.canceled:
         return None
     error = CanceledError("the mutation was canceled")

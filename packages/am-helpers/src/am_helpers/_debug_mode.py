@@ -1,4 +1,4 @@
-"""The one process-wide switch: in debug mode people step through code, so time-outs are stretched."""
+"""The one process-wide switch: debug mode stretches time-outs, as people step through code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disposal through states: functions run in order, may wait, and are part of the machine's story."""
+"""Disposal through states: functions run in order, and may wait."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DisposedHandlers:
         self._disposers: deque[Callable[[Any], object]] = deque()
 
     def RegisterDisposalEnter(self, event: am.Event) -> bool:
-        """Accept only a callable ``fn``; add an `am.ArgsError` for anything else, unless a check."""
+        """Accept only a callable ``fn``; anything else adds an `am.ArgsError`, unless a check."""
         if callable(event.mutation.args.get("fn")):
             return True
         if not event.is_check:
@@ -35,8 +35,8 @@ class DisposedHandlers:
     async def DisposingState(self, event: am.Event) -> None:
         """Run the functions in order of registration, then add ``Disposed``.
 
-        Those registered meanwhile run too. An error is added to the machine and the rest still runs.
-        Leaving ``Disposing`` cancels the running one and skips the others.
+        Those registered meanwhile run too. An error is added to the machine and the rest still
+        runs. Leaving ``Disposing`` cancels the running one and skips the others.
         """
         machine = event.machine
         disposing = machine.state_ctx(
@@ -72,8 +72,7 @@ def dispose(mach: am.MachineApi) -> None:
 def on_dispose(mach: am.MachineApi, fn: Callable[[Any], object]) -> None:
     """Have ``fn(machine)`` called on disposal.
 
-    A machine with ``RegisterDisposal`` awaits the outcome if it is awaitable; any other machine calls
-    ``fn`` synchronously.
+    A machine with ``RegisterDisposal`` awaits what ``fn`` returns; any other only calls it.
     """
     if implements(mach, ("RegisterDisposal",)):
         mach.on_dispose(fn)

@@ -1,13 +1,15 @@
 """The pipe: final handlers on a source machine that mutate a target machine.
 
 Rules of this file
-* A mutation is a plain call and never awaited: a local target runs or queues it at once, a remote one
-  buffers it, so a handler of the source never waits for a network.
-* A pipe forwards nothing any more once the running mutation came through `MAX_HOPS` machines. That is
-  what ends a ring of pipes on multi states; other rings end because an active state is not entered again.
-* Errors which a pipe itself reports are never reported about in turn, else a broken error pipe would
-  feed itself forever.
-* The source's binding keeps a pipe alive; a target does not keep its pipes, nor their sources, alive.
+* A mutation is a plain call and never awaited: a local target runs or queues it at once, a remote
+  one buffers it, so a handler of the source never waits for a network.
+* A pipe forwards nothing any more once the running mutation came through `MAX_HOPS` machines. That
+  is what ends a ring of pipes on multi states; other rings end because an active state is not
+  entered again.
+* Errors which a pipe itself reports are never reported about in turn, else a broken error pipe
+  would feed itself forever.
+* The source's binding keeps a pipe alive; a target does not keep its pipes, nor their sources,
+  alive.
 """
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ class Pipe:
         _drop_entries(self.source, self.target)
 
     def report(self, event: am.Event, error: PipeError | TypeError) -> None:
-        """Add an error of the pipe to its source, unless the transition was made by such an error."""
+        """Add an error to the source, unless the transition itself was made by a pipe's error."""
         if not isinstance(event.mutation.args.get("err"), PipeError):
             self.source.add_err(error)
 
@@ -214,7 +216,7 @@ def _last_error(source: am.MachineApi, event: am.Event) -> BaseException | None:
 
 
 def send(pipe: Pipe, event: am.Event, mutate: Callable[[], am.Result]) -> None:
-    """Mutate the target; a refusal which would otherwise go unseen becomes an error of the source."""
+    """Mutate the target; a refusal that nobody would see becomes an error of the source."""
     local = pipe.target.is_local
     try:
         result = mutate()

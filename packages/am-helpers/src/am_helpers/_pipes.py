@@ -1,7 +1,7 @@
 """Pipes: connect the states of one machine to those of another. Source and target may be remote.
 
-Every function returns a `Pipe`. With ``flat=True`` no args are passed on, and nothing is sent to a target
-that already is the way it should become. Each checks its states at once and raises
+Every function returns a `Pipe`. With ``flat=True`` no args are passed on, and nothing is sent to a
+target that already is the way it should become. Each checks its states at once and raises
 `am.UnknownStateError` before anything is bound.
 """
 
@@ -110,8 +110,8 @@ def bind_many(
 def bind_any(src: am.MachineApi, tgt: am.MachineApi, *, flat: bool = False) -> Pipe:
     """Keep the target's activity equal to the source's: `set` its states after every transition.
 
-    Nothing is sent when all states of the source are in the target what they are in the source. States
-    that only the target has are dropped by a `set`, as by any `set`.
+    Nothing is sent when all states of the source are in the target what they are in the source.
+    States that only the target has are dropped by a `set`, as by any `set`.
     """
     names = state_names(src)
     check_states(tgt, names)
@@ -138,8 +138,9 @@ def sync(
 ) -> int:
     """Apply the source's present activity to the target: at most one add and one remove.
 
-    Pipes forward changes only, so a pipe made late starts with a `sync`. Returns how many target states
-    were named. ``flat=True`` names only those that differ; without it multi states are entered again.
+    Pipes forward changes only, so a pipe made late starts with a `sync`. Returns how many target
+    states were named. ``flat=True`` names only those that differ; without it multi states are
+    entered again.
 
     :raises ValueError: if the lengths differ.
     """

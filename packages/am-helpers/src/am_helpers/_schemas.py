@@ -1,7 +1,8 @@
 """Schemas to mix into one's own: the states which most machines share.
 
-Each is valid alone. ``Connected``, ``ConnPool`` and ``Disposed`` therefore declare a plain ``Start`` as
-their last own state; mixed after `Basic` they take its place in the index instead of adding one.
+Each is valid alone. ``Connected``, ``ConnPool`` and ``Disposed`` therefore declare a plain
+``Start`` as their last own state; mixed after `Basic` they take its place in the index instead of
+adding one.
 """
 
 from __future__ import annotations

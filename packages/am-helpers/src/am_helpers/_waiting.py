@@ -1,7 +1,8 @@
 """Waiting for several things at once, with a time limit and an eye on errors.
 
-The waits given stay the caller's: the tasks made here to await them are cancelled, the waits are not.
-Only a trio task can wait here; a cancellation from outside passes through and leaves nothing behind.
+The waits given stay the caller's: the tasks made here to await them are cancelled, the waits are
+not. Only a trio task can wait here; a cancellation from outside passes through and leaves nothing
+behind.
 """
 
 from __future__ import annotations
@@ -71,7 +72,11 @@ class _Round:
         self.scope.cancel()
 
 
-async def wait_for_all(*waits: Waitable, timeout: float, err: am.MachineApi | None = None) -> None:
+async def wait_for_all(
+    *waits: Waitable,
+    timeout: float,  # noqa: ASYNC109 - it names the open waits, which no outer scope could
+    err: am.MachineApi | None = None,
+) -> None:
     """Wait until every one of ``waits`` is done; none given returns at once.
 
     ``timeout`` is in seconds. Always a checkpoint; may be called from any trio task.
@@ -83,7 +88,11 @@ async def wait_for_all(*waits: Waitable, timeout: float, err: am.MachineApi | No
     await _wait(_Round(waits, needed=len(waits)), timeout, err)
 
 
-async def wait_for_any(*waits: Waitable, timeout: float, err: am.MachineApi | None = None) -> int:
+async def wait_for_any(
+    *waits: Waitable,
+    timeout: float,  # noqa: ASYNC109 - as above
+    err: am.MachineApi | None = None,
+) -> int:
     """Wait until one of ``waits`` is done and return its index, the lowest one if several are.
 
     Time-outs and errors are those of `wait_for_all`.
@@ -96,12 +105,12 @@ async def wait_for_any(*waits: Waitable, timeout: float, err: am.MachineApi | No
     return min(done)
 
 
-async def _wait(round_: _Round, timeout: float, err: am.MachineApi | None) -> set[int]:
+async def _wait(round_: _Round, limit: float, err: am.MachineApi | None) -> set[int]:
     await trio.lowlevel.checkpoint()
     if err is not None and err.is_err:
         raise machine_error(err)
     await round_.take_done()
-    seconds = stretch(timeout)
+    seconds = stretch(limit)
     if not round_.over:
         with trio.move_on_after(seconds):
             async with trio.open_nursery() as nursery:
@@ -122,7 +131,7 @@ async def _wait(round_: _Round, timeout: float, err: am.MachineApi | None) -> se
 
 
 def _name(wait: object) -> str:
-    return str(getattr(wait, "name", None) or getattr(wait, "__qualname__", None) or repr(wait))
+    return str(getattr(wait, "label", None) or getattr(wait, "__qualname__", None) or repr(wait))
 
 
 def machine_error(mach: am.MachineApi) -> MachineError:
@@ -147,8 +156,8 @@ def group_when(machines: Iterable[am.MachineApi], state: str) -> list[am.Wait]:
 async def interval(fn: Callable[[], object], every: float, total: float) -> None:
     """Call ``fn()`` each ``every`` seconds until it returns ``False`` or ``total`` seconds passed.
 
-    The first call is made after one period. Periods are counted from the start, so a slow ``fn`` does
-    not shift the later ones; those it missed are skipped.
+    The first call is made after one period. Periods are counted from the start, so a slow ``fn``
+    does not shift the later ones; those it missed are skipped.
     """
     if every <= 0:
         raise ValueError("every must be above 0 seconds")
