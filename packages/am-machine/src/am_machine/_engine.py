@@ -1,0 +1,323 @@
+"""One transition, step by step: negotiate, move the clocks, run the final handlers, recover.
+
+The caller has taken a mutation from the queue and looked up its plan. Everything here works on the
+machine's private parts; it is the inner half of `Machine`, which owns the queue. `voices` holds what
+is told to logs, steps and tracers; it is asked only on a loud machine.
+"""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from . import _voices as voices
+from ._causality import CAUSE, running_source
+from ._errors import HandlerTimeoutError
+from ._handlers import HandlerCall, Role
+from ._log import LogLevel, emit
+from ._mutation import NO_ARGS
+from ._result import CANCELED, Result
+from ._transition import Event, Panic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._machine import Machine
+    from ._mutation import Mutation
+    from ._plans import Plan
+
+
+def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
+    """Run one transition to its end and wake the waits it met; returns its outcome."""
+    machine._plan = plan
+    machine._mutation = mutation
+    loud = machine._loud
+    if loud:
+        assert mutation is not None
+        voices.begin(machine, plan, mutation)
+    changed = plan.changed
+    result = plan.result
+    if plan.accepted:
+        if plan.votes or plan.finals or (loud and voices.wants_all_handlers(machine)):
+            done = _with_handlers(machine, plan)
+            if done is None:
+                result = CANCELED
+                changed = 0
+                if machine._transition is not None:
+                    machine._transition.accepted = False
+            else:
+                # An auto mutation may have come through in part, a final handler may have failed.
+                plan, result = done
+                changed = plan.changed
+        elif not plan.is_check:
+            if plan.is_auto and plan.missing:
+                plan = _partial(machine, plan, 0)
+                changed, result = plan.changed, plan.result
+            _apply(machine, plan)
+            waits = machine._waits
+            if waits is not None and waits.args:
+                for i in plan.enters:
+                    machine._wake_args(i, mutation.args if mutation is not None else NO_ARGS)
+        if plan.continues and result is not CANCELED and not machine._life:
+            machine._queue_auto()
+    if mutation is not None and mutation.result is not None:
+        mutation.result.settle(result)
+    if machine._transition is not None:
+        voices.end(machine)
+    machine._plan = machine._mutation = machine._transition = None
+    machine._applied = False
+    if changed & machine._watched:
+        machine._wake(changed)
+    elif mutation is not None and mutation.result is not None and machine._waits is not None:
+        machine._wake_queue(machine._waits)
+    return result
+
+
+def _apply(machine: Machine, plan: Plan) -> None:
+    """Move clocks and active states, then end the contexts and tasks whose tick is over."""
+    ticks = machine._ticks
+    for i, gained in plan.increments:
+        ticks[i] += gained
+    machine._conf = plan.after
+    machine._applied = True
+    if machine._loud:
+        voices.applied(machine, plan)
+    if plan.changed & machine._watched:
+        machine._expire((*plan.enters, *plan.exits))
+    if machine._loud:
+        voices.finals(machine)
+
+
+def _with_handlers(machine: Machine, plan: Plan) -> tuple[Plan, Result] | None:
+    """The transition with its handlers, inside their causality; None if it was canceled before
+    clocks moved."""
+    source = running_source(machine)
+    token = CAUSE.set(source)
+    machine._token = token
+    call = invoke_loud if machine._loud else invoke
+    try:
+        if plan.is_auto:
+            negotiated = _negotiate_auto(machine, plan, call)
+            if negotiated is None:
+                return None
+            plan = negotiated
+        else:
+            for vote in voices.all_votes(machine, plan) if machine._loud else plan.votes:
+                if not call(machine, vote):
+                    return None
+        if not plan.is_check:
+            _apply(machine, plan)
+            if machine._waits is not None and machine._waits.args:
+                _finals_with_args(machine, plan, call)
+            else:
+                for final in voices.all_finals(machine, plan) if machine._loud else plan.finals:
+                    call(machine, final)
+        return plan, plan.result
+    except BaseException as exc:
+        return _recover(machine, plan, exc)
+    finally:
+        CAUSE.reset(token)
+        machine._handling = None
+        # A task or a queued mutation may have taken the record along.
+        if getrefcount(source) > UNSHARED:
+            source.settle()
+        machine._token = None
+
+
+def _finals_with_args(machine: Machine, plan: Plan, call: Any) -> None:
+    """Final handlers, and after those of each entered state the waits on its args."""
+    args = machine._mutation.args if machine._mutation is not None else NO_ARGS
+    by_state = {final.state: final for final in plan.finals if final.role is Role.STATE}
+    for final in plan.finals:
+        if final.role is Role.END:
+            call(machine, final)
+    for i in plan.enters:
+        if i in by_state:
+            call(machine, by_state[i])
+        machine._wake_args(i, args)
+    for final in plan.finals:
+        if final.role is Role.ANY_STATE:
+            call(machine, final)
+
+
+# ------------------------------------------------------------------------------ handler calls
+
+
+def invoke(machine: Machine, call: HandlerCall) -> bool:
+    """Call what is bound to a handler name; False as soon as one votes against."""
+    machine._handling = call
+    slow = machine._slow
+    for fn, binding in machine._calls.get(call.name, ()):
+        event = Event()
+        event.machine = machine
+        event._call = call
+        event._kept = None
+        try:
+            if slow:
+                start = perf_counter()
+                verdict = fn(event)
+                elapsed = perf_counter() - start
+                if elapsed > slow:
+                    _overrun(machine, call, binding.name, elapsed)
+            else:
+                verdict = fn(event)
+        finally:
+            # Only an event that somebody kept has to remember what it saw.
+            if getrefcount(event) > UNSHARED:
+                event.keep()
+        if verdict is False and not call.is_final:
+            return False
+    return True
+
+
+def invoke_loud(machine: Machine, call: HandlerCall) -> bool:
+    """The same, told to logs, steps and tracers."""
+    machine._handling = call
+    called = False
+    for binding in machine._bindings:
+        if machine._log_level >= LogLevel.EVERYTHING:
+            emit(machine, LogLevel.EVERYTHING, f"[handle:{binding.name}] {call.name}")
+        if (fn := binding.handlers.get(call.name)) is None or binding not in machine._bindings:
+            continue
+        if not called:
+            called = True
+            voices.handler_step(machine, call)
+        with voices.handler(machine, call, binding):
+            event = Event()
+            event.machine = machine
+            event._call = call
+            event._kept = None
+            start = perf_counter()
+            try:
+                verdict = fn(event)
+            finally:
+                if getrefcount(event) > UNSHARED:
+                    event.keep()
+            elapsed = perf_counter() - start
+        if machine._slow and elapsed > machine._slow:
+            _overrun(machine, call, binding.name, elapsed)
+        if verdict is False and not call.is_final:
+            voices.rejected(machine, call)
+            return False
+    return True
+
+
+def _references() -> int:
+    value = object()
+    return getrefcount(value)
+
+
+# References to an object that only one local variable and the counting itself hold.
+UNSHARED = _references()
+
+
+def _overrun(machine: Machine, call: HandlerCall, binding: str, elapsed: float) -> None:
+    """A handler took long: a tenth of the timeout is worth a line, all of it is an error.
+
+    It has returned, so its work is done and undoing its state would lie: the transition goes on.
+    """
+    emit(machine, LogLevel.OPS, f"[handler:slow] {call.name} {elapsed * 1000:.0f}")
+    if elapsed <= machine._timeout:
+        return
+    emit(machine, LogLevel.CHANGES, f"[handler:timeout] {call.name} from {binding}")
+    machine._queue_error(HandlerTimeoutError(call.name, binding, elapsed), "ErrHandlerTimeout")
+
+
+# ------------------------------------------------------------------------------ auto mutations
+
+
+def _negotiate_auto(machine: Machine, plan: Plan, call: Any) -> Plan | None:
+    """Negotiate an auto mutation, which may come through in part.
+
+    A refusal by a handler of an auto state only drops that state; others cancel the whole. Each
+    stage goes over the lists as they were when it began. None: canceled.
+    """
+    schema = machine._schema
+    bits = schema.bits
+    auto = schema.tables.auto
+    table = machine._book.handlers
+    if machine._loud:
+        table = voices.table_of(machine)
+    before = plan.before.mask
+    dropped = 0
+    for vote in table.exits(plan.exits):
+        if not call(machine, vote):
+            return None
+    stages = (
+        lambda: table.enters([i for i in plan.enters if not dropped & bits[i]]),
+        lambda: table.selfs([i for i in plan.target if not dropped & bits[i]], before, bits),
+        lambda: table.pairs(before, [i for i in plan.target if not dropped & bits[i]]),
+    )
+    for stage in stages:
+        for vote in stage():
+            if call(machine, vote):
+                continue
+            if not auto & bits[vote.state]:
+                return None
+            dropped |= bits[vote.state]
+    if all(dropped & bits[i] for i in plan.target):
+        return None
+    for vote in table.any_enter():
+        if not call(machine, vote):
+            return None
+    return _partial(machine, plan, dropped) if dropped or plan.missing else plan
+
+
+def _partial(machine: Machine, plan: Plan, dropped: int) -> Plan:
+    """What an auto mutation comes to without the states that relations or handlers refused:
+    resolved anew with the called states that are left."""
+    bits = machine._schema.bits
+    left = [i for i in plan.called if i in plan.target and not dropped & bits[i]]
+    partial = machine._book.auto_part(plan.before.mask, tuple(left))
+    machine._plan = partial
+    if machine._transition is not None:
+        machine._transition.replan(partial)
+    return partial
+
+
+# ------------------------------------------------------------------------------ errors
+
+
+def _recover(machine: Machine, plan: Plan, exc: BaseException) -> tuple[Plan, Result] | None:
+    """A handler raised: cancel, repair what its failure makes untrue, and report it."""
+    call = machine._handling
+    assert call is not None or not isinstance(exc, Exception)
+    transition = machine.transition
+    assert transition is not None
+    emit(machine, LogLevel.OPS, "[recover] handling panic...")
+    told = " ".join(transition.target)
+    emit(machine, LogLevel.OPS, f"[cancel] ({told}) by recover")
+    transition.accepted = False
+    moved = machine._applied
+    if moved:
+        transition.is_broken = True
+        if call is not None and call.role is Role.STATE:
+            _drop_partial_finals(machine, plan, call.state)
+    if isinstance(exc, Exception):
+        if machine.catch_exceptions:
+            name = call.name if call is not None else ""
+            panic = Panic(name, transition.called, transition.before, transition.id)
+            if machine._schema.index["Exception"] in plan.called:
+                emit(machine, LogLevel.CHANGES, f"[error] {exc!r} in {name}")
+            else:
+                machine._queue_error(exc, None, panic=panic)
+            return (plan, CANCELED) if moved else None
+    machine._escaped = exc
+    return (plan, CANCELED) if moved else None
+
+
+def _drop_partial_finals(machine: Machine, plan: Plan, failed: int) -> None:
+    """The failing state and those entered after it become inactive again, one more tick each."""
+    bits = machine._schema.bits
+    enters: Sequence[int] = plan.enters
+    lost = enters[enters.index(failed) :]
+    mask = 0
+    for i in lost:
+        machine._ticks[i] += 1
+        mask |= bits[i]
+    machine._conf = machine._book.configuration(machine._conf.mask & ~mask)
+    names = [machine._schema.names[i] for i in lost]
+    emit(machine, LogLevel.OPS, f"[recover] partial final states as ({' '.join(names)})")
+    emit(machine, LogLevel.CHANGES, f"[state] {' '.join(['-' + name for name in names])}")
+    machine._expire(lost)

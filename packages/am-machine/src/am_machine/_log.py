@@ -1,0 +1,123 @@
+"""Log lines of machines: levels, where they go, and which args they show.
+
+One stdlib logger, `am_machine`, serves all machines, since loggers are never freed; each record
+carries the machine's id as `record.machine`. Lines also go to tracers and to the transition.
+"""
+
+from __future__ import annotations
+
+import logging
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ._base import BaseMachine
+
+LOGGER = logging.getLogger("am_machine")
+DEFAULT_ARGS = ("name", "id", "port", "addr", "err", "path", "url", "uri")
+# Lines kept for the next transition while none runs.
+MAX_PRE_LOG = 1000
+# Immediate repeats of other lines between transitions are dropped.
+_REPEATABLE = ("[pipe-", "[ctx", "[when")
+
+
+class LogLevel(IntEnum):
+    """What a machine tells: a line is emitted if its level is at most the machine's `log_level`."""
+
+    NOTHING = 0
+    EXTERNAL = 1
+    CHANGES = 2
+    OPS = 3
+    DECISIONS = 4
+    EVERYTHING = 5
+
+
+class LogEntry(NamedTuple):
+    """One emitted line."""
+
+    level: LogLevel
+    text: str
+
+
+# stdlib levels by am level
+_STDLIB = (0, logging.INFO, logging.INFO, logging.DEBUG, 8, 5)
+
+
+class LogArgs:
+    """Which keywords of mutations are shown in log lines, and how long their values may be.
+
+    Values are shown by `str()`; what is longer than `max_len` characters ends in an ellipsis.
+    """
+
+    __slots__ = ("max_len", "names")
+
+    def __init__(self, *names: str, max_len: int = 20) -> None:
+        self.names = names
+        self.max_len = max_len
+
+    def shown(self, args: Mapping[str, Any], more: Iterable[str] = ()) -> dict[str, str]:
+        """The logged keywords of `args` as text, sorted; `more` names are logged too."""
+        wanted = {*self.names, *more}
+        return {key: self._cut(args[key]) for key in sorted(args) if key in wanted}
+
+    def _cut(self, value: Any) -> str:
+        try:
+            text = str(value)
+        except Exception as exc:
+            text = f"<{type(exc).__name__}>"
+        return text if len(text) <= self.max_len else text[: self.max_len - 1] + "…"
+
+
+def emit(
+    machine: BaseMachine,
+    level: LogLevel,
+    text: str,
+    *,
+    std: int | None = None,
+    exc_info: BaseException | None = None,
+) -> None:
+    """Emit a line, if the machine's level admits it."""
+    if level > machine._log_level:
+        return
+    number = _STDLIB[level] if std is None else std
+    if _is_heard(number):
+        LOGGER.log(number, text, extra={"machine": machine.id}, exc_info=exc_info)
+    transition = machine._transition
+    entry = LogEntry(level, text)
+    if transition is not None:
+        transition.log_entries.append(entry)
+    else:
+        _keep_for_next(machine, entry)
+    hooks = machine._hooks
+    if hooks is not None and hooks.log:
+        hooks.fire("log", machine, level, text)
+
+
+def complain(machine: BaseMachine, text: str, exc: BaseException | None) -> None:
+    """Log a failure of something that only watches, at ERROR and whatever the machine's level."""
+    LOGGER.error(text, extra={"machine": machine.id}, exc_info=exc)
+
+
+def _keep_for_next(machine: BaseMachine, entry: LogEntry) -> None:
+    kept = machine._pre_log
+    if kept is None:
+        kept = machine._pre_log = []
+    if kept and kept[-1] == entry and not entry.text.startswith(_REPEATABLE):
+        return
+    if len(kept) < MAX_PRE_LOG:
+        kept.append(entry)
+
+
+def _is_heard(level: int) -> bool:
+    """Whether a record would reach a handler that does something; making records is dear."""
+    if not LOGGER.isEnabledFor(level):
+        return False
+    logger: logging.Logger | None = LOGGER
+    while logger is not None:
+        for handler in logger.handlers:
+            if type(handler) is not logging.NullHandler:
+                return True
+        logger = logger.parent if logger.propagate else None
+    return level >= logging.WARNING

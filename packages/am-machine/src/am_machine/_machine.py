@@ -1,0 +1,558 @@
+"""The machine: a queue of mutations, and the drain that turns them into transitions.
+
+Mutations are plain calls. One made from outside is taken up at once and the queue is drained before
+the call returns; one made while a drain runs waits for its turn. A drain never yields to the event
+loop and never nests on one machine.
+
+The hot path is `add` (and its sisters) → `_run` → `transit`. A quiet machine – no log level, no
+tracer, no steps, no breakpoints – that is idle keeps its configuration in `_hot`; there the plan of
+a call without keywords is one look-up away, and a plan that concerns clocks only is done on the spot.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from . import _voices as voices
+from ._base import ALIVE, DISPOSING, BaseMachine
+from ._causality import CAUSE, Source
+from ._engine import transit
+from ._errors import SchemaError
+from ._log import LogLevel, emit
+from ._mutation import NO_ARGS, Kind, Mutation, check_args
+from ._queueing import Queueing
+from ._result import CANCELED, EXECUTED, Result
+from ._time import Time
+from ._transition import Transition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from contextvars import Token
+
+    from ._context import Fork
+    from ._log import LogLevel as Level
+    from ._plans import Plan
+    from ._schema import Schema
+    from ._snapshot import Snapshot
+    from ._state import States
+    from ._tracer import Tracer
+    from ._transition import Panic
+
+ADD, REMOVE, SET = Kind.ADD, Kind.REMOVE, Kind.SET
+
+
+class Machine(Queueing, BaseMachine):
+    """A state machine: nondeterministic, multi-state, clock-based, relational, non-blocking.
+
+    `schema` is a `States` class, a `Schema`, or a dict of state names to properties. `handlers` is
+    bound as by `bind`; with a `parent` the machine shares the parent's tracers and end. One handler
+    call may take `handler_timeout` seconds (0: any time); at most `queue_limit` mutations wait.
+    With `catch_exceptions` an exception in a handler becomes the `Exception` state.
+
+    `async with machine:` opens the nursery that async handlers and forks need; leaving it disposes
+    the machine. Without it a machine works where nothing is awaited or forked.
+
+    :raises SchemaError: if the schema is faulty.
+    :raises HandlerError: if handlers do not fit it.
+    """
+
+    __slots__ = (
+        "_applied", "_breakpoints", "_draining", "_escaped", "_hot", "_is_quiet", "_queue", "_token",
+        "on_breakpoint", "queue_limit", "refused",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        schema: Schema | type[States] | Mapping[str, Any],
+        *,
+        id: str | None = None,
+        handlers: object | None = None,
+        parent: BaseMachine | None = None,
+        tags: Iterable[str] = (),
+        handler_timeout: float | None = 1.0,
+        queue_limit: int = 1000,
+        catch_exceptions: bool = True,
+        log_level: Level = LogLevel.NOTHING,
+        tracers: Iterable[Tracer] = (),
+    ) -> None:
+        # Most mutations that wait at once.
+        self.queue_limit = queue_limit
+        # Mutations refused because the queue was full.
+        self.refused = 0
+        # Called with the machine when a breakpoint is hit.
+        self.on_breakpoint: Callable[[Machine], object] | None = None
+        self._queue: deque[Mutation] | None = None
+        self._draining = False
+        self._is_quiet = True
+        # The configuration, while the machine is idle and quiet; else None.
+        self._hot = None
+        self._applied = False
+        self._token: Token[Source | None] | None = None
+        # An exception on its way out of the outermost mutation call.
+        self._escaped: BaseException | None = None
+        self._breakpoints: list[tuple[tuple[int, ...], tuple[int, ...], bool]] | None = None
+        super().__init__(
+            schema,
+            id=id,
+            handlers=handlers,
+            parent=parent,
+            tags=tags,
+            handler_timeout=handler_timeout,
+            catch_exceptions=catch_exceptions,
+            log_level=log_level,
+            tracers=tracers,
+        )
+        if not self._loud:
+            self._hot = self._conf
+
+    def _retune(self) -> None:
+        super()._retune()
+        self._is_quiet = not self._loud and not self._breakpoints and self._life == ALIVE
+        self._hot = self._conf if self._is_quiet and not self._draining else None
+
+    # ---------------------------------------------------------------- mutations
+
+    def add(self, *states: str, **args: Any) -> Result:
+        """Activate states, and what they imply.
+
+        :raises UnknownStateError: if a name is not a state; nothing is queued.
+        :raises ArgsError: if keywords do not fit the args classes of the states.
+        :raises RuntimeError: in a thread other than the machine's own.
+        """
+        if get_ident() != self._owner:
+            raise self._wrong_thread()
+        hot = self._hot
+        if hot is not None and not args:
+            plan = hot.adds.get(states)
+            if plan is None:
+                plan = self._plan_call(ADD, states)
+            if plan.simple and not plan.changed & self._watched:
+                # Clocks only, and nobody looks.
+                self._queue_tick += 1
+                ticks = self._ticks
+                for i, gained in plan.increments:
+                    ticks[i] += gained
+                self._conf = self._hot = plan.after
+                return EXECUTED
+            return self._run(plan)
+        return self._mutate(ADD, states, args)
+
+    def remove(self, *states: str, **args: Any) -> Result:
+        """Deactivate states, and what requires them. Raises as `add`."""
+        if get_ident() != self._owner:
+            raise self._wrong_thread()
+        hot = self._hot
+        if hot is not None and not args:
+            plan = hot.removes.get(states)
+            if plan is None:
+                plan = self._plan_call(REMOVE, states)
+            if plan.simple and not plan.changed & self._watched:
+                self._queue_tick += 1
+                ticks = self._ticks
+                for i, gained in plan.increments:
+                    ticks[i] += gained
+                self._conf = self._hot = plan.after
+                return EXECUTED
+            return self._run(plan)
+        return self._mutate(REMOVE, states, args)
+
+    def set(self, *states: str, **args: Any) -> Result:
+        """Make these the active states, with what they imply; none deactivates all. Raises as
+        `add`."""
+        if get_ident() != self._owner:
+            raise self._wrong_thread()
+        hot = self._hot
+        if hot is not None and not args:
+            plan = hot.sets.get(states)
+            if plan is None:
+                plan = self._plan_call(SET, states)
+            return self._run(plan)
+        return self._mutate(SET, states, args)
+
+    def toggle(self, *states: str, **args: Any) -> Result:
+        """Remove the states if all are active at this moment, else add them. Raises as `add`."""
+        if self.is_(*states):
+            return self.remove(*states, **args)
+        return self.add(*states, **args)
+
+    def add_err(
+        self, error: BaseException | str | None, exc: BaseException | None = None, /, **args: Any
+    ) -> Result:
+        """Record an error and add `Exception`, or with a state name first that state and
+        `Exception`. `err` holds it even if the mutation is canceled; `err=` joins the args.
+
+        None and cancellations are no errors: `CANCELED`.
+
+        :raises UnknownStateError: if the name is not a state.
+        """
+        self._check_thread()
+        names: tuple[str, ...] = ("Exception",)
+        if isinstance(error, str):
+            names = tuple(dict.fromkeys((error, "Exception")))
+            indexes = self._schema.indexes(names, self.id)
+            error = exc
+        else:
+            indexes = self._schema.indexes(names)
+        if error is None or _is_cancellation(error) or self._life:
+            return CANCELED
+        self.err = error
+        return self._put(Kind.ADD, indexes, {**args, "err": error})
+
+    def can_add(self, *states: str, **args: Any) -> Result:
+        """Whether `add` would be accepted: negotiation only, nothing changes. In a handler the
+        check is queued before everything else. Raises as `add`."""
+        return self._check(ADD, states, args)
+
+    def can_remove(self, *states: str, **args: Any) -> Result:
+        """Whether `remove` would be accepted, in the same way."""
+        return self._check(REMOVE, states, args)
+
+    async def check_add(self, *states: str, **args: Any) -> Result:
+        """The outcome of `can_add`, wherever the machine lives. A checkpoint."""
+        return await self.can_add(*states, **args)
+
+    async def check_remove(self, *states: str, **args: Any) -> Result:
+        """The outcome of `can_remove`, wherever the machine lives. A checkpoint."""
+        return await self.can_remove(*states, **args)
+
+    # ---------------------------------------------------------------- into the queue
+
+    def _plan_call(self, kind: Kind, states: tuple[str, ...]) -> Plan:
+        """The plan of a call without keywords from here, found or made."""
+        schema = self._schema
+        try:
+            indexes = schema.indexes(states)
+        except ValueError:
+            raise schema.unknown(states, self.id) from None
+        if schema.args_classes and kind is not REMOVE:
+            check_args(schema, indexes, NO_ARGS)
+        return self._book.plan_of_call(self._conf.mask, kind, states)
+
+    def _mutate(self, kind: Kind, states: tuple[str, ...], args: dict[str, Any]) -> Result:
+        indexes = self._schema.indexes(states, self.id)
+        if self._schema.args_classes and kind is not REMOVE:
+            check_args(self._schema, indexes, args)
+        if self._life:
+            return CANCELED
+        return self._put(kind, indexes, args)
+
+    def _put(self, kind: Kind, indexes: tuple[int, ...], args: dict[str, Any]) -> Result:
+        """Append a mutation, unless it is refused or needless, and drain."""
+        queue = self._queue
+        if queue is None:
+            queue = self._queue = deque()
+        if len(queue) >= self.queue_limit and not self._may_pass(kind, indexes):
+            self.refused += 1
+            return CANCELED
+        if (
+            kind is REMOVE
+            and not queue
+            and self._plan is not None
+            and not any(self._conf.mask >> i & 1 for i in indexes)
+        ):
+            return EXECUTED
+        if not args and queue and self._is_duplicate(kind, indexes):
+            names = " ".join([self._schema.names[i] for i in indexes])
+            emit(self, LogLevel.OPS, f"[queue:skipped] Duplicate detected for [{kind}] {names}")
+            return EXECUTED
+        mutation = Mutation(self._schema, kind, indexes, args, CAUSE.get())
+        mutation.queue_tick = self._queue_tick + 1 + sum([m.queue_tick > 0 for m in queue])
+        if self._draining:
+            mutation.result = Result(mutation.queue_tick)
+        queue.append(mutation)
+        return self._queued(mutation, "queue")
+
+    def _may_pass(self, kind: Kind, indexes: tuple[int, ...]) -> bool:
+        """Errors, and the end of errors, may pass a full queue."""
+        exception = self._schema.index["Exception"]
+        if exception not in indexes:
+            return False
+        return kind is (REMOVE if self._conf.mask >> exception & 1 else ADD)
+
+    def _is_duplicate(self, kind: Kind, indexes: tuple[int, ...]) -> bool:
+        tables = self._schema.tables
+        if any(tables.multi & tables.bits[i] for i in indexes):
+            return False
+        wanted = frozenset(indexes)
+        return any(
+            m.kind is kind and not m.is_check and not m.args and frozenset(m.indexes) == wanted
+            for m in self._queue or ()
+        )
+
+    def _prepend(self, mutation: Mutation) -> Result:
+        """Put a mutation before all others: auto mutations, errors of handlers, checks."""
+        if self._queue is None:
+            self._queue = deque()
+        if self._draining:
+            mutation.result = Result()
+        self._queue.appendleft(mutation)
+        return self._queued(mutation, "prepend")
+
+    def _queued(self, mutation: Mutation, how: str) -> Result:
+        if self._loud:
+            if self._log_level >= LogLevel.OPS:
+                told = voices.told_call(self, mutation)
+                emit(self, LogLevel.OPS, f"[{how}:{mutation.kind}] {told}")
+            if self._hooks is not None and self._hooks.mutation_queued:
+                self._hooks.fire("mutation_queued", self, mutation)
+        if self._breakpoints and how == "queue":
+            self._hit_breakpoints(mutation)
+        if self._draining:
+            if self._log_level >= LogLevel.OPS and how == "queue":
+                count = len(self._queue or ())
+                items = "1 item" if count == 1 else f"{count} items"
+                emit(self, LogLevel.OPS, f"[postpone] queue running ({items})")
+            assert mutation.result is not None
+            return mutation.result
+        return self._drain()
+
+    def _check(self, kind: Kind, states: tuple[str, ...], args: dict[str, Any]) -> Result:
+        self._check_thread()
+        indexes = self._schema.indexes(states, self.id)
+        if self._schema.args_classes and kind is not REMOVE:
+            check_args(self._schema, indexes, args)
+        if self._life:
+            return CANCELED
+        return self._prepend(
+            Mutation(self._schema, kind, indexes, args, CAUSE.get(), is_check=True)
+        )
+
+    def _queue_auto(self) -> None:
+        """Auto states may follow the transition that is about to end."""
+        plan = self._book.auto_after(self._conf)
+        if plan is None:
+            return
+        if self._loud:
+            names = self._schema.names
+            if self._log_level >= LogLevel.EVERYTHING:
+                self._tell_blocked_auto()
+            told = " ".join([names[i] for i in plan.called])
+            emit(self, LogLevel.OPS, f"[auto] {told}")
+        mutation = Mutation(self._schema, Kind.ADD, plan.called, NO_ARGS, is_auto=True)
+        self._prepend(mutation)
+
+    def _tell_blocked_auto(self) -> None:
+        tables, names, active = self._schema.tables, self._schema.names, self._conf.mask
+        for i, name in enumerate(names):
+            bit = tables.bits[i]
+            if not tables.auto & bit or active & bit:
+                continue
+            for blocker in self.active:
+                if tables.remover_mask[i] >> self._schema.index[blocker] & 1:
+                    emit(self, LogLevel.EVERYTHING, f"[auto:rel:remove] {name} by {blocker}")
+                    break
+
+    def _queue_error(
+        self, exc: Exception, state: str | None = None, *, panic: Panic | None = None
+    ) -> None:
+        """A handler failed: its error comes next. An error of an error handler is not queued."""
+        assert self._plan is not None
+        exception = self._schema.index["Exception"]
+        if exception in self._plan.called:
+            return
+        self.err = exc
+        index = self._schema.index
+        indexes = (index[state], exception) if state in index else (exception,)
+        args: dict[str, Any] = {"err": exc}
+        if panic is not None:
+            args["panic"] = panic
+        self._prepend(Mutation(self._schema, Kind.ADD, indexes, args, CAUSE.get()))
+
+    # ---------------------------------------------------------------- out of the queue
+
+    def _run(self, plan: Plan) -> Result:
+        """Drain, beginning with a plan that never had to queue."""
+        self._hot = None
+        self._draining = True
+        self._queue_tick += 1
+        try:
+            result = transit(self, plan, None)
+            if self._queue or self._escaped is not None:
+                self._drain_rest()
+        except BaseException:
+            self._abort()
+            raise
+        self._draining = False
+        if self._is_quiet and (self._waits is None or not self._waits.others):
+            self._hot = self._conf
+        else:
+            self._drained()
+        return result
+
+    def _drain(self) -> Result:
+        """Take mutations until the queue is empty; the result of the first one."""
+        self._hot = None
+        self._draining = True
+        result = None
+        try:
+            queue = self._queue
+            assert queue is not None
+            mutation = queue.popleft()
+            result = self._take(mutation)
+            self._drain_rest()
+        except BaseException:
+            self._abort()
+            raise
+        self._draining = False
+        self._drained()
+        return result
+
+    def _drain_rest(self) -> None:
+        queue = self._queue
+        while True:
+            if self._escaped is not None:
+                escaped, self._escaped = self._escaped, None
+                raise escaped
+            if not queue or self._life == DISPOSING:
+                return
+            self._take(queue.popleft())
+
+    def _take(self, mutation: Mutation) -> Result:
+        if mutation.queue_tick:
+            self._queue_tick += 1
+        plan = self._book.plan(
+            self._conf.mask, mutation.kind, mutation.indexes, mutation.is_auto, mutation.is_check
+        )
+        return transit(self, plan, mutation)
+
+    def _abort(self) -> None:
+        """An exception leaves through the outermost call: the drain ends cleanly."""
+        self._plan = self._mutation = self._transition = self._handling = None
+        self._applied = False
+        self._escaped = None
+        self._drop_queue()
+        self._draining = False
+        self._drained()
+
+    def _drop_queue(self) -> None:
+        queue = self._queue
+        while queue:
+            mutation = queue.popleft()
+            if mutation.result is not None:
+                mutation.result.settle(CANCELED)
+        if self._waits is not None:
+            self._wake_queue(self._waits)
+
+    def _drained(self) -> None:
+        """The queue is empty: tell, wake, and be idle again."""
+        if self._hooks is not None and self._hooks.queue_end:
+            self._hooks.fire("queue_end", self)
+        self._end_queue_waits()
+        if self._life == DISPOSING:
+            self._finish_dispose()
+        elif self._is_quiet and not self._draining:
+            self._hot = self._conf
+
+    # ---------------------------------------------------------------- the running transition
+
+    @property
+    def transition(self) -> Transition | None:
+        """The running transition, None outside of a drain."""
+        if self._transition is None and self._plan is not None:
+            self._transition = self._record()
+        return self._transition
+
+    def _record(self) -> Transition:
+        """The record of the running transition, made on first sight."""
+        plan = self._plan
+        assert plan is not None
+        ticks = list(self._ticks)
+        if self._applied:
+            for i, gained in plan.increments:
+                ticks[i] -= gained
+        if self._mutation is None:
+            outer = self._token.old_value if self._token is not None else None
+            # Token.MISSING means that nothing was set before.
+            source = outer if isinstance(outer, Source) else None
+            self._mutation = Mutation(self._schema, plan.kind, plan.called, NO_ARGS, source)
+        return Transition(self, plan, self._mutation, Time(ticks))
+
+    # ---------------------------------------------------------------- life
+
+    def dispose(self) -> None:
+        """End the machine: see `BaseMachine.dispose`. An active `Start` is removed first. In a drain
+        the running transition completes, the rest of the queue is dropped, then it ends."""
+        self._check_thread()
+        if self._life != ALIVE:
+            return
+        if self._draining:
+            self._life = DISPOSING
+            self._retune()
+            return
+        if "Start" in self._schema.index and self.is_("Start"):
+            self.remove("Start")
+        if self._life == ALIVE:
+            self._life = DISPOSING
+            self._finish_dispose()
+
+    def _finish_dispose(self) -> None:
+        self._retune()
+        self._drop_queue()
+        super()._finish_dispose()
+
+    @classmethod
+    def restore(
+        cls,
+        snapshot: Snapshot,
+        schema: Schema | type[States] | Mapping[str, Any],
+        *,
+        id: str | None = None,
+        **options: Any,
+    ) -> Machine:
+        """A machine with the clocks of a snapshot, in the snapshot's order of states.
+
+        Its machine tick is one higher; no handler, auto mutation or wait runs for what is active
+        again. If the schema has `MachineRestored`, that is added. `options` are the constructor's.
+
+        :raises SchemaError: if snapshot and schema name different states.
+        """
+        from ._schema import Schema, compile_schema
+
+        compiled = compile_schema(schema)
+        if set(compiled.names) != set(snapshot.state_names):
+            raise SchemaError("the snapshot has other states than the schema")
+        if compiled.names != snapshot.state_names:
+            ordered = {name: compiled[name] for name in snapshot.state_names}
+            compiled = Schema(ordered, groups=compiled.groups)
+        machine = cls(compiled, id=id or snapshot.id, **options)
+        machine._ticks = list(snapshot.time)
+        active = sum([1 << i for i, tick in enumerate(snapshot.time) if tick & 1])
+        machine._conf = machine._book.configuration(active)
+        machine._machine_tick = snapshot.machine_tick + 1
+        machine._retune()
+        told = f"imported {machine._machine_tick} times, now at {sum(machine._ticks)} ticks"
+        emit(machine, LogLevel.CHANGES, f"[import] {told}")
+        if "MachineRestored" in compiled.index:
+            machine.add("MachineRestored")
+        return machine
+
+    def set_schema(
+        self, schema: Schema | type[States] | Mapping[str, Any], names: Iterable[str]
+    ) -> None:
+        """Grow the schema: see `BaseMachine.set_schema`; not while a drain runs (`SchemaError`)."""
+        if self._draining:
+            raise SchemaError("a schema cannot grow while a transition runs")
+        super().set_schema(schema, names)
+
+    # ---------------------------------------------------------------- errors
+
+    def _report_again(self) -> None:
+        assert self.err is not None
+        self.add_err(self.err)
+
+    def _task_failed(self, fork: Fork, exc: Exception) -> None:
+        self.add_err(exc, task=fork.name)
+
+    def _query_failed(self, exc: Exception) -> None:
+        self.add_err(exc)
+
+
+def _is_cancellation(exc: BaseException) -> bool:
+    """Whether an exception is nothing but cancellation."""
+    if isinstance(exc, BaseExceptionGroup):
+        return all(_is_cancellation(inner) for inner in exc.exceptions)
+    return isinstance(exc, trio.Cancelled)

@@ -1,0 +1,137 @@
+"""What can be asked of a machine's queue, waits on it, and breakpoints."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+from ._log import LogLevel, emit
+from ._mutation import Kind
+from ._waits import Kind as WaitKind
+from ._waits import Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._machine import Machine
+    from ._mutation import Mutation
+    from ._result import Result
+
+
+class Queueing:
+    """The queue half of `Machine`."""
+
+    __slots__ = ()
+
+    @property
+    def queue(self: Machine) -> tuple[Mutation, ...]:
+        """Pending mutations, the next one first; the running one is not among them."""
+        return tuple(self._queue or ())
+
+    def is_queued(
+        self: Machine,
+        kind: str,
+        *states: str,
+        without_args: bool = False,
+        exact: bool = False,
+        min_tick: int = 0,
+        check: bool = False,
+        position: str = "any",
+    ) -> bool:
+        """Whether a mutation of this kind that calls all these states is pending.
+
+        `exact`: it calls no others. `without_args`: it has none. `min_tick`: its queue tick is at
+        least that. `check`: a check is meant. `position`: any, first or last of the queue.
+
+        :raises UnknownStateError: if a name is not a state.
+        :raises ValueError: if `kind` or `position` is none of those.
+        """
+        kind = Kind(kind)
+        if position not in ("any", "first", "last"):
+            raise ValueError(f"position {position!r} is not any, first or last")
+        wanted = frozenset(self._schema.indexes(states, self.id))
+        queue = self.queue
+        pending = {"any": queue, "first": queue[:1], "last": queue[-1:]}[position]
+        return any(
+            m.kind == kind
+            and m.is_check is check
+            and (frozenset(m.indexes) == wanted if exact else wanted.issubset(m.indexes))
+            and not (without_args and m.args)
+            and m.queue_tick >= min_tick
+            for m in pending
+        )
+
+    def will_be(self: Machine, *states: str) -> bool:
+        """Whether adding these states is pending; implied states are not seen."""
+        return self.is_queued("add", *states)
+
+    def will_be_removed(self: Machine, *states: str) -> bool:
+        """Whether removing these states is pending."""
+        return self.is_queued("remove", *states)
+
+    # ---------------------------------------------------------------- waits
+
+    def when_queue(self: Machine, result: Result) -> Wait:
+        """The mutation behind a queued result was processed, or dropped from the queue."""
+        self._check_thread()
+        wait = Wait(str(result.queue_tick))
+        if result.outcome is not None or not result.queued:
+            wait.resolve(True)
+        elif self._life:
+            wait.resolve(False)
+        else:
+            self._wait_index().add(wait, WaitKind.QUEUE, condition=result)
+            self._tell_wait("new", WaitKind.QUEUE, wait)
+        return wait
+
+    def when_queue_ends(self: Machine) -> Wait:
+        """No drain is running, now or once the running one has ended."""
+        self._check_thread()
+        wait = Wait("queue ends", None if self._draining else True)
+        if not wait.done:
+            self._wait_index().add(wait, WaitKind.QUEUE_ENDS)
+        return wait
+
+    def _end_queue_waits(self: Machine) -> None:
+        index = self._waits
+        if index is not None and index.has(WaitKind.QUEUE_ENDS):
+            for entry, wait in index.of(WaitKind.QUEUE_ENDS):
+                self._finish_wait(index, entry, wait, True)
+
+    # ---------------------------------------------------------------- breakpoints
+
+    def add_breakpoint(
+        self: Machine,
+        added: Iterable[str] = (),
+        removed: Iterable[str] = (),
+        strict: bool = False,
+    ) -> None:
+        """Stop by when an `add` of exactly `added` (in this order), or a `remove` of exactly
+        `removed`, is queued: one log line with the stack, and `on_breakpoint(machine)` if set.
+
+        `strict` ignores mutations to how the states are already.
+
+        :raises UnknownStateError: if a name is not a state.
+        """
+        self._check_thread()
+        schema = self._schema
+        point = (schema.indexes(added, self.id), schema.indexes(removed, self.id), strict)
+        self._breakpoints = [*(self._breakpoints or ()), point]
+        self._retune()
+
+    def _hit_breakpoints(self: Machine, mutation: Mutation) -> None:
+        active = self._conf.mask
+        for added, removed, strict in self._breakpoints or ():
+            if mutation.kind == Kind.ADD:
+                hit = bool(added) and mutation.indexes == added
+                needless = all(active >> i & 1 for i in added)
+            else:
+                hit = bool(removed) and mutation.indexes == removed and mutation.kind == Kind.REMOVE
+                needless = not any(active >> i & 1 for i in removed)
+            if not hit or (strict and needless):
+                continue
+            stack = "".join(traceback.format_stack()[:-1])
+            emit(self, LogLevel.CHANGES, f"[breakpoint] Machine.breakpoint\n{stack}")
+            if self.on_breakpoint is not None:
+                self.on_breakpoint(self)
+            return

@@ -1,0 +1,254 @@
+"""Steps: why a transition came out as it did, in order of happening; and the semantic log."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ._handlers import HandlerCall
+
+
+class StepKind(StrEnum):
+    """Kinds of steps; the value is the word used in text."""
+
+    CALLED = "called"
+    ACTIVATE = "activate"
+    DEACTIVATE = "deactivate"
+    DEACTIVATE_PASSIVE = "deactivate-passive"
+    RELATION = "relation"
+    CANCEL = "cancel"
+    HANDLER = "handler"
+
+
+class Step(NamedTuple):
+    """One step of a transition. States are indexes, None if absent; `relation` names the kind of
+    a RELATION step; the flags describe a HANDLER step."""
+
+    kind: StepKind
+    from_state: int | None = None
+    to_state: int | None = None
+    relation: str | None = None
+    is_final: bool = False
+    is_enter: bool = False
+    is_self: bool = False
+
+    def told(self, names: Sequence[str]) -> str:
+        """The step as text, with state names."""
+        origin = "Any" if self.from_state is None else names[self.from_state]
+        goal = "Any" if self.to_state is None else names[self.to_state]
+        if self.kind is StepKind.RELATION:
+            return f"**{origin}** {self.relation} **{goal}**"
+        if self.kind is not StepKind.HANDLER:
+            return f"{self.kind} **{goal if self.to_state is not None else origin}**"
+        if self.from_state is None and self.to_state is None:
+            return f"handler **Any**{'State' if self.is_final else 'Enter'}"
+        if self.is_self:
+            return f"handler **{goal}****{goal}**"
+        if self.from_state is not None and self.to_state is not None:
+            return f"handler **{origin}****{goal}**"
+        if self.is_final:
+            return f"handler **{goal}**{'State' if self.is_enter else 'End'}"
+        return f"handler **{goal}**Enter" if self.is_enter else f"handler **{origin}**Exit"
+
+
+def handler_step(call: HandlerCall) -> Step:
+    """The HANDLER step of a handler name."""
+    state = call.state
+    match call.role.value:
+        case "Exit":
+            return Step(StepKind.HANDLER, from_state=state)
+        case "Enter":
+            return Step(StepKind.HANDLER, to_state=state, is_enter=True)
+        case "self":
+            return Step(StepKind.HANDLER, to_state=state, is_self=True)
+        case "pair":
+            return Step(StepKind.HANDLER, from_state=call.other, to_state=state)
+        case "End":
+            return Step(StepKind.HANDLER, to_state=state, is_final=True)
+        case "State":
+            return Step(StepKind.HANDLER, to_state=state, is_final=True, is_enter=True)
+        case role:
+            return Step(StepKind.HANDLER, is_final=role == "AnyState")
+
+
+class StepRecorder:
+    """A `Witness` that writes steps."""
+
+    __slots__ = ("_before", "_called", "steps")
+
+    def __init__(self, steps: list[Step], called: Sequence[int], before: int) -> None:
+        self.steps = steps
+        self._called = called
+        self._before = before
+
+    def listed(self, kind: str, list0: Sequence[int], called: Sequence[int], before: int) -> None:
+        """Called states, then what the mutation by itself activates and deactivates."""
+        put = self.steps.append
+        for i in called:
+            put(Step(StepKind.CALLED, to_state=i))
+        if kind == "remove":
+            for i in called:
+                put(Step(StepKind.DEACTIVATE, to_state=i))
+            return
+        for i in list0:
+            if not before >> i & 1:
+                put(Step(StepKind.ACTIVATE, to_state=i))
+        if kind == "set":
+            rest, i = before, 0
+            while rest:
+                if rest & 1 and i not in called:
+                    put(Step(StepKind.DEACTIVATE, to_state=i))
+                rest >>= 1
+                i += 1
+
+    def implied(self, owner: int, states: Sequence[int]) -> None:
+        """Implied states."""
+        put = self.steps.append
+        for state in states:
+            put(Step(StepKind.RELATION, owner, state, "add"))
+        for state in states:
+            put(Step(StepKind.ACTIVATE, to_state=state))
+
+    def required(self, state: int, needed: int, missing: bool) -> None:
+        """A requirement."""
+        put = self.steps.append
+        put(Step(StepKind.RELATION, state, needed, "require"))
+        if missing:
+            put(Step(StepKind.DEACTIVATE_PASSIVE, from_state=state))
+            if state in self._called:
+                put(Step(StepKind.CANCEL, to_state=needed))
+
+    def dropped(self, state: int, missing: Sequence[int]) -> None:
+        """Told by `required` already."""
+
+    def blocked(self, state: int, removers: Sequence[int], blockers: Sequence[int]) -> None:
+        """A state that others remove."""
+        put = self.steps.append
+        for blocker in removers:
+            put(Step(StepKind.RELATION, blocker, state, "remove"))
+        active = self._before >> state & 1
+        kind = StepKind.DEACTIVATE if active else StepKind.DEACTIVATE_PASSIVE
+        put(Step(kind, to_state=state))
+
+    def ordered(self, first: int, later: int) -> None:
+        """An `after` that decided."""
+        self.steps.append(Step(StepKind.RELATION, first, later, "after"))
+
+
+class Pipe(NamedTuple):
+    """A pipe as the semantic log knows it: what this machine's `state` does to, or gets from,
+    another machine."""
+
+    direction: str
+    kind: str
+    state: str
+    machine_id: str
+
+
+class SemLog:
+    """What a machine records for tools beyond its clocks. All switches are off at first.
+
+    `steps` fills `transition.steps`; `checks` keeps them for checks too; `graph`, `queued`, `args`,
+    `when` and `state_ctx` tell tools which of these to export. `pipes` lists the pipes in and out.
+    """
+
+    __slots__ = ("_emit", "_switched", "_values", "pipes")
+
+    SWITCHES = ("steps", "graph", "checks", "queued", "args", "when", "state_ctx")
+
+    def __init__(self, emit: Callable[[str], None], switched: Callable[[], None]) -> None:
+        self._emit = emit
+        self._switched = switched
+        self._values = dict.fromkeys(self.SWITCHES, False)
+        self.pipes: list[Pipe] = []
+
+    def pipe_out(self, kind: str, state: str, target_id: str) -> None:
+        """Note a pipe whose source is this machine; `kind` is add or remove."""
+        self.pipes.append(Pipe("out", kind, state, target_id))
+        self._emit(f"[pipe-out:{kind}] {state} to {target_id}")
+
+    def pipe_in(self, kind: str, state: str, source_id: str) -> None:
+        """Note a pipe whose target is this machine."""
+        self.pipes.append(Pipe("in", kind, state, source_id))
+        self._emit(f"[pipe-in:{kind}] {state} from {source_id}")
+
+    def pipe_gc(self, machine_id: str) -> None:
+        """Forget the pipes to and from a machine that is gone."""
+        kept = [pipe for pipe in self.pipes if pipe.machine_id != machine_id]
+        if len(kept) < len(self.pipes):
+            self.pipes = kept
+            self._emit(f"[pipe:gc] {machine_id}")
+
+    @property
+    def steps(self) -> bool:
+        """Whether transitions record their steps."""
+        return self._values["steps"]
+
+    @steps.setter
+    def steps(self, on: bool) -> None:
+        self._put("steps", on)
+
+    @property
+    def graph(self) -> bool:
+        """Whether tools get pipes and relations between machines."""
+        return self._values["graph"]
+
+    @graph.setter
+    def graph(self, on: bool) -> None:
+        self._put("graph", on)
+
+    @property
+    def checks(self) -> bool:
+        """Whether steps of checks are kept."""
+        return self._values["checks"]
+
+    @checks.setter
+    def checks(self, on: bool) -> None:
+        self._put("checks", on)
+
+    @property
+    def queued(self) -> bool:
+        """Whether tools get queued mutations."""
+        return self._values["queued"]
+
+    @queued.setter
+    def queued(self, on: bool) -> None:
+        self._put("queued", on)
+
+    @property
+    def args(self) -> bool:
+        """Whether tools get logged args."""
+        return self._values["args"]
+
+    @args.setter
+    def args(self, on: bool) -> None:
+        self._put("args", on)
+
+    @property
+    def when(self) -> bool:
+        """Whether tools get waits."""
+        return self._values["when"]
+
+    @when.setter
+    def when(self, on: bool) -> None:
+        self._put("when", on)
+
+    @property
+    def state_ctx(self) -> bool:
+        """Whether tools get state contexts."""
+        return self._values["state_ctx"]
+
+    @state_ctx.setter
+    def state_ctx(self, on: bool) -> None:
+        self._put("state_ctx", on)
+
+    def _put(self, name: str, value: bool) -> None:
+        self._values[name] = bool(value)
+        self._switched()
+
+    def __repr__(self) -> str:
+        on = " ".join([name for name, value in self._values.items() if value])
+        return f"<SemLog {on or 'off'}, {len(self.pipes)} pipes>"

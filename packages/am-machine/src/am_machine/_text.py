@@ -1,0 +1,45 @@
+"""Text formats of machines; they are part of the public contract, byte for byte."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._base import BaseMachine
+
+
+def short(machine: BaseMachine) -> str:
+    """Active states with their ticks: `(Foo:1 Bar:3)`."""
+    return f"({_ticks(machine, machine.active)})"
+
+
+def full(machine: BaseMachine) -> str:
+    """Active states, then inactive ones: `(Foo:1) [Bar:0 Exception:0]`."""
+    active = set(machine.active)
+    idle = [name for name in machine.schema.names if name not in active]
+    return f"({_ticks(machine, machine.active)}) [{_ticks(machine, idle)}]"
+
+
+def _ticks(machine: BaseMachine, names: Iterable[str]) -> str:
+    return " ".join([f"{name}:{machine.tick(name)}" for name in names])
+
+
+def inspection(machine: BaseMachine, names: Iterable[str]) -> str:
+    """Each state with its tick, properties and relations, a line each."""
+    lines = []
+    for name in names:
+        state = machine.schema[name]
+        lines.append(f"{int(machine.is_(name))} {name}")
+        rows = [
+            ("Tick", str(machine.tick(name))),
+            ("Auto", "true" if state.auto else ""),
+            ("Multi", "true" if state.multi else ""),
+            ("Add", " ".join(state.add)),
+            ("Require", " ".join(state.require)),
+            ("Remove", " ".join(state.remove)),
+            ("After", " ".join(state.after)),
+        ]
+        lines += [f"    |{label:<9}{value}" for label, value in rows if value]
+    return "".join([line + "\n" for line in lines])

@@ -1,0 +1,285 @@
+"""The record of one transition, and the event that handlers get.
+
+The engine runs without these objects; they are made when somebody looks at the running transition,
+and complete themselves when it ends.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ._mutation import NO_ARGS, Mutation, label
+from ._time import Time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ._base import BaseMachine
+    from ._causality import Source
+    from ._handlers import HandlerCall
+    from ._log import LogEntry
+    from ._machine import Machine
+    from ._plans import Plan
+    from ._result import Result
+    from ._steps import Step
+
+
+def new_id() -> str:
+    """16 random lower-case hex characters."""
+    return os.urandom(8).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Panic:
+    """Where an exception left a handler: the keyword `panic` of the `Exception` mutation."""
+
+    handler: str
+    called: tuple[str, ...]
+    before: tuple[str, ...]
+    transition_id: str
+
+
+class Transition:
+    """What a mutation does to a machine, from `before` to `target`.
+
+    Complete once it ended; while it runs, `target` and `time_after` are what is predicted.
+    """
+
+    __slots__ = (
+        "__weakref__", "_id", "_plan", "_time_after", "accepted",
+        "is_broken", "log_entries", "machine", "mutation", "pre_log_entries", "queue_len", "steps",
+        "time_before",
+    )  # fmt: skip
+
+    def __init__(
+        self, machine: BaseMachine, plan: Plan, mutation: Mutation, time_before: Time
+    ) -> None:
+        self.machine = machine
+        self.mutation = mutation
+        self.time_before = time_before
+        # False once it is refused, canceled or failed.
+        self.accepted = plan.accepted
+        # Whether a final handler failed, so that clocks moved though it was canceled.
+        self.is_broken = False
+        # Filled while steps are wanted (`machine.sem_log.steps`), in order of happening.
+        self.steps: list[Step] = []
+        # Log lines emitted during it, and those since the transition before it.
+        self.log_entries: list[LogEntry] = []
+        self.pre_log_entries: list[LogEntry] = []
+        # Mutations waiting when it ended.
+        self.queue_len = 0
+        self._plan = plan
+        self._id = ""
+        self._time_after: Time | None = None
+
+    def replan(self, plan: Plan) -> None:
+        """An auto mutation came through in part: `called` stays, the rest is the new plan's."""
+        self._plan = plan
+
+    def finish(self, ticks: Iterable[int]) -> None:
+        """The clocks have moved, or it is over: from now on `time_after` is the real time."""
+        self._time_after = Time(ticks)
+
+    @property
+    def id(self) -> str:
+        """16 random lower-case hex characters."""
+        if not self._id:
+            self._id = new_id()
+        return self._id
+
+    @property
+    def kind(self) -> str:
+        """add, remove or set."""
+        return str(self._plan.kind)
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """Called states, in the order given; of an auto transition those that were tried."""
+        return self.mutation.called
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """States active before, in index order."""
+        names = self.machine.schema.names
+        return tuple([names[i] for i in self.time_before.active])
+
+    @property
+    def target(self) -> tuple[str, ...]:
+        """States to be active after it, in resolved order."""
+        names = self.machine.schema.names
+        return tuple([names[i] for i in self.target_indexes])
+
+    @property
+    def target_indexes(self) -> tuple[int, ...]:
+        """`target` by state index."""
+        return self._plan.target
+
+    @property
+    def time_after(self) -> Time:
+        """Machine time after it; predicted until the clocks have moved."""
+        if self._time_after is not None:
+            return self._time_after
+        ticks = list(self.time_before)
+        for i, gained in self._plan.increments:
+            ticks[i] += gained
+        return Time(ticks)
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """States whose tick grew and that are active after it, re-entered multi states too."""
+        return self._moved(1)
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """States whose tick grew and that are inactive after it."""
+        return self._moved(0)
+
+    def _moved(self, parity: int) -> tuple[str, ...]:
+        names = self.machine.schema.names
+        before, after = self.time_before, self.time_after
+        return tuple([names[i] for i, t in enumerate(after) if t > before[i] and t & 1 == parity])
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """States in any step, in the order first seen; empty if steps were not wanted."""
+        names = self.machine.schema.names
+        seen: dict[int, None] = {}
+        for step in self.steps:
+            for state in (step.from_state, step.to_state):
+                if state is not None:
+                    seen[state] = None
+        return tuple([names[i] for i in seen])
+
+    @property
+    def source(self) -> Source | None:
+        """Which transition caused it."""
+        return self.mutation.source
+
+    @property
+    def auto(self) -> bool:
+        """Whether it was made for auto states."""
+        return self._plan.is_auto
+
+    @property
+    def is_check(self) -> bool:
+        """Whether it is a dry run."""
+        return self._plan.is_check
+
+    def __str__(self) -> str:
+        names = self.machine.schema.names
+        lines = [f"tx#{self.id}", f"[{label(self._plan.kind, self.auto)}] {' '.join(self.called)}"]
+        source = self.source
+        if source is not None:
+            short = f"{source.machine_id}/{source.transition_id}/t{source.time}"
+            lines.append(f"\nsource: [tx]({short})")
+        if self.steps:
+            lines.append("")
+            lines.extend(f"- {step.told(names)}" for step in self.steps)
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Transition {self.id} {self.mutation}>"
+
+
+class Event:
+    """What a handler gets: the running transition, seen from one handler.
+
+    It may be kept; what it tells stays as it was when the handler ran.
+    """
+
+    __slots__ = ("_call", "_kept", "machine")
+
+    machine: Machine
+    _call: HandlerCall
+    # The transition and the tick, once the event was kept.
+    _kept: tuple[Transition, int] | None
+
+    @property
+    def transition(self) -> Transition:
+        """The transition that called the handler."""
+        if self._kept is not None:
+            return self._kept[0]
+        transition = self.machine.transition
+        assert transition is not None
+        return transition
+
+    def keep(self) -> Event:
+        """Note what would be gone with the transition; the engine does it for events that outlive
+        their handler."""
+        if self._kept is None:
+            self._kept = (self.transition, self.tick)
+        return self
+
+    @property
+    def mutation(self) -> Mutation:
+        """The mutation behind the transition."""
+        return self.transition.mutation
+
+    @property
+    def name(self) -> str:
+        """Name of the handler, such as `FooState`."""
+        return self._call.name
+
+    @property
+    def args(self) -> Any:
+        """Keywords of the mutation: a read-only mapping, or in `FooEnter`, `FooFoo` and `FooState`
+        of a called `Foo` with an args class an instance of that class."""
+        machine = self.machine
+        if self._kept is None and machine._mutation is None:
+            return NO_ARGS
+        call = self._call
+        if call.role.value in _TYPED_ROLES:
+            return self.mutation.typed_args(call.state)
+        return self.mutation.args
+
+    @property
+    def tick(self) -> int:
+        """Tick of the handler's state when it was called; of an `Any` handler the machine time."""
+        if self._kept is not None:
+            return self._kept[1]
+        ticks = self.machine._ticks
+        return ticks[self._call.state] if self._call.state >= 0 else sum(ticks)
+
+    @property
+    def source(self) -> Source | None:
+        """Which transition caused the mutation."""
+        return self.mutation.source
+
+    @property
+    def is_check(self) -> bool:
+        """Whether this is a dry run: the handler votes, but nothing will change."""
+        return self.transition.is_check
+
+    @property
+    def add(self) -> Callable[..., Result]:
+        """`machine.add`."""
+        return self.machine.add
+
+    @property
+    def remove(self) -> Callable[..., Result]:
+        """`machine.remove`."""
+        return self.machine.remove
+
+    @property
+    def set(self) -> Callable[..., Result]:
+        """`machine.set`."""
+        return self.machine.set
+
+    @property
+    def toggle(self) -> Callable[..., Result]:
+        """`machine.toggle`."""
+        return self.machine.toggle
+
+    @property
+    def add_err(self) -> Callable[..., Result]:
+        """`machine.add_err`."""
+        return self.machine.add_err
+
+    def __repr__(self) -> str:
+        return f"<Event {self.name} of {self.machine!r}>"
+
+
+# Roles whose handlers get typed args.
+_TYPED_ROLES = frozenset(("Enter", "self", "State"))
