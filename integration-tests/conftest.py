@@ -1,0 +1,52 @@
+"""What every test that crosses packages can rely on: the tree, and a watch over real processes."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Inherited by every descendant, orphans included, which a list of children would miss.
+MARK = "AM_TEST_RUN"
+GRACE = 5.0  # seconds a child may need to go after its test ended
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The top folder of the repository."""
+    return Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def no_process_left(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Fail a test marked `process` that leaves one of its processes running (seen on Linux)."""
+    if request.node.get_closest_marker("process") is None or not Path("/proc/self").exists():
+        yield
+        return
+    mark = f"{MARK}={uuid.uuid4()}"
+    monkeypatch.setenv(*mark.split("="))
+    yield
+    deadline = time.monotonic() + GRACE
+    while left := _processes_with(mark):
+        if time.monotonic() > deadline:
+            pytest.fail(f"processes left behind: {left}")
+        time.sleep(0.05)
+
+
+def _processes_with(mark: str) -> dict[int, str]:
+    """Process id and command line of each other process that carries the mark."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            marked = mark.encode() in (folder / "environ").read_bytes().split(b"\0")
+            command = (
+                (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            )
+        except OSError:  # gone meanwhile, or another user's
+            continue
+        if marked:
+            found[int(folder.name)] = command.strip()
+    return found

@@ -1,0 +1,166 @@
+"""Rules of the house that no linter knows: documented names, closed doors, small rooms."""
+
+import ast
+import importlib
+import inspect
+import re
+import statistics
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Bottom first, import name and distribution name alike but for the dash.
+PACKAGES = ("am_machine", "am_helpers", "am_rpc", "am_node")
+MODULES = {
+    package: sorted((ROOT / "packages" / package.replace("_", "-") / "src").rglob("*.py"))
+    for package in PACKAGES
+}
+SOURCES = [path for paths in MODULES.values() for path in paths]
+TESTS = sorted([*ROOT.glob("packages/*/tests/**/*.py"), *ROOT.glob("integration-tests/**/*.py")])
+SCRIPTS = sorted([*ROOT.glob("*.py"), *ROOT.glob("docs/**/*.py"), *ROOT.glob("examples/**/*.py")])
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "packages/**/*.md")
+    for path in ROOT.glob(pattern)
+    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+)
+CEILING, MEDIAN = 800, 300  # lines of a module
+SKIPPED_SHARE = 0.05  # of the blocks on all pages together
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def home(path: Path) -> str | None:
+    """The package whose sources or tests a file belongs to; None for what crosses packages."""
+    parts = path.relative_to(ROOT).parts
+    return parts[1].replace("-", "_") if parts[0] == "packages" else None
+
+
+def public_modules(package: str) -> Iterator[ModuleType]:
+    """The package itself and each submodule that is public all the way down."""
+    yield importlib.import_module(package)
+    source = ROOT / "packages" / package.replace("_", "-") / "src"
+    for path in MODULES[package]:
+        parts = path.relative_to(source).with_suffix("").parts
+        if not any(part.startswith("_") for part in parts):
+            yield importlib.import_module(".".join(parts))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every dotted name that a file imports; `from a import b` gives `a.b`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def undocumented(owner: ModuleType | type, names: Iterable[str]) -> Iterator[str]:
+    """Names of classes, functions and their public members that lack a docstring.
+
+    An overriding method may rely on the docstring of its base. Constants are passed over: what
+    is written beside them is not to be had at run time.
+    """
+    for name in names:
+        value = getattr(owner, name)
+        described = inspect.isroutine(value) or isinstance(value, type | property)
+        if described and not inspect.getdoc(value):
+            yield f"{owner.__name__}.{name}"
+        if isinstance(value, type) and value.__module__.partition(".")[0] in PACKAGES:
+            yield from undocumented(value, (n for n in vars(value) if not n.startswith("_")))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_public_name_exists_and_has_a_docstring(package: str) -> None:
+    for module in public_modules(package):
+        assert inspect.getdoc(module), module.__name__
+        names = module.__all__
+        assert len(names) == len(set(names)), module.__name__
+        assert list(undocumented(module, names)) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_front_page_lists_all_that_it_exports(package: str) -> None:
+    module = importlib.import_module(package)
+    shown = {name for name in vars(module) if not name.startswith("_")}
+    inner = {path.stem for path in MODULES[package]} | {
+        path.parent.name for path in MODULES[package]
+    }
+    assert shown - inner <= set(module.__all__)
+
+
+def test_private_modules_are_imported_by_their_own_package_only() -> None:
+    strangers = []
+    for path in [*SOURCES, *TESTS, *SCRIPTS]:
+        for name in imports(path):
+            package, *inner = name.split(".")
+            private = any(re.match(r"_(?!_)", part) for part in inner)
+            if private and package in PACKAGES and package != home(path):
+                strangers.append(f"{name_of(path)} imports {name}")
+    assert strangers == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_lower_layer_never_names_a_higher_one(package: str) -> None:
+    above = PACKAGES[PACKAGES.index(package) + 1 :]
+    for path in MODULES[package]:
+        words = set(re.findall(r"\bam[-_][a-z]+", path.read_text()))
+        assert not words & {spelt for p in above for spelt in (p, p.replace("_", "-"))}, path.name
+
+
+def test_no_module_is_over_the_ceiling() -> None:
+    assert [name_of(path) for path in SOURCES if lines(path) > CEILING] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modules_are_small_rooms(package: str) -> None:
+    assert statistics.median(map(lines, MODULES[package])) < MEDIAN
+
+
+def test_nothing_is_left_for_later() -> None:
+    # Spelt so that this file does not find itself.
+    later = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b")
+    files = [*SOURCES, *TESTS, *SCRIPTS]
+    assert [name_of(path) for path in files if later.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_brings_its_papers_and_its_types(package: str) -> None:
+    folder = ROOT / "packages" / package.replace("_", "-")
+    for paper in ("README.md", "CHANGELOG.md", "LICENSE", f"src/{package}/py.typed"):
+        assert (folder / paper).is_file(), paper
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    astray = []
+    for page in PAGES:
+        prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for target in re.findall(r"\]\(([^)#\s]+)", prose):
+            outside = "://" in target or target.startswith("mailto:")
+            if not outside and not (page.parent / target).exists():
+                astray.append(f"{name_of(page)}: {target}")
+    assert astray == []
+
+
+def test_few_blocks_of_the_pages_are_left_out_and_each_says_why() -> None:
+    text = "\n".join(page.read_text() for page in PAGES)
+    skipped = re.findall(r"<!-- skip: next(.*?)-->", text)
+    assert all(reason.strip() for reason in skipped)
+    assert "<!-- skip: start" not in text, "mark blocks one by one"
+    assert len(skipped) <= SKIPPED_SHARE * max(text.count("```python"), 1)
+
+
+def test_ci_runs_the_very_commands_that_the_front_page_prints() -> None:
+    readme, ci = ((ROOT / name).read_text() for name in ("README.md", ".ci/run"))
+    commands = re.findall(r"^python3 -m venv .*nox$", readme, flags=re.MULTILINE)
+    assert len(commands) == 1
+    assert commands[0] in ci

@@ -1,0 +1,43 @@
+"""Each distribution states from where to where it fits the siblings that it needs."""
+
+import importlib.metadata
+
+import pytest
+from packaging.requirements import Requirement
+
+DISTRIBUTIONS = ("am-machine", "am-helpers", "am-rpc", "am-node")
+BELOW = {
+    "am-machine": set(),
+    "am-helpers": {"am-machine"},
+    "am-rpc": {"am-machine", "am-helpers"},
+    "am-node": {"am-machine", "am-helpers", "am-rpc"},
+}
+
+
+def requirements(name: str) -> list[Requirement]:
+    return [Requirement(line) for line in importlib.metadata.requires(name) or ()]
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_a_distribution_needs_exactly_the_siblings_below_it(name: str) -> None:
+    assert {need.name for need in requirements(name)} & set(DISTRIBUTIONS) == BELOW[name]
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_a_sibling_range_has_both_bounds_and_holds_the_current_version(name: str) -> None:
+    for need in requirements(name):
+        if need.name in DISTRIBUTIONS:
+            assert sorted(part.operator for part in need.specifier) == ["<", ">="], str(need)
+            assert need.specifier.contains(importlib.metadata.version(need.name)), str(need)
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_what_others_make_is_needed_from_a_stated_version_on(name: str) -> None:
+    for need in requirements(name):
+        assert {part.operator for part in need.specifier} & {">=", "~="}, str(need)
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_the_tree_holds_release_numbers_only(name: str) -> None:
+    version = importlib.metadata.version(name)
+    assert all(part.isdigit() for part in version.split(".")), version

@@ -1,0 +1,199 @@
+"""Developer commands: `nox` runs every check, `nox -l` lists the rest."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"  # uv when present
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["dev"]
+ROOT = Path(__file__).parent
+DIST = ROOT / "dist"
+REPORTS = ROOT / ".nox" / "reports"  # one junit file per pytest run, summed up by .ci/run
+PYTHONS = ("3.11", "3.12", "3.13")
+# Bottom first: each distribution and every sibling that may come with it.
+LAYERS = {
+    "am-machine": set(),
+    "am-helpers": {"am-machine"},
+    "am-rpc": {"am-machine", "am-helpers"},
+    "am-node": {"am-machine", "am-helpers", "am-rpc"},
+}
+# Not every file that others ship compiles on every Python: hence no check of the outcome.
+COMPILE_INSTALLED = """
+import compileall, sysconfig
+compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, workers=0)
+"""
+SOURCES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("packages/*/src"))
+PAGES = [
+    str(path.relative_to(ROOT))
+    for pattern in ("*.md", "docs/**/*.md", "packages/*/*.md", "packages/*/docs/**/*.md")
+    for path in sorted(ROOT.glob(pattern))
+]
+
+
+def pytest(report: str, *args: str) -> tuple[str, ...]:
+    """The command of one test run whose outcome is kept as a report."""
+    return ("python", "-m", "pytest", f"--junitxml={REPORTS / report}.xml", *args)
+
+
+STEPS = {
+    "lint": [("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",)],
+    "types": [("mypy", *SOURCES)],
+    "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
+    "integration": [pytest("integration", "integration-tests", "examples")],
+    "docs": [pytest("docs", "-p", "docs.snippets", *PAGES)],
+    "demo": [("python", "-m", "examples.worker_pool", "--plain")],
+}
+
+
+def toml(name: str) -> dict[str, dict[str, list[str]]]:
+    """A package's own build file."""
+    return nox.project.load_toml(ROOT / "packages" / name / "pyproject.toml")
+
+
+def local(*names: str, extras: bool = True) -> list[str]:
+    """Arguments that install these packages from the tree, editable."""
+    args = []
+    for name in names:
+        known = ",".join(toml(name)["project"].get("optional-dependencies", {})) if extras else ""
+        args += ["-e", f"./packages/{name}[{known}]" if known else f"./packages/{name}"]
+    return args
+
+
+def test_tools(*names: str) -> list[str]:
+    """What the tests of these packages need beside the packages."""
+    groups = (nox.project.dependency_groups(toml(name), "test") for name in names)
+    return sorted({requirement for group in groups for requirement in group})
+
+
+def fill(session: nox.Session, *requirements: str) -> None:
+    """Install, unless this environment holds the same already; then write bytecode.
+
+    Bytecode is written even where PYTHONDONTWRITEBYTECODE is set: without it every worker
+    process of a pool compiles all it imports, which makes its start two to three times as long.
+    """
+    inputs = sorted(
+        [*ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("packages/*/src/*/__about__.py")]
+    )
+    parts = [*(path.read_bytes() for path in inputs), *(arg.encode() for arg in requirements)]
+    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    stamp = Path(session.virtualenv.location, ".filled")
+    if not stamp.is_file() or stamp.read_text() != digest:
+        session.install(*requirements)
+        session.run("python", "-c", COMPILE_INSTALLED, silent=True)
+        stamp.write_text(digest)
+    session.run("python", "-m", "compileall", "-q", *SOURCES, "examples", silent=True)
+
+
+@nox.session
+def dev(session: nox.Session) -> None:
+    """All checks in one environment; `nox -s dev -- lint tests` picks some."""
+    root = nox.project.load_toml(ROOT / "pyproject.toml")
+    tools = nox.project.dependency_groups(root, "dev")
+    fill(session, *local(*LAYERS), *tools, *test_tools(*LAYERS))
+    for step in session.posargs or STEPS:
+        for command in STEPS[step]:
+            session.run(*command)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Four workers, two clients, one worker killed; `nox -s demo -- --plain` for plain lines."""
+    fill(session, *local(*LAYERS, extras=False), "rich>=13")
+    session.run("python", "-m", "examples.worker_pool", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("package", list(LAYERS), ids=list(LAYERS))
+def unit(session: nox.Session, package: str) -> None:
+    """The tests of one package, beside its own dependencies and nothing else of ours."""
+    below = [name for name in LAYERS if name in LAYERS[package]]
+    fill(session, *local(*below, extras=False), *local(package), *test_tools(package))
+    report = f"unit-{package}-{session.python or 'default'}".replace("/", "_")
+    session.run(*pytest(report, f"packages/{package}/tests", *session.posargs))
+
+
+@nox.session(python=False)
+def pythons(session: nox.Session) -> None:
+    """Session `unit` on each supported Python that this machine has."""
+    found = {version: find_python(version) for version in PYTHONS}
+    for version, python in found.items():
+        session.log(f"Python {version}: {python or 'not found'}")
+    if not any(found.values()):
+        session.error(f"none of Python {', '.join(PYTHONS)} was found")
+    for python in filter(None, found.values()):
+        command = (sys.executable, "-m", "nox", "-s", "unit", "--force-python", python)
+        session.run(*command, "--", *session.posargs, external=True)
+
+
+def find_python(version: str) -> str | None:
+    """The first interpreter of this version that runs.
+
+    A pyenv shim may be on the PATH and yet fail, since its version is not selected: the versions
+    behind the shims are looked through as well.
+    """
+    path = os.environ["PATH"].split(os.pathsep)
+    roots = [Path(folder).parent for folder in path if Path(folder).name == "shims"]
+    roots.append(Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser())
+    hidden = [str(folder) for root in roots for folder in sorted(root.glob("versions/*/bin"))]
+    code = f"import sys; sys.exit('.'.join(map(str, sys.version_info[:2])) != {version!r})"
+    for folder in [*path, *hidden]:
+        python = shutil.which(f"python{version}", path=folder)
+        if python and not subprocess.run([python, "-c", code], capture_output=True).returncode:
+            return python
+    return None
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Lines and branches of the engine that its own tests run: at least 95 %."""
+    fill(session, *local("am-machine"), *test_tools("am-machine"), "pytest-cov>=5")
+    limits = ("--cov=am_machine", "--cov-branch", "--cov-fail-under=95")
+    session.run("pytest", "packages/am-machine/tests", *limits, *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The engine beside other state machines of Python, in one run; writes docs/benchmarks.md."""
+    peers = (
+        "transitions~=0.9",
+        "python-statemachine~=3.0",
+        "automat",
+        "pytest-benchmark",
+        "psutil",
+    )
+    fill(session, *local("am-machine"), *test_tools("am-machine"), *peers)
+    session.run("python", "packages/am-machine/benchmarks/report.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """One sdist and one wheel per package, into dist/."""
+    session.install("build", "hatchling>=1.27")
+    for old in DIST.glob("*"):
+        old.unlink()
+    for name in LAYERS:
+        args = ("-m", "build", "-n", "-o", str(DIST), f"packages/{name}")
+        session.run("python", *args, silent=True)
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+@nox.parametrize("layer", list(LAYERS), ids=list(LAYERS))
+def wheels(session: nox.Session, layer: str) -> None:
+    """Install one built layer alone; only the layers below may come along."""
+    pins = Path(session.create_tmp(), "siblings.txt").absolute()
+    found = {name: next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in LAYERS}
+    # File URLs, so that an index can never supply a sibling.
+    pins.write_text("".join(f"{name} @ {wheel.as_uri()}\n" for name, wheel in found.items()))
+    session.install("-c", str(pins), layer)
+    code = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
+    names = set(session.run("python", "-c", code, silent=True).split())
+    extra = (names & set(LAYERS)) - {layer}
+    if extra != LAYERS[layer]:
+        session.error(f"pulled {sorted(extra)}, expected {sorted(LAYERS[layer])}")
+    session.run("python", "-W", "error", "-c", f"import {layer.replace('-', '_')}")
