@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 import am_helpers as amh
 import am_machine as am
@@ -72,7 +73,7 @@ async def test_registering_needs_a_callable_and_a_check_adds_no_error() -> None:
         assert isinstance(mach.err, am.ArgsError)
 
 
-def test_machines_without_the_states_are_disposed_directly(machine: Any) -> None:
+async def test_machines_without_the_states_are_disposed_directly(machine: Any) -> None:
     mach = machine({"Foo": {}})
     seen: list[am.Machine] = []
     amh.on_dispose(mach, seen.append)
@@ -81,7 +82,7 @@ def test_machines_without_the_states_are_disposed_directly(machine: Any) -> None
     assert seen == [mach]
 
 
-def test_implements_lists_what_is_missing(machine: Any) -> None:
+async def test_implements_lists_what_is_missing(machine: Any) -> None:
     mach = machine({"Foo": {}, "Start": {}})
     assert amh.implements(mach, ["Start"]) == []
     assert amh.implements(mach, amh.Disposed) == ["RegisterDisposal", "Disposing", "Disposed"]
@@ -92,5 +93,5 @@ def test_implements_lists_what_is_missing(machine: Any) -> None:
     ("handler", "state"),
     [("FooEnter", "Foo"), ("FooState", "Foo"), ("FooBarEnd", "FooBar"), ("End", "End")],
 )
-def test_handler_to_state(handler: str, state: str) -> None:
+async def test_handler_to_state(handler: str, state: str) -> None:
     assert amh.handler_to_state(handler) == state

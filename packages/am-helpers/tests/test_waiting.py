@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 import am_helpers as amh
 import am_machine as am
@@ -65,7 +66,7 @@ class TestAcceptance05Waiting:
 
     async def test_plain_awaitables_are_waits_too(self, machine: Any, autojump_clock: Any) -> None:
         mach = machine(SCHEMA)
-        assert await amh.wait_for_any(mach.when("Foo"), trio.sleep(1), timeout=5) == 1
+        assert await amh.wait_for_any(mach.when("Foo"), later(1, int), timeout=5) == 1
 
         async def broken() -> None:
             raise OSError("lost")

@@ -6,6 +6,9 @@ or remote. ``import am_helpers`` loads am_machine only.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._calls import add_async as add_async
 from ._calls import add_sync as add_sync
 from ._calls import ask_add as ask_add
@@ -32,6 +35,8 @@ from ._errors import PipeRefusedError as PipeRefusedError
 from ._errors import QueryError as QueryError
 from ._errors import RendererMissingError as RendererMissingError
 from ._errors import WaitTimeoutError as WaitTimeoutError
+from ._health import healthcheck as healthcheck
+from ._mirror import mirror as mirror
 from ._names import handler_to_state as handler_to_state
 from ._names import implements as implements
 from ._pipe import Pipe as Pipe
@@ -45,11 +50,22 @@ from ._pipes import bind_many as bind_many
 from ._pipes import bind_ready as bind_ready
 from ._pipes import bind_start as bind_start
 from ._pipes import sync as sync
+from ._schema_tools import copy_schema as copy_schema
+from ._schema_tools import prefix_states as prefix_states
+from ._schema_tools import schema_hash as schema_hash
+from ._schema_tools import tag_value as tag_value
 from ._schemas import Basic as Basic
 from ._schemas import Connected as Connected
 from ._schemas import ConnPool as ConnPool
 from ._schemas import Disposed as Disposed
 from ._schemas import add_err_connecting as add_err_connecting
+from ._state_loop import StateLoop as StateLoop
+from ._task_pool import TaskPool as TaskPool
+from ._typed_args import args_dump as args_dump
+from ._typed_args import args_load as args_load
+from ._typed_args import args_log as args_log
+from ._typed_args import args_names as args_names
+from ._typed_args import args_to_args as args_to_args
 from ._waiting import FnWait as FnWait
 from ._waiting import activations as activations
 from ._waiting import group_when as group_when
@@ -79,12 +95,20 @@ __all__ = [
     "PipeRefusedError",
     "QueryError",
     "RendererMissingError",
+    "Request",
     "Route",
+    "StateLoop",
+    "TaskPool",
     "WaitTimeoutError",
     "activations",
     "add_async",
     "add_err_connecting",
     "add_sync",
+    "args_dump",
+    "args_load",
+    "args_log",
+    "args_names",
+    "args_to_args",
     "ask_add",
     "ask_remove",
     "bind",
@@ -96,18 +120,45 @@ __all__ = [
     "bind_start",
     "cant_add",
     "cant_remove",
+    "copy_schema",
     "dispose",
     "group_when",
     "handler_to_state",
+    "healthcheck",
     "implements",
     "interval",
+    "mirror",
     "on_dispose",
     "pipes_of",
+    "prefix_states",
     "remove_multi",
     "remove_sync",
     "result_to_err",
+    "schema_hash",
     "sync",
+    "tag_value",
     "wait_for_all",
     "wait_for_any",
     "when_fn",
 ]
+
+# Parts that need an extra, or load heavy modules, are imported when they are first asked for.
+_LAZY = {
+    "Request": "_request",
+}
+
+if TYPE_CHECKING:
+    from ._request import Request as Request
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{module}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,38 @@
+"""A local machine that follows some states of another one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import am_machine as am
+
+from ._names import check_states
+from ._pipes import bind_many, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def mirror(
+    source: am.MachineApi,
+    states: Iterable[str],
+    id: str | None = None,
+    flat: bool = True,
+    handlers: object | None = None,
+) -> am.Machine:
+    """Return a local machine ``mirror-<id>`` with these states of ``source``, kept up to date.
+
+    The id defaults to the source's. Only ``multi`` is kept of the states, no relations; so the
+    copy has a queue, negotiation and handlers of its own beside a source that may be remote. It
+    holds the source's present activity when this returns, and is disposed with its source.
+
+    :raises am.UnknownStateError: if the source lacks a state.
+    """
+    names = tuple(dict.fromkeys(states))
+    check_states(source, names)
+    schema = {name: {"multi": source.schema[name].multi} for name in names}
+    parent: Any = source  # a replica is a parent like any other
+    copy = am.Machine(schema, id=f"mirror-{id or source.id}", parent=parent, handlers=handlers)
+    bind_many(source, copy, names, flat=flat)
+    sync(source, copy, names)
+    return copy
