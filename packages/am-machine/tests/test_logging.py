@@ -251,13 +251,23 @@ def test_transition_lines_by_kind(flat: Flat, logged: Any) -> None:
 
 
 def test_source_lines_follow_the_transition_line(flat: Flat, logged: Any, recorder: Any) -> None:
-    m = flat(id="mach", handlers={"AState": lambda e: e.machine.add("B")})
+    m, other = flat(id="mach"), flat(id="other", tracers=[recorder])
     m.add("C")
+    other.bind({"BState": lambda e: m.add("A")})
+    lines = logged(m)
+    other.add("B")
+    source = f"[source] other/{recorder.transitions[0].id}/0"
+    assert lines.level_of(source) == OPS
+    assert lines.order("[add] A", source, "[state] +A C")
+
+
+def test_the_source_of_a_machines_own_mutations_is_a_detail(
+    flat: Flat, logged: Any, recorder: Any
+) -> None:
+    m = flat(id="mach", handlers={"AState": lambda e: e.machine.add("B")})
     lines = logged(m)
     m.add("A")
-    source = f"[source] mach/{recorder.transitions[0].id}/1"
-    assert lines.level_of(source) == OPS
-    assert lines.order("[add] B", source, "[state] +B A C")
+    assert lines.level_of(f"[source] mach/{recorder.transitions[0].id}/0") == DECISIONS
 
 
 def test_implied_lines_name_what_was_implied(logged: Any) -> None:
@@ -353,13 +363,14 @@ def test_lines_of_states_dropped_by_require(logged: Any) -> None:
     assert lines.order("[add] C F", "[reject] C(-D -E) F(-C)", "[cancel:reject] C F")
 
 
-def test_a_cycle_of_requirements_is_reported_once(logged: Any) -> None:
-    m = am.Machine({"A": {"require": ["B"]}, "B": {"require": ["A"]}, "C": {}})
-    lines = logged(m)
+def test_a_cycle_of_requirements_is_reported_once(log: Any, recorder: Any) -> None:
+    schema = {"A": {"require": ["B"]}, "B": {"require": ["A"]}, "C": {}}
+    m = am.Machine(schema, log_level=CHANGES, tracers=[recorder])
     m.add("A", "B")
     m.add("C")
-    found = lines.take("[resolver]")
-    assert [level for level, _ in found] == [CHANGES]
+    found = [level for level, text in recorder.logged if text.startswith("[resolver] ")]
+    assert found == [CHANGES]
+    assert len(log.starting("[resolver] ")) == 1
 
 
 # -- handlers -------------------------------------------------------------------------------------
@@ -490,7 +501,7 @@ def test_wait_lines(flat: Flat, logged: Any) -> None:
         m.when("A", "B"),
         m.when_not("C", "A"),
         m.when_time({"A": 1, "B": 1}),
-        m.when_args("A", name="x", id=1),
+        m.when_args("A", id=1, name="x"),
         m.when_query(lambda clock: clock["B"] > 0),
     ]
     assert lines.take("[when") == [

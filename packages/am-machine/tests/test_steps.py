@@ -222,7 +222,7 @@ def test_each_kind_of_handler_is_a_step(traced: Traced) -> None:
         (None, 2),
         (0, 1),
         (None, None),
-        (0, None),
+        (None, 0),
         (None, 1),
         (None, None),
     ]
