@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ import nox
 nox.options.default_venv_backend = "uv|virtualenv"  # uv when present
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["dev"]
+# uv brings certificates of its own; trust what this machine trusts instead, as pip does.
+if ssl.create_default_context().cert_store_stats()["x509_ca"]:
+    os.environ.setdefault("UV_SYSTEM_CERTS", "1")
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 REPORTS = ROOT / ".nox" / "reports"  # one junit file per pytest run, summed up by .ci/run
