@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import am_helpers as amh
-import am_machine as am
 import pytest
 import trio
+
+import am_helpers as amh
+import am_machine as am
 
 pytest.importorskip("tenacity")
 

@@ -22,6 +22,10 @@ from ._cond import Cond as Cond
 from ._disposal import DisposedHandlers as DisposedHandlers
 from ._disposal import dispose as dispose
 from ._disposal import on_dispose as on_dispose
+from ._env import common as common
+from ._env import debug_env as debug_env
+from ._env import enable_debugging as enable_debugging
+from ._env import register_debug_exporter as register_debug_exporter
 from ._errors import CanceledError as CanceledError
 from ._errors import ConnectingError as ConnectingError
 from ._errors import DisposedError as DisposedError
@@ -73,6 +77,7 @@ from ._waiting import interval as interval
 from ._waiting import wait_for_all as wait_for_all
 from ._waiting import wait_for_any as wait_for_any
 from ._waiting import when_fn as when_fn
+from ._watchdog import Watchdog as Watchdog
 
 __all__ = [
     "Basic",
@@ -100,6 +105,7 @@ __all__ = [
     "StateLoop",
     "TaskPool",
     "WaitTimeoutError",
+    "Watchdog",
     "activations",
     "add_async",
     "add_err_connecting",
@@ -120,8 +126,11 @@ __all__ = [
     "bind_start",
     "cant_add",
     "cant_remove",
+    "common",
     "copy_schema",
+    "debug_env",
     "dispose",
+    "enable_debugging",
     "group_when",
     "handler_to_state",
     "healthcheck",
@@ -131,6 +140,7 @@ __all__ = [
     "on_dispose",
     "pipes_of",
     "prefix_states",
+    "register_debug_exporter",
     "remove_multi",
     "remove_sync",
     "result_to_err",
