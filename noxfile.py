@@ -89,7 +89,7 @@ def fill(session: nox.Session, *requirements: str) -> None:
     stamp = Path(session.virtualenv.location, ".filled")
     if not stamp.is_file() or stamp.read_text() != digest:
         session.install(*requirements)
-        session.run("python", "-c", COMPILE_INSTALLED, silent=True)
+        session.run("python", "-c", COMPILE_INSTALLED, silent=True, log=False)
         stamp.write_text(digest)
     session.run("python", "-m", "compileall", "-q", *SOURCES, "examples", silent=True)
 
@@ -118,8 +118,8 @@ def unit(session: nox.Session, package: str) -> None:
     """The tests of one package, beside its own dependencies and nothing else of ours."""
     below = [name for name in LAYERS if name in LAYERS[package]]
     fill(session, *local(*below, extras=False), *local(package), *test_tools(package))
-    report = f"unit-{package}-{session.python or 'default'}".replace("/", "_")
-    session.run(*pytest(report, f"packages/{package}/tests", *session.posargs))
+    python = Path(session.python or "").name  # set by session `pythons`
+    session.run(*pytest(f"unit-{package}-{python}", f"packages/{package}/tests", *session.posargs))
 
 
 @nox.session(python=False)
@@ -130,9 +130,11 @@ def pythons(session: nox.Session) -> None:
         session.log(f"Python {version}: {python or 'not found'}")
     if not any(found.values()):
         session.error(f"none of Python {', '.join(PYTHONS)} was found")
-    for python in filter(None, found.values()):
-        command = (sys.executable, "-m", "nox", "-s", "unit", "--force-python", python)
-        session.run(*command, "--", *session.posargs, external=True)
+    for version, python in found.items():
+        if python:
+            place = ("--force-python", python, "--envdir", str(ROOT / ".nox" / f"python{version}"))
+            command = (sys.executable, "-m", "nox", "-x", "-s", "unit", *place)
+            session.run(*command, "--", *session.posargs, external=True)
 
 
 def find_python(version: str) -> str | None:
