@@ -35,7 +35,13 @@ compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, workers=0)
 SOURCES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("packages/*/src"))
 PAGES = [
     str(path.relative_to(ROOT))
-    for pattern in ("*.md", "docs/**/*.md", "packages/*/*.md", "packages/*/docs/**/*.md")
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "packages/*/*.md",
+        "packages/*/docs/**/*.md",
+        "examples/**/*.md",
+    )
     for path in sorted(ROOT.glob(pattern))
 ]
 
@@ -94,12 +100,17 @@ def fill(session: nox.Session, *requirements: str) -> None:
     session.run("python", "-m", "compileall", "-q", *SOURCES, "examples", silent=True)
 
 
-@nox.session
-def dev(session: nox.Session) -> None:
-    """All checks in one environment; `nox -s dev -- lint tests` picks some."""
+def fill_with_all(session: nox.Session) -> None:
+    """Every package with its extras, the tools of the tree, and what any test needs."""
     root = nox.project.load_toml(ROOT / "pyproject.toml")
     tools = nox.project.dependency_groups(root, "dev")
     fill(session, *local(*LAYERS), *tools, *test_tools(*LAYERS))
+
+
+@nox.session
+def dev(session: nox.Session) -> None:
+    """All checks in one environment; `nox -s dev -- lint tests` picks some."""
+    fill_with_all(session)
     for step in session.posargs or STEPS:
         for command in STEPS[step]:
             session.run(*command)
@@ -120,6 +131,15 @@ def unit(session: nox.Session, package: str) -> None:
     fill(session, *local(*below, extras=False), *local(package), *test_tools(package))
     python = Path(session.python or "").name  # set by session `pythons`
     session.run(*pytest(f"unit-{package}-{python}", f"packages/{package}/tests", *session.posargs))
+
+
+@nox.session
+def nightly(session: nox.Session) -> None:
+    """The tests that take minutes each: long chaos, long idling, many seeds."""
+    fill_with_all(session)
+    places = (*(f"packages/{name}/tests" for name in LAYERS), "integration-tests")
+    patient = ("-m", "nightly", "-o", "faulthandler_timeout=3600")
+    session.run(*pytest("nightly", *patient, *places, *session.posargs))
 
 
 @nox.session(python=False)
@@ -165,7 +185,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The engine beside other state machines of Python, in one run; writes docs/benchmarks.md."""
+    """The engine beside other state machines of Python, in one run; `-- --write` renews its page."""
     peers = (
         "transitions~=0.9",
         "python-statemachine~=3.0",
