@@ -122,8 +122,8 @@ def page(results: measured.Results) -> Iterator[str]:
     yield ""
     yield "Written by `nox -s bench -- --write`; the benchmarks themselves are in"
     yield "`packages/am-machine/benchmarks/`. All figures are of one run: each benchmark is a"
-    yield "median of many short rounds of processor time, the suite runs in laps, and a ratio is the"
-    yield "median of the ratios within each lap. Compare ratios, not seconds."
+    yield "median of many short rounds of processor time, the suite runs in laps, and a ratio is"
+    yield "the median of the ratios within each lap. Compare ratios, not seconds."
     yield ""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in DISTRIBUTIONS)
     yield f"Machine: {results.cpu}, {os.cpu_count()} cores, {platform.system()}. {results.python}."
