@@ -55,7 +55,7 @@ class BaseMachine(Waiting):
         "_contexts", "_disposers", "_forks", "_handling", "_hooks", "_id", "_life", "_log_args",
         "_log_level", "_loud", "_machine_tick", "_mutation", "_nursery", "_nursery_manager",
         "_owner", "_owner_name", "_plan", "_pre_log", "_queue_tick", "_schema", "_sem_log", "_slow",
-        "_ticks", "_timeout", "_transition", "_waits", "_watched", "catch_exceptions", "err",
+        "_ticks", "_timeout", "_told_cycle", "_transition", "_waits", "_watched", "catch_exceptions", "err",
         "log_traceback", "parent", "tags",
     )  # fmt: skip
 
@@ -100,6 +100,7 @@ class BaseMachine(Waiting):
         self._sem_log: SemLog | None = None
         self._pre_log: list[Any] | None = None
         self._loud = False
+        self._told_cycle = False
         self._slow = self._timeout = 0.0
         self._bindings: tuple[Binding, ...] = ()
         self._binding_count = 0
@@ -158,6 +159,10 @@ class BaseMachine(Waiting):
             or (hooks is not None and hooks.is_loud)
             or (sem_log is not None and sem_log.steps)
         )
+        if self._log_level >= LogLevel.CHANGES and not self._told_cycle:
+            self._told_cycle = True
+            if self._schema.tables.has_require_cycle:
+                emit(self, LogLevel.CHANGES, "[resolver] require has a cycle, it orders nothing")
 
     # ---------------------------------------------------------------- identity
 
@@ -242,11 +247,15 @@ class BaseMachine(Waiting):
 
         :raises UnknownStateError: if a name is not a state.
         """
-        return self._conf.active.issuperset(states) or self._not_all(states)
+        try:
+            return self._conf.active.issuperset(states) or self._not_all(states)
+        except TypeError:  # a name that cannot be hashed
+            raise self._schema.unknown(states, self) from None
 
     def _not_all(self, states: tuple[str, ...]) -> bool:
-        if not self._schema.index.keys() >= set(states):
-            raise self._schema.unknown(states, self.id)
+        for name in states:
+            if name not in self._schema.index:
+                raise self._schema.unknown(states, self)
         return False
 
     def __contains__(self, state: object) -> bool:
@@ -257,7 +266,7 @@ class BaseMachine(Waiting):
 
         :raises UnknownStateError: if a name is not a state.
         """
-        return not self._schema.mask(states, self.id) & self._conf.mask
+        return not self._schema.mask(states, self) & self._conf.mask
 
     def any_(self, *groups: str | Iterable[str]) -> bool:
         """Whether one of the groups is fully active; a group is a state or several.
@@ -265,7 +274,7 @@ class BaseMachine(Waiting):
         :raises UnknownStateError: if a name is not a state.
         """
         masks = [
-            self._schema.mask((group,) if isinstance(group, str) else group, self.id)
+            self._schema.mask((group,) if isinstance(group, str) else group, self)
             for group in groups
         ]
         return any(self._conf.mask & mask == mask for mask in masks)
@@ -275,7 +284,7 @@ class BaseMachine(Waiting):
 
         :raises UnknownStateError: if a name is not a state.
         """
-        indexes = self._schema.indexes(states, self.id)
+        indexes = self._schema.indexes(states, self)
         for i in indexes:
             if self._conf.mask >> i & 1:
                 return self._schema.names[i]
@@ -293,20 +302,20 @@ class BaseMachine(Waiting):
 
         :raises UnknownStateError: if the name is not a state.
         """
-        return self._ticks[self._schema.indexes((state,), self.id)[0]]
+        return self._ticks[self._schema.indexes((state,), self)[0]]
 
     def time(self, *states: str) -> Time:
         """Ticks of all states in index order, or of these in the order given."""
         if not states:
             return Time(self._ticks)
         ticks, index = self._ticks, self._schema.index
-        self._schema.indexes(states, self.id)
+        self._schema.indexes(states, self)
         return Time([ticks[index[name]] for name in states])
 
     def clock(self, *states: str) -> dict[str, int]:
         """The same as a dict of names to ticks."""
         names = self._schema.names
-        indexes = self._schema.indexes(states, self.id) if states else range(len(names))
+        indexes = self._schema.indexes(states, self) if states else range(len(names))
         return {names[i]: self._ticks[i] for i in indexes}
 
     def is_time(self, time: Iterable[int], *states: str) -> bool:
@@ -360,7 +369,7 @@ class BaseMachine(Waiting):
     def inspect(self, *states: str) -> str:
         """States, ticks, properties and relations, one per line."""
         if states:
-            self._schema.indexes(states, self.id)
+            self._schema.indexes(states, self)
         return _text.inspection(self, states or self._schema.names)
 
     # ---------------------------------------------------------------- threads
@@ -385,7 +394,7 @@ class BaseMachine(Waiting):
         :raises UnknownStateError: if the name is not a state.
         """
         self._check_thread()
-        i = self._schema.indexes((state,), self.id)[0]
+        i = self._schema.indexes((state,), self)[0]
         if self._contexts is None:
             self._contexts = {}
         known = self._contexts.get(i)
@@ -412,7 +421,7 @@ class BaseMachine(Waiting):
         :raises UnknownStateError: if the name is not a state.
         """
         self._check_thread()
-        i = None if state is None else self._schema.indexes((state,), self.id)[0]
+        i = None if state is None else self._schema.indexes((state,), self)[0]
         name = getattr(async_fn, "__qualname__", repr(async_fn))
         active = i is None or bool(self._conf.mask >> i & 1)
         return self._start_task(name, i, active, async_fn, args)

@@ -23,6 +23,7 @@ from ._transition import Event, Panic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ._binding import Binding, Handler
     from ._machine import Machine
     from ._mutation import Mutation
     from ._plans import Plan
@@ -61,6 +62,8 @@ def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
                     machine._wake_args(i, mutation.args if mutation is not None else NO_ARGS)
         if plan.continues and result is not CANCELED and not machine._life:
             machine._queue_auto()
+        elif loud and plan.looks_for_auto and result is not CANCELED:
+            voices.blocked_auto(machine)
     if mutation is not None and mutation.result is not None:
         mutation.result.settle(result)
     if machine._transition is not None:
@@ -175,32 +178,39 @@ def invoke_loud(machine: Machine, call: HandlerCall) -> bool:
     """The same, told to logs, steps and tracers."""
     machine._handling = call
     called = False
-    for binding in machine._bindings:
-        if machine._log_level >= LogLevel.EVERYTHING:
-            emit(machine, LogLevel.EVERYTHING, f"[handle:{binding.name}] {call.name}")
-        if (fn := binding.handlers.get(call.name)) is None or binding not in machine._bindings:
-            continue
-        if not called:
+    try:
+        for binding in machine._bindings:
+            if machine._log_level >= LogLevel.EVERYTHING:
+                emit(machine, LogLevel.EVERYTHING, f"[handle:{binding.name}] {call.name}")
+            fn = binding.handlers.get(call.name)
+            if fn is None or binding not in machine._bindings:
+                continue
             called = True
+            if not _call_loud(machine, call, fn, binding):
+                voices.rejected(machine, call)
+                return False
+        return True
+    finally:
+        if called:
             voices.handler_step(machine, call)
-        with voices.handler(machine, call, binding):
-            event = Event()
-            event.machine = machine
-            event._call = call
-            event._kept = None
-            start = perf_counter()
-            try:
-                verdict = fn(event)
-            finally:
-                if getrefcount(event) > UNSHARED:
-                    event.keep()
-            elapsed = perf_counter() - start
-        if machine._slow and elapsed > machine._slow:
-            _overrun(machine, call, binding.name, elapsed)
-        if verdict is False and not call.is_final:
-            voices.rejected(machine, call)
-            return False
-    return True
+
+
+def _call_loud(machine: Machine, call: HandlerCall, fn: Handler, binding: Binding) -> bool:
+    with voices.handler(machine, call, binding):
+        event = Event()
+        event.machine = machine
+        event._call = call
+        event._kept = None
+        start = perf_counter()
+        try:
+            verdict = fn(event)
+        finally:
+            if getrefcount(event) > UNSHARED:
+                event.keep()
+        elapsed = perf_counter() - start
+    if machine._slow and elapsed > machine._slow:
+        _overrun(machine, call, binding.name, elapsed)
+    return verdict is not False or call.is_final
 
 
 def _references() -> int:
@@ -311,13 +321,16 @@ def _drop_partial_finals(machine: Machine, plan: Plan, failed: int) -> None:
     """The failing state and those entered after it become inactive again, one more tick each."""
     bits = machine._schema.bits
     enters: Sequence[int] = plan.enters
-    lost = enters[enters.index(failed) :]
+    first = enters.index(failed)
+    kept, lost = enters[:first], enters[first:]
     mask = 0
     for i in lost:
         machine._ticks[i] += 1
         mask |= bits[i]
     machine._conf = machine._book.configuration(machine._conf.mask & ~mask)
-    names = [machine._schema.names[i] for i in lost]
-    emit(machine, LogLevel.OPS, f"[recover] partial final states as ({' '.join(names)})")
-    emit(machine, LogLevel.CHANGES, f"[state] {' '.join(['-' + name for name in names])}")
+    names = machine._schema.names
+    told = " ".join([names[i] for i in kept])
+    emit(machine, LogLevel.OPS, f"[recover] partial final states as ({told})")
+    told = " ".join(["-" + names[i] for i in lost])
+    emit(machine, LogLevel.CHANGES, f"[state] {told}")
     machine._expire(lost)

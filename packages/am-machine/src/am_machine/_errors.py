@@ -30,9 +30,9 @@ class UnknownStateError(Error, ValueError):
     Relations that name a missing state are a `SchemaError` instead.
     """
 
-    def __init__(self, state: object, where: str = "") -> None:
+    def __init__(self, state: object, where: object = "") -> None:
         self.state = state
-        super().__init__(f"unknown state {state!r}" + (f" in {where}" if where else ""))
+        super().__init__(f"unknown state {state!r}" + ("" if where == "" else f" in {where!r}"))
 
 
 class ArgsError(Error, TypeError):

@@ -62,7 +62,7 @@ class Machine(Queueing, BaseMachine):
 
     __slots__ = (
         "_applied", "_breakpoints", "_draining", "_escaped", "_hot", "_is_quiet", "_queue", "_token",
-        "on_breakpoint", "queue_limit", "refused",
+        "_queue_limit", "on_breakpoint", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -79,8 +79,7 @@ class Machine(Queueing, BaseMachine):
         log_level: Level = LogLevel.NOTHING,
         tracers: Iterable[Tracer] = (),
     ) -> None:
-        # Most mutations that wait at once.
-        self.queue_limit = queue_limit
+        self._queue_limit = queue_limit
         # Mutations refused because the queue was full.
         self.refused = 0
         # Called with the machine when a breakpoint is hit.
@@ -106,13 +105,27 @@ class Machine(Queueing, BaseMachine):
             log_level=log_level,
             tracers=tracers,
         )
-        if not self._loud:
-            self._hot = self._conf
+        self._retune()
 
     def _retune(self) -> None:
         super()._retune()
-        self._is_quiet = not self._loud and not self._breakpoints and self._life == ALIVE
+        self._is_quiet = (
+            not self._loud
+            and not self._breakpoints
+            and self._life == ALIVE
+            and self._queue_limit > 0
+        )
         self._hot = self._conf if self._is_quiet and not self._draining else None
+
+    @property
+    def queue_limit(self) -> int:
+        """Most mutations that may wait at once."""
+        return self._queue_limit
+
+    @queue_limit.setter
+    def queue_limit(self, limit: int) -> None:
+        self._queue_limit = limit
+        self._retune()
 
     # ---------------------------------------------------------------- mutations
 
@@ -127,8 +140,9 @@ class Machine(Queueing, BaseMachine):
             raise self._wrong_thread()
         hot = self._hot
         if hot is not None and not args:
-            plan = hot.adds.get(states)
-            if plan is None:
+            try:
+                plan = hot.adds[states]
+            except (KeyError, TypeError):
                 plan = self._plan_call(ADD, states)
             if plan.simple and not plan.changed & self._watched:
                 # Clocks only, and nobody looks.
@@ -147,8 +161,9 @@ class Machine(Queueing, BaseMachine):
             raise self._wrong_thread()
         hot = self._hot
         if hot is not None and not args:
-            plan = hot.removes.get(states)
-            if plan is None:
+            try:
+                plan = hot.removes[states]
+            except (KeyError, TypeError):
                 plan = self._plan_call(REMOVE, states)
             if plan.simple and not plan.changed & self._watched:
                 self._queue_tick += 1
@@ -167,8 +182,9 @@ class Machine(Queueing, BaseMachine):
             raise self._wrong_thread()
         hot = self._hot
         if hot is not None and not args:
-            plan = hot.sets.get(states)
-            if plan is None:
+            try:
+                plan = hot.sets[states]
+            except (KeyError, TypeError):
                 plan = self._plan_call(SET, states)
             return self._run(plan)
         return self._mutate(SET, states, args)
@@ -193,7 +209,7 @@ class Machine(Queueing, BaseMachine):
         names: tuple[str, ...] = ("Exception",)
         if isinstance(error, str):
             names = tuple(dict.fromkeys((error, "Exception")))
-            indexes = self._schema.indexes(names, self.id)
+            indexes = self._schema.indexes(names, self)
             error = exc
         else:
             indexes = self._schema.indexes(names)
@@ -224,16 +240,13 @@ class Machine(Queueing, BaseMachine):
     def _plan_call(self, kind: Kind, states: tuple[str, ...]) -> Plan:
         """The plan of a call without keywords from here, found or made."""
         schema = self._schema
-        try:
-            indexes = schema.indexes(states)
-        except ValueError:
-            raise schema.unknown(states, self.id) from None
+        indexes = schema.indexes(states, self)
         if schema.args_classes and kind is not REMOVE:
             check_args(schema, indexes, NO_ARGS)
         return self._book.plan_of_call(self._conf.mask, kind, states)
 
     def _mutate(self, kind: Kind, states: tuple[str, ...], args: dict[str, Any]) -> Result:
-        indexes = self._schema.indexes(states, self.id)
+        indexes = self._schema.indexes(states, self)
         if self._schema.args_classes and kind is not REMOVE:
             check_args(self._schema, indexes, args)
         if self._life:
@@ -245,7 +258,7 @@ class Machine(Queueing, BaseMachine):
         queue = self._queue
         if queue is None:
             queue = self._queue = deque()
-        if len(queue) >= self.queue_limit and not self._may_pass(kind, indexes):
+        if len(queue) >= self._queue_limit and not self._may_pass(kind, indexes):
             self.refused += 1
             return CANCELED
         if (
@@ -302,7 +315,7 @@ class Machine(Queueing, BaseMachine):
         if self._breakpoints and how == "queue":
             self._hit_breakpoints(mutation)
         if self._draining:
-            if self._log_level >= LogLevel.OPS and how == "queue":
+            if self._log_level >= LogLevel.OPS:
                 count = len(self._queue or ())
                 items = "1 item" if count == 1 else f"{count} items"
                 emit(self, LogLevel.OPS, f"[postpone] queue running ({items})")
@@ -312,7 +325,7 @@ class Machine(Queueing, BaseMachine):
 
     def _check(self, kind: Kind, states: tuple[str, ...], args: dict[str, Any]) -> Result:
         self._check_thread()
-        indexes = self._schema.indexes(states, self.id)
+        indexes = self._schema.indexes(states, self)
         if self._schema.args_classes and kind is not REMOVE:
             check_args(self._schema, indexes, args)
         if self._life:
@@ -328,23 +341,11 @@ class Machine(Queueing, BaseMachine):
             return
         if self._loud:
             names = self._schema.names
-            if self._log_level >= LogLevel.EVERYTHING:
-                self._tell_blocked_auto()
+            voices.blocked_auto(self)
             told = " ".join([names[i] for i in plan.called])
             emit(self, LogLevel.OPS, f"[auto] {told}")
         mutation = Mutation(self._schema, Kind.ADD, plan.called, NO_ARGS, is_auto=True)
         self._prepend(mutation)
-
-    def _tell_blocked_auto(self) -> None:
-        tables, names, active = self._schema.tables, self._schema.names, self._conf.mask
-        for i, name in enumerate(names):
-            bit = tables.bits[i]
-            if not tables.auto & bit or active & bit:
-                continue
-            for blocker in self.active:
-                if tables.remover_mask[i] >> self._schema.index[blocker] & 1:
-                    emit(self, LogLevel.EVERYTHING, f"[auto:rel:remove] {name} by {blocker}")
-                    break
 
     def _queue_error(
         self, exc: Exception, state: str | None = None, *, panic: Panic | None = None

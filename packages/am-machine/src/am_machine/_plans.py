@@ -55,8 +55,8 @@ class Plan:
 
     __slots__ = (
         "accepted", "after", "before", "called", "called_mask", "changed", "continues", "enters",
-        "exits", "finals", "increments", "is_auto", "is_check", "kind", "missing", "result",
-        "simple", "target", "votes",
+        "exits", "finals", "increments", "is_auto", "is_check", "kind", "looks_for_auto", "missing",
+        "result", "simple", "target", "votes",
     )  # fmt: skip
 
     kind: str
@@ -78,7 +78,8 @@ class Plan:
     votes: tuple[HandlerCall, ...]
     finals: tuple[HandlerCall, ...]
     result: Result
-    # Whether auto states are looked for afterwards.
+    # Whether auto states are looked for afterwards, and whether there are any to try.
+    looks_for_auto: bool
     continues: bool
     # Whether nothing but clocks is concerned: accepted, no handler, no auto mutation after it.
     simple: bool
@@ -154,12 +155,14 @@ class PlanBook:
 
     def auto_part(self, mask: int, called: tuple[int, ...]) -> Plan:
         """What is left of an auto mutation once negotiation dropped some of its states."""
-        plan = self.plan(mask, ADD, called, is_auto=True)
-        if not plan.accepted:
-            # Nothing called is left, but the mutation goes through without effect.
-            plan.accepted = True
-            self._fill(plan, plan.before.mask)
-        return plan
+        before = self.configuration(mask)
+        key = ("part", called, True, False)
+        found = before.plans.get(key)
+        if found is None:
+            # It was accepted already, whatever comes of the rest.
+            self._count += 1
+            found = before.plans[key] = self._make(before, ADD, called, True, False, accepted=True)
+        return found
 
     def auto_candidates(self, active: int) -> tuple[int, ...]:
         """Inactive auto states that no active state removes, in index order."""
@@ -184,6 +187,7 @@ class PlanBook:
         called: tuple[int, ...],
         is_auto: bool,
         is_check: bool,
+        accepted: bool = False,
     ) -> Plan:
         tables = self.schema.tables
         bits = tables.bits
@@ -207,7 +211,7 @@ class PlanBook:
         plan.missing = (
             tuple([i for i in called if missing & bits[i]]) if missing and kind != REMOVE else ()
         )
-        plan.accepted = accepts(
+        plan.accepted = accepted or accepts(
             tables, kind, called, len(plan.missing), is_auto=is_auto, is_check=is_check
         )
         self._fill(plan, target_mask)
@@ -220,7 +224,7 @@ class PlanBook:
         plan.changed = 0
         plan.votes = plan.finals = ()
         plan.after = plan.before
-        plan.continues = plan.simple = False
+        plan.continues = plan.simple = plan.looks_for_auto = False
         plan.result = CANCELED
         if not plan.accepted:
             return
@@ -246,6 +250,7 @@ class PlanBook:
             if target_mask.bit_count() <= mask.bit_count():
                 plan.result = CANCELED
         elif plan.changed and not self._is_health_ping(plan):
+            plan.looks_for_auto = True
             plan.continues = bool(self.auto_candidates(target_mask))
         plan.simple = not (plan.votes or plan.finals or plan.continues)
 

@@ -49,7 +49,7 @@ class Queueing:
         kind = Kind(kind)
         if position not in ("any", "first", "last"):
             raise ValueError(f"position {position!r} is not any, first or last")
-        wanted = frozenset(self._schema.indexes(states, self.id))
+        wanted = frozenset(self._schema.indexes(states, self))
         queue = self.queue
         pending = {"any": queue, "first": queue[:1], "last": queue[-1:]}[position]
         return any(
@@ -115,7 +115,7 @@ class Queueing:
         """
         self._check_thread()
         schema = self._schema
-        point = (schema.indexes(added, self.id), schema.indexes(removed, self.id), strict)
+        point = (schema.indexes(added, self), schema.indexes(removed, self), strict)
         self._breakpoints = [*(self._breakpoints or ()), point]
         self._retune()
 

@@ -57,10 +57,10 @@ class Schema(Mapping[str, State]):
         if "Exception" not in defined:
             defined["Exception"] = State(multi=True).bound_to("Exception")
         grouped = {name: as_names(members) for name, members in (groups or {}).items()}
-        _find_faults(defined, grouped, faults)
+        self._states = {name: _sanitised(state) for name, state in defined.items()}
+        _find_faults(self._states, grouped, faults)
         if faults:
             raise SchemaError(*faults)
-        self._states = {name: _sanitised(state) for name, state in defined.items()}
         self.names = tuple(self._states)
         index = {name: i for i, name in enumerate(self.names)}
         self.index = index
@@ -89,7 +89,7 @@ class Schema(Mapping[str, State]):
     def __hash__(self) -> int:
         return id(self)
 
-    def indexes(self, states: Iterable[str], where: str = "") -> tuple[int, ...]:
+    def indexes(self, states: Iterable[str], where: object = "") -> tuple[int, ...]:
         """Indexes of the named states in the order given, duplicates dropped.
 
         :raises UnknownStateError: if a name is not a state.
@@ -102,7 +102,7 @@ class Schema(Mapping[str, State]):
             raise self.unknown(states, where) from None
         return tuple(dict.fromkeys(found)) if len(found) > 1 else found
 
-    def mask(self, states: Iterable[str], where: str = "") -> int:
+    def mask(self, states: Iterable[str], where: object = "") -> int:
         """The bit mask of the named states. Raises as `indexes`."""
         found = 0
         bits = self.bits
@@ -110,7 +110,7 @@ class Schema(Mapping[str, State]):
             found |= bits[i]
         return found
 
-    def unknown(self, states: Iterable[str], where: str = "") -> Exception:
+    def unknown(self, states: Iterable[str], where: object = "") -> Exception:
         """The error for the first of these names that is no state."""
         for name in states:
             if isinstance(name, State) and not name.is_bound:
@@ -203,17 +203,18 @@ def _find_faults(
             faults.append("Any: the name is reserved")
         elif not isinstance(name, str) or len(name) > MAX_NAME or not _NAME.fullmatch(name):
             faults.append(f"{name!r:.160}: not a state name ([A-Z][A-Za-z0-9_]*, ≤ {MAX_NAME})")
-        own = state.faults()
-        faults.extend(own)
-        if own:
-            continue
+        faults.extend(state.faults())
         for kind in RELATIONS:
-            for other in getattr(state, kind):
-                if other not in states:
-                    faults.append(f"{name}: {kind} names {other!r}, which does not exist")
-        if state.require and state.remove:
-            both = set(state.require) & (set(state.remove) - {name})
-            faults.extend(f"{name}: both requires and removes {other}" for other in sorted(both))
+            others = getattr(state, kind)
+            if type(others) is tuple:
+                faults.extend(
+                    f"{name}: {kind} names {other!r}, which does not exist"
+                    for other in others
+                    if isinstance(other, str) and other and other not in states
+                )
+        if type(state.require) is tuple and type(state.remove) is tuple and state.remove:
+            both = [other for other in state.require if other in state.remove]
+            faults.extend(f"{name}: both requires and removes {other}" for other in both)
     for group, members in groups.items():
         if type(members) is not tuple:
             faults.append(f"group {group}: not an iterable of names")
@@ -224,7 +225,8 @@ def _find_faults(
 
 
 def _sanitised(state: State) -> State:
-    if not (state.require or state.add or state.remove or state.after):
+    relations = (state.require, state.add, state.remove, state.after)
+    if not any(relations) or not all(type(names) is tuple for names in relations):
         return state
     add = tuple(dict.fromkeys(state.add))
     dropped = {*add, str(state)}

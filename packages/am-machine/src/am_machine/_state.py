@@ -217,7 +217,8 @@ class States(metaclass=StatesMeta):
         merged: dict[str, tuple[str, ...]] = {}
         for base in cls.__bases__:
             if issubclass(base, States):
-                merged.update(base.groups())
+                # The group found first in the MRO wins, as a definition does.
+                merged = {**merged, **{k: v for k, v in base.groups().items() if k not in merged}}
         own = cls.__dict__.get("Groups")
         for part in reversed(own.__mro__) if isinstance(own, type) else ():
             for key, value in vars(part).items():

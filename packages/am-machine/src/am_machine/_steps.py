@@ -23,20 +23,49 @@ class StepKind(StrEnum):
     HANDLER = "handler"
 
 
-class Step(NamedTuple):
+class Step:
     """One step of a transition. States are indexes, None if absent; `relation` names the kind of
-    a RELATION step; the flags describe a HANDLER step."""
+    a RELATION step; the flags describe a HANDLER step. As text it has the names of the states."""
 
-    kind: StepKind
-    from_state: int | None = None
-    to_state: int | None = None
-    relation: str | None = None
-    is_final: bool = False
-    is_enter: bool = False
-    is_self: bool = False
+    __slots__ = (
+        "_names", "from_state", "is_enter", "is_final", "is_self", "kind", "relation", "to_state",
+    )  # fmt: skip
 
-    def told(self, names: Sequence[str]) -> str:
-        """The step as text, with state names."""
+    def __init__(
+        self,
+        names: Sequence[str],
+        kind: StepKind,
+        from_state: int | None = None,
+        to_state: int | None = None,
+        relation: str | None = None,
+        is_final: bool = False,
+        is_enter: bool = False,
+        is_self: bool = False,
+    ) -> None:
+        self._names = names
+        self.kind = kind
+        self.from_state = from_state
+        self.to_state = to_state
+        self.relation = relation
+        self.is_final = is_final
+        self.is_enter = is_enter
+        self.is_self = is_self
+
+    def _key(self) -> tuple[object, ...]:
+        flags = (self.is_final, self.is_enter, self.is_self)
+        return (self.kind, self.from_state, self.to_state, self.relation, *flags)
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Step) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return f"<Step {self}>"
+
+    def __str__(self) -> str:
+        names = self._names
         origin = "Any" if self.from_state is None else names[self.from_state]
         goal = "Any" if self.to_state is None else names[self.to_state]
         if self.kind is StepKind.RELATION:
@@ -54,88 +83,91 @@ class Step(NamedTuple):
         return f"handler **{goal}**Enter" if self.is_enter else f"handler **{origin}**Exit"
 
 
-def handler_step(call: HandlerCall) -> Step:
+def handler_step(names: Sequence[str], call: HandlerCall) -> Step:
     """The HANDLER step of a handler name."""
     state = call.state
     match call.role.value:
         case "Exit":
-            return Step(StepKind.HANDLER, from_state=state)
+            return Step(names, StepKind.HANDLER, from_state=state)
         case "Enter":
-            return Step(StepKind.HANDLER, to_state=state, is_enter=True)
+            return Step(names, StepKind.HANDLER, to_state=state, is_enter=True)
         case "self":
-            return Step(StepKind.HANDLER, to_state=state, is_self=True)
+            return Step(names, StepKind.HANDLER, to_state=state, is_self=True)
         case "pair":
-            return Step(StepKind.HANDLER, from_state=call.other, to_state=state)
+            return Step(names, StepKind.HANDLER, from_state=call.other, to_state=state)
         case "End":
-            return Step(StepKind.HANDLER, to_state=state, is_final=True)
+            return Step(names, StepKind.HANDLER, to_state=state, is_final=True)
         case "State":
-            return Step(StepKind.HANDLER, to_state=state, is_final=True, is_enter=True)
+            return Step(names, StepKind.HANDLER, to_state=state, is_final=True, is_enter=True)
         case role:
-            return Step(StepKind.HANDLER, is_final=role == "AnyState")
+            return Step(names, StepKind.HANDLER, is_final=role == "AnyState")
 
 
 class StepRecorder:
     """A `Witness` that writes steps."""
 
-    __slots__ = ("_before", "_called", "steps")
+    __slots__ = ("_before", "_called", "_names", "steps")
 
-    def __init__(self, steps: list[Step], called: Sequence[int], before: int) -> None:
+    def __init__(
+        self, names: Sequence[str], steps: list[Step], called: Sequence[int], before: int
+    ) -> None:
+        self._names = names
         self.steps = steps
         self._called = called
         self._before = before
 
     def listed(self, kind: str, list0: Sequence[int], called: Sequence[int], before: int) -> None:
         """Called states, then what the mutation by itself activates and deactivates."""
-        put = self.steps.append
+        put, names = self.steps.append, self._names
         for i in called:
-            put(Step(StepKind.CALLED, to_state=i))
+            put(Step(names, StepKind.CALLED, to_state=i))
         if kind == "remove":
             for i in called:
-                put(Step(StepKind.DEACTIVATE, to_state=i))
+                put(Step(names, StepKind.DEACTIVATE, to_state=i))
             return
         for i in list0:
             if not before >> i & 1:
-                put(Step(StepKind.ACTIVATE, to_state=i))
+                put(Step(names, StepKind.ACTIVATE, to_state=i))
         if kind == "set":
             rest, i = before, 0
             while rest:
                 if rest & 1 and i not in called:
-                    put(Step(StepKind.DEACTIVATE, to_state=i))
+                    put(Step(names, StepKind.DEACTIVATE, to_state=i))
                 rest >>= 1
                 i += 1
 
     def implied(self, owner: int, states: Sequence[int]) -> None:
         """Implied states."""
-        put = self.steps.append
+        put, names = self.steps.append, self._names
         for state in states:
-            put(Step(StepKind.RELATION, owner, state, "add"))
+            put(Step(names, StepKind.RELATION, owner, state, "add"))
         for state in states:
-            put(Step(StepKind.ACTIVATE, to_state=state))
+            put(Step(names, StepKind.ACTIVATE, to_state=state))
 
     def required(self, state: int, needed: int, missing: bool) -> None:
         """A requirement."""
-        put = self.steps.append
-        put(Step(StepKind.RELATION, state, needed, "require"))
+        put, names = self.steps.append, self._names
+        put(Step(names, StepKind.RELATION, state, needed, "require"))
         if missing:
-            put(Step(StepKind.DEACTIVATE_PASSIVE, from_state=state))
+            put(Step(names, StepKind.DEACTIVATE_PASSIVE, from_state=state))
             if state in self._called:
-                put(Step(StepKind.CANCEL, to_state=needed))
+                put(Step(names, StepKind.CANCEL, to_state=needed))
 
     def dropped(self, state: int, missing: Sequence[int]) -> None:
         """Told by `required` already."""
 
     def blocked(self, state: int, removers: Sequence[int], blockers: Sequence[int]) -> None:
         """A state that others remove."""
-        put = self.steps.append
+        put, names = self.steps.append, self._names
         for blocker in removers:
-            put(Step(StepKind.RELATION, blocker, state, "remove"))
+            put(Step(names, StepKind.RELATION, blocker, state, "remove"))
         active = self._before >> state & 1
         kind = StepKind.DEACTIVATE if active else StepKind.DEACTIVATE_PASSIVE
-        put(Step(kind, to_state=state))
+        put(Step(names, kind, to_state=state))
 
     def ordered(self, first: int, later: int) -> None:
         """An `after` that decided."""
-        self.steps.append(Step(StepKind.RELATION, first, later, "after"))
+        self.steps.append(Step(self._names, StepKind.RELATION, first, later, "after"))
 
 
 class Pipe(NamedTuple):

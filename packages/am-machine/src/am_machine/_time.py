@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 
@@ -64,6 +64,9 @@ class Time(Sequence[int]):
     def __getitem__(self, position: int | slice) -> int | Time:
         found = self._ticks[position]
         return Time(found) if isinstance(found, tuple) else found
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._ticks)
 
     def __len__(self) -> int:
         return len(self._ticks)

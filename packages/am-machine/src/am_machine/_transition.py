@@ -168,15 +168,12 @@ class Transition:
         return self._plan.is_check
 
     def __str__(self) -> str:
-        names = self.machine.schema.names
         lines = [f"tx#{self.id}", f"[{label(self._plan.kind, self.auto)}] {' '.join(self.called)}"]
         source = self.source
         if source is not None:
             short = f"{source.machine_id}/{source.transition_id}/t{source.time}"
-            lines.append(f"\nsource: [tx]({short})")
-        if self.steps:
-            lines.append("")
-            lines.extend(f"- {step.told(names)}" for step in self.steps)
+            lines.append(f"source: [tx]({short})")
+        lines.extend(f"- {step}" for step in self.steps)
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ completes a record that somebody asked for on a quiet one.
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,11 @@ def begin(machine: BaseMachine, plan: Plan, mutation: Mutation) -> None:
     if level >= LogLevel.OPS:
         kind = LogLevel.DECISIONS if plan.is_auto else LogLevel.OPS
         emit(machine, kind, f"[{label(plan.kind, plan.is_auto)}] {told_call(machine, mutation)}")
-        if mutation.source is not None:
-            emit(machine, LogLevel.OPS, f"[source] {mutation.source}")
+        source = mutation.source
+        if source is not None:
+            # What comes from the machine itself is no news beside the lines around it.
+            own = source.machine_id == machine.id
+            emit(machine, LogLevel.DECISIONS if own else LogLevel.OPS, f"[source] {source}")
     resolved(machine, plan, transition)
     hooks = machine._hooks
     if hooks is not None:
@@ -63,7 +67,11 @@ def resolved(machine: BaseMachine, plan: Plan, transition: Transition) -> None:
     # Without relations there is nothing to tell but the steps.
     if steps or (ops and (tables.adders | tables.requirers | tables.removers)):
         witness = Resolving(
-            machine, plan, StepRecorder(transition.steps, plan.called, before) if steps else None
+            machine,
+            plan,
+            StepRecorder(machine._schema.names, transition.steps, plan.called, before)
+            if steps
+            else None,
         )
         resolve(tables, plan.kind, plan.called, before, bits_of(before), witness)
         witness.finish()
@@ -74,7 +82,7 @@ def resolved(machine: BaseMachine, plan: Plan, transition: Transition) -> None:
         told = " ".join([names[i] for i in plan.missing])
         emit(machine, LogLevel.OPS, f"[cancel:reject] {told}")
     if steps:
-        transition.steps.extend([Step(StepKind.CANCEL, to_state=i) for i in plan.missing])
+        transition.steps.extend([Step(names, StepKind.CANCEL, to_state=i) for i in plan.missing])
 
 
 class Resolving:
@@ -153,7 +161,7 @@ def handler_step(machine: BaseMachine, call: HandlerCall) -> None:
     if transition is None or sem_log is None or not sem_log.steps:
         return
     if sem_log.checks or not transition.is_check:
-        transition.steps.append(step_of_handler(call))
+        transition.steps.append(step_of_handler(machine._schema.names, call))
 
 
 @contextmanager
@@ -284,6 +292,9 @@ def applied(machine: BaseMachine, plan: Plan) -> None:
         name = "auto_" if plan.is_auto else "state"
         args = told_args(machine, transition.mutation)
         emit(machine, LogLevel.CHANGES, f"[{name}] {' '.join(parts)}{args}")
+    exception = machine._schema.index["Exception"]
+    if exception in plan.enters and "ExceptionState" not in machine._calls:
+        unhandled_error(machine, transition.mutation)
 
 
 def finals(machine: BaseMachine) -> None:
@@ -302,6 +313,28 @@ def end(machine: BaseMachine) -> None:
     hooks = machine._hooks
     if hooks is not None and hooks.transition_end:
         hooks.fire("transition_end", transition)
+
+
+def blocked_auto(machine: BaseMachine) -> None:
+    """Auto states that an active state keeps out."""
+    if machine._log_level < LogLevel.EVERYTHING:
+        return
+    tables, names, active = machine._schema.tables, machine._schema.names, machine._conf.mask
+    for i in bits_of(tables.auto & ~active):
+        blockers = tables.remover_mask[i] & active
+        if blockers:
+            by = " ".join(machine._schema.names_of(blockers))
+            emit(machine, LogLevel.EVERYTHING, f"[auto:rel:remove] {names[i]} by {by}")
+
+
+def unhandled_error(machine: BaseMachine, mutation: Mutation) -> None:
+    """`Exception` became active and no handler takes it."""
+    err, panic = mutation.args.get("err", machine.err), mutation.args.get("panic")
+    told = f"[error] {err}"
+    if panic is not None:
+        told = f"[error:{mutation.kind}] {' '.join(panic.called)} ({err})"
+    trace = err if machine.log_traceback and isinstance(err, BaseException) else None
+    emit(machine, LogLevel.CHANGES, told, std=logging.ERROR, exc_info=trace)
 
 
 # ------------------------------------------------------------------------------ words
