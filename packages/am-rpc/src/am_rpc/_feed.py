@@ -60,6 +60,11 @@ class Feed:
         return self._names if self._all else tuple(self._names[i] for i in self._source)
 
     @property
+    def has_schema(self) -> bool:
+        """Tell whether the client works with the source's schema and indexes."""
+        return self._all
+
+    @property
     def mutations(self) -> bool:
         """Tell whether the client wants one record per mutation."""
         return self._sync.mutations
@@ -100,7 +105,10 @@ class Feed:
     ) -> Shape:
         """Return names, schema and full values, and make these the baseline."""
         vector = self.reset(time, queue_tick, machine_tick)
-        return Shape(self.names, schema, vector, len(self._names))
+        untracked: tuple[int, ...] = ()
+        if self._all and not self._whole:
+            untracked = tuple(i for i in range(len(self._names)) if i not in self._positions)
+        return Shape(self.names, schema, vector, len(self._names), untracked)
 
     def diff(self, time: Sequence[int], queue_tick: int, machine_tick: int) -> Update | None:
         """Return the growth since the baseline and move it, or None if nothing moved."""

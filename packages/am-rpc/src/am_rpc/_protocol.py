@@ -256,6 +256,15 @@ class Protocol:
             self.hello_digest = hashlib.sha256(data).digest()
         return data
 
+    @staticmethod
+    def encode_request(call_id: int, message: m.Message) -> bytes:
+        """Return the bytes of a request that is sent later, maybe more than once; see `expect`.
+
+        Raises:
+            EncodeError: a value in the message has no wire form.
+        """
+        return pack((REQUEST, call_id, message.method, message.params()))
+
     def expect(self, call_id: int, method: str) -> None:
         """Look for the response to a request whose bytes were made before."""
         self._awaited[call_id] = method

@@ -57,6 +57,8 @@ class Session:
     limit: int
     undelivered: Undelivered
     last: int = 0
+    # Ids of the server's own requests.
+    next_call: int = 0
     outcomes: OrderedDict[int, Outcome] = field(default_factory=OrderedDict)
     idle_since: float | None = None
     # The connection that serves this session now; the store does not look inside.

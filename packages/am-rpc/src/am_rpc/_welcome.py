@@ -54,6 +54,8 @@ class Shape:
     schema: Mapping[str, Any] | None
     vector: Vector
     states: int
+    # With a schema: indexes of states that are named, but not followed.
+    untracked: tuple[int, ...] = ()
 
     def wire(self) -> dict[str, Any]:
         """Return the map that travels."""
@@ -61,7 +63,10 @@ class Shape:
         if self.schema is not None:
             body["schema"] = self.schema
         body |= {"t": self.vector.ticks, "q": self.vector.queue_tick}
-        return body | {"m": self.vector.machine_tick, "n": self.states}
+        body |= {"m": self.vector.machine_tick, "n": self.states}
+        if self.untracked:
+            body["untracked"] = self.untracked
+        return body
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> Self:
@@ -76,7 +81,10 @@ class Shape:
         if schema is not None and tuple(schema) != listed:
             raise InvalidParams("schema and names differ")
         vector = Vector(ticks, uint(body.get("q")), uint(body.get("m")))
-        return cls(listed, schema, vector, uint(body.get("n")))
+        untracked = array_of_uint(body.get("untracked", []), "untracked")
+        if untracked and max(untracked) >= len(listed):
+            raise InvalidParams("untracked")
+        return cls(listed, schema, vector, uint(body.get("n")), untracked)
 
 
 @dataclass(frozen=True, slots=True)

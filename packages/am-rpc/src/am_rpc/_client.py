@@ -1,0 +1,525 @@
+"""`Client`: keeps one connection to a server alive and owns the replica behind it."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import threading
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+import trio
+
+import am_machine as am
+
+from ._address import open_stream, parse_address
+from ._calls import Calls
+from ._driver import Connection, translate
+from ._errors import (
+    NetworkError,
+    NetworkTimeout,
+    NoAccess,
+    NotConnected,
+    RpcError,
+    VersionMismatch,
+)
+from ._feed import tracked_indexes
+from ._link import Link, accept, shake_hands
+from ._messages import Hello, Origin
+from ._net import NetworkMachine
+from ._options import Limits, Retry, Sync
+from ._payload import SeenTokens
+from ._protocol import Protocol
+from ._schema_wire import schema_from_wire, schema_hash
+from ._server import error_state
+from ._states import ClientStates
+from ._stats import Stats
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from types import TracebackType
+
+    from ._messages import Payload
+    from ._welcome import Shape, Welcome
+
+    Dialer = Callable[[], Awaitable[trio.abc.Stream]]
+
+logger: Final = logging.getLogger("am_rpc")
+READY_TIMEOUT: Final = 3.0
+# Ids are 32 bits wide; a new session begins well before they run out.
+_LAST_ID: Final = 2**31
+
+
+class Client(Calls):
+    """Connects to a server, reconnects, and offers its source as `net`.
+
+    Args:
+        addr: `host:port`, `unix:PATH`, `ws://…` or `wss://…`, or an async function that returns a
+            connected stream.
+        schema: typed schema whose states the source must have; its args classes are checked here.
+        id: client id, random if not given; the machine is `rc-<id>`.
+        consumer: machine with the `Consumer` schema that receives payloads.
+        parent: machine that disposes this one with itself.
+        sync: what to follow.
+        retry: when to try again.
+        limits: bounds, in bytes, counts and seconds.
+        ssl_context: TLS.
+        secret: shared secret, or a pair of key id and secret.
+        on_disconnect: `buffer` mutations while disconnected, or `cancel` them.
+        on_unknown: when the server lost the session, `cancel` written mutations with
+            `OutcomeUnknown`, or `resend` them, which may execute them twice.
+        filter_mutations: cancel locally what the relations exclude anyway.
+        handlers: final handlers for `net`.
+
+    Use it with `async with`: it connects in the background (see `ready`) and, at the end, says
+    goodbye, closes and disposes of `net`.
+    """
+
+    def __init__(
+        self,
+        addr: str | Dialer,
+        schema: am.Schema | type[am.States] | Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        consumer: am.MachineApi | None = None,
+        parent: am.Machine | None = None,
+        sync: Sync = Sync(),  # noqa: B008 - frozen
+        retry: Retry = Retry(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        ssl_context: ssl.SSLContext | None = None,
+        secret: bytes | tuple[str, bytes] | None = None,
+        on_disconnect: Literal["buffer", "cancel"] = "buffer",
+        on_unknown: Literal["cancel", "resend"] = "cancel",
+        filter_mutations: bool = False,
+        handlers: object | None = None,
+    ) -> None:
+        if on_disconnect not in ("buffer", "cancel"):
+            raise ValueError(f"on_disconnect: buffer or cancel, not {on_disconnect!r}")
+        if on_unknown not in ("cancel", "resend"):
+            raise ValueError(f"on_unknown: cancel or resend, not {on_unknown!r}")
+        super().__init__(limits, retry, Stats())
+        self.id = secrets.token_hex(8) if id is None else id
+        self.addr = addr if isinstance(addr, str) else ""
+        self._dial = self._dialer(addr, ssl_context)
+        self._own = None if schema is None else am.compile_schema(schema)
+        self._consumer = consumer
+        self.sync_options = sync
+        self.key_id, self.secret = secret if isinstance(secret, tuple) else (None, secret)
+        self._cancel_offline = on_disconnect == "cancel"
+        self._resend_unknown = on_unknown == "resend"
+        self.filter_mutations = filter_mutations
+        self._handlers = handlers
+        self._net: NetworkMachine | None = None
+        self._boot: bytes | None = None
+        self._trace = False
+        self._hops = 0
+        self._nonce = secrets.token_bytes(8)
+        self.seen_tokens = SeenTokens(limits.tokens)
+        self._closing = False
+        self._touch: list[Callable[[bool], None]] = []
+        # The latest reason why there is no connection.
+        self.last_error: RpcError | None = None
+        self._thread = threading.get_ident()
+        self.mach = am.Machine(
+            ClientStates, id=f"rc-{self.id}", handlers=self, parent=parent, tags=("rpc-client",)
+        )
+
+    @staticmethod
+    def _dialer(addr: str | Dialer, ssl_context: ssl.SSLContext | None) -> Dialer:
+        if not isinstance(addr, str):
+            return addr
+        address = parse_address(addr)
+        return lambda: open_stream(address, ssl_context)
+
+    @property
+    def net(self) -> NetworkMachine:
+        """The replica. It exists from the first welcome on and lives as long as the client.
+
+        Raises:
+            NotConnected: there was no welcome yet; `await client.ready()` first.
+        """
+        if self._net is None:
+            raise NotConnected("no server has answered yet: await client.ready()")
+        return self._net
+
+    @property
+    def boot(self) -> bytes | None:
+        """Boot id of the source, new when it was replaced."""
+        return self._boot
+
+    @property
+    def hops(self) -> int:
+        """How many servers lie between here and the source."""
+        return self._hops
+
+    async def ready(self, timeout: float = READY_TIMEOUT) -> NetworkMachine:  # noqa: ASYNC109
+        """Wait until the replica is live and return it; `timeout` in seconds.
+
+        Raises:
+            NetworkTimeout: it took longer; the client goes on trying.
+            NoAccess, VersionMismatch: the server refused for good.
+            NetworkError: the client gave up.
+        """
+        with trio.move_on_after(timeout):
+            await self.mach.when_any("Ready", "ConnRetryFailed")
+        if self.mach.is_("Ready"):
+            return self.net
+        error = self.last_error
+        if isinstance(error, RpcError) and not isinstance(error, NetworkError):
+            raise error
+        told = f"no connection to {self.addr or 'the server'} within {timeout:g} s"
+        if error is not None:
+            told += f": {error}"
+        raise NetworkTimeout(told) from error
+
+    async def __aenter__(self) -> Self:
+        await self.mach.__aenter__()
+        self._thread = threading.get_ident()
+        self.mach.fork(self.watch_calls)
+        self.mach.add("Start")
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._closing = True
+        limits = self.limits
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.close):
+            if self.link is not None:
+                await self.link.connection.say_bye("")
+        if self._net is not None and not self._net.disposed:
+            self._net.dispose()
+        self.abandon(NotConnected("the client was closed"))
+        await self.mach.__aexit__(exc_type, exc, traceback)
+
+    def check_thread(self) -> None:
+        """Raise `RuntimeError` in any thread but the client's own."""
+        if threading.get_ident() != self._thread:
+            raise RuntimeError(
+                f"{self.mach.id} was used in another thread than its own; call "
+                "trio.from_thread.run_sync(machine.add, …) there"
+            )
+
+    # Handlers of the client's machine.
+
+    async def StartState(self, event: am.Event) -> None:
+        """Connect, serve the connection, and connect again."""
+        await self._stay_connected()
+
+    def StartEnd(self, event: am.Event) -> None:
+        """Nothing will be sent any more."""
+        if not self._closing:
+            self.abandon(NotConnected("the client was stopped"))
+
+    def ErrNetworkEnter(self, event: am.Event) -> bool:
+        """Errors of a connection that is meant to end do not count."""
+        return not self.mach.any_("Disconnecting", "Disconnected")
+
+    def ServerPayloadEnter(self, event: am.Event) -> bool:
+        """Without a consumer there are no payloads."""
+        return self._consumer is not None
+
+    def CallRetryFailedState(self, event: am.Event) -> None:
+        """An event."""
+        self.mach.remove("CallRetryFailed")
+
+    def ExceptionState(self, event: am.Event) -> None:
+        """Log the error and go on trying."""
+        logger.info("%s: %s", self.mach.id, self.mach.err)
+        self.mach.remove("Exception")
+
+    def HealthcheckState(self, event: am.Event) -> None:
+        """Re-assert that one state of the connection is active."""
+        group = ("Connecting", "Connected", "Disconnecting", "Disconnected")
+        if not self.mach.any_(*group):
+            self.mach.add("Connected" if self.link is not None else "Disconnected")
+        self.mach.remove("Healthcheck")
+
+    # Connecting.
+
+    async def _stay_connected(self) -> None:
+        retry, mach = self.retry, self.mach
+        attempt, since = 0, trio.current_time()
+        while not self._closing:
+            if not mach.is_("Connecting"):
+                mach.add("Connecting")
+            ready, error = await self._connect_once()
+            if ready:
+                attempt, since = 0, trio.current_time()
+                self.stats.reconnects += 1
+            self.last_error = error
+            self._tell_disconnected(error)
+            if self._closing or mach.disposed:
+                return
+            if isinstance(error, (NoAccess, VersionMismatch)):
+                self._give_up(error)
+                return
+            if error is None and not retry.reconnect:
+                return
+            attempt += 1
+            if attempt >= retry.connect_tries or self._elapsed(since) >= retry.connect_total:
+                self._give_up(error or NetworkError("gave up"))
+                return
+            mach.add("RetryingConn")
+            await trio.sleep(retry.connect_pause(attempt, random.random()))
+
+    @staticmethod
+    def _elapsed(since: float) -> float:
+        return trio.current_time() - since
+
+    def _tell_disconnected(self, error: RpcError | None) -> None:
+        if self.mach.disposed:
+            return
+        if error is not None:
+            self.stats.errors += 1
+            self.mach.add_err(error_state(error), error)
+        self.mach.add("Disconnected")
+        if len(self.outbox):
+            self.mach.add("Buffering")
+
+    def _give_up(self, error: RpcError) -> None:
+        self.abandon(error)
+        self.mach.add("ConnRetryFailed")
+
+    async def _connect_once(self) -> tuple[bool, RpcError | None]:
+        """Connect and serve the connection to its end; tell whether it was usable, and why not."""
+        try:
+            with trio.fail_after(self.retry.connect_timeout):
+                stream = await self._dial()
+        except trio.TooSlowError:
+            return False, NetworkTimeout(f"connecting took over {self.retry.connect_timeout:g} s")
+        except Exception as error:
+            return False, translate(error)
+        limits = self.limits
+        protocol = Protocol(client=True, limits=limits)
+        connection = Connection(stream, protocol, limits, self.stats)
+        try:
+            self.mach.add("Connected")
+            with trio.fail_after(limits.handshake):
+                net = await self._shake_hands(connection)
+        except trio.TooSlowError:
+            return False, NetworkTimeout(f"handshake took over {limits.handshake:g} s")
+        except Exception as error:
+            return False, translate(error)
+        else:
+            await self._run(Link(self, connection, net))
+            return True, connection.error
+        finally:
+            await connection.aclose()
+
+    async def _shake_hands(self, connection: Connection) -> NetworkMachine:
+        if self.next_id() >= _LAST_ID and not len(self.outbox):
+            self._nonce = secrets.token_bytes(8)
+            self.restart_ids()
+        own = self._known_schema()
+        hello = Hello(
+            self.mach.id,
+            self._nonce,
+            hash=schema_hash(own) if own is not None else None,
+            sync=self._wire_sync(),
+            kid=self.key_id,
+            last=self._boot,
+        )
+        welcome = await shake_hands(connection, self, hello)
+        schema = self._schema_of(welcome.shape)
+        await accept(connection, self)
+        return await self._take(welcome, schema)
+
+    def _known_schema(self) -> am.Schema | None:
+        if not self.sync_options.schema:
+            return None
+        return self._net.schema if self._net is not None else self._own
+
+    def _wire_sync(self) -> dict[str, Any] | None:
+        sync = self.sync_options
+        if sync == Sync():
+            return None
+        return {
+            "schema": sync.schema,
+            "allowed": sync.allowed,
+            "skipped": sync.skipped,
+            "shallow": sync.shallow,
+            "mutations": sync.mutations,
+            "queue": sync.queue,
+        }
+
+    def _schema_of(self, shape: Shape) -> am.Schema:
+        """Return the schema that a server described; raise `RpcError` if it is not fit."""
+        if not self.sync_options.schema:
+            schema = am.Schema({name: {} for name in shape.names})
+        elif shape.schema is not None:
+            schema = schema_from_wire(shape.schema)
+        else:
+            known = self._known_schema()
+            if known is None or known.names != shape.names:
+                raise RpcError("the server sent no schema")
+            schema = known
+        if self._own is not None:
+            wanted = tracked_indexes(self._own.names, self.sync_options, None)
+            missing = {self._own.names[i] for i in wanted} - set(schema.names)
+            if missing:
+                raise RpcError(f"the source has no states {' '.join(sorted(missing))}")
+        return schema
+
+    async def _take(self, welcome: Welcome, schema: am.Schema) -> NetworkMachine:
+        """Bring the replica up to the welcome, making it if this is the first one."""
+        vector = welcome.shape.vector
+        net = self._net
+        replaced = False
+        if net is None:
+            net = self._net = self._new_net(welcome, schema)
+            opened = trio.Event()
+            self.mach.fork(self._host, net, opened)
+            await opened.wait()
+        else:
+            replaced = welcome.boot != self._boot or net.went_back(vector)
+            net.reshape(schema, welcome.shape)
+            net.remote_id = welcome.id
+        self._boot, self._trace, self._hops = welcome.boot, welcome.trace, welcome.hops
+        net.adopt(vector, replaced=replaced)
+        if replaced:
+            self.mach.add("SourceReplaced")
+        self._sort_out(welcome)
+        return net
+
+    def _new_net(self, welcome: Welcome, schema: am.Schema) -> NetworkMachine:
+        own = self._own
+        return NetworkMachine(
+            self,
+            schema,
+            remote_id=welcome.id,
+            sync=self.sync_options,
+            untracked=welcome.shape.untracked,
+            args_schema=own if own is not None and own.args_classes else None,
+            id=f"rnm-{self.id}",
+            tags=("rpc-netmach", f"src-id:{welcome.id}"),
+            handlers=self._handlers,
+        )
+
+    @staticmethod
+    async def _host(net: NetworkMachine, opened: trio.Event) -> None:
+        async with net:
+            opened.set()
+            await net.when_disposed()
+
+    def _sort_out(self, welcome: Welcome) -> None:
+        """Decide what becomes of mutations from before this connection."""
+        if welcome.resume:
+            self.stats.resumes += 1
+            self.outbox.resume(welcome.last)
+            self.outbox_shrank()
+        elif self._resend_unknown:
+            self.outbox.resume(0)
+        else:
+            self.lose_written()
+
+    async def _run(self, link: Link) -> None:
+        mach = self.mach
+        self.link = link
+        try:
+            for message in link.net.subscriptions():
+                self.subscribe(message)
+            mach.add("HandshakeDone")
+            mach.remove("Buffering")
+            self.tell_touch(True)
+            await link.connection.run(link.handle)
+        finally:
+            self.link = None
+            link.end()
+            if not mach.disposed:
+                self.tell_touch(False)
+
+    # What a link reports.
+
+    def grow(self, shape: Shape) -> None:
+        """The source has more states."""
+        schema = self._schema_of(shape)
+        self.net.reshape(schema, shape)
+        self.net.adopt(shape.vector)
+
+    def stop_requested(self) -> None:
+        """The server wants this client to stop for good."""
+        self._closing = True
+        self.mach.fork(self._stop)
+
+    async def _stop(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.abandon(NotConnected("the server stopped this client"))
+        self.mach.remove("Start")
+
+    def source_touched(self, alive: bool) -> None:
+        """The server has found, or lost, its own source."""
+        if alive:
+            self.mach.remove("SourceStale")
+        else:
+            self.mach.add("SourceStale")
+        self.tell_touch(alive)
+
+    def on_touch(self, callback: Callable[[bool], None]) -> Callable[[], None]:
+        """Call back when the source is in touch again or lost; return how to stop that."""
+        self._touch.append(callback)
+        return lambda: self._touch.remove(callback) if callback in self._touch else None
+
+    def tell_touch(self, alive: bool) -> None:
+        """Tell those who serve `net` whether its source is in touch."""
+        for callback in tuple(self._touch):
+            callback(alive)
+
+    def origin(self) -> Origin | None:
+        """Return where a mutation made now comes from, if the server wants to know."""
+        source = am.current_source() if self._trace else None
+        if source is None:
+            return None
+        return Origin(source.machine_id, source.transition_id, source.time, source.hops)
+
+    def consume(self, message: Payload, data: Any) -> bool:
+        """Give a payload to the consumer; tell whether it was taken."""
+        if self._consumer is None or self._consumer.disposed:
+            return False
+        args = {
+            "name": message.name,
+            "data": data,
+            "source": message.source,
+            "source_tx": message.source_tx,
+            "token": message.token,
+        }
+        if not self._consumer.add("ServerPayload", **args):
+            return False
+        self.stats.payloads += 1
+        self.mach.add("ServerPayload", **args)
+        return True
+
+    def accepts_offline(self) -> bool:
+        """Tell whether mutations may wait for a connection."""
+        return not self._cancel_offline
+
+    async def disconnect(self) -> None:
+        """Say goodbye and stop; `Start` ends, and the replica keeps its last values."""
+        self._closing = True
+        self.mach.add("Disconnecting")
+        if self.link is not None:
+            await self.link.connection.say_bye("")
+        self.mach.remove("Start")
+
+
+@asynccontextmanager
+async def connect(
+    addr: str | Dialer,
+    schema: am.Schema | type[am.States] | Mapping[str, Any] | None = None,
+    *,
+    timeout: float = READY_TIMEOUT,  # noqa: ASYNC109 - a bound with an error of its own
+    **options: Any,
+) -> AsyncIterator[NetworkMachine]:
+    """Connect to a server and yield the live replica; the arguments are those of `Client`.
+
+    Raises:
+        NetworkError: no connection within `timeout` seconds.
+        RpcError: the server refused, or does not fit the schema.
+    """
+    async with Client(addr, schema, **options) as client:
+        yield await client.ready(timeout)

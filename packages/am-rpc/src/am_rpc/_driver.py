@@ -1,0 +1,331 @@
+"""The trio driver: one stream, its reader and its writer.
+
+The reader handles every message of a batch before it reads again; whatever was sent meanwhile
+leaves in one write. The handshake uses `receive` and `send_now` in sequence; afterwards `run` takes
+over. Errors of the operating system are translated here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import ssl
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from ._errors import (
+    ErrorCode,
+    LimitExceeded,
+    NetworkError,
+    NetworkTimeout,
+    NotConnected,
+    ProtocolError,
+    RpcError,
+)
+from ._messages import Bye
+from ._protocol import Event, Protocol, Refusal, Request
+from ._signal import Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._options import Limits
+    from ._stats import Stats
+
+logger: Final = logging.getLogger("am_rpc")
+READ_SIZE: Final = 65_536
+_FOREIGN: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError)
+MINUTE: Final = 60.0
+
+
+class SlowPeer(NetworkError):
+    """The peer does not read what is sent to it, so the connection was closed."""
+
+
+class Connection:
+    """One transport connection.
+
+    Args:
+        stream: any `trio.abc.Stream`; closed when `run` ends.
+        protocol: the sans-IO core of this side.
+        limits: bounds, in bytes, counts and seconds.
+        stats: counters to keep.
+    """
+
+    __slots__ = (
+        "_errors", "_errors_since", "_flushed", "_limits", "_out", "_out_bytes", "_room", "_scope",
+        "_stats", "_wake", "_writing_since", "closed", "error", "last_rx", "ping", "pinged",
+        "produce", "protocol", "stream",
+    )  # fmt: skip
+
+    def __init__(
+        self, stream: trio.abc.Stream, protocol: Protocol, limits: Limits, stats: Stats
+    ) -> None:
+        self.stream = stream
+        self.protocol = protocol
+        self._limits = limits
+        self._stats = stats
+        self._out: list[bytes] = []
+        self._out_bytes = 0
+        self._wake = Signal()
+        self._room: trio.Event | None = None
+        self._flushed: trio.Event | None = None
+        self._writing_since: float | None = None
+        self._scope = trio.CancelScope()
+        self._errors = 0
+        self._errors_since = 0.0
+        self.closed = False
+        # Why the connection ended; None after a clean end.
+        self.error: RpcError | None = None
+        self.last_rx = trio.current_time()
+        # Called after silence; sends a ping.
+        self.ping: Callable[[], None] | None = None
+        self.pinged = False
+        # Called before each write with the time; sends what is due and tells when to ask again.
+        self.produce: Callable[[float], float | None] | None = None
+
+    @property
+    def backlog(self) -> int:
+        """Return how many outgoing bytes wait."""
+        return self._out_bytes
+
+    # Handshake: in sequence, before `run`.
+
+    async def receive(self) -> Event:
+        """Return the next event, for use before `run`.
+
+        Raises:
+            NetworkError: the stream ended or broke.
+            ProtocolError, LimitExceeded: the peer sent nonsense.
+        """
+        while (event := self.protocol.next_event()) is None:
+            try:
+                data = await self.stream.receive_some(READ_SIZE)
+            except _FOREIGN as error:
+                raise NetworkError(f"connection broke: {error}") from error
+            if not data:
+                raise NotConnected("the peer closed the connection")
+            self.last_rx = trio.current_time()
+            self._stats.bytes_in += len(data)
+            self.protocol.receive_data(data)
+        return event
+
+    async def send_now(self, data: bytes) -> None:
+        """Write at once, for use before `run`. Raises `NetworkError`."""
+        self._stats.bytes_out += len(data)
+        try:
+            await self.stream.send_all(data)
+        except _FOREIGN as error:
+            raise NetworkError(f"connection broke: {error}") from error
+
+    # Running.
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes for the next write; never blocks. Too much waiting closes the connection."""
+        if self.closed:
+            return
+        out = self._out
+        out.append(data)
+        self._out_bytes += len(data)
+        limits = self._limits
+        if self._out_bytes > limits.out_bytes or len(out) > limits.out_items:
+            self.close(SlowPeer("too much is waiting to be written"))
+            return
+        self._wake.set()
+
+    def put(self, data: bytes) -> None:
+        """Queue bytes from within `produce`, which runs right before a write."""
+        self._out.append(data)
+        self._out_bytes += len(data)
+
+    def wake(self) -> None:
+        """Make the writer ask `produce` soon."""
+        self._wake.set()
+
+    async def room(self) -> None:
+        """Wait until little enough is waiting to be written. Returns at once when closed."""
+        limits = self._limits
+        while not self.closed and (
+            len(self._out) >= limits.unread_responses or self._out_bytes >= limits.unread_bytes
+        ):
+            if self._room is None:
+                self._room = trio.Event()
+            await self._room.wait()
+
+    async def flushed(self) -> None:
+        """Wait until everything queued so far was written, or the connection closed."""
+        while self._out_bytes and not self.closed:
+            if self._flushed is None:
+                self._flushed = trio.Event()
+            await self._flushed.wait()
+
+    async def say_bye(self, reason: str) -> None:
+        """Say goodbye, give the bytes a moment to leave, and close."""
+        if not self.closed:
+            self.send(self.protocol.send_notification(Bye(reason)))
+            with trio.move_on_after(self._limits.grace):
+                await self.flushed()
+        self.close()
+
+    def close(self, error: RpcError | None = None) -> None:
+        """End `run`; the first error counts."""
+        if self.closed:
+            return
+        self.closed = True
+        self.error = error
+        self._scope.cancel()
+        for event in (self._room, self._flushed):
+            if event is not None:
+                event.set()
+
+    async def run(self, handle: Callable[[Event], None]) -> None:
+        """Read and write until the connection ends; `error` then says why.
+
+        `handle` gets each event. What it raises is answered as an internal error, never spread.
+        """
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write_loop)
+                    await self._read_loop(handle)
+                    self.close()
+        finally:
+            self.close()
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the stream, within a deadline even if the caller is cancelled."""
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.close):
+            try:
+                await self.stream.aclose()
+            except _FOREIGN:
+                logger.debug("the stream broke while it was closed", exc_info=True)
+
+    async def _read_loop(self, handle: Callable[[Event], None]) -> None:
+        try:
+            while not self.closed:
+                # The scope is renewed when it fires, not per read: silence is rare.
+                with trio.CancelScope(deadline=self._next_check()) as timer:
+                    if await self._read_until_eof(handle):
+                        return
+                if timer.cancelled_caught:
+                    self._check_silence()
+        except _FOREIGN as error:
+            self.close(NetworkError(f"connection broke: {error}"))
+        except (ProtocolError, LimitExceeded) as error:
+            self.close(error)
+
+    async def _read_until_eof(self, handle: Callable[[Event], None]) -> bool:
+        protocol, limits = self.protocol, self._limits
+        next_event = protocol.next_event
+        receive = self.stream.receive_some
+        handled = 0
+        while True:
+            while (event := next_event()) is not None:
+                self._handle(handle, event)
+                if self.closed:
+                    return True
+                handled += 1
+                if handled >= limits.batch:
+                    handled = 0
+                    await trio.lowlevel.checkpoint()
+            handled = 0
+            if len(self._out) >= limits.unread_responses or self._out_bytes >= limits.unread_bytes:
+                await self.room()
+            data = await receive(READ_SIZE)
+            if not data:
+                return True
+            self.last_rx = trio.current_time()
+            self._stats.bytes_in += len(data)
+            protocol.receive_data(data)
+
+    def _handle(self, handle: Callable[[Event], None], event: Event) -> None:
+        if type(event) is Refusal:
+            self.refuse(event.id, event.code, event.text)
+            return
+        try:
+            handle(event)
+        except Exception:
+            reference = secrets.token_hex(4)
+            logger.exception("internal error %s", reference)
+            call_id = event.id if isinstance(event, Request) else None
+            self.refuse(call_id, ErrorCode.INTERNAL, f"internal, see log for {reference}")
+
+    def refuse(self, call_id: int | None, code: int, text: str) -> None:
+        """Answer a message with an error, count it, and close if there are too many."""
+        if call_id is not None:
+            self.send(self.protocol.send_refusal(call_id, code, text))
+        self._stats.errors += 1
+        now = trio.current_time()
+        if now - self._errors_since > MINUTE:
+            self._errors, self._errors_since = 0, now
+        self._errors += 1
+        if self._errors > self._limits.errors_per_minute:
+            self.close(ProtocolError("too many refused messages"))
+
+    def _next_check(self) -> float:
+        limits = self._limits
+        silent = self.last_rx + (limits.dead if self.pinged else limits.heartbeat)
+        if self._writing_since is not None:
+            return min(silent, self._writing_since + limits.write_stall)
+        return min(silent, trio.current_time() + limits.write_stall)
+
+    def _check_silence(self) -> None:
+        now, limits = trio.current_time(), self._limits
+        if self._writing_since is not None and now >= self._writing_since + limits.write_stall:
+            self.close(SlowPeer(f"a write stalled for {limits.write_stall:g} s"))
+            return
+        silence = now - self.last_rx
+        if silence >= limits.dead:
+            self.close(NetworkTimeout(f"no byte received for {silence:.0f} s"))
+        elif silence < limits.heartbeat:
+            self.pinged = False
+        elif not self.pinged and self.ping is not None:
+            self.pinged = True
+            self.ping()
+
+    async def _write_loop(self) -> None:
+        stream, stats, wake = self.stream, self._stats, self._wake
+        try:
+            while True:
+                produce = self.produce
+                due = None if produce is None else produce(trio.current_time())
+                out = self._out
+                if not out:
+                    if due is None:
+                        await wake.wait()
+                    else:
+                        with trio.CancelScope(deadline=due):
+                            await wake.wait()
+                    continue
+                data = out[0] if len(out) == 1 else b"".join(out)
+                out.clear()
+                self._writing_since = trio.current_time()
+                await stream.send_all(data)
+                self._writing_since = None
+                self._out_bytes -= len(data)
+                stats.bytes_out += len(data)
+                self._tell_written()
+        except _FOREIGN as error:
+            self.close(NetworkError(f"connection broke: {error}"))
+        except Exception as error:
+            logger.exception("internal error in the writer")
+            self.close(RpcError(f"internal: {type(error).__name__}"))
+
+    def _tell_written(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+        if self._flushed is not None and not self._out_bytes:
+            self._flushed.set()
+            self._flushed = None
+
+
+def translate(error: BaseException) -> RpcError:
+    """Return an error of this package for one of the operating system."""
+    if isinstance(error, RpcError):
+        return error
+    wrapped: Any = NetworkError(f"{type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped  # type: ignore[no-any-return]

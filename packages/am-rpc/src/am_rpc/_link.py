@@ -1,0 +1,317 @@
+"""The client's end of one connection: its handshake, and what the server says afterwards."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+import am_machine as am
+
+from . import _messages as m
+from . import _welcome as w
+from ._auth import NONCE_SIZE, client_mac, verify_server
+from ._errors import (
+    ErrorCode,
+    InvalidParams,
+    InvalidResponse,
+    LimitExceeded,
+    NoAccess,
+    NotConnected,
+    ProtocolError,
+    RpcError,
+)
+from ._payload import Assembler
+from ._protocol import Notification, Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._client import Client
+    from ._driver import Connection
+    from ._net import NetworkMachine
+    from ._outbox import Entry
+    from ._protocol import Event
+
+logger: Final = logging.getLogger("am_rpc")
+MISMATCH_WINDOW: Final = 60.0
+
+
+async def shake_hands(connection: Connection, client: Client, hello: m.Hello) -> w.Welcome:
+    """Introduce the client and return the server's welcome, not accepted yet.
+
+    Raises:
+        NoAccess: the server refused the client, or did not prove that it knows the secret.
+        RpcError: any other refusal, by its code.
+        NetworkError: the connection broke.
+    """
+    greeting = await _ask(connection, client, hello)
+    secret = client.secret
+    if isinstance(greeting, w.Welcome):
+        if secret is not None:
+            raise NoAccess("the server did not ask for the secret")
+        return greeting
+    if secret is None:
+        raise NoAccess("the server wants a secret")
+    nonce = secrets.token_bytes(NONCE_SIZE)
+    mac = client_mac(secret, greeting.nonce, nonce, connection.protocol.hello_digest)
+    welcome = await _ask(connection, client, m.Auth(nonce, mac))
+    if not isinstance(welcome, w.Welcome):
+        raise InvalidResponse("a second challenge")
+    if not verify_server(secret, greeting.nonce, nonce, welcome.mac):
+        raise NoAccess("the server does not know the secret")
+    return welcome
+
+
+async def accept(connection: Connection, client: Client) -> None:
+    """Tell the server that its welcome is fine; afterwards it begins to push."""
+    await _ask(connection, client, m.Ready())
+
+
+async def _ask(connection: Connection, client: Client, message: m.Message) -> Any:
+    call_id = client.next_id()
+    data = connection.protocol.send_request(call_id, message)
+    while True:
+        await connection.send_now(data)
+        with trio.move_on_after(client.retry.call_timeout / 2):
+            while True:
+                event = await connection.receive()
+                if isinstance(event, Response) and event.id == call_id:
+                    if event.error is not None:
+                        raise event.error
+                    return event.result
+                if isinstance(event, Notification) and isinstance(event.message, m.Bye):
+                    raise NotConnected("the server said bye")
+
+
+class Link:
+    """One usable connection of a client."""
+
+    def __init__(self, client: Client, connection: Connection, net: NetworkMachine) -> None:
+        self.client = client
+        self.connection = connection
+        self.net = net
+        self._calls: dict[int, tuple[m.Message, Callable[[Response], None]]] = {}
+        self._assembler = Assembler(client.limits)
+        self._mismatches: deque[float] = deque()
+        self._syncing = False
+        # Settled while a full sync was on its way; told once it is here.
+        self._held: list[tuple[Entry, am.Result]] = []
+        self._pinged_at: float | None = None
+        connection.produce = self._produce
+        connection.ping = self.ping
+
+    def end(self) -> None:
+        """The connection is over: calls fail, results that were held back settle."""
+        calls, self._calls = self._calls, {}
+        for call_id, (message, callback) in calls.items():
+            lost = NotConnected("the connection ended")
+            callback(Response(call_id, message.method, lost, None))
+        self._release()
+
+    def request(self, message: m.Message, callback: Callable[[Response], None]) -> None:
+        """Send a call that is no mutation; `callback` gets its response in stream order."""
+        call_id = self.client.next_id()
+        self._calls[call_id] = (message, callback)
+        self.client.stats.calls += 1
+        self.connection.send(self.connection.protocol.send_request(call_id, message))
+
+    def ping(self) -> None:
+        """Ask for a sign of life, and time it."""
+        if self._pinged_at is None:
+            self._pinged_at = trio.current_time()
+            self.request(m.Ping(), self._ponged)
+
+    def _ponged(self, response: Response) -> None:
+        if self._pinged_at is not None:
+            self.client.stats.rtt_us = int((trio.current_time() - self._pinged_at) * 1e6)
+            self._pinged_at = None
+
+    def _produce(self, now: float) -> float | None:
+        """Hand over what the outbox holds; called by the writer before each write."""
+        client = self.client
+        outbox = client.outbox
+        if outbox.has_fresh:
+            put, expect = self.connection.put, self.connection.protocol.expect
+            due = now + client.retry.call_timeout
+            for entry in outbox.take_fresh():
+                entry.written = True
+                entry.sent_at = now
+                entry.due = due
+                if entry.result is not None:
+                    expect(entry.seq, entry.method)
+                put(entry.data)
+            if outbox.one_way and (
+                outbox.one_way >= client.limits.unacknowledged or client.is_flushing
+            ):
+                self.ping()
+        return None
+
+    def repeat(self, entry: Entry, pause: float) -> None:
+        """Write a mutation again, under its old id, after a pause in seconds."""
+        self.client.mach.fork(self._repeat_later, entry, pause)
+
+    async def _repeat_later(self, entry: Entry, pause: float) -> None:
+        await trio.sleep(pause)
+        outbox = self.client.outbox
+        if not self.connection.closed and outbox.get(entry.seq) is entry:
+            entry.sent_at = trio.current_time()
+            self.connection.send(entry.data)
+
+    # Events.
+
+    def handle(self, event: Event) -> None:
+        """Act on one event."""
+        if type(event) is Response:
+            self._handle_response(event)
+            return
+        assert isinstance(event, (Notification, Request))
+        try:
+            _HANDLERS[type(event.message)](self, event)
+        except InvalidParams as error:
+            call_id = event.id if isinstance(event, Request) else None
+            self.connection.refuse(call_id, error.code, str(error))
+
+    def _handle_response(self, event: Response) -> None:
+        outbox = self.client.outbox
+        if outbox.one_way:
+            outbox.acknowledge(event.id)
+            self.client.outbox_shrank()
+        entry = outbox.pop(event.id)
+        if entry is None:
+            known = self._calls.pop(event.id, None)
+            if known is not None:
+                known[1](event)
+            return
+        if event.error is not None:
+            self.client.settle(entry, am.CANCELED, event.error)
+            return
+        result: w.MutationResult = event.result
+        update = result.update
+        if update is not None and not self._syncing:
+            if isinstance(update, m.Update):
+                fits = self.net.apply(update)
+            else:
+                fits = self.net.apply_records(update)
+            if not fits:
+                self._mismatch()
+        outcome = am.EXECUTED if result.executed else am.CANCELED
+        if self._syncing:
+            self._held.append((entry, outcome))
+        else:
+            self.client.settle(entry, outcome)
+
+    def _on_update(self, event: Notification) -> None:
+        if not self._syncing and not self.net.apply(event.message):
+            self._mismatch()
+
+    def _on_records(self, event: Notification) -> None:
+        if not self._syncing and not self.net.apply_records(event.message.records):
+            self._mismatch()
+
+    def _mismatch(self) -> None:
+        stats, now = self.client.stats, trio.current_time()
+        stats.checksum_errors += 1
+        mismatches = self._mismatches
+        mismatches.append(now)
+        while mismatches[0] < now - MISMATCH_WINDOW:
+            mismatches.popleft()
+        if len(mismatches) >= self.client.limits.mismatches:
+            self.connection.close(ProtocolError("the clock drifted from its source again"))
+            return
+        self.resync(lambda response: None)
+
+    def resync(self, callback: Callable[[Response], None]) -> None:
+        """Ask for full values; updates are ignored until they come."""
+        self._syncing = True
+        self.client.stats.syncs += 1
+        self.client.mach.add("MetricSync")
+
+        def synced(response: Response) -> None:
+            if response.error is None:
+                self._syncing = False
+                self._adopt(response.result)
+                self._release()
+            callback(response)
+
+        self.request(m.SyncRequest(), synced)
+
+    def _adopt(self, vector: w.Vector) -> None:
+        if len(vector.ticks) != self.net.wire_states:
+            self.connection.close(InvalidResponse("sync: wrong number of ticks"))
+            return
+        self.net.adopt(vector)
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for entry, outcome in held:
+            self.client.settle(entry, outcome)
+
+    def _on_schema(self, event: Notification) -> None:
+        shape: w.Shape = event.message.shape
+        try:
+            self.client.grow(shape)
+        except (RpcError, am.SchemaError) as error:
+            self.connection.close(InvalidResponse(f"schema: {error}"))
+
+    def _on_when_args(self, event: Notification) -> None:
+        self.net.args_entered(event.message.token)
+
+    def _on_touch(self, event: Notification) -> None:
+        self.client.source_touched(event.message.alive)
+
+    def _on_bye(self, event: Notification) -> None:
+        if event.message.reason == "stop":
+            self.client.stop_requested()
+        self.connection.close()
+
+    def _on_ping(self, event: Request) -> None:
+        self.connection.send(self.connection.protocol.send_result(event.id))
+
+    # Payloads.
+
+    def _on_announced(self, event: Notification) -> None:
+        message: m.PayloadAnnounced = event.message
+        try:
+            self._assembler.announce(message)
+        except LimitExceeded as error:
+            self.connection.close(error)
+            return
+        self.client.mach.add("ServerDelivering", token=message.token, name=message.name)
+
+    def _on_chunk(self, event: Notification) -> None:
+        self._assembler.add(event.message)
+
+    def _on_payload(self, event: Request) -> None:
+        message: m.Payload = event.message
+        client = self.client
+        if message.token not in client.seen_tokens:
+            try:
+                data = self._assembler.finish(message.token)
+            except KeyError:
+                data = message.data
+            except ProtocolError as error:
+                raise InvalidParams(str(error)) from error
+            if not client.consume(message, data):
+                raise InvalidParams("no consumer takes it", ErrorCode.BUSY)
+            client.seen_tokens.add(message.token)
+        else:
+            self._assembler.drop(message.token)
+        self.connection.send(self.connection.protocol.send_result(event.id))
+
+
+_HANDLERS: Final[dict[type[Any], Callable[[Link, Any], None]]] = {
+    m.Update: Link._on_update,
+    m.Records: Link._on_records,
+    w.SchemaGrown: Link._on_schema,
+    m.WhenArgs: Link._on_when_args,
+    m.SourceTouch: Link._on_touch,
+    m.Bye: Link._on_bye,
+    m.Ping: Link._on_ping,
+    m.PayloadAnnounced: Link._on_announced,
+    m.PayloadChunk: Link._on_chunk,
+    m.Payload: Link._on_payload,
+}

@@ -1,0 +1,515 @@
+"""`NetworkMachine`: a replica of a machine elsewhere.
+
+Reads, waits and contexts are those of `am.BaseMachine` and cost no network call. Mutations are put
+into the client's outbox and return at once. Updates from the server come in by `apply`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
+
+import trio
+
+import am_machine as am
+
+from . import _messages as m
+from ._checksum import MASK, full_sum, moved_sum
+from ._codec import encode_args
+from ._errors import RpcError
+from ._results import NetResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ._client import Client
+    from ._messages import Record, Update
+    from ._options import Sync
+    from ._welcome import Shape, Vector
+
+_KINDS: Final = {"a": "add", "r": "remove", "s": "set", "t": "toggle", "e": "add"}
+
+
+class NetworkMachine(am.BaseMachine):
+    """A machine whose source lives elsewhere; made by a `Client`, see `client.net`.
+
+    It offers the surface of `am.MachineApi`. Mutations are plain calls that return a `NetResult`
+    which settles once the source has answered. Final handlers may be bound, negotiation handlers
+    may not.
+    """
+
+    is_local = False
+    _votes = False
+
+    def __init__(
+        self,
+        client: Client,
+        schema: am.Schema,
+        *,
+        remote_id: str,
+        sync: Sync,
+        untracked: Iterable[int] = (),
+        args_schema: am.Schema | None = None,
+        parent: Any = None,
+        id: str,
+        tags: Iterable[str],
+        handlers: object | None = None,
+    ) -> None:
+        self.client = client
+        self.remote_id = remote_id
+        self.has_schema = sync.schema
+        self._sync = sync
+        self._args_schema = args_schema
+        self._untracked = tuple(untracked)
+        self._wire_states = 0
+        self._sum = 0
+        self._subscriptions: dict[int, tuple[ref[am.Wait], m.WhenArgs]] = {}
+        self._next_token = 0
+        super().__init__(schema, id=id, parent=parent, tags=tags)
+        if handlers is not None:
+            self.bind(handlers)
+        self.on_dispose(NetworkMachine._forget)
+
+    # Mutations.
+
+    def add(self, *states: str, **args: Any) -> am.Result:
+        """Activate states at the source.
+
+        Returns at once. `await` the result to learn the outcome; it is `CANCELED` right away if
+        the machine is disposed or the outbox is full.
+
+        Raises:
+            am.UnknownStateError: a name is not a state.
+            am.ArgsError: the args do not fit the typed schema that the client was given.
+            EncodeError: an arg has no wire form.
+        """
+        return self._mutate(m.ADD, states, args)
+
+    def remove(self, *states: str, **args: Any) -> am.Result:
+        """Deactivate states at the source; see `add`."""
+        return self._mutate(m.REMOVE, states, args)
+
+    def set(self, *states: str, **args: Any) -> am.Result:
+        """Make these the active states of the source; see `add`."""
+        return self._mutate(m.SET, states, args)
+
+    def toggle(self, *states: str, **args: Any) -> am.Result:
+        """Remove the states if all are active, else add them; the source decides. See `add`."""
+        return self._mutate(m.TOGGLE, states, args)
+
+    def add_ns(self, *states: str, **args: Any) -> am.Result:
+        """Activate states without an answer: `EXECUTED` means written to the outbox."""
+        return self._mutate_one_way(m.ADD, states, args)
+
+    def remove_ns(self, *states: str, **args: Any) -> am.Result:
+        """Deactivate states without an answer; see `add_ns`."""
+        return self._mutate_one_way(m.REMOVE, states, args)
+
+    def add_err(
+        self, error: BaseException | str | None, exc: BaseException | None = None, /, **args: Any
+    ) -> am.Result:
+        """Record an error here as `err` and add `Exception` at the source.
+
+        With a state name first that state is added too. The source sees an `am_rpc.RemoteError`
+        with the error's type name and message; no trace is sent.
+        """
+        states: tuple[str, ...] = ("Exception",)
+        if isinstance(error, str):
+            states, error = (error, "Exception"), exc
+        if error is None or isinstance(error, trio.Cancelled):
+            return am.CANCELED
+        self.err = error
+        indexes = self._wire_indexes(states)
+        # The error itself stays here, whatever it is called in the args.
+        args.pop("err", None)
+        plain = encode_args(args, self.client.limits) if args else args
+        text = str(error)[:4096]
+        message = m.AddErr(
+            indexes, type(error).__name__[:256], text, None, plain, self.client.origin()
+        )
+        return self._submit(message, indexes, plain)
+
+    def _mutate(self, method: str, states: tuple[str, ...], args: dict[str, Any]) -> am.Result:
+        indexes = self._wire_indexes(states)
+        if args:
+            args = self._checked_args(method, states, args)
+        elif self._args_schema is not None:
+            self._check_args(method, states, args)
+        if self.client.filter_mutations and self._is_excluded(method, states):
+            return am.CANCELED
+        client = self.client
+        return self._submit(m.Mutate(method, indexes, args, client.origin()), indexes, args)
+
+    def _submit(
+        self, message: m.Mutate | m.AddErr, indexes: tuple[int, ...], args: Mapping[str, Any]
+    ) -> am.Result:
+        if self.disposed:
+            return am.CANCELED
+        result = NetResult()
+        accepted = self.client.submit(message, indexes, args, result)
+        return result if accepted else am.CANCELED
+
+    def _mutate_one_way(
+        self, method: str, states: tuple[str, ...], args: dict[str, Any]
+    ) -> am.Result:
+        indexes = self._wire_indexes(states)
+        if args or self._args_schema is not None:
+            args = self._checked_args(method, states, args)
+        if self.disposed:
+            return am.CANCELED
+        accepted = self.client.submit_one_way(method, indexes, args)
+        return am.EXECUTED if accepted else am.CANCELED
+
+    def _wire_indexes(self, states: tuple[str, ...]) -> tuple[int, ...]:
+        self.client.check_thread()
+        indexes = self.schema.indexes(states, self.id)
+        for index in indexes:
+            if index >= self._wire_states:
+                raise am.UnknownStateError(self.schema.names[index], self.id)
+        return indexes
+
+    def _checked_args(
+        self, method: str, states: tuple[str, ...], args: dict[str, Any]
+    ) -> dict[str, Any]:
+        self._check_args(method, states, args)
+        return encode_args(args, self.client.limits)
+
+    def _check_args(self, method: str, states: tuple[str, ...], args: dict[str, Any]) -> None:
+        schema = self._args_schema
+        if schema is not None and method in (m.ADD, m.SET):
+            known = [state for state in states if state in schema]
+            schema.check_args(known, args)
+
+    def _is_excluded(self, method: str, states: tuple[str, ...]) -> bool:
+        if method not in (m.ADD, m.REMOVE) or not self.has_schema:
+            return False
+        return not self.schema.resolve(_KINDS[method], states, self.active).accepted
+
+    # Checks.
+
+    def can_add(self, *states: str, **args: Any) -> am.Result:
+        """Tell what the relations say: `CANCELED` is final, `EXECUTED` means not excluded."""
+        return self._can(m.ADD, states)
+
+    def can_remove(self, *states: str, **args: Any) -> am.Result:
+        """Tell what the relations say; see `can_add`."""
+        return self._can(m.REMOVE, states)
+
+    def _can(self, method: str, states: tuple[str, ...]) -> am.Result:
+        self.schema.indexes(states, self.id)
+        return am.CANCELED if self._is_excluded(method, states) else am.EXECUTED
+
+    async def check_add(self, *states: str, **args: Any) -> am.Result:
+        """Ask the source, whose negotiation handlers decide; nothing changes.
+
+        Raises:
+            NetworkError: there is no answer.
+            NoAccess: the server does not allow checks.
+        """
+        return await self._check(0, states, args)
+
+    async def check_remove(self, *states: str, **args: Any) -> am.Result:
+        """Ask the source; see `check_add`."""
+        return await self._check(1, states, args)
+
+    async def _check(self, kind: int, states: tuple[str, ...], args: dict[str, Any]) -> am.Result:
+        indexes = self._wire_indexes(states)
+        plain = encode_args(args, self.client.limits) if args else args
+        accepted = await self.client.call(m.Check(kind, indexes, plain))
+        return am.EXECUTED if accepted else am.CANCELED
+
+    async def sync(self) -> am.Time:
+        """Fetch the full clock and return it.
+
+        Raises:
+            NetworkError: there is no answer.
+        """
+        await self.client.sync()
+        return self.time()
+
+    async def flush(self) -> None:
+        """Wait until every mutation made before was settled; always a checkpoint."""
+        await self.client.flush()
+
+    # The local queue: mutations that are not settled.
+
+    @property
+    def queue(self) -> tuple[am.Mutation, ...]:
+        """Mutations on their way, oldest first."""
+        schema = self.schema
+        return tuple(
+            am.Mutation(schema, _KINDS.get(entry.method, "add"), entry.states, entry.args)
+            for entry in self.client.outbox
+            if entry.method != m.TOGGLE
+        )
+
+    def is_queued(
+        self,
+        kind: str,
+        *states: str,
+        without_args: bool = False,
+        exact: bool = False,
+        min_tick: int = 0,
+        check: bool = False,
+        position: str = "any",
+    ) -> bool:
+        """Tell whether such a mutation is on its way; as on a local machine.
+
+        Mutations on their way have no queue tick, so `min_tick` above 0 finds none, nor does
+        `check`.
+        """
+        if kind not in ("add", "remove", "set"):
+            raise ValueError(f"{kind!r} is not add, remove or set")
+        if position not in ("any", "first", "last"):
+            raise ValueError(f"position {position!r} is not any, first or last")
+        if check or min_tick > 0:
+            return False
+        wanted = frozenset(self.schema.indexes(states, self.id))
+        queue = self.queue
+        pending = {"any": queue, "first": queue[:1], "last": queue[-1:]}[position]
+        return any(
+            mutation.kind == kind
+            and (frozenset(mutation.indexes) == wanted if exact else wanted <= {*mutation.indexes})
+            and not (without_args and mutation.args)
+            for mutation in pending
+        )
+
+    def will_be(self, *states: str) -> bool:
+        """Tell whether an add of these states is on its way."""
+        return self.is_queued("add", *states)
+
+    def will_be_removed(self, *states: str) -> bool:
+        """Tell whether a remove of these states is on its way."""
+        return self.is_queued("remove", *states)
+
+    def when_queue(self, result: am.Result) -> am.Wait:
+        """Wait until a mutation settled, either way."""
+        wait = am.Wait("queue")
+        if result.outcome is not None or not isinstance(result, NetResult):
+            wait.resolve(True)
+        else:
+            known = ref(wait)
+            result.on_settled(lambda: _resolve(known, not self.disposed))
+        return wait
+
+    def when_queue_ends(self) -> am.Wait:
+        """Wait until no mutation is on its way."""
+        wait = am.Wait("queue ends")
+        known = ref(wait)
+        self.client.when_idle(lambda: _resolve(known, not self.disposed))
+        return wait
+
+    # Waits that need the source, or true ticks.
+
+    def when_args(self, state: str, **args: Any) -> am.Wait:
+        """Wait until the source enters a state with these args; the source compares.
+
+        The subscription is sent behind the scenes, and again after a reconnect.
+
+        Raises:
+            am.UnknownStateError: the name is not a state.
+            EncodeError: an arg has no wire form.
+        """
+        (index,) = self._wire_indexes((state,))
+        plain = encode_args(args, self.client.limits)
+        wait = am.Wait(f"{state} ({','.join(args)})")
+        if self.disposed:
+            wait.resolve(False)
+            return wait
+        self._next_token += 1
+        token = self._next_token
+        message = m.WhenArgs(token, index, plain)
+        me = ref(self)
+
+        def dropped(_: ref[am.Wait]) -> None:
+            machine = me()
+            if machine is not None:
+                machine._unsubscribe(token)
+
+        self._subscriptions[token] = (ref(wait, dropped), message)
+        self.client.subscribe(message)
+        return wait
+
+    def _unsubscribe(self, token: int) -> None:
+        if self._subscriptions.pop(token, None) is not None:
+            self.client.subscribe(m.DropWhenArgs(token))
+
+    def args_entered(self, token: int) -> None:
+        """The source says that a `when_args` condition was met."""
+        known = self._subscriptions.pop(token, None)
+        if known is not None:
+            _resolve(known[0], True)
+
+    def subscriptions(self) -> list[m.WhenArgs]:
+        """Return what must be subscribed after a reconnect."""
+        live = []
+        for known, message in tuple(self._subscriptions.values()):
+            wait = known()
+            if wait is not None and not wait.done:
+                live.append(message)
+            else:
+                self._subscriptions.pop(message.token, None)
+        return live
+
+    def when_time(self, ticks: Mapping[str, int]) -> am.Wait:
+        """Wait for ticks; refused with `ValueError` in shallow mode, whose ticks are not true."""
+        self._refuse_shallow()
+        return super().when_time(ticks)
+
+    def when_ticks(self, state: str, ticks: int) -> am.Wait:
+        """Wait for a number of ticks; refused with `ValueError` in shallow mode."""
+        self._refuse_shallow()
+        return super().when_ticks(state, ticks)
+
+    def _refuse_shallow(self) -> None:
+        if self._sync.shallow:
+            raise ValueError("ticks are not the source's in shallow mode")
+
+    def set_schema(self, schema: Any, names: Iterable[str]) -> None:
+        """Refused: the schema is that of the source, and grows with it."""
+        raise RuntimeError(f"the schema of {self.id} is its source's")
+
+    # Updates, from the client.
+
+    def apply(self, update: Update) -> bool:
+        """Apply one update as one transition; False, and nothing applied, if it does not fit."""
+        return self._apply(update, "set", None)
+
+    def apply_records(self, records: Iterable[Record]) -> bool:
+        """Apply mutations one by one; False at the first that does not fit."""
+        return all(
+            self._apply(record.update, m.KIND_NAMES[record.kind], record.called)
+            for record in records
+        )
+
+    def _apply(self, update: Update, kind: str, called: tuple[int, ...] | None) -> bool:
+        pairs = update.pairs
+        if self._sync.shallow:
+            return self._apply_flips(update)
+        if pairs and (len(pairs) & 1 or max(pairs[::2]) >= self._wire_states):
+            return False
+        moved = moved_sum(self._sum, pairs, update.dq, update.dm)
+        if moved != update.sum:
+            return False
+        self._sum = moved
+        self._advance(list(zip(pairs[::2], pairs[1::2], strict=True)), update, kind, called)
+        return True
+
+    def _apply_flips(self, update: Update) -> bool:
+        flips = update.pairs
+        if flips and max(flips) >= self._wire_states:
+            return False
+        ticks = self.time()
+        moved = self._sum + update.dq + update.dm
+        for index in flips:
+            moved += (2 * index + 1) * (-1 if ticks[index] & 1 else 1)
+        if moved & MASK != update.sum:
+            return False
+        self._sum = moved & MASK
+        self._advance([(index, 1) for index in flips], update, "set", None)
+        return True
+
+    def _advance(
+        self,
+        increments: list[tuple[int, int]],
+        update: Update,
+        kind: str,
+        called: tuple[int, ...] | None,
+    ) -> None:
+        queue_tick = self.queue_tick + update.dq
+        machine_tick = self.machine_tick + update.dm
+        if self._untracked and increments:
+            ticks = list(self.time())
+            for index, growth in increments:
+                ticks[index] += growth
+            inferred = self._infer(ticks)
+            if any(inferred[i] < ticks[i] for i in self._untracked):
+                self.reset_clock(inferred, queue_tick=queue_tick, machine_tick=machine_tick)
+                return
+            increments += [(i, 1) for i in self._untracked if inferred[i] > ticks[i]]
+        self.advance(
+            increments, kind=kind, called=called, queue_tick=queue_tick, machine_tick=machine_tick
+        )
+
+    def _infer(self, ticks: list[int]) -> list[int]:
+        """Return ticks in which untracked states are 1 if an active tracked state requires them."""
+        schema = self.schema
+        inferred = list(ticks)
+        for index in self._untracked:
+            inferred[index] = 0
+        found = [index for index, tick in enumerate(inferred) if tick & 1]
+        for index in found:
+            for name in schema[schema.names[index]].require:
+                required = schema.index[name]
+                if not inferred[required] & 1 and required in self._untracked:
+                    inferred[required] = 1
+                    found.append(required)
+        return inferred
+
+    def adopt(self, vector: Vector, *, replaced: bool = False) -> None:
+        """Take full values as they are; `replaced` if they are another source's."""
+        ticks = list(vector.ticks)
+        self._wire_states = len(ticks)
+        self._sum = full_sum(ticks, vector.queue_tick, vector.machine_tick)
+        ticks += [0] * (len(self.schema) - len(ticks))
+        if self._sync.shallow:
+            ticks = self._shallow_ticks(ticks)
+        if self._untracked:
+            ticks = self._infer(ticks)
+        self.reset_clock(
+            ticks,
+            queue_tick=vector.queue_tick,
+            machine_tick=vector.machine_tick,
+            replaced=replaced,
+        )
+
+    def _shallow_ticks(self, flags: list[int]) -> list[int]:
+        # Local ticks count flips; they never go back.
+        return [tick + ((tick ^ flag) & 1) for tick, flag in zip(self.time(), flags, strict=True)]
+
+    @property
+    def wire_states(self) -> int:
+        """How many states the server tells of; a replica without schema may have one more."""
+        return self._wire_states
+
+    @property
+    def boot(self) -> bytes | None:
+        """Boot id of the source."""
+        return self.client.boot
+
+    @property
+    def hops(self) -> int:
+        """How many servers lie between here and the source."""
+        return self.client.hops
+
+    def went_back(self, vector: Vector) -> bool:
+        """Tell whether a tick is smaller than here, so that the source must be another one."""
+        if self._sync.shallow:
+            return False
+        mine = self.time()
+        tracked = (i for i in range(min(len(mine), len(vector.ticks))) if i not in self._untracked)
+        return any(vector.ticks[i] < mine[i] for i in tracked)
+
+    def reshape(self, schema: am.Schema, shape: Shape) -> None:
+        """Take the schema of a source that may have more states than before.
+
+        Raises:
+            RpcError: states went or moved; this replica cannot follow.
+        """
+        known = self.schema.names
+        if schema.names[: len(known)] != known:
+            raise RpcError("the source has other states than before")
+        self._untracked = shape.untracked
+        if len(schema.names) > len(known):
+            super().set_schema(schema, schema.names)
+
+    def _forget(self) -> None:
+        subscriptions, self._subscriptions = self._subscriptions, {}
+        for known, _ in subscriptions.values():
+            _resolve(known, False)
+
+
+def _resolve(known: ref[am.Wait], value: bool) -> None:
+    wait = known()
+    if wait is not None:
+        wait.resolve(value)

@@ -1,0 +1,110 @@
+"""Watching a source on behalf of everyone who serves it.
+
+A source has one `Observer`, however many servers it has: a transition costs one call into this
+layer, and an idle server costs nothing but its place in a set.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from weakref import WeakKeyDictionary
+
+import am_machine as am
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Follower(Protocol):
+    """What a served client offers to the observer of its source."""
+
+    def source_moved(self) -> None:
+        """Something may have changed; must be quick."""
+
+    def source_grew(self) -> None:
+        """The schema has more states."""
+
+    def source_disposed(self) -> None:
+        """The source is gone for good."""
+
+
+class _Drains(am.Tracer):
+    """Tells when a drain of the source ended, and when its life did."""
+
+    def __init__(self, followers: dict[Follower, None]) -> None:
+        self._followers = followers
+
+    def queue_end(self, machine: Any) -> None:
+        for follower in self._followers:
+            follower.source_moved()
+
+    def schema_change(self, machine: Any, old: Any) -> None:
+        for follower in tuple(self._followers):
+            follower.source_grew()
+
+    def machine_dispose(self, machine: Any) -> None:
+        for follower in tuple(self._followers):
+            follower.source_disposed()
+
+
+class _ReplicaDrains(_Drains):
+    """The same for a source without a queue, where each transition stands alone."""
+
+    def transition_end(self, transition: am.Transition) -> None:
+        for follower in self._followers:
+            follower.source_moved()
+
+
+class _Transitions(am.Tracer):
+    """Tells of each transition; bound only while somebody wants to know, for it slows a source."""
+
+    def __init__(self, callbacks: dict[Any, Callable[[am.Transition], None]]) -> None:
+        self._callbacks = callbacks
+
+    def transition_end(self, transition: am.Transition) -> None:
+        if not transition.is_check:
+            for callback in self._callbacks.values():
+                callback(transition)
+
+
+class Observer:
+    """The tracers of one source and those they tell."""
+
+    _known: ClassVar[WeakKeyDictionary[Any, Observer]] = WeakKeyDictionary()
+
+    def __init__(self, source: am.MachineApi) -> None:
+        self._followers: dict[Follower, None] = {}
+        self._callbacks: dict[Any, Callable[[am.Transition], None]] = {}
+        self._drains = (_Drains if source.is_local else _ReplicaDrains)(self._followers)
+        self._transitions = _Transitions(self._callbacks)
+
+    @classmethod
+    def of(cls, source: am.MachineApi) -> Observer:
+        """Return the observer of a source, made on first use."""
+        observer = cls._known.get(source)
+        if observer is None:
+            observer = cls._known[source] = cls(source)
+        return observer
+
+    def follow(self, source: am.MachineApi, follower: Follower) -> None:
+        """Tell `follower` of changes until `unfollow`."""
+        if not self._followers:
+            source.bind_tracer(self._drains)
+        self._followers[follower] = None
+
+    def follow_transitions(
+        self, source: am.MachineApi, follower: Follower, callback: Callable[[am.Transition], None]
+    ) -> None:
+        """Tell `callback` of each transition too."""
+        if not self._callbacks:
+            source.bind_tracer(self._transitions)
+        self._callbacks[follower] = callback
+
+    def unfollow(self, source: am.MachineApi, follower: Follower) -> None:
+        """Stop telling; doing so twice is harmless."""
+        if self._callbacks.pop(follower, None) is not None and not self._callbacks:
+            source.detach_tracer(self._transitions)
+        if follower in self._followers:
+            del self._followers[follower]
+            if not self._followers:
+                source.detach_tracer(self._drains)
