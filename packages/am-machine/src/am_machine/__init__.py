@@ -15,6 +15,7 @@ from ._base import BaseMachine as BaseMachine
 from ._binding import Binding as Binding
 from ._causality import Source as Source
 from ._causality import current_source as current_source
+from ._causality import use_source as use_source
 from ._context import Fork as Fork
 from ._context import StateContext as StateContext
 from ._errors import ArgsError as ArgsError
@@ -30,6 +31,7 @@ from ._log import LogLevel as LogLevel
 from ._machine import Machine as Machine
 from ._mutation import Kind as Kind
 from ._mutation import Mutation as Mutation
+from ._mutation import check_args as check_args
 from ._resolve import Resolution as Resolution
 from ._result import CANCELED as CANCELED
 from ._result import EXECUTED as EXECUTED
@@ -56,5 +58,7 @@ __all__ = [
     "MachineApi", "Mutation", "NotOpenError", "Panic", "Pipe", "Resolution", "Result", "Schema",
     "SchemaError", "SemLog", "Snapshot", "Source", "State", "StateContext", "States", "Step",
     "StepKind", "Time", "Tracer", "Transition", "UnknownStateError", "Wait", "__version__",
+    "check_args",
     "compile_schema", "current_source",
+    "use_source",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from ._binding import Binding, collect
 from ._causality import current_source
 from ._context import Fork, StateContext
 from ._errors import NotOpenError, SchemaError
+from ._following import Following
 from ._log import DEFAULT_ARGS, LogArgs, LogLevel, complain, emit
 from ._schema import Schema, compile_schema
 from ._snapshot import Snapshot
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._binding import Handler
+    from ._errors import HandlerTimeoutError
     from ._handlers import HandlerCall
     from ._mutation import Mutation
     from ._plans import Configuration, Plan, PlanBook
@@ -43,7 +45,7 @@ ALIVE, DISPOSING, DISPOSED = 0, 1, 2
 _LIFE = -1
 
 
-class BaseMachine(Waiting):
+class BaseMachine(Following, Waiting):
     """Clocks of states, and all that follows from their changes.
 
     Reads are valid at all times, from any thread, also after dispose. Everything else belongs to
@@ -122,7 +124,7 @@ class BaseMachine(Waiting):
         self._mutation: Mutation | None = None
         self._transition: Transition | None = None
         self._handling: HandlerCall | None = None
-        if handler_timeout:
+        if handler_timeout is not None:
             self.handler_timeout = handler_timeout
         if parent is not None or tracers or log_level or handlers is not None:
             self._introduce(parent, tracers, handlers)
@@ -225,6 +227,8 @@ class BaseMachine(Waiting):
 
     @handler_timeout.setter
     def handler_timeout(self, seconds: float | None) -> None:
+        if seconds is not None and not seconds >= 0:
+            raise ValueError(f"a handler timeout of {seconds} seconds")
         self._timeout = seconds or 0.0
         # A call that takes more than a tenth is logged.
         self._slow = self._timeout / 10
@@ -374,9 +378,18 @@ class BaseMachine(Waiting):
 
     # ---------------------------------------------------------------- threads
 
-    def _check_thread(self) -> None:
+    def check_thread(self) -> None:
+        """What every call does that changes something.
+
+        :raises RuntimeError: in a thread other than the owner's.
+        """
         if get_ident() != self._owner:
             raise self._wrong_thread()
+
+    @property
+    def queue(self) -> tuple[Mutation, ...]:
+        """Pending mutations, the next one first; here there are none."""
+        return ()
 
     def _wrong_thread(self) -> RuntimeError:
         names = {t.ident: t.name for t in threading.enumerate()}
@@ -393,7 +406,7 @@ class BaseMachine(Waiting):
 
         :raises UnknownStateError: if the name is not a state.
         """
-        self._check_thread()
+        self.check_thread()
         i = self._schema.indexes((state,), self)[0]
         if self._contexts is None:
             self._contexts = {}
@@ -420,7 +433,7 @@ class BaseMachine(Waiting):
         :raises NotOpenError: if the machine is not open.
         :raises UnknownStateError: if the name is not a state.
         """
-        self._check_thread()
+        self.check_thread()
         i = None if state is None else self._schema.indexes((state,), self)[0]
         name = getattr(async_fn, "__qualname__", repr(async_fn))
         active = i is None or bool(self._conf.mask >> i & 1)
@@ -504,7 +517,7 @@ class BaseMachine(Waiting):
         :raises HandlerError: for ambiguous names, async negotiation handlers, and, unless `strict`
             is off, methods that look like handlers of states which do not exist.
         """
-        self._check_thread()
+        self.check_thread()
         handlers = collect(self._schema, obj, strict=strict, voting=self._votes)
         binding = Binding(self, name or type(obj).__name__, self._binding_count, handlers)
         self._binding_count += 1
@@ -515,12 +528,16 @@ class BaseMachine(Waiting):
             self._report_again()
         return binding
 
+    def _report_overrun(self, error: HandlerTimeoutError) -> None:
+        """A handler took longer than its timeout."""
+        self.err = error
+
     def _report_again(self) -> None:
         """The first handlers came when the machine was in `Exception` already."""
 
     def _detach(self, binding: Binding) -> None:
         if binding in self._bindings:
-            self._check_thread()
+            self.check_thread()
             self._rebind(tuple([b for b in self._bindings if b is not binding]))
             emit(self, LogLevel.OPS, f"[handlers] detach {binding.name}")
 
@@ -537,14 +554,14 @@ class BaseMachine(Waiting):
 
     def bind_tracer(self, tracer: Tracer) -> None:
         """Add a tracer; it is not sent `machine_init`."""
-        self._check_thread()
+        self.check_thread()
         known = self._hooks.tracers if self._hooks is not None else ()
         self._hooks = Hooks((*known, tracer))
         self._retune()
 
     def detach_tracer(self, tracer: Tracer) -> None:
         """Take a tracer off; one that is not there is ignored."""
-        self._check_thread()
+        self.check_thread()
         if self._hooks is not None:
             rest = [t for t in self._hooks.tracers if t is not tracer]
             self._hooks = Hooks(rest) if rest else None
@@ -599,7 +616,7 @@ class BaseMachine(Waiting):
 
         What it raises is logged.
         """
-        self._check_thread()
+        self.check_thread()
         if self._life == DISPOSED:
             self._run_disposer(fn)
         else:
@@ -616,7 +633,7 @@ class BaseMachine(Waiting):
 
         Children are disposed first, newest first.
         """
-        self._check_thread()
+        self.check_thread()
         if self._life == ALIVE:
             self._life = DISPOSING
             self._finish_dispose()
@@ -668,7 +685,7 @@ class BaseMachine(Waiting):
 
         :raises SchemaError: if states would go or move, or `names` does not fit the schema.
         """
-        self._check_thread()
+        self.check_thread()
         wanted = tuple(names)
         compiled = compile_schema(schema)
         old = self._schema

@@ -7,11 +7,14 @@ task inherited it: most mutations in handlers are never asked where they came fr
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._machine import Machine
+    from collections.abc import Iterator
+
+    from ._base import BaseMachine
 
 
 class Source:
@@ -25,7 +28,7 @@ class Source:
     __slots__ = ("_hops", "_machine", "_machine_id", "_time", "_transition_id")
 
     def __init__(self, machine_id: str, transition_id: str, time: int, hops: int = 1) -> None:
-        self._machine: Machine | None = None
+        self._machine: BaseMachine | None = None
         self._machine_id = machine_id
         self._transition_id = transition_id
         self._time = time
@@ -82,7 +85,7 @@ class Source:
         return f"<Source {self} hops={self.hops}>"
 
 
-def running_source(machine: Machine) -> Source:
+def running_source(machine: BaseMachine) -> Source:
     """A record of the machine's running transition, to be filled in later."""
     source = Source.__new__(Source)
     source._machine = machine
@@ -90,6 +93,16 @@ def running_source(machine: Machine) -> Source:
 
 
 CAUSE: ContextVar[Source | None] = ContextVar("am_machine_cause", default=None)
+
+
+@contextmanager
+def use_source(source: Source | None) -> Iterator[None]:
+    """Within it, mutations are caused by a record from elsewhere, such as another process."""
+    token = CAUSE.set(source)
+    try:
+        yield
+    finally:
+        CAUSE.reset(token)
 
 
 def current_source() -> Source | None:

@@ -23,6 +23,7 @@ from ._transition import Event, Panic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ._base import BaseMachine
     from ._binding import Binding, Handler
     from ._machine import Machine
     from ._mutation import Mutation
@@ -147,7 +148,7 @@ def _finals_with_args(machine: Machine, plan: Plan, call: Any) -> None:
 # ------------------------------------------------------------------------------ handler calls
 
 
-def invoke(machine: Machine, call: HandlerCall) -> bool:
+def invoke(machine: BaseMachine, call: HandlerCall) -> bool:
     """Call what is bound to a handler name; False as soon as one votes against."""
     machine._handling = call
     slow = machine._slow
@@ -174,7 +175,7 @@ def invoke(machine: Machine, call: HandlerCall) -> bool:
     return True
 
 
-def invoke_loud(machine: Machine, call: HandlerCall) -> bool:
+def invoke_loud(machine: BaseMachine, call: HandlerCall) -> bool:
     """The same, told to logs, steps and tracers."""
     machine._handling = call
     called = False
@@ -195,7 +196,7 @@ def invoke_loud(machine: Machine, call: HandlerCall) -> bool:
             voices.handler_step(machine, call)
 
 
-def _call_loud(machine: Machine, call: HandlerCall, fn: Handler, binding: Binding) -> bool:
+def _call_loud(machine: BaseMachine, call: HandlerCall, fn: Handler, binding: Binding) -> bool:
     with voices.handler(machine, call, binding):
         event = Event()
         event.machine = machine
@@ -222,7 +223,7 @@ def _references() -> int:
 UNSHARED = _references()
 
 
-def _overrun(machine: Machine, call: HandlerCall, binding: str, elapsed: float) -> None:
+def _overrun(machine: BaseMachine, call: HandlerCall, binding: str, elapsed: float) -> None:
     """A handler took long: a tenth of the timeout is worth a line, all of it is an error.
 
     It has returned, so its work is done and undoing its state would lie: the transition goes on.
@@ -231,7 +232,7 @@ def _overrun(machine: Machine, call: HandlerCall, binding: str, elapsed: float) 
     if elapsed <= machine._timeout:
         return
     emit(machine, LogLevel.CHANGES, f"[handler:timeout] {call.name} from {binding}")
-    machine._queue_error(HandlerTimeoutError(call.name, binding, elapsed), "ErrHandlerTimeout")
+    machine._report_overrun(HandlerTimeoutError(call.name, binding, elapsed))
 
 
 # ------------------------------------------------------------------------------ auto mutations

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     from ._context import Fork
+    from ._errors import HandlerTimeoutError
     from ._log import LogLevel as Level
     from ._plans import Plan
     from ._schema import Schema
@@ -205,7 +206,7 @@ class Machine(Queueing, BaseMachine):
 
         :raises UnknownStateError: if the name is not a state.
         """
-        self._check_thread()
+        self.check_thread()
         names: tuple[str, ...] = ("Exception",)
         if isinstance(error, str):
             names = tuple(dict.fromkeys((error, "Exception")))
@@ -215,6 +216,8 @@ class Machine(Queueing, BaseMachine):
             indexes = self._schema.indexes(names)
         if error is None or _is_cancellation(error) or self._life:
             return CANCELED
+        if self._schema.args_classes:
+            check_args(self._schema, indexes, {**args, "err": error})
         self.err = error
         return self._put(Kind.ADD, indexes, {**args, "err": error})
 
@@ -324,7 +327,7 @@ class Machine(Queueing, BaseMachine):
         return self._drain()
 
     def _check(self, kind: Kind, states: tuple[str, ...], args: dict[str, Any]) -> Result:
-        self._check_thread()
+        self.check_thread()
         indexes = self._schema.indexes(states, self)
         if self._schema.args_classes and kind is not REMOVE:
             check_args(self._schema, indexes, args)
@@ -477,7 +480,7 @@ class Machine(Queueing, BaseMachine):
     def dispose(self) -> None:
         """End the machine: see `BaseMachine.dispose`. An active `Start` is removed first. In a drain
         the running transition completes, the rest of the queue is dropped, then it ends."""
-        self._check_thread()
+        self.check_thread()
         if self._life != ALIVE:
             return
         if self._draining:
@@ -540,6 +543,9 @@ class Machine(Queueing, BaseMachine):
         super().set_schema(schema, names)
 
     # ---------------------------------------------------------------- errors
+
+    def _report_overrun(self, error: HandlerTimeoutError) -> None:
+        self._queue_error(error, "ErrHandlerTimeout")
 
     def _report_again(self) -> None:
         assert self.err is not None

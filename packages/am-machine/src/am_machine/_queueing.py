@@ -73,7 +73,7 @@ class Queueing:
 
     def when_queue(self: Machine, result: Result) -> Wait:
         """The mutation behind a queued result was processed, or dropped from the queue."""
-        self._check_thread()
+        self.check_thread()
         wait = Wait(str(result.queue_tick))
         if result.outcome is not None or not result.queued:
             wait.resolve(True)
@@ -86,7 +86,7 @@ class Queueing:
 
     def when_queue_ends(self: Machine) -> Wait:
         """No drain is running, now or once the running one has ended."""
-        self._check_thread()
+        self.check_thread()
         wait = Wait("queue ends", None if self._draining else True)
         if not wait.done:
             self._wait_index().add(wait, WaitKind.QUEUE_ENDS)
@@ -113,7 +113,7 @@ class Queueing:
 
         :raises UnknownStateError: if a name is not a state.
         """
-        self._check_thread()
+        self.check_thread()
         schema = self._schema
         point = (schema.indexes(added, self), schema.indexes(removed, self), strict)
         self._breakpoints = [*(self._breakpoints or ()), point]

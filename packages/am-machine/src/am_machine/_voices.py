@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ._handlers import HandlerCall, Role
-from ._log import LogLevel, emit
+from ._log import LogLevel, complain, emit
 from ._mutation import label
 from ._resolve import REMOVE, resolve
 from ._schema import bits_of
@@ -39,8 +39,7 @@ def begin(machine: BaseMachine, plan: Plan, mutation: Mutation) -> None:
     if machine._pre_log:
         transition.pre_log_entries = machine._pre_log
         machine._pre_log = None
-    level = machine._log_level
-    if level >= LogLevel.OPS:
+    if machine._log_level >= LogLevel.OPS:
         kind = LogLevel.DECISIONS if plan.is_auto else LogLevel.OPS
         emit(machine, kind, f"[{label(plan.kind, plan.is_auto)}] {told_call(machine, mutation)}")
         source = mutation.source
@@ -49,6 +48,21 @@ def begin(machine: BaseMachine, plan: Plan, mutation: Mutation) -> None:
             own = source.machine_id == machine.id
             emit(machine, LogLevel.DECISIONS if own else LogLevel.OPS, f"[source] {source}")
     resolved(machine, plan, transition)
+    started(machine, transition)
+
+
+def follow(machine: BaseMachine, plan: Plan, mutation: Mutation) -> None:
+    """The same for an update from elsewhere, of which nothing is resolved here."""
+    transition = Transition(machine, plan, mutation, Time(machine._ticks))
+    machine._transition = transition
+    if machine._pre_log:
+        transition.pre_log_entries = machine._pre_log
+        machine._pre_log = None
+    started(machine, transition)
+
+
+def started(machine: BaseMachine, transition: Transition) -> None:
+    """Tracers' init and start."""
     hooks = machine._hooks
     if hooks is not None:
         if hooks.transition_init:
@@ -269,6 +283,11 @@ def all_finals(machine: Machine, plan: Plan) -> Sequence[HandlerCall]:
     if isinstance(table, AllHandlers):
         return table.finals(plan.exits, plan.enters)
     return plan.finals
+
+
+def handler_failed(machine: BaseMachine, exc: Exception, name: str) -> None:
+    """A handler of a machine that only follows raised."""
+    complain(machine, f"[error] {exc!r} in {name}", exc)
 
 
 # ------------------------------------------------------------------------------ clocks and end

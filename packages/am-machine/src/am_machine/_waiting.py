@@ -50,21 +50,21 @@ class Waiting:
         """
         if not ticks or any(tick < 0 for tick in ticks.values()):
             raise ValueError("when_time needs states, and ticks that are not negative")
-        self._check_thread()
+        self.check_thread()
         indexes = self._schema.indexes(ticks, self)
         wanted = dict(zip(indexes, ticks.values(), strict=True))
         return self._wait_for_ticks(wanted)
 
     def when_ticks(self: BaseMachine, state: str, ticks: int) -> Wait:
         """The state's clock has moved on by so many ticks."""
-        self._check_thread()
+        self.check_thread()
         i = self._schema.indexes((state,), self)[0]
         return self._wait_for_ticks({i: self._ticks[i] + max(ticks, 0)})
 
     def when_next_active(self: BaseMachine, state: str) -> Wait:
         """The state becomes active, or is left and becomes active again, or, if multi, is entered
         again."""
-        self._check_thread()
+        self.check_thread()
         i = self._schema.indexes((state,), self)[0]
         tick = self._ticks[i]
         return self._wait_for_ticks({i: tick + 1 + (tick & 1)})
@@ -72,7 +72,7 @@ class Waiting:
     def when_query(self: BaseMachine, fn: Callable[[dict[str, int]], object]) -> Wait:
         """`fn(clock)` is true now, or after a transition that changed a tick. If it raises, that
         becomes an error of the machine and the wait ends with False."""
-        self._check_thread()
+        self.check_thread()
         wait = Wait("query")
         verdict = self._ask(fn)
         if verdict is not False or self._life:
@@ -88,7 +88,7 @@ class Waiting:
 
     def when_args(self: BaseMachine, state: str, **args: Any) -> Wait:
         """The state is entered by a mutation whose keywords contain all these (compared by `==`)."""
-        self._check_thread()
+        self.check_thread()
         i = self._schema.indexes((state,), self)[0]
         wait = Wait(f"{self._schema.names[i]} ({','.join(sorted(args))})")
         if self._life:
@@ -101,7 +101,7 @@ class Waiting:
 
     def when_disposed(self: BaseMachine) -> Wait:
         """The machine came to its end."""
-        self._check_thread()
+        self.check_thread()
         wait = Wait("disposed", True if self.disposed else None)
         if not wait.done:
             self._wait_index().add(wait, Kind.DISPOSED)
@@ -115,7 +115,7 @@ class Waiting:
         return self._waits
 
     def _wait_for(self: BaseMachine, kind: Kind, states: tuple[str, ...]) -> Wait:
-        self._check_thread()
+        self.check_thread()
         mask = self._schema.mask(states, self)
         active = self._conf.mask & mask
         if kind is Kind.ALL:
