@@ -1,0 +1,266 @@
+"""Arguments of mutations: plain keywords, and args classes that states declare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+import am_machine as am
+
+
+@dataclass
+class WorkArgs:
+    input: int
+    label: str = "none"
+    notes: list[str] = field(default_factory=list)
+    computed: int = field(init=False, default=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendArgs:
+    to: str
+    label: str = "nobody"
+
+
+class Jobs(am.States):
+    Work = am.State(multi=True, args=WorkArgs)
+    Send = am.State(args=SendArgs)
+    Plain = am.State()
+    Implied = am.State(args=WorkArgs)
+    Implies = am.State(add=[Implied])
+
+
+class Defaults(am.States):
+    Plain = am.State()
+
+    @dataclass
+    class Args:
+        count: int = 3
+
+    Follows = am.State(auto=True, args=Args)
+    Wants = am.State(auto=True, args=WorkArgs)
+
+
+class Seen:
+    """Notes the args that each handler got."""
+
+    def __init__(self) -> None:
+        self.args: dict[str, Any] = {}
+
+    def bound(self, *names: str) -> dict[str, Callable[[am.Event], None]]:
+        return dict.fromkeys(names, self.note)
+
+    def note(self, event: am.Event) -> None:
+        self.args[event.name] = event.args
+
+
+def test_plain_args_are_a_mapping_of_the_keywords() -> None:
+    seen = Seen()
+    machine = am.Machine(Jobs, handlers=seen.bound("PlainEnter", "PlainState", "AnyState"))
+    machine.add("Plain", a=1, b=[2])
+    assert dict(seen.args["PlainEnter"]) == {"a": 1, "b": [2]}
+    with pytest.raises(TypeError):
+        seen.args["PlainState"]["c"] = 3
+    machine.remove("Plain")
+    assert dict(seen.args["AnyState"]) == {}
+
+
+def test_handlers_of_a_called_state_get_an_instance_of_its_class() -> None:
+    seen = Seen()
+    machine = am.Machine(Jobs, handlers=seen.bound("WorkEnter", "WorkState", "WorkWork"))
+    machine.add("Work", input=1, notes=["x"])
+    machine.add("Work", input=2)
+    assert seen.args == {
+        "WorkEnter": WorkArgs(2), "WorkState": WorkArgs(2), "WorkWork": WorkArgs(2),
+    }  # fmt: skip
+    assert seen.args["WorkState"].notes == []
+
+
+def test_other_handlers_get_the_mapping() -> None:
+    seen = Seen()
+    machine = am.Machine(Jobs)
+    machine.add("Plain")
+    others = ["PlainExit", "PlainWork", "AnyEnter", "PlainEnd", "AnyState"]
+    machine.bind(seen.bound(*others))
+    machine.set("Work", input=1)
+    assert {name: dict(args) for name, args in seen.args.items()} == dict.fromkeys(
+        others, {"input": 1}
+    )
+
+
+def test_exit_handlers_get_the_mapping_even_of_a_state_with_a_class() -> None:
+    seen = Seen()
+    machine = am.Machine(Jobs, handlers=seen.bound("WorkExit", "WorkEnd"))
+    machine.add("Work", input=1)
+    machine.remove("Work", anything="goes")
+    assert {n: dict(a) for n, a in seen.args.items()} == dict.fromkeys(
+        ["WorkExit", "WorkEnd"], {"anything": "goes"}
+    )
+    machine.add("Work", input=1)
+    machine.set()
+    assert dict(seen.args["WorkEnd"]) == {}
+
+
+def test_a_remove_gives_no_instance_though_the_state_has_a_self_or_enter_handler() -> None:
+    schema = {
+        "A": {"multi": True, "add": ["B"]},
+        "B": {"args": WorkArgs},
+        "C": {},
+    }
+    seen = Seen()
+    machine = am.Machine(schema, handlers=seen.bound("BEnter", "BState"))
+    machine.add("A")
+    machine.remove("B", input="not checked")
+    assert dict(seen.args["BState"]) == {}
+    machine.add("C")
+    machine.remove("C", why="b comes back")
+    assert not machine.is_("C")
+
+
+def test_states_that_are_only_implied_get_the_mapping() -> None:
+    seen = Seen()
+    machine = am.Machine(Jobs, handlers=seen.bound("ImpliedEnter", "ImpliedState"))
+    machine.add("Implies", input=1)
+    assert {n: dict(a) for n, a in seen.args.items()} == dict.fromkeys(
+        ["ImpliedEnter", "ImpliedState"], {"input": 1}
+    )
+
+
+def test_several_called_states_share_the_keywords_and_each_gets_its_own_instance() -> None:
+    seen = Seen()
+    machine = am.Machine(Jobs, handlers=seen.bound("WorkState", "SendState"))
+    machine.add("Work", "Send", input=1, to="you", label="both")
+    assert seen.args == {"WorkState": WorkArgs(1, "both"), "SendState": SendArgs(to="you", label="both")}
+
+
+def test_a_typed_and_a_plain_state_called_together_are_checked_by_the_class() -> None:
+    machine = am.Machine(Jobs)
+    with pytest.raises(am.ArgsError):
+        machine.add("Plain", "Work", input=1, other=2)
+    assert machine.add("Plain", "Work", input=1) is am.EXECUTED
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m: m.add("Work"),
+        lambda m: m.add("Work", label="x"),
+        lambda m: m.add("Work", input=1, wrong=2),
+        lambda m: m.add("Work", input=1, computed=2),
+        lambda m: m.add("Work", "Send", input=1),
+        lambda m: m.add("Send", to="you", input=1),
+        lambda m: m.set("Work", inputs=1),
+        lambda m: m.toggle("Work"),
+        lambda m: m.can_add("Work"),
+        lambda m: m.can_add("Work", input=1, wrong=1),
+    ],
+)
+def test_bad_args_raise_at_the_call_before_anything_is_queued(call: Any, recorder: Any) -> None:
+    machine = am.Machine(Jobs, tracers=[recorder])
+    with pytest.raises(am.ArgsError):
+        call(machine)
+    assert recorder.mutations == []
+    assert machine.queue_tick == 1
+    assert machine.add("Work", input=1) is am.EXECUTED
+
+
+def test_the_error_is_a_type_error_that_names_what_is_wrong() -> None:
+    machine = am.Machine(Jobs)
+    with pytest.raises(TypeError, match="input"):
+        machine.add("Work")
+    with pytest.raises(TypeError, match="wrong"):
+        machine.add("Work", input=1, wrong=2)
+
+
+def test_an_unknown_state_is_reported_before_bad_args() -> None:
+    with pytest.raises(am.UnknownStateError):
+        am.Machine(Jobs).add("Nope", "Work")
+
+
+def test_values_are_not_checked() -> None:
+    seen = Seen()
+    machine = am.Machine(Jobs, handlers=seen.bound("WorkState"))
+    machine.add("Work", input="not a number")
+    assert seen.args["WorkState"].input == "not a number"
+
+
+def test_remove_checks_nothing() -> None:
+    machine = am.Machine(Jobs)
+    machine.add("Work", input=1)
+    assert machine.can_remove("Work", what="ever") is am.EXECUTED
+    assert machine.toggle("Work", what="ever") is am.EXECUTED
+    assert not machine.is_("Work")
+
+
+def test_err_and_panic_are_exempt() -> None:
+    error = RuntimeError("e")
+    seen = Seen()
+    schema = {
+        "Exception": {"multi": True},
+        "ErrSend": {"args": SendArgs},
+    }
+    machine = am.Machine(schema, handlers=seen.bound("ErrSendState", "ExceptionState"))
+    assert machine.add_err("ErrSend", error, to="you") is am.EXECUTED
+    assert seen.args["ErrSendState"] == SendArgs(to="you")
+    assert dict(seen.args["ExceptionState"]) == {"to": "you", "err": error}
+    with pytest.raises(am.ArgsError):
+        machine.add_err("ErrSend", error)
+
+
+def test_a_class_that_wants_err_gets_it() -> None:
+    @dataclass
+    class ErrArgs:
+        err: BaseException
+
+    seen, error = Seen(), RuntimeError("e")
+    schema = {"Exception": {"multi": True, "args": ErrArgs}}
+    machine = am.Machine(schema, handlers=seen.bound("ExceptionState"))
+    machine.add_err(error)
+    assert seen.args["ExceptionState"] == ErrArgs(error)
+
+
+def test_an_auto_mutation_has_no_args_and_is_not_checked() -> None:
+    seen = Seen()
+    machine = am.Machine(Defaults, handlers=seen.bound("FollowsEnter", "FollowsState"))
+    assert machine.add("Plain", some="thing") is am.EXECUTED
+    assert machine.is_("Follows", "Wants")
+    assert seen.args["FollowsEnter"] == seen.args["FollowsState"] == Defaults.Args(3)
+
+
+def test_the_instance_is_made_once_per_mutation() -> None:
+    got: list[Any] = []
+    machine = am.Machine(Jobs)
+    names = ["WorkEnter", "WorkState"]
+    machine.bind({n: lambda e: got.append(e.args) for n in names})
+    machine.add("Work", input=1)
+    assert got[0] is got[1]
+
+
+def test_the_mutation_keeps_the_keywords_as_given(recorder: Any) -> None:
+    machine = am.Machine(Jobs, tracers=[recorder])
+    machine.add("Work", input=1)
+    assert dict(recorder.mutations[0].args) == {"input": 1}
+
+
+def test_when_args_matches_keywords_of_a_typed_state() -> None:
+    machine = am.Machine(Jobs)
+    wait, other = machine.when_args("Work", input=2), machine.when_args("Work", label="none")
+    machine.add("Work", input=1)
+    assert not wait.done
+    machine.add("Work", input=2)
+    assert wait.done
+    assert not other.done, "a default that was not given is no keyword of the mutation"
+
+
+def test_inherited_args_stay_unless_replaced() -> None:
+    class More(Jobs):
+        Work = Jobs.Work.extend(require=["Plain"])
+        Send = Jobs.Send.extend(args=WorkArgs)
+
+    machine = am.Machine(More)
+    with pytest.raises(am.ArgsError):
+        machine.add("Work", "Plain")
+    assert machine.add("Send", input=1) is am.EXECUTED
