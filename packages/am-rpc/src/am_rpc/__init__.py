@@ -2,11 +2,56 @@
 
 A `Mux` puts a machine behind an address, `connect` gives a replica of it, a `NetworkMachine`,
 in another process. Checks, waits and contexts on the replica cost no network call; mutations are
-plain calls that travel to the source and are executed at most once.
+plain calls that travel to the source and are executed at most once. Layout of the package:
+
+* `_protocol`, `_messages`, `_welcome`, `_codec`, `_parse`, `_auth`: the wire, without I/O
+* `_feed`, `_checksum`, `_session`, `_outbox`, `_payload`: what each end remembers, as pure data
+* `_driver`, `_address`: trio;  `_serving`, `_served`, `_server`, `_mux`: the serving end
+* `_client`, `_calls`, `_link`, `_net`, `_results`: the calling end;  `_states`: all schemas
 """
 
+from .__about__ import __version__ as __version__
+from ._auth import Secrets as Secrets
+from ._client import Client as Client
+from ._client import connect as connect
+from ._driver import SlowPeer as SlowPeer
+from ._errors import DeliveryError as DeliveryError
+from ._errors import EncodeError as EncodeError
+from ._errors import ErrorCode as ErrorCode
+from ._errors import InvalidParams as InvalidParams
+from ._errors import InvalidResponse as InvalidResponse
+from ._errors import LimitExceeded as LimitExceeded
+from ._errors import NetworkError as NetworkError
+from ._errors import NetworkTimeout as NetworkTimeout
+from ._errors import NoAccess as NoAccess
+from ._errors import NotConnected as NotConnected
+from ._errors import OutcomeUnknown as OutcomeUnknown
+from ._errors import ProtocolError as ProtocolError
+from ._errors import RemoteError as RemoteError
+from ._errors import RpcError as RpcError
+from ._errors import VersionMismatch as VersionMismatch
+from ._errors import WrongDestination as WrongDestination
+from ._mux import Mux as Mux
+from ._net import NetworkMachine as NetworkMachine
 from ._options import Access as Access
 from ._options import Limits as Limits
 from ._options import Retry as Retry
 from ._options import Sync as Sync
 from ._protocol import Protocol as Protocol
+from ._results import NetResult as NetResult
+from ._server import Server as Server
+from ._states import ClientStates as ClientStates
+from ._states import Consumer as Consumer
+from ._states import MuxStates as MuxStates
+from ._states import ServerStates as ServerStates
+from ._states import StateSource as StateSource
+from ._stats import Stats as Stats
+
+__all__ = [
+    "Access", "Client", "ClientStates", "Consumer", "DeliveryError", "EncodeError", "ErrorCode",
+    "InvalidParams", "InvalidResponse", "LimitExceeded", "Limits", "Mux", "MuxStates", "NetResult",
+    "NetworkError", "NetworkMachine", "NetworkTimeout", "NoAccess", "NotConnected",
+    "OutcomeUnknown", "Protocol", "ProtocolError", "RemoteError", "Retry", "RpcError", "Secrets",
+    "Server", "ServerStates", "SlowPeer", "StateSource", "Stats", "Sync", "VersionMismatch",
+    "WrongDestination", "__version__", "connect",
+]  # fmt: skip

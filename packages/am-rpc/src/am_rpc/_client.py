@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import secrets
-import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
@@ -121,7 +120,6 @@ class Client(Calls):
         self._touch: list[Callable[[bool], None]] = []
         # The latest reason why there is no connection.
         self.last_error: RpcError | None = None
-        self._thread = threading.get_ident()
         self.mach = am.Machine(
             ClientStates, id=f"rc-{self.id}", handlers=self, parent=parent, tags=("rpc-client",)
         )
@@ -176,7 +174,6 @@ class Client(Calls):
 
     async def __aenter__(self) -> Self:
         await self.mach.__aenter__()
-        self._thread = threading.get_ident()
         self.mach.fork(self.watch_calls)
         self.mach.add("Start")
         return self
@@ -196,14 +193,6 @@ class Client(Calls):
             self._net.dispose()
         self.abandon(NotConnected("the client was closed"))
         await self.mach.__aexit__(exc_type, exc, traceback)
-
-    def check_thread(self) -> None:
-        """Raise `RuntimeError` in any thread but the client's own."""
-        if threading.get_ident() != self._thread:
-            raise RuntimeError(
-                f"{self.mach.id} was used in another thread than its own; call "
-                "trio.from_thread.run_sync(machine.add, …) there"
-            )
 
     # Handlers of the client's machine.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import ssl
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -322,10 +322,14 @@ class Connection:
             self._flushed = None
 
 
-def translate(error: BaseException) -> RpcError:
-    """Return an error of this package for one of the operating system."""
+def translate(error: Exception) -> RpcError:
+    """Return an error of this package for one of the operating system, or for a fault of ours."""
     if isinstance(error, RpcError):
         return error
-    wrapped: Any = NetworkError(f"{type(error).__name__}: {error}")
-    wrapped.__cause__ = error
-    return wrapped  # type: ignore[no-any-return]
+    if isinstance(error, _FOREIGN):
+        told: RpcError = NetworkError(f"{type(error).__name__}: {error}")
+    else:
+        logger.error("internal error", exc_info=error)
+        told = RpcError(f"internal: {type(error).__name__}")
+    told.__cause__ = error
+    return told

@@ -161,7 +161,7 @@ class NetworkMachine(am.BaseMachine):
         return am.EXECUTED if accepted else am.CANCELED
 
     def _wire_indexes(self, states: tuple[str, ...]) -> tuple[int, ...]:
-        self.client.check_thread()
+        self.check_thread()
         indexes = self.schema.indexes(states, self.id)
         for index in indexes:
             if index >= self._wire_states:
@@ -178,7 +178,7 @@ class NetworkMachine(am.BaseMachine):
         schema = self._args_schema
         if schema is not None and method in (m.ADD, m.SET):
             known = [state for state in states if state in schema]
-            schema.check_args(known, args)
+            am.check_args(schema, schema.indexes(known), args)
 
     def _is_excluded(self, method: str, states: tuple[str, ...]) -> bool:
         if method not in (m.ADD, m.REMOVE) or not self.has_schema:
@@ -457,10 +457,7 @@ class NetworkMachine(am.BaseMachine):
         if self._untracked:
             ticks = self._infer(ticks)
         self.reset_clock(
-            ticks,
-            queue_tick=vector.queue_tick,
-            machine_tick=vector.machine_tick,
-            replaced=replaced,
+            ticks, queue_tick=vector.queue_tick, machine_tick=vector.machine_tick
         )
 
     def _shallow_ticks(self, flags: list[int]) -> list[int]:
