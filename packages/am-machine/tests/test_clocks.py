@@ -122,7 +122,7 @@ def test_remove_of_an_active_multi_state_gains_one(flat: Flat) -> None:
 
 
 def test_ticks_count_on_without_a_limit(flat: Flat) -> None:
-    schema = {"A": {}}
+    schema: dict[str, Any] = {"A": {}}
     big = 2**64 - 1
     machine = am.Machine.restore(am.Snapshot("m", ("A", "Exception"), (big, 0), 1, 0), schema)
     assert machine.is_("A")
@@ -301,9 +301,9 @@ def test_arithmetic_goes_by_index_and_pads_the_shorter() -> None:
     assert time + am.Time([1, 1]) == (4, 5, 5)
     assert time - [1, 1, 1] == (2, 3, 4)
     assert time.diff_since(am.Time([3])) == (0, 4, 5)
-    assert am.Time([1]) + (0, 2) == (1, 2)
+    assert am.Time([1]) + am.Time([0, 2]) == (1, 2)
     assert am.Time([1]).diff_since([0, 0]) == (1, 0)
-    assert isinstance(time + [1], am.Time)
+    assert isinstance(time + am.Time([1]), am.Time)
     assert time == (3, 4, 5)
 
 

@@ -52,7 +52,7 @@ class Seen(am.Tracer):
 
 
 class Replay:
-    """A machine built from a case, and what its handlers and transitions did during one operation."""
+    """A machine built from a case, and what its handlers did during one operation."""
 
     def __init__(self, case: Case) -> None:
         schema = {
@@ -89,7 +89,7 @@ class Replay:
                 script = what.get("mutate", [])
                 for step in script if isinstance(script, list) else [script]:
                     result = self.mutate({**step, "op": step["type"]})
-                    note = {"handler": name, "result": str(result)}
+                    note: dict[str, Any] = {"handler": name, "result": str(result)}
                     if result.queued and result.queue_tick:
                         note["tick"] = result.queue_tick
                     self.nested.append(note)
@@ -165,7 +165,7 @@ def completed(expected: dict[str, Any]) -> dict[str, Any]:
 
 
 def comparable(result: dict[str, Any]) -> dict[str, Any]:
-    """Without the order of auto calls, the target of refused transitions and the error's wording."""
+    """Without the order of auto calls, targets of refused transitions and the error's words."""
     transitions = [
         tx
         | {

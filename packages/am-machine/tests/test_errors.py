@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -92,7 +92,7 @@ def test_an_error_is_kept_at_once_and_its_mutation_queued(flat: Flat) -> None:
 
 
 @pytest.fixture
-def cancelled() -> Iterator[BaseException]:
+def cancelled() -> BaseException:
     """A `trio.Cancelled` as trio itself makes it."""
     caught: list[BaseException] = []
 
@@ -106,7 +106,7 @@ def cancelled() -> Iterator[BaseException]:
                 raise
 
     trio.run(main)
-    yield caught[0]
+    return caught[0]
 
 
 def test_cancellation_is_no_error(flat: Flat, cancelled: BaseException) -> None:
@@ -422,10 +422,14 @@ async def test_a_task_error_leaves_through_the_nursery_in_a_group(flat: Flat) ->
         raise Boom("task")
 
     machine.bind({"AState": work})
-    with pytest.raises(ExceptionGroup) as caught:
+
+    async def live() -> None:
         async with machine:
             machine.add("A")
             await trio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await live()
     assert caught.group_contains(Boom, match="task")
 
 

@@ -179,6 +179,7 @@ def test_a_detached_binding_is_not_called_and_detaching_twice_is_fine(flat: Flat
 
 def test_detaching_takes_effect_at_the_next_handler_name(flat: Flat) -> None:
     machine, calls = flat(), list[str]()
+    second: am.Binding
     machine.bind({"AEnter": lambda e: second.detach()})
     second = machine.bind(spies(calls, "A"))
     assert machine.add("A") is am.EXECUTED
@@ -187,9 +188,13 @@ def test_detaching_takes_effect_at_the_next_handler_name(flat: Flat) -> None:
 
 def test_a_handler_may_detach_its_own_binding(flat: Flat) -> None:
     machine, calls = flat(), list[str]()
-    handlers = spies(calls, "A")
-    handlers["AState"] = lambda e: (calls.append(e.name), binding.detach())
-    binding = machine.bind(handlers)
+    binding: am.Binding
+
+    def last(event: am.Event) -> None:
+        calls.append(event.name)
+        binding.detach()
+
+    binding = machine.bind(spies(calls, "A") | {"AState": last})
     machine.add("A")
     machine.remove("A")
     assert calls == ["AEnter", "AnyEnter", "AState"]

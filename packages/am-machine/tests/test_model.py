@@ -229,9 +229,9 @@ class Model:
         exempt = "Exception" in new.called and new.kind == ("remove" if erring else "add")
         if len(self.queue) >= self.limit and not exempt:
             return "canceled", 0
-        if new.kind == "remove" and not self.queue and self.draining:
-            if not any(s in self.active for s in new.called):
-                return "executed", 0
+        idle = not any(s in self.active for s in new.called)
+        if new.kind == "remove" and not self.queue and self.draining and idle:
+            return "executed", 0
         if not new.args and not any(s in self.relations.multi for s in new.called):
             for old in self.queue:
                 same = (old.kind, set(old.called)) == (new.kind, set(new.called))

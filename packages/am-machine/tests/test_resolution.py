@@ -108,7 +108,7 @@ CASES = {
     "add of nothing still judges the active": (NEEDS, "add", "R", "", True),
     # Called order, active in index order.
     "called first, then active by index": (states("A B C D"), "add D B", "C A", "D B A C", True),
-    "an active called state keeps its called place": (states("A B C"), "add C A", "A B", "C A B", True),
+    "an active called state keeps its place": (states("A B C"), "add C A", "A B", "C A B", True),
     "set takes only the called": (states("A B C D"), "set D A", "B C", "D A", True),
     "a called state named twice counts once": (states("A B C"), "add C A C", "", "C A", True),
 }  # fmt: skip

@@ -104,7 +104,7 @@ def test_a_name_that_is_no_string_is_a_fault(name: Any) -> None:
 
 
 def test_4096_states_are_the_most_and_exception_is_one_of_them() -> None:
-    most = {f"S{number}": {} for number in range(4095)}
+    most: dict[str, Any] = {f"S{number}": {} for number in range(4095)}
     assert len(am.compile_schema(most)) == 4096
     machine = am.Machine(most)
     machine.add("S0", "S4094")
@@ -262,7 +262,7 @@ class Grouped(Files):
     Idle = am.State()
 
     class Groups:
-        Flow = [Files.Processing, "Processed"]
+        Flow = (Files.Processing, "Processed")
         Rest = (Files.InProgress,)
 
 
@@ -280,7 +280,7 @@ def test_groups_are_inherited_and_replaced_by_name() -> None:
 
         class Groups:
             Later = ("Extra",)
-            Rest = ["Idle", "Extra"]
+            Rest = ("Idle", "Extra")
 
     assert list(Child.groups()) == ["Flow", "Rest", "Later"]
     assert Child.groups()["Rest"] == ("Idle", "Extra")
@@ -297,11 +297,20 @@ def test_the_group_found_first_in_the_mro_wins() -> None:
             Flow = ("InProgress",)
             Side = ("Idle",)
 
-    class Diamond(Left, Right):
+    class Diamond(Left, Right):  # type: ignore[misc]
         """Flow of Left is found first; Side of Right is inherited too."""
 
     assert Diamond.groups()["Flow"] == ("Idle",)
     assert Diamond.groups()["Side"] == ("Idle",)
+
+
+def test_a_group_may_be_a_list() -> None:
+    class Listed(am.States):
+        A = am.State()
+        Groups = type("Groups", (), {"Some": ["A"], "_private": 5})
+
+    assert Listed.groups() == {"Some": ("A",)}
+    assert Listed.schema().groups == {"Some": ("A",)}
 
 
 def test_a_group_with_an_unknown_state_is_a_fault() -> None:
@@ -439,8 +448,8 @@ def test_a_ring_of_require_is_legal_and_noted_once_per_machine(log: Any) -> None
 
 
 def test_errors_have_the_builtin_bases() -> None:
-    for error in (am.SchemaError, am.UnknownStateError, am.HandlerError):
-        assert issubclass(error, ValueError)
+    for wrong in (am.SchemaError, am.UnknownStateError, am.HandlerError):
+        assert issubclass(wrong, ValueError)
     assert issubclass(am.ArgsError, TypeError)
     assert issubclass(am.NotOpenError, RuntimeError)
     assert issubclass(am.HandlerTimeoutError, TimeoutError)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import am_machine as am
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ERRORS = {"Exception": {"multi": True}, "ErrHandlerTimeout": {"require": ["Exception"]}}
 
@@ -111,7 +113,11 @@ def test_a_second_slow_handler_is_reported_too(clock: FakeClock, recorder: Any) 
     machine.bind(dict.fromkeys(["AEnter", "AState"], clock.slow(2)))
     machine.add("A")
     called = [tx.called for tx in recorder.transitions]
-    assert called == [("A",), ("ErrHandlerTimeout", "Exception"), ("ErrHandlerTimeout", "Exception")]
+    assert called == [
+        ("A",),
+        ("ErrHandlerTimeout", "Exception"),
+        ("ErrHandlerTimeout", "Exception"),
+    ]
     handlers = [tx.mutation.args["err"].handler for tx in recorder.transitions[1:]]
     assert handlers == ["AState", "AEnter"], "prepends run last in, first out"
 
@@ -156,7 +162,9 @@ def test_only_the_raise_of_a_slow_handler_counts(clock: FakeClock, recorder: Any
     assert len(recorder.transitions) == 2
 
 
-def test_a_slow_handler_of_an_error_does_not_nest(clock: FakeClock, recorder: Any, log: Any) -> None:
+def test_a_slow_handler_of_an_error_does_not_nest(
+    clock: FakeClock, recorder: Any, log: Any
+) -> None:
     machine = machine_of("A", tracers=[recorder], log_level=am.LogLevel.CHANGES)
     machine.bind({"ExceptionState": lambda e: clock.advance(5)})
     error = RuntimeError("first")
@@ -178,7 +186,10 @@ def test_log_lines_of_slow_handlers(clock: FakeClock, log: Any) -> None:
     machine.bind({"AEnter": clock.slow(0.125), "AState": clock.slow(1.5)}, name="work")
     machine.bind({"AnyEnter": clock.slow(0.0625)})
     machine.add("A")
-    assert log.starting("[handler:slow]") == ["[handler:slow] AEnter 125", "[handler:slow] AState 1500"]
+    assert log.starting("[handler:slow]") == [
+        "[handler:slow] AEnter 125",
+        "[handler:slow] AState 1500",
+    ]
     assert log.starting("[handler:timeout]") == ["[handler:timeout] AState from work"]
 
 
