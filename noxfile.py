@@ -185,7 +185,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The engine beside other state machines of Python, in one run; `-- --write` renews its page."""
+    """The engine beside other state machines, in one run; `-- --write` renews its page."""
     peers = (
         "transitions~=0.9",
         "python-statemachine~=3.0",
