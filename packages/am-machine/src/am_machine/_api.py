@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from ._binding import Binding
     from ._context import Fork, StateContext
+    from ._log import LogLevel
     from ._mutation import Mutation
     from ._result import Result
     from ._schema import Schema
@@ -44,6 +45,22 @@ class MachineApi(Protocol):
     def parent(self) -> Any:
         """The machine it was made under."""
         ...
+
+    @property
+    def log_level(self) -> LogLevel:
+        """Lines of at most this level are emitted."""
+        ...
+
+    @log_level.setter
+    def log_level(self, level: LogLevel) -> None: ...
+
+    @property
+    def handler_timeout(self) -> float:
+        """Seconds that one handler call may take; 0 means any time."""
+        ...
+
+    @handler_timeout.setter
+    def handler_timeout(self, seconds: float | None) -> None: ...
 
     @property
     def schema(self) -> Schema:
@@ -109,7 +126,8 @@ class MachineApi(Protocol):
     def add_err(
         self, error: BaseException | str | None, exc: BaseException | None = None, /, **args: Any
     ) -> Result:
-        """Record an error and add `Exception`, or with a state name first that state and `Exception`."""
+        """Record an error and add `Exception`, or with a state name first that state and
+        `Exception`."""
         ...
 
     def can_add(self, *states: str, **args: Any) -> Result:
@@ -176,7 +194,16 @@ class MachineApi(Protocol):
         """Whether every named tick has reached the given one."""
         ...
 
-    def is_queued(self, kind: str, *states: str, **options: Any) -> bool:
+    def is_queued(
+        self,
+        kind: str,
+        *states: str,
+        without_args: bool = False,
+        exact: bool = False,
+        min_tick: int = 0,
+        check: bool = False,
+        position: str = "any",
+    ) -> bool:
         """Whether a mutation of this kind that calls all these states is pending."""
         ...
 
@@ -201,7 +228,7 @@ class MachineApi(Protocol):
         ...
 
     def when_args(self, state: str, **args: Any) -> Wait:
-        """The state is entered by a mutation whose keywords contain all these (compared by `==`)."""
+        """The state is entered by a mutation whose keywords contain all these, compared by `==`."""
         ...
 
     def when_time(self, ticks: Mapping[str, int]) -> Wait:
@@ -213,7 +240,8 @@ class MachineApi(Protocol):
         ...
 
     def when_next_active(self, state: str) -> Wait:
-        """The state becomes active, or is left and becomes active again, or, if multi, is entered again."""
+        """The state becomes active, or is left and becomes active again, or, if multi, is entered
+        again."""
         ...
 
     def when_query(self, fn: Callable[[dict[str, int]], object]) -> Wait:
@@ -243,11 +271,13 @@ class MachineApi(Protocol):
     def fork(
         self, async_fn: Callable[..., Awaitable[Any]], *args: Any, state: str | None = None
     ) -> Fork:
-        """Start a task in the machine's nursery, bound to a state's activity (if it is inactive now."""
+        """Start a task in the machine's nursery, bound to a state's activity (if it is inactive
+        now."""
         ...
 
     def bind(self, obj: object, name: str | None = None, *, strict: bool = True) -> Binding:
-        """Attach the handlers of an object (its methods named after states) or of a mapping of names to callables."""
+        """Attach the handlers of an object (its methods named after states) or of a mapping of
+        names to callables."""
         ...
 
     def bind_tracer(self, tracer: Tracer) -> None:

@@ -1,65 +1,48 @@
-"""The part of a machine that needs no queue: clocks, checks, contexts, tasks, tracers, handlers.
+"""The part of a machine that needs no queue: handlers, contexts, tasks, tracers, life.
 
-`Machine` adds mutations to it; replicas of machines elsewhere add the transport of theirs. Waits are
-in `_waiting`, mixed in here.
+`Machine` adds mutations to it; replicas of machines elsewhere add their transport.
 """
 
 from __future__ import annotations
 
-import threading
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self
 from weakref import ref
 
 import trio
 
-from . import _text
+from . import _following as following
 from ._binding import Binding, collect
 from ._causality import current_source
 from ._context import Fork, StateContext
+from ._core import ALIVE, DISPOSED, DISPOSING, LIFE
 from ._errors import NotOpenError, SchemaError
-from ._following import Following
-from ._log import DEFAULT_ARGS, LogArgs, LogLevel, complain, emit
+from ._log import LogLevel, complain, emit
 from ._schema import Schema, compile_schema
 from ._snapshot import Snapshot
-from ._steps import SemLog
-from ._time import Time
 from ._tracer import Hooks, Tracer
-from ._transition import Event, Transition, new_id
 from ._waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
+    from ._api import MachineApi
     from ._binding import Handler
     from ._errors import HandlerTimeoutError
     from ._handlers import HandlerCall
-    from ._mutation import Mutation
-    from ._plans import Configuration, Plan, PlanBook
     from ._state import States
-
-# Stages of a machine's life.
-ALIVE, DISPOSING, DISPOSED = 0, 1, 2
-# Forks bound to the machine's life are kept under this instead of a state index.
-_LIFE = -1
+    from ._transition import Event, Transition
 
 
-class BaseMachine(Following, Waiting):
+class BaseMachine(Waiting):
     """Clocks of states, and all that follows from their changes.
 
     Reads are valid at all times, from any thread, also after dispose. Everything else belongs to
     the owner thread: the one that made the machine or, once opened, the one that opened it.
     """
 
-    __slots__ = (
-        "__weakref__", "_binding_count", "_bindings", "_book", "_calls", "_children", "_conf",
-        "_contexts", "_disposers", "_forks", "_handling", "_hooks", "_id", "_life", "_log_args",
-        "_log_level", "_loud", "_machine_tick", "_mutation", "_nursery", "_nursery_manager",
-        "_owner", "_owner_name", "_plan", "_pre_log", "_queue_tick", "_schema", "_sem_log", "_slow",
-        "_ticks", "_timeout", "_told_cycle", "_transition", "_waits", "_watched", "catch_exceptions", "err",
-        "log_traceback", "parent", "tags",
-    )  # fmt: skip
+    __slots__ = ()
 
     # Whether states live here; False for replicas.
     is_local = True
@@ -72,68 +55,30 @@ class BaseMachine(Following, Waiting):
         *,
         id: str | None = None,
         handlers: object | None = None,
-        parent: BaseMachine | None = None,
+        parent: MachineApi | None = None,
         tags: Iterable[str] = (),
         handler_timeout: float | None = 1.0,
         catch_exceptions: bool = True,
         log_level: LogLevel = LogLevel.NOTHING,
         tracers: Iterable[Tracer] = (),
     ) -> None:
-        self._schema = compile_schema(schema)
-        self._id = id
-        self.parent = parent
-        self.tags = tuple(tags) if tags else ()
-        # The last error; it stays when `Exception` is removed.
-        self.err: BaseException | None = None
-        # Whether an unhandled exception in a handler becomes the `Exception` state.
-        self.catch_exceptions = catch_exceptions
-        # Whether error lines come with the traceback.
-        self.log_traceback = True
-        self._owner = get_ident()
-        self._owner_name: str | None = None
-        self._ticks = [0] * len(self._schema.names)
-        self._queue_tick = 1
-        self._machine_tick = 0
-        self._book: PlanBook = self._schema.plans(frozenset())
-        self._conf: Configuration = self._book.configuration(0)
-        self._life = ALIVE
-        self._log_level = log_level
-        self._log_args: LogArgs | None = None
-        self._sem_log: SemLog | None = None
-        self._pre_log: list[Any] | None = None
-        self._loud = False
-        self._told_cycle = False
-        self._slow = self._timeout = 0.0
-        self._bindings: tuple[Binding, ...] = ()
-        self._binding_count = 0
-        # Handler name -> (function, binding), in order of binding.
-        self._calls: dict[str, tuple[tuple[Handler, Binding], ...]] = {}
-        self._hooks: Hooks | None = None
-        self._children: list[ref[BaseMachine]] | None = None
-        self._disposers: list[Callable[[Any], object]] | None = None
-        # Union of the states that waits, contexts and tasks look at.
-        self._watched = 0
-        self._waits = None
-        self._contexts: dict[int, ref[StateContext]] | None = None
-        self._forks: dict[int, dict[Fork, None]] | None = None
-        self._nursery: trio.Nursery | None = None
-        self._nursery_manager: Any = None
-        # The running transition: its plan, its mutation if it has keywords, its record if somebody
-        # looked, the handler being called.
-        self._plan: Plan | None = None
-        self._mutation: Mutation | None = None
-        self._transition: Transition | None = None
-        self._handling: HandlerCall | None = None
-        if handler_timeout is not None:
-            self.handler_timeout = handler_timeout
+        super().__init__(
+            schema,
+            id=id,
+            parent=parent,
+            tags=tags,
+            handler_timeout=handler_timeout,
+            catch_exceptions=catch_exceptions,
+            log_level=log_level,
+        )
         if parent is not None or tracers or log_level or handlers is not None:
             self._introduce(parent, tracers, handlers)
 
     def _introduce(
-        self, parent: BaseMachine | None, tracers: Iterable[Tracer], handlers: object | None
+        self, parent: MachineApi | None, tracers: Iterable[Tracer], handlers: object | None
     ) -> None:
         own = list(tracers)
-        if parent is not None:
+        if isinstance(parent, BaseMachine):
             parent._adopt(self)
             if parent._hooks is not None:
                 own += parent._hooks.tracers
@@ -152,252 +97,6 @@ class BaseMachine(Following, Waiting):
         self._children.append(ref(child))
         if self._hooks is not None:
             self._hooks.fire("new_submachine", self, child)
-
-    def _retune(self) -> None:
-        """Find out whether transitions have to tell anybody."""
-        hooks, sem_log = self._hooks, self._sem_log
-        self._loud = bool(
-            self._log_level > LogLevel.NOTHING
-            or (hooks is not None and hooks.is_loud)
-            or (sem_log is not None and sem_log.steps)
-        )
-        if self._log_level >= LogLevel.CHANGES and not self._told_cycle:
-            self._told_cycle = True
-            if self._schema.tables.has_require_cycle:
-                emit(self, LogLevel.CHANGES, "[resolver] require has a cycle, it orders nothing")
-
-    # ---------------------------------------------------------------- identity
-
-    @property
-    def id(self) -> str:
-        """Name of the machine; 16 random lower-case hex characters if none was given."""
-        if self._id is None:
-            self._id = new_id()
-        return self._id
-
-    @property
-    def schema(self) -> Schema:
-        """The compiled schema."""
-        return self._schema
-
-    @property
-    def log_level(self) -> LogLevel:
-        """Lines of at most this level are emitted."""
-        return self._log_level
-
-    @log_level.setter
-    def log_level(self, level: LogLevel) -> None:
-        self._log_level = LogLevel(level)
-        self._retune()
-
-    @property
-    def log_args(self) -> LogArgs:
-        """Which keywords are shown in log lines."""
-        if self._log_args is None:
-            self._log_args = LogArgs(*DEFAULT_ARGS)
-        return self._log_args
-
-    @log_args.setter
-    def log_args(self, shown: LogArgs) -> None:
-        self._log_args = shown
-
-    @property
-    def sem_log(self) -> SemLog:
-        """Switches of the semantic log, and the pipes of this machine."""
-        if self._sem_log is None:
-            me = ref(self)
-
-            def tell(text: str) -> None:
-                machine = me()
-                if machine is not None:
-                    emit(machine, LogLevel.OPS, text)
-
-            def switched() -> None:
-                machine = me()
-                if machine is not None:
-                    machine._retune()
-
-            self._sem_log = SemLog(tell, switched)
-        return self._sem_log
-
-    @property
-    def handler_timeout(self) -> float:
-        """Seconds that one handler call may take; 0 means any time."""
-        return self._timeout
-
-    @handler_timeout.setter
-    def handler_timeout(self, seconds: float | None) -> None:
-        if seconds is not None and not seconds >= 0:
-            raise ValueError(f"a handler timeout of {seconds} seconds")
-        self._timeout = seconds or 0.0
-        # A call that takes more than a tenth is logged.
-        self._slow = self._timeout / 10
-
-    def log(self, text: str) -> None:
-        """Emit a line of level EXTERNAL; in a handler it is prefixed with the handler's name."""
-        if self._handling is not None:
-            text = f"[{self._handling.name}] {text}"
-        emit(self, LogLevel.EXTERNAL, text)
-
-    # ---------------------------------------------------------------- checks
-
-    @property
-    def active(self) -> tuple[str, ...]:
-        """Active states, in index order."""
-        return self._schema.names_of(self._conf.mask)
-
-    def is_(self, *states: str) -> bool:
-        """Whether all these states are active; True for none.
-
-        :raises UnknownStateError: if a name is not a state.
-        """
-        try:
-            return self._conf.active.issuperset(states) or self._not_all(states)
-        except TypeError:  # a name that cannot be hashed
-            raise self._schema.unknown(states, self) from None
-
-    def _not_all(self, states: tuple[str, ...]) -> bool:
-        for name in states:
-            if name not in self._schema.index:
-                raise self._schema.unknown(states, self)
-        return False
-
-    def __contains__(self, state: object) -> bool:
-        return self.is_(state)  # type: ignore[arg-type]
-
-    def not_(self, *states: str) -> bool:
-        """Whether none of these states is active.
-
-        :raises UnknownStateError: if a name is not a state.
-        """
-        return not self._schema.mask(states, self) & self._conf.mask
-
-    def any_(self, *groups: str | Iterable[str]) -> bool:
-        """Whether one of the groups is fully active; a group is a state or several.
-
-        :raises UnknownStateError: if a name is not a state.
-        """
-        masks = [
-            self._schema.mask((group,) if isinstance(group, str) else group, self)
-            for group in groups
-        ]
-        return any(self._conf.mask & mask == mask for mask in masks)
-
-    def switch(self, *states: str) -> str | None:
-        """The first of these states that is active, in the order given.
-
-        :raises UnknownStateError: if a name is not a state.
-        """
-        indexes = self._schema.indexes(states, self)
-        for i in indexes:
-            if self._conf.mask >> i & 1:
-                return self._schema.names[i]
-        return None
-
-    @property
-    def is_err(self) -> bool:
-        """Whether `Exception` is active."""
-        return "Exception" in self._conf.active
-
-    # ---------------------------------------------------------------- clocks
-
-    def tick(self, state: str) -> int:
-        """The clock of one state; odd means active.
-
-        :raises UnknownStateError: if the name is not a state.
-        """
-        return self._ticks[self._schema.indexes((state,), self)[0]]
-
-    def time(self, *states: str) -> Time:
-        """Ticks of all states in index order, or of these in the order given."""
-        if not states:
-            return Time(self._ticks)
-        ticks, index = self._ticks, self._schema.index
-        self._schema.indexes(states, self)
-        return Time([ticks[index[name]] for name in states])
-
-    def clock(self, *states: str) -> dict[str, int]:
-        """The same as a dict of names to ticks."""
-        names = self._schema.names
-        indexes = self._schema.indexes(states, self) if states else range(len(names))
-        return {names[i]: self._ticks[i] for i in indexes}
-
-    def is_time(self, time: Iterable[int], *states: str) -> bool:
-        """Whether every tick equals the given one."""
-        return all(a == b for a, b in self._beside(time, states))
-
-    def was_time(self, time: Iterable[int], *states: str) -> bool:
-        """Whether every tick has reached the given one."""
-        return all(a >= b for a, b in self._beside(time, states))
-
-    def _beside(self, time: Iterable[int], states: tuple[str, ...]) -> list[tuple[int, int]]:
-        mine, theirs = list(self.time(*states)), list(time)
-        short = len(mine) - len(theirs)
-        return list(zip(mine + [0] * -short, theirs + [0] * short, strict=True))
-
-    def is_clock(self, clock: Mapping[str, int]) -> bool:
-        """Whether every named tick equals the given one."""
-        return all(self.tick(name) == tick for name, tick in clock.items())
-
-    def was_clock(self, clock: Mapping[str, int]) -> bool:
-        """Whether every named tick has reached the given one."""
-        return all(self.tick(name) >= tick for name, tick in clock.items())
-
-    @property
-    def queue_tick(self) -> int:
-        """Starts at 1; +1 for each queued mutation that was taken from the queue."""
-        return self._queue_tick
-
-    @property
-    def machine_tick(self) -> int:
-        """How often the machine was brought back from a snapshot."""
-        return self._machine_tick
-
-    @property
-    def transition(self) -> Transition | None:
-        """The running transition."""
-        return self._transition
-
-    # ---------------------------------------------------------------- text
-
-    def __str__(self) -> str:
-        return _text.short(self)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.id} {self}>"
-
-    def string_all(self) -> str:
-        """All states: `(Foo:1) [Bar:0 Exception:0]`."""
-        return _text.full(self)
-
-    def inspect(self, *states: str) -> str:
-        """States, ticks, properties and relations, one per line."""
-        if states:
-            self._schema.indexes(states, self)
-        return _text.inspection(self, states or self._schema.names)
-
-    # ---------------------------------------------------------------- threads
-
-    def check_thread(self) -> None:
-        """What every call does that changes something.
-
-        :raises RuntimeError: in a thread other than the owner's.
-        """
-        if get_ident() != self._owner:
-            raise self._wrong_thread()
-
-    @property
-    def queue(self) -> tuple[Mutation, ...]:
-        """Pending mutations, the next one first; here there are none."""
-        return ()
-
-    def _wrong_thread(self) -> RuntimeError:
-        names = {t.ident: t.name for t in threading.enumerate()}
-        here = threading.current_thread().name
-        return RuntimeError(
-            f"machine {self.id} belongs to thread {names.get(self._owner, self._owner)!r}, it was "
-            f"used in {here!r}: call trio.from_thread.run_sync(machine.add, …) there"
-        )
 
     # ---------------------------------------------------------------- contexts and tasks
 
@@ -456,7 +155,7 @@ class BaseMachine(Following, Waiting):
             raise NotOpenError(f"machine {self.id} is not open: use `async with machine:`")
         if self._forks is None:
             self._forks = {}
-        self._forks.setdefault(_LIFE if state is None else state, {})[fork] = None
+        self._forks.setdefault(LIFE if state is None else state, {})[fork] = None
         if state is not None:
             self._watched |= self._schema.bits[state]
         self._nursery.start_soon(fork.run, self, fn, args, name=f"{self.id}/{name}")
@@ -467,7 +166,7 @@ class BaseMachine(Following, Waiting):
         self._start_task(call.name, state, call.role.value != "End", fn, (event,))
 
     def _task_ended(self, fork: Fork) -> None:
-        key = _LIFE if fork.state is None else fork.state
+        key = LIFE if fork.state is None else fork.state
         group = self._forks.get(key) if self._forks is not None else None
         if group is not None:
             group.pop(fork, None)
@@ -496,17 +195,6 @@ class BaseMachine(Following, Waiting):
                 for fork in list(group):
                     if over or fork.while_active is not is_active:
                         fork.cancel()
-
-    def _rewatch(self) -> None:
-        """Find out again which states waits, contexts and tasks look at."""
-        bits = self._schema.bits
-        watched = self._waits.mask | self._waits.args if self._waits is not None else 0
-        for i in self._contexts or ():
-            watched |= bits[i]
-        for i in self._forks or ():
-            if i != _LIFE:
-                watched |= bits[i]
-        self._watched = watched
 
     # ---------------------------------------------------------------- handlers and tracers
 
@@ -606,11 +294,6 @@ class BaseMachine(Following, Waiting):
                 self._nursery = None
         return bool(swallowed)
 
-    @property
-    def disposed(self) -> bool:
-        """Whether the machine came to its end."""
-        return self._life == DISPOSED
-
     def on_dispose(self, fn: Callable[[Any], object]) -> None:
         """Call `fn(machine)` on dispose, in order of registration; at once if that was before.
 
@@ -701,3 +384,49 @@ class BaseMachine(Following, Waiting):
         if self._hooks is not None:
             self._hooks.fire("schema_change", self, old)
             self._hooks.fire("verify_states", self)
+
+    # ---------------------------------------------------------------- following
+
+    def advance(
+        self,
+        increments: Iterable[tuple[int, int]],
+        *,
+        kind: str = "set",
+        called: Iterable[int] | None = None,
+        queue_tick: int | None = None,
+        machine_tick: int | None = None,
+    ) -> Transition:
+        """Apply an update of (state index, ticks gained) as one pseudo-transition.
+
+        In this order: clocks, contexts and tasks of moved states end, final handlers (`FooEnd`,
+        `FooState`, also of multi states that ticked, `AnyState`), tracers, waits. `called` are
+        state indexes, by default those whose activity changed. Ticks betray blips: a state still
+        inactive whose tick grew by 2 or more was active in between, one still active and not multi
+        was inactive; waits on such a state alone count that.
+
+        An exception of a handler goes to `handler_failed`.
+        """
+        ticks = list(self._ticks)
+        for i, gained in increments:
+            ticks[i] += gained
+        return following.follow(self, ticks, kind, called, queue_tick, machine_tick)
+
+    def reset_clock(
+        self,
+        ticks: Sequence[int],
+        *,
+        queue_tick: int | None = None,
+        machine_tick: int | None = None,
+    ) -> Transition:
+        """The same with absolute ticks, which may also go back.
+
+        :raises ValueError: if there is not one tick per state.
+        """
+        if len(ticks) != len(self._ticks):
+            raise ValueError(f"{len(ticks)} ticks for {len(self._ticks)} states")
+        return following.follow(self, list(ticks), "set", None, queue_tick, machine_tick)
+
+    def handler_failed(self, exc: Exception, name: str) -> None:
+        """A final handler raised while following; replicas may report it to their source."""
+        self.err = exc
+        complain(self, f"[error] {exc!r} in {name}", exc)

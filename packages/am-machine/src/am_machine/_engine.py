@@ -1,8 +1,8 @@
 """One transition, step by step: negotiate, move the clocks, run the final handlers, recover.
 
 The caller has taken a mutation from the queue and looked up its plan. Everything here works on the
-machine's private parts; it is the inner half of `Machine`, which owns the queue. `voices` holds what
-is told to logs, steps and tracers; it is asked only on a loud machine.
+machine's private parts; it is the inner half of `Machine`, which owns the queue. `voices` holds
+what is told to logs, steps and tracers; it is asked only on a loud machine.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def invoke(machine: BaseMachine, call: HandlerCall) -> bool:
     slow = machine._slow
     for fn, binding in machine._calls.get(call.name, ()):
         event = Event()
-        event.machine = machine
+        event.machine = machine  # type: ignore[assignment]  # a replica mutates too
         event._call = call
         event._kept = None
         try:
@@ -199,7 +199,7 @@ def invoke_loud(machine: BaseMachine, call: HandlerCall) -> bool:
 def _call_loud(machine: BaseMachine, call: HandlerCall, fn: Handler, binding: Binding) -> bool:
     with voices.handler(machine, call, binding):
         event = Event()
-        event.machine = machine
+        event.machine = machine  # type: ignore[assignment]  # a replica mutates too
         event._call = call
         event._kept = None
         start = perf_counter()
@@ -247,21 +247,21 @@ def _negotiate_auto(machine: Machine, plan: Plan, call: Any) -> Plan | None:
     schema = machine._schema
     bits = schema.bits
     auto = schema.tables.auto
-    table = machine._book.handlers
-    if machine._loud:
-        table = voices.table_of(machine)
+    table = voices.table_of(machine)
     before = plan.before.mask
     dropped = 0
     for vote in table.exits(plan.exits):
         if not call(machine, vote):
             return None
-    stages = (
-        lambda: table.enters([i for i in plan.enters if not dropped & bits[i]]),
-        lambda: table.selfs([i for i in plan.target if not dropped & bits[i]], before, bits),
-        lambda: table.pairs(before, [i for i in plan.target if not dropped & bits[i]]),
-    )
-    for stage in stages:
-        for vote in stage():
+    for stage in ("enters", "selfs", "pairs"):
+        target = [i for i in plan.target if not dropped & bits[i]]
+        if stage == "enters":
+            votes = table.enters([i for i in plan.enters if not dropped & bits[i]])
+        elif stage == "selfs":
+            votes = table.selfs(target, before, bits)
+        else:
+            votes = table.pairs(before, target)
+        for vote in votes:
             if call(machine, vote):
                 continue
             if not auto & bits[vote.state]:
@@ -305,15 +305,14 @@ def _recover(machine: Machine, plan: Plan, exc: BaseException) -> tuple[Plan, Re
         transition.is_broken = True
         if call is not None and call.role is Role.STATE:
             _drop_partial_finals(machine, plan, call.state)
-    if isinstance(exc, Exception):
-        if machine.catch_exceptions:
-            name = call.name if call is not None else ""
-            panic = Panic(name, transition.called, transition.before, transition.id)
-            if machine._schema.index["Exception"] in plan.called:
-                emit(machine, LogLevel.CHANGES, f"[error] {exc!r} in {name}")
-            else:
-                machine._queue_error(exc, None, panic=panic)
-            return (plan, CANCELED) if moved else None
+    if isinstance(exc, Exception) and machine.catch_exceptions:
+        name = call.name if call is not None else ""
+        panic = Panic(name, transition.called, transition.before, transition.id)
+        if machine._is_error_running():
+            emit(machine, LogLevel.CHANGES, f"[error] {exc!r} in {name}")
+        else:
+            machine._queue_error(exc, None, panic=panic)
+        return (plan, CANCELED) if moved else None
     machine._escaped = exc
     return (plan, CANCELED) if moved else None
 

@@ -36,7 +36,7 @@ class UnknownStateError(Error, ValueError):
 
 
 class ArgsError(Error, TypeError):
-    """Keywords of a mutation do not fit the args classes of the called states; nothing was queued."""
+    """Keywords of a mutation do not fit the args classes of called states; nothing was queued."""
 
 
 class HandlerError(Error, ValueError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ._base import BaseMachine
+    from ._core import Core
 
 LOGGER = logging.getLogger("am_machine")
 DEFAULT_ARGS = ("name", "id", "port", "addr", "err", "path", "url", "uri")
@@ -71,7 +71,7 @@ class LogArgs:
 
 
 def emit(
-    machine: BaseMachine,
+    machine: Core,
     level: LogLevel,
     text: str,
     *,
@@ -95,12 +95,12 @@ def emit(
         hooks.fire("log", machine, level, text)
 
 
-def complain(machine: BaseMachine, text: str, exc: BaseException | None) -> None:
+def complain(machine: Core, text: str, exc: BaseException | None) -> None:
     """Log a failure of something that only watches, at ERROR and whatever the machine's level."""
     LOGGER.error(text, extra={"machine": machine.id}, exc_info=exc)
 
 
-def _keep_for_next(machine: BaseMachine, entry: LogEntry) -> None:
+def _keep_for_next(machine: Core, entry: LogEntry) -> None:
     kept = machine._pre_log
     if kept is None:
         kept = machine._pre_log = []

@@ -4,9 +4,10 @@ Mutations are plain calls. One made from outside is taken up at once and the que
 the call returns; one made while a drain runs waits for its turn. A drain never yields to the event
 loop and never nests on one machine.
 
-The hot path is `add` (and its sisters) → `_run` → `transit`. A quiet machine – no log level, no
-tracer, no steps, no breakpoints – that is idle keeps its configuration in `_hot`; there the plan of
-a call without keywords is one look-up away, and a plan that concerns clocks only is done on the spot.
+The hot path is `add` (and its sisters) → `_run` → `transit`. A quiet machine (no log level, no
+tracer, no steps, no breakpoints) that is idle keeps its configuration in `_hot`; there the plan of
+a call without keywords is one look-up away, and a plan that concerns clocks only is done on the
+spot.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from . import _voices as voices
-from ._base import ALIVE, DISPOSING, BaseMachine
 from ._causality import CAUSE, Source
+from ._core import ALIVE, DISPOSING
 from ._engine import transit
 from ._errors import SchemaError
 from ._log import LogLevel, emit
@@ -30,13 +31,14 @@ from ._time import Time
 from ._transition import Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from contextvars import Token
 
+    from ._api import MachineApi
     from ._context import Fork
     from ._errors import HandlerTimeoutError
     from ._log import LogLevel as Level
-    from ._plans import Plan
+    from ._plans import Configuration, Plan
     from ._schema import Schema
     from ._snapshot import Snapshot
     from ._state import States
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 ADD, REMOVE, SET = Kind.ADD, Kind.REMOVE, Kind.SET
 
 
-class Machine(Queueing, BaseMachine):
+class Machine(Queueing):
     """A state machine: nondeterministic, multi-state, clock-based, relational, non-blocking.
 
     `schema` is a `States` class, a `Schema`, or a dict of state names to properties. `handlers` is
@@ -62,8 +64,7 @@ class Machine(Queueing, BaseMachine):
     """
 
     __slots__ = (
-        "_applied", "_breakpoints", "_draining", "_escaped", "_hot", "_is_quiet", "_queue", "_token",
-        "_queue_limit", "on_breakpoint", "refused",
+        "_applied", "_escaped", "_hot", "_is_quiet", "_queue_limit", "_token", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -72,7 +73,7 @@ class Machine(Queueing, BaseMachine):
         *,
         id: str | None = None,
         handlers: object | None = None,
-        parent: BaseMachine | None = None,
+        parent: MachineApi | None = None,
         tags: Iterable[str] = (),
         handler_timeout: float | None = 1.0,
         queue_limit: int = 1000,
@@ -83,18 +84,17 @@ class Machine(Queueing, BaseMachine):
         self._queue_limit = queue_limit
         # Mutations refused because the queue was full.
         self.refused = 0
-        # Called with the machine when a breakpoint is hit.
-        self.on_breakpoint: Callable[[Machine], object] | None = None
-        self._queue: deque[Mutation] | None = None
+        self.on_breakpoint = None
+        self._queue = None
         self._draining = False
         self._is_quiet = True
         # The configuration, while the machine is idle and quiet; else None.
-        self._hot = None
+        self._hot: Configuration | None = None
         self._applied = False
         self._token: Token[Source | None] | None = None
         # An exception on its way out of the outermost mutation call.
         self._escaped: BaseException | None = None
-        self._breakpoints: list[tuple[tuple[int, ...], tuple[int, ...], bool]] | None = None
+        self._breakpoints = None
         super().__init__(
             schema,
             id=id,
@@ -354,17 +354,23 @@ class Machine(Queueing, BaseMachine):
         self, exc: Exception, state: str | None = None, *, panic: Panic | None = None
     ) -> None:
         """A handler failed: its error comes next. An error of an error handler is not queued."""
-        assert self._plan is not None
-        exception = self._schema.index["Exception"]
-        if exception in self._plan.called:
+        if self._is_error_running():
             return
         self.err = exc
         index = self._schema.index
-        indexes = (index[state], exception) if state in index else (exception,)
+        exception = index["Exception"]
+        indexes = (index[state], exception) if state and state in index else (exception,)
         args: dict[str, Any] = {"err": exc}
         if panic is not None:
             args["panic"] = panic
         self._prepend(Mutation(self._schema, Kind.ADD, indexes, args, CAUSE.get()))
+
+    def _is_error_running(self) -> bool:
+        """Whether the running mutation calls `Exception`: errors do not nest."""
+        plan, mutation = self._plan, self._mutation
+        assert plan is not None
+        called = mutation.indexes if mutation is not None else plan.called
+        return self._schema.index["Exception"] in called
 
     # ---------------------------------------------------------------- out of the queue
 
@@ -478,8 +484,10 @@ class Machine(Queueing, BaseMachine):
     # ---------------------------------------------------------------- life
 
     def dispose(self) -> None:
-        """End the machine: see `BaseMachine.dispose`. An active `Start` is removed first. In a drain
-        the running transition completes, the rest of the queue is dropped, then it ends."""
+        """End the machine: see `BaseMachine.dispose`. An active `Start` is removed first.
+
+        In a drain the running transition completes, the rest of the queue is dropped, then it ends.
+        """
         self.check_thread()
         if self._life != ALIVE:
             return

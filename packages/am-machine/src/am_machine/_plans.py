@@ -1,8 +1,9 @@
 """Plans: outcomes of resolution, kept.
 
 The states active at one moment are a `Configuration`. It knows the plans of the mutations that were
-made from it; each plan knows the configuration it leads to. So a machine walks a graph that is built
-as it goes, and a mutation seen before costs one dictionary look-up by the tuple of its arguments.
+made from it; each plan knows the configuration it leads to. So a machine walks a graph that is
+built as it goes, and a mutation seen before costs one dictionary look-up by the tuple of its
+arguments.
 
 Bound: a book starts over when it holds `MAX_PLANS` plans. Starting over costs one resolution per
 plan that is still in use, and no bookkeeping on the hot path, which a true LRU would need.
@@ -39,7 +40,7 @@ class Configuration:
         self.sets: dict[tuple[str, ...], Plan] = {}
         self.plans: dict[tuple[str, tuple[int, ...], bool, bool], Plan] = {}
         # The auto mutation that follows, once it was looked for: None means there is none.
-        self.auto: Plan | None | bool = False
+        self.auto: Plan | bool | None = False
 
     def forget(self) -> None:
         """Drop all plans; plans and configurations refer to each other in rings."""

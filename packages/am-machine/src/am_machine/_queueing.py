@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ._base import BaseMachine
 from ._log import LogLevel, emit
 from ._mutation import Kind
 from ._waits import Kind as WaitKind
 from ._waits import Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections import deque
+    from collections.abc import Callable, Iterable
 
-    from ._machine import Machine
     from ._mutation import Mutation
     from ._result import Result
 
 
-class Queueing:
-    """The queue half of `Machine`."""
+class Queueing(BaseMachine):
+    """A machine with a queue, as far as it can be looked at."""
 
-    __slots__ = ()
+    __slots__ = ("_breakpoints", "_draining", "_queue", "on_breakpoint")
+
+    _queue: deque[Mutation] | None
+    _draining: bool
+    # (added, removed, strict), by state index.
+    _breakpoints: list[tuple[tuple[int, ...], tuple[int, ...], bool]] | None
+    # Called with the machine when a breakpoint is hit.
+    on_breakpoint: Callable[[Any], object] | None
 
     @property
-    def queue(self: Machine) -> tuple[Mutation, ...]:
+    def queue(self) -> tuple[Mutation, ...]:
         """Pending mutations, the next one first; the running one is not among them."""
         return tuple(self._queue or ())
 
     def is_queued(
-        self: Machine,
+        self,
         kind: str,
         *states: str,
         without_args: bool = False,
@@ -61,17 +69,17 @@ class Queueing:
             for m in pending
         )
 
-    def will_be(self: Machine, *states: str) -> bool:
+    def will_be(self, *states: str) -> bool:
         """Whether adding these states is pending; implied states are not seen."""
         return self.is_queued("add", *states)
 
-    def will_be_removed(self: Machine, *states: str) -> bool:
+    def will_be_removed(self, *states: str) -> bool:
         """Whether removing these states is pending."""
         return self.is_queued("remove", *states)
 
     # ---------------------------------------------------------------- waits
 
-    def when_queue(self: Machine, result: Result) -> Wait:
+    def when_queue(self, result: Result) -> Wait:
         """The mutation behind a queued result was processed, or dropped from the queue."""
         self.check_thread()
         wait = Wait(str(result.queue_tick))
@@ -84,7 +92,7 @@ class Queueing:
             self._tell_wait("new", WaitKind.QUEUE, wait)
         return wait
 
-    def when_queue_ends(self: Machine) -> Wait:
+    def when_queue_ends(self) -> Wait:
         """No drain is running, now or once the running one has ended."""
         self.check_thread()
         wait = Wait("queue ends", None if self._draining else True)
@@ -92,7 +100,7 @@ class Queueing:
             self._wait_index().add(wait, WaitKind.QUEUE_ENDS)
         return wait
 
-    def _end_queue_waits(self: Machine) -> None:
+    def _end_queue_waits(self) -> None:
         index = self._waits
         if index is not None and index.has(WaitKind.QUEUE_ENDS):
             for entry, wait in index.of(WaitKind.QUEUE_ENDS):
@@ -101,7 +109,7 @@ class Queueing:
     # ---------------------------------------------------------------- breakpoints
 
     def add_breakpoint(
-        self: Machine,
+        self,
         added: Iterable[str] = (),
         removed: Iterable[str] = (),
         strict: bool = False,
@@ -119,7 +127,7 @@ class Queueing:
         self._breakpoints = [*(self._breakpoints or ()), point]
         self._retune()
 
-    def _hit_breakpoints(self: Machine, mutation: Mutation) -> None:
+    def _hit_breakpoints(self, mutation: Mutation) -> None:
         active = self._conf.mask
         for added, removed, strict in self._breakpoints or ():
             if mutation.kind == Kind.ADD:

@@ -360,7 +360,7 @@ def exited(t: Tables, before: int, target_mask: int) -> list[int]:
 def accepts(
     t: Tables, kind: str, called: Sequence[int], missing: int, *, is_auto: bool, is_check: bool
 ) -> bool:
-    """Whether relations accept a mutation of which `missing` called states are not in the target."""
+    """Whether relations accept a mutation that `missing` of the called states did not survive."""
     if kind == REMOVE or not missing:
         # Of an auto mutation at least one called state must have made it.
         return not is_auto or kind == REMOVE or len(called) > 0

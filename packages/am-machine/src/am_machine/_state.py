@@ -146,7 +146,7 @@ class State(str):
 
 
 def as_names(value: Iterable[str]) -> tuple[str, ...]:
-    """A tuple of the names; what is no iterable of names stays as it is, to be listed as a fault."""
+    """A tuple of the names; what is no iterable of names stays, to be listed as a fault."""
     if type(value) is tuple:
         return value
     if isinstance(value, (str, bytes)):
@@ -154,7 +154,7 @@ def as_names(value: Iterable[str]) -> tuple[str, ...]:
     try:
         return tuple(value)
     except TypeError:
-        return value
+        return value  # type: ignore[return-value]
 
 
 def _joined(inherited: tuple[str, ...], more: Iterable[str]) -> tuple[str, ...]:

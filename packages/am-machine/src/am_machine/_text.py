@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._base import BaseMachine
+    from ._reading import Reading
 
 
-def short(machine: BaseMachine) -> str:
+def short(machine: Reading) -> str:
     """Active states with their ticks: `(Foo:1 Bar:3)`."""
     return f"({_ticks(machine, machine.active)})"
 
 
-def full(machine: BaseMachine) -> str:
+def full(machine: Reading) -> str:
     """Active states, then inactive ones: `(Foo:1) [Bar:0 Exception:0]`."""
     active = set(machine.active)
     idle = [name for name in machine.schema.names if name not in active]
     return f"({_ticks(machine, machine.active)}) [{_ticks(machine, idle)}]"
 
 
-def _ticks(machine: BaseMachine, names: Iterable[str]) -> str:
+def _ticks(machine: Reading, names: Iterable[str]) -> str:
     return " ".join([f"{name}:{machine.tick(name)}" for name in names])
 
 
-def inspection(machine: BaseMachine, names: Iterable[str]) -> str:
+def inspection(machine: Reading, names: Iterable[str]) -> str:
     """Each state with its tick, properties and relations, a line each."""
     lines = []
     for name in names:

@@ -1,6 +1,6 @@
 """What a transition tells while it runs: log lines, steps, tracers.
 
-Only a loud machine – one with a log level, tracers or steps – comes here, but for `end`, which also
+Only a loud machine (one with a log level, tracers or steps) comes here, but for `end`, which also
 completes a record that somebody asked for on a quiet one.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from ._handlers import HandlerCall, Role
@@ -370,10 +371,10 @@ def told_args(machine: BaseMachine, mutation: Mutation) -> str:
         return ""
     schema = machine._schema
     more = [
-        name
+        field.name
         for i in mutation.indexes
         if i in schema.args_classes
-        for name, field in schema.args_classes[i].__dataclass_fields__.items()
+        for field in fields(schema.args_classes[i])
         if field.metadata.get("log")
     ]
     shown = machine.log_args.shown(mutation.args, more)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._log import LogLevel, emit
+from ._reading import Reading
 from ._waits import LOG_NAMES, Entry, Kind, Wait, WaitIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ._base import BaseMachine
 
-
-class Waiting:
+class Waiting(Reading):
     """The waiting half of `BaseMachine`.
 
     Waits subscribe when they are made and are held weakly. A condition that was met in the middle
@@ -22,28 +21,26 @@ class Waiting:
 
     __slots__ = ()
 
-    _waits: WaitIndex | None
-
-    def when(self: BaseMachine, *states: str) -> Wait:
+    def when(self, *states: str) -> Wait:
         """All these states are active at the end of one transition, or now.
 
         :raises UnknownStateError: if a name is not a state (so do all the others).
         """
         return self._wait_for(Kind.ALL, states)
 
-    def when_not(self: BaseMachine, *states: str) -> Wait:
+    def when_not(self, *states: str) -> Wait:
         """None of these states is active at the end of one transition, or now."""
         return self._wait_for(Kind.NONE, states)
 
-    def when_any(self: BaseMachine, *states: str) -> Wait:
+    def when_any(self, *states: str) -> Wait:
         """At least one of these states is active at the end of one transition, or now."""
         return self._wait_for(Kind.ANY, states)
 
-    def when_err(self: BaseMachine) -> Wait:
+    def when_err(self) -> Wait:
         """`Exception` is active."""
         return self._wait_for(Kind.ALL, ("Exception",))
 
-    def when_time(self: BaseMachine, ticks: Mapping[str, int]) -> Wait:
+    def when_time(self, ticks: Mapping[str, int]) -> Wait:
         """Each of these ticks was reached.
 
         :raises ValueError: if no state is given, or a tick is negative.
@@ -55,13 +52,13 @@ class Waiting:
         wanted = dict(zip(indexes, ticks.values(), strict=True))
         return self._wait_for_ticks(wanted)
 
-    def when_ticks(self: BaseMachine, state: str, ticks: int) -> Wait:
+    def when_ticks(self, state: str, ticks: int) -> Wait:
         """The state's clock has moved on by so many ticks."""
         self.check_thread()
         i = self._schema.indexes((state,), self)[0]
         return self._wait_for_ticks({i: self._ticks[i] + max(ticks, 0)})
 
-    def when_next_active(self: BaseMachine, state: str) -> Wait:
+    def when_next_active(self, state: str) -> Wait:
         """The state becomes active, or is left and becomes active again, or, if multi, is entered
         again."""
         self.check_thread()
@@ -69,7 +66,7 @@ class Waiting:
         tick = self._ticks[i]
         return self._wait_for_ticks({i: tick + 1 + (tick & 1)})
 
-    def when_query(self: BaseMachine, fn: Callable[[dict[str, int]], object]) -> Wait:
+    def when_query(self, fn: Callable[[dict[str, int]], object]) -> Wait:
         """`fn(clock)` is true now, or after a transition that changed a tick. If it raises, that
         becomes an error of the machine and the wait ends with False."""
         self.check_thread()
@@ -86,8 +83,8 @@ class Waiting:
         self._tell_wait("new", Kind.QUERY, wait)
         return wait
 
-    def when_args(self: BaseMachine, state: str, **args: Any) -> Wait:
-        """The state is entered by a mutation whose keywords contain all these (compared by `==`)."""
+    def when_args(self, state: str, **args: Any) -> Wait:
+        """The state is entered by a mutation whose keywords contain all these, compared by `==`."""
         self.check_thread()
         i = self._schema.indexes((state,), self)[0]
         wait = Wait(f"{self._schema.names[i]} ({','.join(sorted(args))})")
@@ -99,7 +96,7 @@ class Waiting:
             self._tell_wait("new", Kind.ARGS, wait)
         return wait
 
-    def when_disposed(self: BaseMachine) -> Wait:
+    def when_disposed(self) -> Wait:
         """The machine came to its end."""
         self.check_thread()
         wait = Wait("disposed", True if self.disposed else None)
@@ -109,12 +106,12 @@ class Waiting:
 
     # ---------------------------------------------------------------- subscribing
 
-    def _wait_index(self: BaseMachine) -> WaitIndex:
+    def _wait_index(self) -> WaitIndex:
         if self._waits is None:
             self._waits = WaitIndex()
         return self._waits
 
-    def _wait_for(self: BaseMachine, kind: Kind, states: tuple[str, ...]) -> Wait:
+    def _wait_for(self, kind: Kind, states: tuple[str, ...]) -> Wait:
         self.check_thread()
         mask = self._schema.mask(states, self)
         active = self._conf.mask & mask
@@ -135,7 +132,7 @@ class Waiting:
             self._tell_wait("new", kind, wait)
         return wait
 
-    def _wait_for_ticks(self: BaseMachine, wanted: dict[int, int]) -> Wait:
+    def _wait_for_ticks(self, wanted: dict[int, int]) -> Wait:
         names = self._schema.names
         told = ",".join([names[i] for i in wanted])
         wait = Wait(f"{told} {list(wanted.values())}".replace(", ", " "))
@@ -149,7 +146,7 @@ class Waiting:
         self._tell_wait("new", Kind.TIME, wait)
         return wait
 
-    def _ask(self: BaseMachine, fn: Callable[[dict[str, int]], object]) -> bool | None:
+    def _ask(self, fn: Callable[[dict[str, int]], object]) -> bool | None:
         """Whether the predicate of a query holds; None if it raised."""
         try:
             return bool(fn(self.clock()))
@@ -157,16 +154,16 @@ class Waiting:
             self._query_failed(exc)
             return None
 
-    def _query_failed(self: BaseMachine, exc: Exception) -> None:
+    def _query_failed(self, exc: Exception) -> None:
         self.err = exc
 
-    def _tell_wait(self: BaseMachine, what: str, kind: Kind, wait: Wait) -> None:
+    def _tell_wait(self, what: str, kind: Kind, wait: Wait) -> None:
         if self._log_level >= LogLevel.OPS:
             emit(self, LogLevel.OPS, f"[{LOG_NAMES[kind]}:{what}] {wait.label}")
 
     # ---------------------------------------------------------------- waking
 
-    def _wake(self: BaseMachine, changed: int, blips: int = 0) -> None:
+    def _wake(self, changed: int, blips: int = 0) -> None:
         """Wake the waits whose condition a transition has met, in the order of their kinds."""
         index = self._waits
         if index is None:
@@ -182,19 +179,19 @@ class Waiting:
                 self._finish_wait(index, entry, wait, bool(verdict))
         self._rewatch()
 
-    def _wake_all(self: BaseMachine, met: list[tuple[Entry, Wait]]) -> None:
+    def _wake_all(self, met: list[tuple[Entry, Wait]]) -> None:
         index = self._waits
         assert index is not None
         for entry, wait in met:
             self._finish_wait(index, entry, wait, True)
 
-    def _wake_queue(self: BaseMachine, index: WaitIndex) -> None:
+    def _wake_queue(self, index: WaitIndex) -> None:
         """Waits for the outcome of a mutation that is known now."""
         for entry, wait in index.of(Kind.QUEUE):
             if entry.condition.outcome is not None:
                 self._finish_wait(index, entry, wait, True)
 
-    def _wake_args(self: BaseMachine, state: int, args: Mapping[str, Any]) -> None:
+    def _wake_args(self, state: int, args: Mapping[str, Any]) -> None:
         """A state was entered with these keywords."""
         index = self._waits
         if index is None or not index.args >> state & 1:
@@ -206,15 +203,13 @@ class Waiting:
             ):
                 self._finish_wait(index, entry, wait, True)
 
-    def _finish_wait(
-        self: BaseMachine, index: WaitIndex, entry: Entry, wait: Wait, value: bool
-    ) -> None:
+    def _finish_wait(self, index: WaitIndex, entry: Entry, wait: Wait, value: bool) -> None:
         wait.resolve(value)
         index.drop(entry)
         if self._log_level >= LogLevel.OPS:
             self._tell_wait("match", entry.kind, wait)
 
-    def _end_waits(self: BaseMachine) -> None:
+    def _end_waits(self) -> None:
         """On dispose: all waits but those for the disposal end with False."""
         index = self._waits
         for entry, wait in index.rest() if index is not None else ():
@@ -222,7 +217,7 @@ class Waiting:
                 wait.resolve(False)
                 index.drop(entry)
 
-    def _end_dispose_waits(self: BaseMachine) -> None:
+    def _end_dispose_waits(self) -> None:
         index = self._waits
         for entry, wait in index.of(Kind.DISPOSED) if index is not None else ():
             assert index is not None

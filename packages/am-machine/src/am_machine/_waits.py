@@ -205,8 +205,8 @@ class WaitIndex:
         else:
             unique = {entry: None for bucket in touched for entry in bucket}
             entries = sorted(unique, key=lambda entry: entry.number)
-        found = []
-        timed = []
+        found: list[tuple[Entry, Wait]] = []
+        timed: list[tuple[Entry, Wait]] = []
         for entry in entries:
             kind, mask = entry.kind, entry.mask
             if kind is Kind.ALL:
