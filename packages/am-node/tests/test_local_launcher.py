@@ -45,7 +45,7 @@ async def test_a_worker_takes_its_process_group_with_it() -> None:
     assert (await _run(code, lines)).ok
     grandchild = int(lines[0][1])
     with trio.fail_after(5):
-        while _alive(grandchild):
+        while _alive(grandchild):  # noqa: ASYNC110 - nobody tells when it ends
             await trio.sleep(0.01)
 
 

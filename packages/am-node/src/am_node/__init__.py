@@ -1,12 +1,20 @@
 """Supervised worker pools for asyncmachine: processes that do work, and lose none of it.
 
-A *supervisor* starts worker processes and keeps them healthy; a *client* gets a worker from a supervisor
-and then talks to it directly. Each of them is a state machine, and each conversation is aRPC.
+A *supervisor* starts worker processes and keeps them healthy; a *client* gets a worker from a
+supervisor and then talks to it directly. Each of them is a state machine, and each conversation is
+aRPC.
 """
 
 from __future__ import annotations
 
 from ._boot import BootConfig as BootConfig
+from ._client import Client as Client
+from ._client_states import ClientStates as ClientStates
+from ._client_states import LaneStates as LaneStates
+from ._discovery import Discovery as Discovery
+from ._discovery import DnsName as DnsName
+from ._discovery import FileDir as FileDir
+from ._discovery import StaticList as StaticList
 from ._entry import entry_point_of as entry_point_of
 from ._entry import load_entry_point as load_entry_point
 from ._errors import BootError as BootError
@@ -31,7 +39,68 @@ from ._launcher import Resources as Resources
 from ._launcher import WorkerHandle as WorkerHandle
 from ._launcher import WorkerSpec as WorkerSpec
 from ._local_launcher import LocalLauncher as LocalLauncher
+from ._map import Results as Results
+from ._memory_launcher import MemoryLauncher as MemoryLauncher
+from ._run_worker import run_worker as run_worker
 from ._settings import Policy as Policy
 from ._settings import Pool as Pool
 from ._settings import Rlimits as Rlimits
 from ._settings import Timing as Timing
+from ._slot import WorkerInfo as WorkerInfo
+from ._supervisor import Supervisor as Supervisor
+from ._supervisor_states import SlotStates as SlotStates
+from ._supervisor_states import StartArgs as StartArgs
+from ._supervisor_states import SupervisorStates as SupervisorStates
+from ._worker import Worker as Worker
+from ._worker_states import BootstrapStates as BootstrapStates
+from ._worker_states import WorkerStates as WorkerStates
+
+__all__ = [
+    "BootConfig",
+    "BootError",
+    "BootstrapStates",
+    "Client",
+    "ClientStates",
+    "Discovery",
+    "DnsName",
+    "EntryPointError",
+    "ErrHeartbeat",
+    "ErrWorkerConn",
+    "ErrWorkerExit",
+    "ErrWorkerHealth",
+    "ErrWorkerKill",
+    "ErrWorkerMissing",
+    "ExitInfo",
+    "FileDir",
+    "LaneStates",
+    "Launcher",
+    "LocalLauncher",
+    "MemoryLauncher",
+    "NoWorkers",
+    "NodeError",
+    "Policy",
+    "Pool",
+    "PoolError",
+    "Resources",
+    "Results",
+    "Rlimits",
+    "SlotStates",
+    "StartArgs",
+    "StaticList",
+    "Supervisor",
+    "SupervisorLost",
+    "SupervisorStates",
+    "Timing",
+    "WorkError",
+    "WorkTimeout",
+    "Worker",
+    "WorkerError",
+    "WorkerHandle",
+    "WorkerInfo",
+    "WorkerLost",
+    "WorkerSpec",
+    "WorkerStates",
+    "entry_point_of",
+    "load_entry_point",
+    "run_worker",
+]

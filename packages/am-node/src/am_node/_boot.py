@@ -1,8 +1,9 @@
 """The boot configuration: what a supervisor tells a new worker process, and how it travels.
 
-One MessagePack map with its length before it (uint32, big-endian) goes down the child's stdin, so that no
-secret shows in the argument list or the environment. A launcher without stdin passes the map in
-base64 as the variable ``AM_NODE_BOOT``. The reader trusts neither: size, types and names are checked.
+One MessagePack map with its length before it (uint32, big-endian) goes down the child's stdin, so
+that no secret shows in the argument list or the environment. A launcher without stdin passes the
+map in base64 as the variable ``AM_NODE_BOOT``. The reader trusts neither: size, types and names
+are checked.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 
 from ._errors import BootError
 
@@ -33,11 +34,11 @@ _LENGTH = struct.Struct(">I")
 class BootConfig:
     """Everything a worker process needs to come up.
 
-    `bootstrap` is the address to report to, `token` the one-time secret for it, `worker_id` the id of the
-    worker's machine, `super_id` the RPC client id of the supervisor's private link, `link_token` the secret
-    of that link. `local_addr` and `public_addr` are to be bound. `ppid` is the pid the child's parent must
-    have (0: not checked), `lifeline` whether stdin stays open as long as the supervisor lives. `path`
-    goes to the front of ``sys.path``. Durations are seconds.
+    `bootstrap` is the address to report to, `token` the one-time secret for it, `worker_id` the id
+    of the worker's machine, `super_id` the RPC client id of the supervisor's private link,
+    `link_token` the secret of that link. `local_addr` and `public_addr` are to be bound. `ppid` is
+    the pid the child's parent must have (0: not checked), `lifeline` whether stdin stays open as
+    long as the supervisor lives. `path` goes to the front of ``sys.path``. Durations are seconds.
     """
 
     bootstrap: str
@@ -72,7 +73,8 @@ class BootConfig:
     def from_bytes(cls, packed: bytes) -> BootConfig:
         """Check and read what `to_bytes` wrote.
 
-        :raises BootError: if it is not such a map, too large, or a value is missing or of a wrong type.
+        :raises BootError: if it is not such a map, too large, or a value is missing or of a wrong
+        type.
         """
         if len(packed) > MAX_BOOT_BYTES:
             raise BootError(f"the boot configuration has {len(packed)} bytes, over 64 KiB")
@@ -119,8 +121,8 @@ def boot_environment(packed: bytes) -> dict[str, str]:
 def read_boot_config(fd: int = 0, timeout: float = 10.0) -> BootConfig:
     """Read the configuration of this process: from `AM_NODE_BOOT` if it is set, else from `fd`.
 
-    Blocks up to `timeout` seconds; meant to be called before the event loop runs. The variable is removed
-    from the environment, so that no grandchild inherits it.
+    Blocks up to `timeout` seconds; meant to be called before the event loop runs. The variable is
+    removed from the environment, so that no grandchild inherits it.
 
     :raises BootError: if nothing valid arrives in time.
     """

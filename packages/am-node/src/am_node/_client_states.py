@@ -7,10 +7,10 @@ import am_machine as am
 import am_rpc
 
 
-class LaneStates(am.States):
+class LaneStates(am_rpc.Consumer, am.States):
     """The link to one worker, with its lease."""
 
-    ErrWorker = am.State(multi=True, require=["Exception"], doc="The link to the worker failed.")
+    ErrWorker = am.State(require=["Exception"], doc="The link to the worker failed.")
     Start = am.State(doc="The lane is in use.")
     WorkerConnecting = am.State(doc="The link to the worker is being made.")
     WorkerConnected = am.State(doc="The link to the worker is up.")
@@ -26,10 +26,8 @@ class LaneStates(am.States):
 class ClientStates(amh.Basic, am_rpc.Consumer, am.States):
     """A client: one supervisor at a time, workers on lanes."""
 
-    ErrWorker = am.State(multi=True, require=["Exception"], doc="The link to a worker failed.")
-    ErrSupervisor = am.State(
-        multi=True, require=["Exception"], doc="The link to the supervisor failed."
-    )
+    ErrWorker = am.State(require=["Exception"], doc="The link to a worker failed.")
+    ErrSupervisor = am.State(require=["Exception"], doc="The link to the supervisor failed.")
 
     SuperConnecting = am.State(doc="The link to the supervisor is being made.")
     SuperConnected = am.State(doc="The link to the supervisor is up.")

@@ -1,7 +1,7 @@
 """The conformance suite of launchers.
 
-A launcher's test makes one for a `Scenario` – what the worker shall do – and runs each check with it. A
-launcher of processes runs `scenario_command`; one without processes acts the scenario out.
+A launcher's test makes one for a `Scenario` - what the worker shall do - and runs each check with
+it. A launcher of processes runs `scenario_command`; one without processes acts the scenario out.
 """
 
 from __future__ import annotations
@@ -32,12 +32,11 @@ import os, signal, struct, sys, time
 size, = struct.unpack('>I', os.read(0, 4))
 assert os.read(0, size) == b'the boot configuration'
 """
+_IGNORE = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
 _SCRIPTS: Mapping[Scenario, str] = {
-    Scenario.SERVE: "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); os.read(0, 1)",
+    Scenario.SERVE: _IGNORE + "os.read(0, 1)",
     Scenario.FAIL: "print('up', flush=True); print('no luck', file=sys.stderr); sys.exit(3)",
-    Scenario.STUBBORN: (
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
-    ),
+    Scenario.STUBBORN: _IGNORE + "time.sleep(60)",
 }
 
 
@@ -109,7 +108,9 @@ async def check_end_of_lifeline(make: Callable[[Scenario], Launcher]) -> None:
 
 
 async def check_kill(make: Callable[[Scenario], Launcher]) -> None:
-    """A worker that ignores everything is killed, which is told; the handle stays harmless after that."""
+    """A worker that ignores everything is killed, which is told; the handle stays harmless after
+    that.
+    """
     run = _Run(make(Scenario.STUBBORN), Scenario.STUBBORN)
     with trio.fail_after(_DEADLINE):
         async with trio.open_nursery() as nursery:

@@ -10,15 +10,19 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from ._errors import EntryPointError
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 def entry_point_of(cls: type) -> str:
     """Name `cls` so that `load_entry_point` finds it in another process.
 
-    :raises ValueError: if the class is not at the top of a module, or lives in a ``__main__`` that is no file.
+    :raises ValueError: if the class is not at the top of a module, or lives in a ``__main__`` that
+    is no file.
     """
     name = cls.__qualname__
     if "<locals>" in name:
@@ -44,7 +48,8 @@ def entry_point_of(cls: type) -> str:
 def load_entry_point(entry: str) -> type:
     """Import the class that `entry` names.
 
-    :raises EntryPointError: if the text is malformed, the module fails to import, or it has no such class.
+    :raises EntryPointError: if the text is malformed, the module fails to import, or it has no
+    such class.
     """
     place, colon, name = entry.rpartition(":")
     if not colon or not place or not all(part.isidentifier() for part in name.split(".")):

@@ -1,7 +1,7 @@
 """Every error of this package, named for the situation it reports.
 
-The reasons named ``Err…`` are never raised at a caller: they are put into a machine's ``err`` and say why
-its state of that kind was added.
+The reasons named ``Err…`` are never raised at a caller: they are put into a machine's ``err`` and
+say why its state of that kind was added.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class ErrWorkerKill(WorkerError):
 class ErrWorkerExit(WorkerError):
     """The worker's process ended without being asked to.
 
-    ``code`` is its exit code, ``signal`` the number of the signal that ended it (one of them is None),
-    ``stderr`` the tail of what it wrote there.
+    ``code`` is its exit code, ``signal`` the number of the signal that ended it (one of them is
+    None), ``stderr`` the tail of what it wrote there.
     """
 
     def __init__(
@@ -82,7 +82,8 @@ class NoWorkers(NodeError):
 class WorkError(NodeError):
     """The work itself failed on the worker; retrying it is the caller's choice.
 
-    ``type_name`` is the name of the exception's class there, ``message`` its text, ``worker_id`` the worker.
+    ``type_name`` is the name of the exception's class there, ``message`` its text, ``worker_id``
+    the worker.
     """
 
     def __init__(self, type_name: str, message: str, worker_id: str = "") -> None:

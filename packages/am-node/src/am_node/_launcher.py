@@ -24,7 +24,9 @@ LineSink = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Hints for launchers that place workers: processors, bytes of memory, GPUs. Local ones ignore them."""
+    """Hints for launchers that place workers: processors, bytes of memory, GPUs. Local ones ignore
+    them.
+    """
 
     cpus: float | None = None
     memory: int | None = None
@@ -35,9 +37,10 @@ class Resources:
 class WorkerSpec:
     """One worker to start.
 
-    `worker_id` names it in logs, `config` are the bytes of its `BootConfig`, `command` replaces the launcher's
-    own (empty: the launcher decides), `labels` and `resources` are for launchers that place workers, and
-    `on_line(stream, line)` gets each line it prints (default: the logger ``am_node.worker``).
+    `worker_id` names it in logs, `config` are the bytes of its `BootConfig`, `command` replaces
+    the launcher's own (empty: the launcher decides), `labels` and `resources` are for launchers
+    that place workers, and `on_line(stream, line)` gets each line it prints (default: the logger
+    ``am_node.worker``).
     """
 
     worker_id: str
@@ -59,9 +62,11 @@ class WorkerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ExitInfo:
-    """How a worker ended: by `code` or by `signal` (the other one is None; both None if nobody knows).
+    """How a worker ended: by `code` or by `signal` (the other one is None; both None if nobody
+    knows).
 
-    `stderr` is the tail of what it wrote there, `reason` says why the launcher itself ended it, if it did.
+    `stderr` is the tail of what it wrote there, `reason` says why the launcher itself ended it, if
+    it did.
     """
 
     code: int | None = None
@@ -86,7 +91,9 @@ class ExitInfo:
 
 
 class WorkerHandle(Protocol):
-    """A started worker, as its supervisor holds it. Both calls are legal at any time, also after its end."""
+    """A started worker, as its supervisor holds it. Both calls are legal at any time, also after
+    its end.
+    """
 
     @property
     def pid(self) -> int | None:
@@ -103,8 +110,8 @@ class WorkerHandle(Protocol):
 class Launcher(Protocol):
     """Starts workers.
 
-    `same_host`: the worker shares this host's file system and process ids, so unix sockets and parent checks
-    work. `lifeline`: its stdin ends when the supervisor dies.
+    `same_host`: the worker shares this host's file system and process ids, so unix sockets and
+    parent checks work. `lifeline`: its stdin ends when the supervisor dies.
     """
 
     same_host: bool

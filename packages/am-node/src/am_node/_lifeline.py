@@ -1,7 +1,7 @@
 """How a worker process makes sure that it does not outlive its supervisor: two lines of defence.
 
-The lifeline works on every system, over ssh, and with a blocked event loop, though not while C code holds
-the interpreter's lock. The parent-death signal closes that gap on Linux.
+The lifeline works on every system, over ssh, and with a blocked event loop, though not while C
+code holds the interpreter's lock. The parent-death signal closes that gap on Linux.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import select
 import signal as signals
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 EXIT_ORPHANED = 75
 _PR_SET_PDEATHSIG = 1
@@ -21,10 +24,12 @@ _READ_SIZE = 4096
 
 
 def die_with_parent(ppid: int) -> None:
-    """Have the kernel kill this process when its parent's forking thread ends (Linux; elsewhere: nothing).
+    """Have the kernel kill this process when its parent's forking thread ends (Linux; elsewhere:
+    nothing).
 
-    `ppid` is the pid that the parent said it has (0: unknown). A parent that died before the request was made
-    would go unnoticed, so a process that is orphaned already exits here with code 75.
+    `ppid` is the pid that the parent said it has (0: unknown). A parent that died before the
+    request was made would go unnoticed, so a process that is orphaned already exits here with code
+    75.
     """
     if sys.platform != "linux" or not ppid:
         return
@@ -37,8 +42,8 @@ def die_with_parent(ppid: int) -> None:
 def lifeline(on_lost: Callable[[], None], grace: float, fd: int = 0) -> Iterator[None]:
     """Watch `fd`, the read end of a pipe that the supervisor holds open, in a thread.
 
-    When it ends, `on_lost()` is called in that thread and, `grace` seconds later, the process is ended with
-    code 75. Leaving the block before that wakes and joins the thread.
+    When it ends, `on_lost()` is called in that thread and, `grace` seconds later, the process is
+    ended with code 75. Leaving the block before that wakes and joins the thread.
     """
     wake_read, wake_write = os.pipe()
 

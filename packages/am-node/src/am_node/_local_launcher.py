@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -15,6 +14,8 @@ from ._output import Tail, read_lines
 from ._process import LocalProcess, start_process
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from trio import TaskStatus
 
 # After a process is gone its pipes end, unless a grandchild that left the group still holds them.
@@ -23,10 +24,12 @@ _REAP_SECONDS = 5.0
 
 
 class LocalLauncher:
-    """The default launcher: ``python -m am_node worker``, or any `command` that speaks its protocol.
+    """The default launcher: ``python -m am_node worker``, or any `command` that speaks its
+    protocol.
 
-    `env` is added to this process's environment, `cwd` is the directory to run in (default: this one's). Each
-    worker is the leader of a process group, which dies with it, and inherits no descriptor but 0 to 2.
+    `env` is added to this process's environment, `cwd` is the directory to run in (default: this
+    one's). Each worker is the leader of a process group, which dies with it, and inherits no
+    descriptor but 0 to 2.
     """
 
     same_host = True
@@ -52,7 +55,8 @@ class LocalLauncher:
         spec: WorkerSpec,
         task_status: TaskStatus[WorkerHandle] = trio.TASK_STATUS_IGNORED,
     ) -> ExitInfo:
-        """Start one worker, report its handle, return when it ended; cancelling kills its process group.
+        """Start one worker, report its handle, return when it ended; cancelling kills its process
+        group.
 
         :raises OSError: if it cannot be started.
         """

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trio.abc import ReceiveStream
 
 MAX_LINE_BYTES = 8 * 1024
 MAX_TAIL_BYTES = 64 * 1024
-# A worker's log is for people. Faster than this the pipe is left to fill, which slows the writer down...
+# A worker's log is for people. Faster than this the pipe is left to fill, which slows the writer
+# down...
 MAX_BYTES_PER_SECOND = 1024 * 1024
 # ...and one that keeps at it for so many seconds without a break is taken to be broken.
 FLOOD_SECONDS = 5.0
@@ -43,8 +45,8 @@ async def read_lines(
 ) -> None:
     """Call `sink` with each line of `stream` until it ends; longer lines arrive in pieces of 8 KiB.
 
-    Bytes which are not UTF-8 are replaced. `flooded` is called once if the stream stays above 1 MiB per second
-    for five seconds.
+    Bytes which are not UTF-8 are replaced. `flooded` is called once if the stream stays above 1
+    MiB per second for five seconds.
     """
     pending = b""
     window_start = calm_since = trio.current_time()

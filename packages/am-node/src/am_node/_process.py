@@ -1,8 +1,9 @@
-"""One child process on this host: started on the loop's own thread, awaited without a helper thread.
+"""One child process on this host: started on the loop's own thread, awaited without a helper
+thread.
 
-The kernel sends a child its parent-death signal when the *thread* that forked it ends. A fork in a pool
-thread would therefore kill healthy workers whenever that thread goes idle, hence `subprocess.Popen` right
-here, on Linux. The exit is awaited on a pidfd.
+The kernel sends a child its parent-death signal when the *thread* that forked it ends. A fork in a
+pool thread would therefore kill healthy workers whenever that thread goes idle, hence
+`subprocess.Popen` right here, on Linux. The exit is awaited on a pidfd.
 """
 
 from __future__ import annotations

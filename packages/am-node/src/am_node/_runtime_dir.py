@@ -1,8 +1,8 @@
 """The runtime directory of one supervisor: private, short, and swept when its owner is gone.
 
-Unix socket paths end at about 100 bytes, so the directory's name is short. A directory is locked while its
-owner lives; a sweep removes only what belongs to the same user, names a dead pid and is not locked (pids
-alone would be wrong between containers that share a temporary directory).
+Unix socket paths end at about 100 bytes, so the directory's name is short. A directory is locked
+while its owner lives; a sweep removes only what belongs to the same user, names a dead pid and is
+not locked (pids alone would be wrong between containers that share a temporary directory).
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _PREFIX = "am-node-"
 _NAME = re.compile(rf"{_PREFIX}(\d+)-[0-9a-f]+")
 _LOCK = "lock"
-# The longest path that every platform takes for a unix socket, minus a margin for the socket's own name.
+# The longest path that every platform takes for a unix socket, minus a margin for the socket's own
+# name.
 _MAX_DIR_BYTES = 80
 
 
@@ -32,8 +33,8 @@ _MAX_DIR_BYTES = 80
 def runtime_directory(base: Path | None = None) -> Iterator[Path]:
     """Make a directory of mode 0700 for sockets; it is removed, with all in it, at the end.
 
-    `base` defaults to ``$XDG_RUNTIME_DIR`` if that is a short path to a directory, else the temporary directory.
-    Directories left by dead owners are removed first.
+    `base` defaults to ``$XDG_RUNTIME_DIR`` if that is a short path to a directory, else the
+    temporary directory. Directories left by dead owners are removed first.
 
     :raises OSError: if no directory can be made there.
     """

@@ -9,9 +9,10 @@ from dataclasses import dataclass, fields, replace
 class Pool:
     """How many workers a supervisor keeps.
 
-    `max` bounds the processes that exist at any instant, those being killed included. `min` workers must
-    be ready for the pool to be ready; it is clipped to `max`. `warm` idle workers are kept beyond what is
-    needed, within `max`. `max_client_workers` bounds the workers that one client may hold (default: max).
+    `max` bounds the processes that exist at any instant, those being killed included. `min`
+    workers must be ready for the pool to be ready; it is clipped to `max`. `warm` idle workers are
+    kept beyond what is needed, within `max`. `max_client_workers` bounds the workers that one
+    client may hold (default: max).
 
     :raises ValueError: for a negative number, or a `max` below 1.
     """
@@ -69,6 +70,7 @@ class Timing:
     crash_delay: float = 0.1
     crash_delay_max: float = 30.0
     crash_reset: float = 60.0
+    crash_healthy: float = 1.0
     orphan_grace: float = 5.0
     remote_orphan_timeout: float = 30.0
 
@@ -87,10 +89,10 @@ class Timing:
 class Policy:
     """When a supervisor gives up on a worker, or on itself.
 
-    `worker_err_kill`: a worker with more kept errors is killed. `crash_loop`: so many early deaths within
-    `Timing.crash_reset` make a crash loop. `give_up_after`: seconds of a crash loop after which the supervisor
-    ends with exit code 70 (None: never). `health_tries`: attempts of one health check. `pool_rounds`: rounds
-    of one normalization.
+    `worker_err_kill`: a worker with more kept errors is killed. `crash_loop`: so many early deaths
+    within `Timing.crash_reset` make a crash loop. `give_up_after`: seconds of a crash loop after
+    which the supervisor ends with exit code 70 (None: never). `health_tries`: attempts of one
+    health check. `pool_rounds`: rounds of one normalization.
     """
 
     worker_err_kill: int = 3
@@ -104,8 +106,8 @@ class Policy:
 class Rlimits:
     """Limits the operating system puts on a worker, set before its class is imported.
 
-    `memory`: bytes of address space; `files`: open descriptors; `cpu`: seconds of processor time. None
-    leaves a limit as it is. Platforms without a limit ignore it.
+    `memory`: bytes of address space; `files`: open descriptors; `cpu`: seconds of processor time.
+    None leaves a limit as it is. Platforms without a limit ignore it.
     """
 
     memory: int | None = None

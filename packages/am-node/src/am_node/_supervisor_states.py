@@ -25,13 +25,11 @@ class SupervisorStates(amh.Basic, am_rpc.StateSource, am.States):
     """A supervisor: servers, pool, health, leases. What it does to one worker is an event."""
 
     ErrWorker = am.State(
-        multi=True,
         require=["Exception"],
         add=["NormalizingPool", "Heartbeat"],
         doc="A worker failed; removes itself and `Exception` once handled.",
     )
     ErrPool = am.State(
-        multi=True,
         require=["Exception"],
         remove=["PoolNormalized"],
         add=["NormalizingPool"],

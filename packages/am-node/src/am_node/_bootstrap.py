@@ -1,0 +1,79 @@
+"""The place where one new worker hands over its addresses: a machine of its own per fork."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+import am_machine as am
+import am_rpc
+
+from ._worker_states import BootstrapStates
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_MAX_ADDR = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a new worker listens."""
+
+    local: str
+    public: str
+
+
+class Bootstrap:
+    """Waits for the addresses of the worker `worker_id`, at `addr`, for whoever knows `token`."""
+
+    def __init__(self, worker_id: str, parent: am.Machine) -> None:
+        self.token = secrets.token_bytes(32)
+        self.addr = ""
+        self._worker_id = worker_id
+        self._reported = trio.Event()
+        self._addresses: Addresses | None = None
+        self.mach = am.Machine(
+            BootstrapStates,
+            id=f"nb-{worker_id}",
+            parent=parent,
+            handlers=self,
+            tags=("node-bootstrap",),
+        )
+
+    def WorkerAddrEnter(self, e: am.Event) -> bool:
+        """Accept one report, with plausible addresses, from the worker that is expected."""
+        args = e.args
+        texts = [args.get(name) for name in ("id", "local_addr", "public_addr")]
+        plausible = all(isinstance(text, str) and 0 < len(text) <= _MAX_ADDR for text in texts)
+        return plausible and texts[0] == self._worker_id and self._addresses is None
+
+    def WorkerAddrState(self, e: am.Event) -> None:
+        """Keep the addresses and wake the supervisor."""
+        self._addresses = Addresses(e.args["local_addr"], e.args["public_addr"])
+        self._reported.set()
+
+    async def report(self) -> Addresses:
+        """Wait for the addresses."""
+        await self._reported.wait()
+        assert self._addresses is not None
+        return self._addresses
+
+    @asynccontextmanager
+    async def serving(self, addr: str) -> AsyncIterator[None]:
+        """Serve at `addr` inside the block."""
+        access = am_rpc.Access(read=frozenset({"WorkerAddr"}), write=frozenset({"WorkerAddr"}))
+        async with (
+            self.mach,
+            am_rpc.Server(
+                self.mach, addr, secret=self.token, access=access, push_interval=0, parent=self.mach
+            ) as server,
+        ):
+            self.mach.add("Start")
+            await server.mach.when("RpcReady")
+            self.addr = server.addr
+            yield

@@ -1,0 +1,282 @@
+"""`Client`: gets workers from a supervisor and delegates work to them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import trio
+
+import am_machine as am
+
+from ._client_states import ClientStates
+from ._discovery import Discovery, as_discovery
+from ._errors import NoWorkers, SupervisorLost, WorkerLost, WorkError, WorkTimeout
+from ._lane import Lane, LaneLost
+from ._lanes import Lanes
+from ._lessor import LEASE_ENDED, PROVIDE
+from ._map import Inputs, Results
+from ._names import client_id, host_name, instance_name
+from ._super_link import SuperLink
+from ._worker import Worker
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+TIMEOUT = 60.0
+ATTEMPTS = 3
+_MAX_NODES = 1000
+
+
+class Client:
+    """Delegates work to the workers of one kind.
+
+    Args:
+        name: what this client is called in ids.
+        worker: the worker class, a `States` class with its schema, or None (no schema at hand).
+        supers: addresses of supervisors, or a `Discovery` of them.
+        kind: the kind of the workers; by default the class's.
+        workers: how many workers to hold outside of `map`.
+        rotate: seconds after which an unused client looks for another supervisor.
+        secret, ssl_context: as the supervisor's.
+
+    Use it with ``async with``; leaving says goodbye to worker and supervisor. A subclass adds
+    states by ``States`` and handlers by methods.
+
+    :raises ValueError: without an address.
+    """
+
+    States: ClassVar[type[ClientStates]] = ClientStates
+
+    def __init__(
+        self,
+        name: str,
+        worker: type[Worker] | type[am.States] | None = None,
+        *,
+        supers: Iterable[str] | Discovery,
+        kind: str | None = None,
+        workers: int = 1,
+        queue: int | None = None,
+        rotate: float | None = None,
+        secret: bytes | None = None,
+        ssl_context: Any = None,
+        parent: am.Machine | None = None,
+    ) -> None:
+        is_class = isinstance(worker, type) and issubclass(worker, Worker)
+        self.kind = kind or (worker.kind_name() if is_class else "worker")  # type: ignore[union-attr]
+        schema = worker.States if is_class else worker  # type: ignore[union-attr]
+        depth = 1 + (queue if queue is not None else worker.queue if is_class else 0)  # type: ignore[union-attr]
+        self.mach = am.Machine(
+            self.States,
+            id=client_id(self.kind, name),
+            parent=parent,
+            tags=(
+                "node-client",
+                f"kind:{self.kind}",
+                f"host:{host_name()}",
+                f"instance:{instance_name()}",
+            ),
+        )
+        unique = f"{name}-{os.getpid()}"
+        self._rotate = rotate
+        self._link = SuperLink(
+            self.mach, unique, as_discovery(supers), secret=secret, ssl_context=ssl_context
+        )
+        self._lanes = Lanes(self.mach, self._link, unique, schema, depth=depth, workers=workers)
+        self._open = 0
+        self.mach.bind(self)
+        self.mach.bind(_Handlers(self.mach, self._link, self._lanes))
+
+    async def __aenter__(self) -> Self:
+        await self.mach.__aenter__()
+        self.mach.add("Start")
+        self.mach.fork(self._link.discover)
+        self.mach.fork(self._link.run)
+        if self._rotate is not None:
+            self.mach.fork(self._rotate_at_times, self._rotate)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        self._lanes.close()
+        return await self.mach.__aexit__(exc_type, exc, traceback)
+
+    # -- workers
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """The ids of the workers held now."""
+        return self._lanes.workers
+
+    @property
+    def supervisor(self) -> str:
+        """The address of the supervisor in use."""
+        return self._link.addr
+
+    async def request_worker(self, timeout: float = TIMEOUT) -> str:  # noqa: ASYNC109
+        """Get a worker before there is work for it; returns its id.
+
+        :raises SupervisorLost: if no supervisor is reached within `timeout` seconds.
+        :raises NoWorkers: if none has a worker to give within that time.
+        """
+        with trio.move_on_after(timeout):
+            lane = await self._lanes.acquire()
+            self._lanes.release(lane)
+            return lane.worker_id
+        raise self._without_worker(timeout)
+
+    def _without_worker(self, timeout: float) -> NoWorkers | SupervisorLost:
+        if self.mach.is_("SuperReady"):
+            return NoWorkers(f"no worker was free within {timeout:g} s")
+        return SupervisorLost(f"no supervisor was reached within {timeout:g} s")
+
+    # -- work
+
+    async def work(
+        self,
+        *,
+        timeout: float = TIMEOUT,  # noqa: ASYNC109 - the promise to the caller
+        attempts: int = ATTEMPTS,
+        retry_on: Collection[str] = (),
+        **args: Any,
+    ) -> Any:
+        """Have a worker do one piece of work and return its result.
+
+        All keywords but those named here are the args of the work. A worker that is lost on the
+        way costs one of `attempts`: the request then goes to another one, so it may run more than
+        once, but its result is returned once. Give ``attempts=1`` for work that must not run
+        twice. The whole takes at most `timeout` seconds. Cancelling cancels the work.
+
+        :raises WorkError: if the work failed; types named in `retry_on` are tried again instead.
+        :raises WorkTimeout: if there was a worker, but no answer in time.
+        :raises WorkerLost: if each attempt lost its worker.
+        :raises NoWorkers: if there was no worker within `timeout`.
+        :raises SupervisorLost: if no supervisor was reached within `timeout`.
+        :raises TypeError: if the args cannot be sent.
+        """
+        return await self._perform(None, args, timeout, attempts, frozenset(retry_on))
+
+    def map(
+        self,
+        inputs: Inputs,
+        *,
+        workers: int = 1,
+        ordered: bool = False,
+        return_errors: bool = False,
+        timeout: float = TIMEOUT,
+        attempts: int = ATTEMPTS,
+        retry_on: Collection[str] = (),
+    ) -> Results:
+        """Do the work for each of `inputs`, mappings of args, on up to `workers` workers.
+
+        Iterate over the result with ``async for args, result in ...``: pairs come as they are
+        done, or in the order of the inputs with `ordered`. Inputs are taken when a worker is free
+        for them. The first error cancels the rest, unless `return_errors` puts it in place of a
+        result. The other options are those of `work`, for each input.
+        """
+        types = frozenset(retry_on)
+
+        async def perform(lane: Lane, args: Mapping[str, Any]) -> Any:
+            return await self._perform(lane, args, timeout, attempts, types)
+
+        return Results(
+            self.mach,
+            self._lanes,
+            perform,
+            inputs,
+            workers=workers,
+            ordered=ordered,
+            return_errors=return_errors,
+        )
+
+    async def _perform(
+        self,
+        lane: Lane | None,
+        args: Mapping[str, Any],
+        timeout: float,  # noqa: ASYNC109 - the promise to the caller
+        attempts: int,
+        retry_on: frozenset[str],
+    ) -> Any:
+        req = secrets.token_bytes(16)
+        tried = 0
+        self._begin()
+        try:
+            with trio.move_on_after(timeout):
+                while True:
+                    if lane is None:
+                        lane = await self._lanes.acquire()
+                    tried += 1
+                    try:
+                        return await lane.ask(req, args)
+                    except LaneLost as lost:
+                        if tried >= attempts:
+                            raise WorkerLost(f"{lost}, in each of {tried} attempts") from None
+                    except WorkError as error:
+                        if error.type_name not in retry_on or tried >= attempts:
+                            raise
+                        # The worker would answer the same id from memory.
+                        req = secrets.token_bytes(16)
+                    finally:
+                        self._lanes.release(lane)
+                        lane = None
+        finally:
+            self._end()
+            if lane is not None:
+                self._lanes.release(lane)
+        if tried:
+            raise WorkTimeout(f"no answer within {timeout:g} s")
+        raise self._without_worker(timeout)
+
+    def _begin(self) -> None:
+        self._open += 1
+        if self._open == 1:
+            self.mach.add("WorkPending")
+
+    def _end(self) -> None:
+        self._open -= 1
+        if not self._open and not self.mach.disposed:
+            self.mach.remove("WorkPending")
+
+    async def _rotate_at_times(self, every: float) -> None:
+        while True:
+            await trio.sleep(every)
+            await self.mach.when_not("WorkPending")
+            self._link.rotate()
+
+
+class _Handlers:
+    """What a client does by itself, whatever its user's class adds."""
+
+    def __init__(self, mach: am.Machine, link: SuperLink, lanes: Lanes) -> None:
+        self._mach = mach
+        self._link = link
+        self._lanes = lanes
+
+    def WorkerRequestedEnter(self, e: am.Event) -> bool:
+        """Refuse unless the supervisor has workers to give."""
+        net = self._link.net
+        return net is not None and net.is_("WorkersAvailable")
+
+    def ServerPayloadState(self, e: am.Event) -> None:
+        """Take what the supervisor says; other payloads are for the user's handlers."""
+        self._mach.remove("ServerPayload")
+        name, data = e.args.get("name"), e.args.get("data")
+        if name == PROVIDE and isinstance(data, Mapping):
+            self._lanes.provided(data)
+        elif name == LEASE_ENDED and isinstance(data, Mapping):
+            self._lanes.lease_ended(data)
+        elif name == "NodesList" and isinstance(data, (list, tuple)):
+            known = [addr for addr in data[:_MAX_NODES] if isinstance(addr, str)]
+            self._link.tell(frozenset(known))
+
+    def ExceptionState(self, e: am.Event) -> None:
+        """Errors of a link are met by making another one."""
+        own = ("ErrWorker", "ErrSupervisor")
+        if self._mach.any_(*own):
+            self._mach.remove(*own, "Exception")

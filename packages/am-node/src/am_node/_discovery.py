@@ -1,0 +1,114 @@
+"""Where clients learn the addresses of supervisors."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+_MAX_FILES = 1000
+_MAX_ADDR_BYTES = 256
+
+
+@runtime_checkable
+class Discovery(Protocol):
+    """A source of addresses, which may change at any time."""
+
+    def addresses(self) -> AsyncIterator[frozenset[str]]:
+        """Yield the whole set, first at once, then after each change. May end."""
+
+
+class StaticList:
+    """Addresses that never change."""
+
+    def __init__(self, addresses: Iterable[str]) -> None:
+        self._addresses = frozenset(addresses)
+
+    async def addresses(self) -> AsyncIterator[frozenset[str]]:
+        """Yield the one set."""
+        await trio.lowlevel.checkpoint()
+        yield self._addresses
+
+
+class FileDir:
+    """A directory of ``*.addr`` files with one address each, looked at every `interval` seconds.
+
+    Files that cannot be read, or hold more than an address, are left out.
+    """
+
+    def __init__(self, directory: str | Path, interval: float = 1.0) -> None:
+        self._directory = Path(directory)
+        self._interval = interval
+
+    async def addresses(self) -> AsyncIterator[frozenset[str]]:
+        """Yield the set whenever it changed."""
+        last: frozenset[str] | None = None
+        while True:
+            found = await trio.to_thread.run_sync(self._read)
+            if found != last:
+                last = found
+                yield found
+            await trio.sleep(self._interval)
+
+    def _read(self) -> frozenset[str]:
+        found = set()
+        for number, path in enumerate(self._directory.glob("*.addr")):
+            if number >= _MAX_FILES:
+                break
+            try:
+                with path.open("rb") as file:
+                    text = file.read(_MAX_ADDR_BYTES + 1)
+            except OSError:
+                continue
+            if len(text) <= _MAX_ADDR_BYTES and text.strip().isascii():
+                found.add(text.strip().decode("ascii"))
+        return frozenset(found - {""})
+
+
+class DnsName:
+    """A host name that resolves to every supervisor's host; all listen on one port."""
+
+    def __init__(self, host: str, port: int, interval: float = 30.0) -> None:
+        self._host = host
+        self._port = port
+        self._interval = interval
+
+    async def addresses(self) -> AsyncIterator[frozenset[str]]:
+        """Yield the set whenever it changed. A name that does not resolve now keeps the last set."""
+        last: frozenset[str] = frozenset()
+        while True:
+            try:
+                infos = await trio.socket.getaddrinfo(
+                    self._host, self._port, type=socket.SOCK_STREAM
+                )
+            except OSError:
+                infos = []
+            found = frozenset(_join(str(info[4][0]), self._port) for info in infos)
+            if found and found != last:
+                last = found
+                yield found
+            await trio.sleep(self._interval)
+
+
+def _join(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def as_discovery(supers: Iterable[str] | Discovery) -> Discovery:
+    """A discovery of whatever a user gave.
+
+    :raises ValueError: for a single text instead of a list, or no address at all.
+    """
+    if isinstance(supers, Discovery):
+        return supers
+    if isinstance(supers, str):
+        raise ValueError("give a list of addresses, not one text")
+    listed = tuple(supers)
+    if not listed:
+        raise ValueError("give at least one supervisor's address")
+    return StaticList(listed)

@@ -1,0 +1,316 @@
+"""The life of one worker as its supervisor sees it: forked, reported, linked, ended.
+
+Each worker is one task. It ends when the process has ended, whatever happened on the way, and the
+events on the supervisor's machine (`ForkWorker` ... `WorkerKilled`) are published by it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+import am_helpers as amh
+import am_machine as am
+import am_rpc
+
+from ._boot import BootConfig
+from ._bootstrap import Addresses, Bootstrap
+from ._core import log
+from ._errors import ErrWorkerConn, ErrWorkerExit, ErrWorkerKill, WorkerError
+from ._launcher import WorkerHandle, WorkerSpec
+from ._names import wire_id, worker_id
+from ._slot import Slot
+
+if TYPE_CHECKING:
+    from ._core import Core
+
+# What a slot's machine follows of its worker's.
+_PIPED = ("Ready", "Idle", "ClientConnected", "ClientLeft", "Draining")
+# Orders that end a worker without it being a failure.
+_PLANNED = frozenset({"surplus", "drain", "restart", "reuse"})
+
+
+class Forker:
+    """Starts, links and ends workers."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._mach = core.mach
+        self._timing = core.timing
+
+    # -- events
+
+    def ForkWorkerEnter(self, e: am.Event) -> bool:
+        """Refuse when as many processes exist as the pool may have."""
+        return self._core.census().existing < self._core.pool.max
+
+    def ForkWorkerState(self, e: am.Event) -> None:
+        """Make the slot and start the task of the worker."""
+        self._mach.remove("ForkWorker")
+        core = self._core
+        core.forks += 1
+        slot = Slot(worker_id(core.kind), self._mach, core.changed)
+        core.slots[slot.id] = slot
+        self._mach.fork(self._attend, slot)
+
+    def KillWorkerState(self, e: am.Event) -> None:
+        """Turn a wish into the act, once."""
+        self._mach.remove("KillWorker")
+        slot = self._core.slots.get(str(e.args.get("id")))
+        if slot is not None and not slot.mach.any_("Stopping", "Gone"):
+            slot.kill_reason = str(e.args.get("reason", ""))
+            slot.mach.add("Stopping")
+            self._mach.add("KillingWorker", id=slot.id)
+
+    def KillingWorkerState(self, e: am.Event) -> None:
+        """End the process in a task of its own, since that takes time."""
+        self._mach.remove("KillingWorker")
+        slot = self._core.slots.get(str(e.args.get("id")))
+        if slot is not None:
+            self._mach.fork(self._end, slot)
+
+    def ForkingWorkerState(self, e: am.Event) -> None:
+        """An event for those who watch."""
+        self._mach.remove("ForkingWorker")
+
+    def WorkerConnectedState(self, e: am.Event) -> None:
+        """An event for those who watch."""
+        self._mach.remove("WorkerConnected")
+
+    def WorkerForkedState(self, e: am.Event) -> None:
+        """An event for those who watch."""
+        self._mach.remove("WorkerForked")
+
+    def WorkerKilledState(self, e: am.Event) -> None:
+        """An event for those who watch."""
+        self._mach.remove("WorkerKilled")
+
+    async def _end(self, slot: Slot) -> None:
+        handle = slot.handle
+        if handle is None:
+            return
+        handle.terminate()
+        with trio.move_on_after(self._timing.kill_timeout):
+            await slot.mach.when("Gone")
+            return
+        handle.kill()
+        with trio.move_on_after(self._timing.kill_timeout):
+            await slot.mach.when("Gone")
+            return
+        self._mach.add_err("ErrWorker", ErrWorkerKill("the process does not end", slot.id))
+
+    # -- one worker
+
+    async def _attend(self, slot: Slot) -> None:
+        bootstrap = Bootstrap(slot.id, self._mach)
+        link = _Link(slot.id)
+        failure: WorkerError | None = None
+        try:
+            async with bootstrap.serving(self._address("b", slot)):
+                spec = self._spec(slot, bootstrap, link)
+                self._mach.add("ForkingWorker", id=slot.id)
+                async with trio.open_nursery() as nursery:
+                    scope = trio.CancelScope()
+                    slot.handle = await nursery.start(self._process, slot, spec, scope)
+                    with scope:
+                        failure = await self._bring_up(slot, bootstrap, link)
+                    if slot.exit is None:
+                        self._mach.add("KillWorker", id=slot.id, reason="failure")
+        except OSError as exc:
+            failure = ErrWorkerConn(f"the process cannot be started: {exc}", slot.id)
+        finally:
+            self._ended(slot, failure)
+
+    async def _process(
+        self,
+        slot: Slot,
+        spec: WorkerSpec,
+        scope: trio.CancelScope,
+        task_status: trio.TaskStatus[WorkerHandle] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        slot.exit = await self._core.launcher.run(spec, task_status)
+        slot.mach.add("Gone")
+        scope.cancel()
+
+    async def _bring_up(self, slot: Slot, bootstrap: Bootstrap, link: _Link) -> WorkerError | None:
+        """Take the worker from its report to its link, and stay until the link fails."""
+        addresses: Addresses | None = None
+        with trio.move_on_after(self._timing.conn_timeout):
+            addresses = await bootstrap.report()
+        if addresses is None:
+            return ErrWorkerConn(
+                f"no report within {self._timing.conn_timeout} s of the start", slot.id
+            )
+        self._mach.add("WorkerConnected", id=slot.id)
+        slot.public_addr = addresses.public
+        consumer = _Consumer(self._core, slot)
+        client = self._client(addresses.local, link, consumer)
+        async with consumer.mach, client:
+            try:
+                await client.ready(self._timing.conn_timeout)
+            except am_rpc.RpcError as exc:
+                return ErrWorkerConn(f"the private link failed: {exc}", slot.id)
+            self._linked(slot, client)
+            await self._link_is_lost(client)
+        return ErrWorkerConn("the private link was lost", slot.id)
+
+    def _client(self, addr: str, link: _Link, consumer: _Consumer) -> am_rpc.Client:
+        silence = self._core.link_timeout
+        return am_rpc.Client(
+            addr,
+            id=link.super_id,
+            secret=link.token,
+            consumer=consumer.mach,
+            parent=self._mach,
+            sync=am_rpc.Sync(skipped=("ClientSendPayload", "SuperSendPayload", "SendPayload")),
+            retry=am_rpc.Retry(connect_delay=0.05, connect_total=self._timing.conn_timeout),
+            limits=am_rpc.Limits(heartbeat=silence / 3, dead=silence),
+        )
+
+    def _linked(self, slot: Slot, client: am_rpc.Client) -> None:
+        net = client.net
+        slot.net = net
+        slot.mach.add("Linked")
+        for state in _PIPED:
+            amh.bind(net, slot.mach, state)
+        amh.sync(net, slot.mach, _PIPED)
+        net.bind(_Watch(self._core, slot))
+        net.add("Healthcheck")
+        self._mach.add("WorkerForked", id=slot.id)
+        if net.is_("Ready"):
+            self._mach.add("WorkerReady", id=slot.id)
+            self._mach.fork(self._stays_healthy, slot)
+
+    async def _link_is_lost(self, client: am_rpc.Client) -> None:
+        while True:
+            await client.mach.when_not("Ready")
+            # A cut link may be made again; a silent one took its whole time-out already.
+            with trio.move_on_after(self._timing.op_timeout / 2):
+                await client.mach.when("Ready")
+                continue
+            return
+
+    async def _stays_healthy(self, slot: Slot) -> None:
+        with trio.move_on_after(self._timing.crash_healthy):
+            await slot.mach.when_any("Gone", "Stopping")
+            return
+        self._core.crashes.healthy()
+        self._mach.remove("CrashLoop")
+
+    def _ended(self, slot: Slot, failure: WorkerError | None) -> None:
+        core = self._core
+        slot.mach.add("Gone")
+        core.slots.pop(slot.id, None)
+        planned = slot.kill_reason in _PLANNED or (
+            slot.exit is not None and slot.exit.ok and slot.mach.tick("Draining") > 0
+        )
+        now = trio.current_time()
+        if not planned and not self._mach.is_("Draining"):
+            core.restarts += 1
+            if core.crashes.died(now, now - slot.forked_at):
+                self._mach.add("CrashLoop")
+            if slot.exit is not None and slot.kill_reason != "failure":
+                failure = _exit_error(slot)
+            if failure is not None:
+                self._mach.add_err("ErrWorker", failure, worker_id=slot.id)
+        self._mach.add("WorkerGone", id=slot.id)
+        self._mach.add("WorkerKilled", id=slot.id)
+        slot.mach.dispose()
+        core.changed()
+
+    # -- configuration
+
+    def _address(self, prefix: str, slot: Slot) -> str:
+        if self._core.launcher.same_host:
+            return f"unix:{self._core.directory / prefix}{slot.id[-6:]}"
+        return "127.0.0.1:0"
+
+    def _spec(self, slot: Slot, bootstrap: Bootstrap, link: _Link) -> WorkerSpec:
+        core = self._core
+        local = core.launcher.same_host
+        limits = {k: v for k, v in asdict(core.rlimits).items() if v is not None}
+        config = BootConfig(
+            bootstrap=bootstrap.addr,
+            token=bootstrap.token,
+            kind=core.kind,
+            entry=core.entry,
+            worker_id=slot.id,
+            super_id=wire_id(link.super_id),
+            link_token=link.token,
+            local_addr=self._address("w", slot),
+            public_addr=core.worker_addr,
+            ppid=os.getpid() if local else 0,
+            lifeline=core.launcher.lifeline,
+            log_level=core.log_level,
+            path=tuple(sys.path) if local else (),
+            timing=asdict(core.timing),
+            rlimits=limits,
+            options=dict(core.options),
+        )
+        labels = {"kind": core.kind, "supervisor": self._mach.id}
+        return WorkerSpec(slot.id, config.to_bytes(), labels=labels)
+
+
+class _Link:
+    """The credentials of one private link."""
+
+    def __init__(self, worker: str) -> None:
+        self.super_id = f"nc-worker-{worker}"
+        self.token = secrets.token_bytes(32)
+
+
+class _Watch:
+    """Final handlers on the replica of a worker's machine."""
+
+    def __init__(self, core: Core, slot: Slot) -> None:
+        self._core = core
+        self._slot = slot
+
+    def ReadyState(self, e: am.Event) -> None:
+        self._core.mach.add("WorkerReady", id=self._slot.id)
+
+    def ReadyEnd(self, e: am.Event) -> None:
+        self._core.mach.add("WorkerGone", id=self._slot.id)
+        if not self._slot.mach.any_("Stopping", "Draining"):
+            self._core.mach.add("KillWorker", id=self._slot.id, reason="not ready")
+
+    def WorkReadyState(self, e: am.Event) -> None:
+        self._slot.tasks += 1
+        self._core.changed()
+
+    def WorkStuckState(self, e: am.Event) -> None:
+        self._core.mach.add("KillWorker", id=self._slot.id, reason="stuck")
+
+
+class _Consumer:
+    """Takes the payloads of one worker: the text of an error, which states cannot carry."""
+
+    def __init__(self, core: Core, slot: Slot) -> None:
+        self._core = core
+        self._slot = slot
+        self.mach = am.Machine(
+            am_rpc.Consumer, id=f"{slot.id}-news", parent=core.mach, handlers=self
+        )
+
+    def ServerPayloadState(self, e: am.Event) -> None:
+        args: Any = e.args
+        data = args.get("data")
+        if args.get("name") != "WorkerError" or not isinstance(data, dict):
+            log.warning("worker %s sent an unknown payload", self._slot.id)
+            return
+        text = f"{data.get('type', 'error')}: {data.get('message', '')}"
+        error = WorkerError(text[:2000], self._slot.id)
+        self._core.mach.add_err("ErrWorker", error, worker_id=self._slot.id)
+
+
+def _exit_error(slot: Slot) -> ErrWorkerExit:
+    info = slot.exit
+    assert info is not None
+    last = info.stderr.strip().rsplit("\n", 1)[-1]
+    text = f"worker {slot.id}: {info}" + (f": {last}" if last else "")
+    return ErrWorkerExit(text, slot.id, info.code, info.signal, info.stderr)

@@ -1,0 +1,106 @@
+"""The one client that a worker serves: its credentials, its session, its connection.
+
+Credentials belong to a lease. A session that has used them may reconnect; another session that
+presents the same ones is sent away, since a token is for a single use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+import am_rpc
+
+if TYPE_CHECKING:
+    import am_machine as am
+
+# An error of the link, if there was one, is reported just after the connection's end.
+_ERROR_FOLLOWS = 0.05
+
+
+class Guest:
+    """The client `name` of one lease, which proves itself with `token`."""
+
+    def __init__(self, name: str, token: bytes) -> None:
+        self._name = name
+        self._token = token
+        self._serving: Any = None
+        self._session: object = None
+        self._server: am_rpc.Server | None = None
+        self._gone = False
+
+    def server(
+        self, mach: am.Machine, mux: am_rpc.Mux, stream: trio.abc.Stream, access: am_rpc.Access
+    ) -> am_rpc.Server:
+        """A server for one connection; all of one lease share the sessions."""
+        if self._serving is None:
+            self._serving = replace(
+                mux.serving, secret=self._token, allow_id=self._name, access=access
+            )
+        server = am_rpc.Server(mach, stream=stream, serving=self._serving)
+        server.mach.bind(_Door(self, mach, server))
+        return server
+
+    def enter(self, server: am_rpc.Server) -> bool:
+        """Whether the client of `server` is the session that this lease is for."""
+        assert server.client is not None
+        nonce = server.client.session.nonce
+        if self._gone or self._session not in (None, nonce):
+            return False
+        self._session = nonce
+        self._server = server
+        return True
+
+    def exit(self, server: am_rpc.Server) -> bool:
+        """Forget `server`; False if it is not the present connection."""
+        if self._server is not server:
+            return False
+        self._server = None
+        return True
+
+    def leave(self, mach: am.Machine) -> None:
+        """End the lease: whoever is connected is told to stop."""
+        self._gone = True
+        server, self._server = self._server, None
+        if server is not None:
+            mach.fork(server.disconnect, "stop")
+
+    async def deliver(self, name: str, data: Any) -> bool:
+        """Send a payload and wait until it was taken; False if the client is not connected.
+
+        :raises am_rpc.RpcError: if it was refused or not taken in time.
+        """
+        if self._server is None or self._server.client is None:
+            return False
+        await self._server.send_payload(name, data)
+        return True
+
+
+class _Door:
+    """Handlers on the machine of one connection's server."""
+
+    def __init__(self, guest: Guest, mach: am.Machine, server: am_rpc.Server) -> None:
+        self._guest = guest
+        self._mach = mach
+        self._server = server
+
+    def HandshakeDoneState(self, e: am.Event) -> None:
+        """Let the client in, or send a stranger with a stolen token away."""
+        if self._guest.enter(self._server):
+            self._mach.add("ClientConnected")
+        else:
+            self._mach.fork(self._server.disconnect, "stop")
+
+    def HandshakeDoneEnd(self, e: am.Event) -> None:
+        """Tell a goodbye from a lost link."""
+        if self._guest.exit(self._server):
+            self._mach.remove("ClientConnected")
+            self._mach.fork(self._goodbye)
+
+    async def _goodbye(self) -> None:
+        with trio.move_on_after(_ERROR_FOLLOWS):
+            await self._server.mach.when_err()
+        if not self._server.mach.is_err and not self._mach.is_("ClientConnected"):
+            self._mach.add("ClientLeft")

@@ -1,0 +1,91 @@
+"""A worker process, from its first line to its exit code."""
+
+from __future__ import annotations
+
+import os
+import signal as signals
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import trio
+
+from ._boot import BootConfig, read_boot_config
+from ._entry import load_entry_point
+from ._errors import NodeError
+from ._lifeline import die_with_parent, lifeline
+from ._rlimits import apply_rlimits
+from ._worker import Worker
+from ._worker_host import WorkerHost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+EXIT_FAILED = 70
+_DRAIN_SIGNALS = (signals.SIGTERM,)
+
+
+def run_worker(worker: type[Worker] | None = None) -> NoReturn:
+    """Be a worker process: read the boot configuration, serve, exit.
+
+    The class comes from the configuration unless it is given. Exit codes: 0 after draining, 70 if
+    the worker could not come up (the reason is the last line on stderr), 75 if the supervisor
+    vanished.
+    """
+    try:
+        config = read_boot_config()
+        die_with_parent(config.ppid)
+        apply_rlimits(config.rlimits)
+        sys.path[:0] = [path for path in config.path if path not in sys.path]
+        cls = worker or _worker_class(config.entry)
+        _serve(cls, config)
+    except NodeError as exc:
+        print(f"am_node: {exc}", file=sys.stderr, flush=True)
+        _exit(EXIT_FAILED)
+    _exit(0)
+
+
+def _exit(code: int) -> NoReturn:
+    # A thread that its work left behind would keep the interpreter from ending.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _worker_class(entry: str) -> type[Worker]:
+    cls = load_entry_point(entry)
+    if not issubclass(cls, Worker):
+        raise NodeError(f"{entry} is not a subclass of am_node.Worker")
+    return cls
+
+
+def _serve(cls: type[Worker], config: BootConfig) -> None:
+    # The terminal sends SIGINT to everyone; the supervisor decides what it means.
+    signals.signal(signals.SIGINT, signals.SIG_IGN)
+    trio.run(_main, cls, config)
+
+
+async def _main(cls: type[Worker], config: BootConfig) -> None:
+    host = WorkerHost(cls(), config)
+    token = trio.lowlevel.current_trio_token()
+
+    def orphaned() -> None:
+        token.run_sync_soon(host.drain)
+
+    with trio.open_signal_receiver(*_DRAIN_SIGNALS) as arrivals:
+        if not config.lifeline:
+            await _until_drained(host, arrivals)
+            return
+        with lifeline(orphaned, host.timing.orphan_grace):
+            await _until_drained(host, arrivals)
+
+
+async def _until_drained(host: WorkerHost, arrivals: AsyncIterator[int]) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def on_signal() -> None:
+            async for _ in arrivals:
+                host.drain()
+
+        nursery.start_soon(on_signal)
+        await host.serve()
+        nursery.cancel_scope.cancel()

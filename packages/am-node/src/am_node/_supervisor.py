@@ -1,0 +1,292 @@
+"""`Supervisor`: starts worker processes, keeps them healthy, and gives them to clients."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import trio
+
+import am_helpers as amh
+import am_machine as am
+import am_rpc
+
+from ._core import Core
+from ._entry import entry_point_of
+from ._errors import PoolError
+from ._forker import Forker
+from ._health import Health
+from ._lessor import Lessor
+from ._local_launcher import LocalLauncher
+from ._names import host_name, instance_name, supervisor_id
+from ._pool_keeper import PoolKeeper
+from ._runtime_dir import runtime_directory
+from ._settings import Policy, Pool, Rlimits, Timing
+from ._shutdown import Shutdown
+from ._supervisor_states import SupervisorStates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from ._launcher import Launcher
+    from ._slot import WorkerInfo
+    from ._worker import Worker
+
+CLIENT_WRITES = frozenset({"ProvideWorker", "WorkerIssues"})
+PEER_READS = frozenset({"Ready", "WorkersAvailable", "Draining", "Start"})
+_PAYLOADS = frozenset({"ClientSendPayload", "SuperSendPayload", "SendPayload"})
+
+
+class Supervisor:
+    """Supervises the workers of one class.
+
+    Args:
+        worker: the class, or its entry point ``module:Class`` or ``path/to/file.py:Class``.
+        addr: address for clients, ``host:port`` (port 0 picks one, see `addr`) or ``unix:PATH``.
+        pool: how many workers to keep; `set_pool` changes it later.
+        launcher: what starts processes; by default they are children of this one.
+        worker_host: address that workers bind for clients.
+        secret, ssl_context: protect the endpoint for clients, as in am-rpc.
+        insecure: allow an endpoint beyond this host without either.
+        rlimits: limits of the operating system on each worker.
+
+    Use it with ``async with``: inside, the supervisor runs; leaving kills its workers, within six
+    seconds. `drain` ends them gently. A subclass adds states by ``States`` and handlers by methods.
+
+    :raises ValueError: for a class that other processes cannot import, or an unprotected address.
+    """
+
+    States: ClassVar[type[SupervisorStates]] = SupervisorStates
+
+    def __init__(
+        self,
+        worker: type[Worker] | str,
+        *,
+        addr: str = "127.0.0.1:0",
+        pool: Pool = Pool(),  # noqa: B008 - frozen
+        timing: Timing = Timing(),  # noqa: B008 - frozen
+        policy: Policy = Policy(),  # noqa: B008 - frozen
+        launcher: Launcher | None = None,
+        kind: str | None = None,
+        worker_host: str = "127.0.0.1",
+        secret: bytes | None = None,
+        ssl_context: Any = None,
+        insecure: bool = False,
+        rlimits: Rlimits = Rlimits(),  # noqa: B008 - frozen
+        options: Mapping[str, Any] | None = None,
+        parent: am.Machine | None = None,
+    ) -> None:
+        self.launcher = launcher or LocalLauncher()
+        self.entry = worker if isinstance(worker, str) else self._entry_of(worker)
+        own_timeout = None if isinstance(worker, str) else worker.link_timeout
+        self.kind = kind or _kind_of(worker)
+        self._addr = addr
+        self._pool = pool
+        self._timing = timing
+        self._policy = policy
+        self._rlimits = rlimits
+        self._options = dict(options or {})
+        self._worker_host = worker_host
+        self._link_timeout = own_timeout or timing.link_timeout
+        self._secret = secret
+        self._ssl_context = ssl_context
+        _refuse_exposure(addr, secret, ssl_context, insecure)
+        self.mach = am.Machine(
+            self.States,
+            id=supervisor_id(self.kind),
+            parent=parent,
+            tags=(
+                "node-supervisor",
+                f"kind:{self.kind}",
+                f"host:{host_name()}",
+                f"instance:{instance_name()}",
+            ),
+            log_level=_log_level("AM_NODE_LOG_SUPERVISOR"),
+        )
+        self._stack = AsyncExitStack()
+        self._core: Core | None = None
+
+    def _entry_of(self, worker: type[Worker]) -> str:
+        name = getattr(self.launcher, "entry_of", None)
+        return str(name(worker)) if name is not None else entry_point_of(worker)
+
+    # -- life
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.__aexit__(*sys.exc_info())
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._stack.__aexit__(exc_type, exc, traceback)
+
+    async def _open(self) -> None:
+        directory = self._stack.enter_context(runtime_directory())
+        core = self._core = Core(
+            mach=self.mach,
+            kind=self.kind,
+            entry=self.entry,
+            pool=self._pool,
+            timing=self._timing,
+            policy=self._policy,
+            launcher=self.launcher,
+            rlimits=self._rlimits,
+            options=self._options,
+            directory=directory,
+            worker_addr=f"{self._worker_host}:0",
+            link_timeout=self._link_timeout,
+            log_level=_log_level("AM_NODE_LOG_WORKER").value,
+        )
+        self._keeper = PoolKeeper(core)
+        self._shutdown = Shutdown(core)
+        parts = (self._keeper, Forker(core), Lessor(core), Health(core), self._shutdown)
+        for part in (self, *parts, Lists(core)):
+            self.mach.bind(part)
+        await self._stack.enter_async_context(self.mach)
+        core.public = await self._stack.enter_async_context(self._public_mux())
+        private = await self._stack.enter_async_context(self._private_mux(directory))
+        self.addr = core.public.addr
+        self.local_addr = private.addr
+        self.mach.add("Start", public_addr=self.addr, local_addr=self.local_addr)
+        for mux, state in ((core.public, "PublicRpcReady"), (private, "LocalRpcReady")):
+            amh.bind_ready(mux.mach, self.mach, state)
+            amh.sync(mux.mach, self.mach, ["Ready"], [state])
+
+    def _public_mux(self) -> am_rpc.Mux:
+        followed = frozenset(self.States.names()) - _PAYLOADS
+        return am_rpc.Mux(
+            self.mach,
+            self._addr,
+            access=am_rpc.Access(read=followed, write=CLIENT_WRITES),
+            secret=self._secret,
+            ssl_context=self._ssl_context,
+            payload_state="ClientSendPayload",
+            push_interval=0.05,
+        )
+
+    def _private_mux(self, directory: Any) -> am_rpc.Mux:
+        return am_rpc.Mux(
+            self.mach,
+            f"unix:{directory / 's'}",
+            access=am_rpc.Access(read=PEER_READS, write=frozenset()),
+            payload_state="SuperSendPayload",
+        )
+
+    # -- public calls
+
+    @property
+    def pool(self) -> Pool:
+        """The figures in force."""
+        return self._core.pool if self._core is not None else self._pool
+
+    @property
+    def restarts(self) -> int:
+        """How many workers died or were killed for a fault."""
+        return self._opened.restarts
+
+    @property
+    def forks(self) -> int:
+        """How many workers were forked."""
+        return self._opened.forks
+
+    @property
+    def _opened(self) -> Core:
+        if self._core is None:
+            raise am.NotOpenError("the supervisor is not open: use it with `async with`")
+        return self._core
+
+    def set_pool(self, pool: Pool) -> None:
+        """Use other figures at once: missing workers are forked, surplus idle ones end."""
+        self._pool = pool
+        if self._core is not None:
+            self._keeper.resize(pool)
+
+    async def workers(
+        self, filter: Callable[[WorkerInfo], bool] | None = None
+    ) -> tuple[WorkerInfo, ...]:
+        """List the workers, those that `filter` accepts.
+
+        :raises PoolError: if there is no answer within a second.
+        """
+        send, receive = trio.open_memory_channel[tuple["WorkerInfo", ...]](1)
+        if not self.mach.add("ListWorkers", channel=send, filter=filter):
+            raise PoolError("the supervisor is not started")
+        with trio.move_on_after(self._timing.op_timeout):
+            return await receive.receive()
+        raise PoolError("no answer to ListWorkers in time")
+
+    async def drain(self) -> None:
+        """End gently: clients go elsewhere, running work gets its time, then workers end.
+
+        Returns when `Start` has ended. Cancelling stops waiting, not draining.
+        """
+        self.mach.add("Draining")
+        await self.mach.when_not("Start")
+
+    async def restart_workers(self) -> None:
+        """Replace all workers, one at a time and never below the minimum.
+
+        Cancelling leaves those not yet replaced as they are.
+        """
+        await self._shutdown.roll()
+
+
+class Lists:
+    """The handlers of `ListWorkers` and `SetWorker`."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def ListWorkersState(self, e: am.Event) -> None:
+        """Answer into the memory channel given."""
+        self._core.mach.remove("ListWorkers")
+        accept = e.args.get("filter") or (lambda info: True)
+        infos = (slot.info() for slot in self._core)
+        channel: trio.MemorySendChannel[tuple[WorkerInfo, ...]] = e.args["channel"]
+        channel.send_nowait(tuple(info for info in infos if accept(info)))
+
+    def SetWorkerState(self, e: am.Event) -> None:
+        """An event for those who watch; the entries are kept by the tasks of the workers."""
+        self._core.mach.remove("SetWorker")
+
+
+def _kind_of(worker: type[Worker] | str) -> str:
+    return (
+        worker.rpartition(":")[2].rpartition(".")[2]
+        if isinstance(worker, str)
+        else worker.kind_name()
+    )
+
+
+def _refuse_exposure(addr: str, secret: object, ssl_context: object, insecure: bool) -> None:
+    host = addr.rpartition(":")[0].strip("[]")
+    local = addr.startswith("unix:") or host in {"localhost", "::1"} or host.startswith("127.")
+    if not (local or secret or ssl_context or insecure):
+        raise ValueError(
+            f"{addr} is reachable from other hosts: give a secret or a TLS context, "
+            "or say insecure=True"
+        )
+
+
+def _log_level(variable: str) -> am.LogLevel:
+    value = os.environ.get(variable, "")
+    if not value:
+        return am.LogLevel.NOTHING
+    try:
+        return am.LogLevel(int(value))
+    except ValueError:
+        logging.getLogger("am_node").warning("%s=%r is not a log level", variable, value)
+        return am.LogLevel.NOTHING

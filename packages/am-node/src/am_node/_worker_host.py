@@ -1,0 +1,165 @@
+"""The life of one worker: its two servers, its report to the bootstrap, its end.
+
+The host knows processes no better than its caller does, so the same code serves a worker process
+and a worker inside a test.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+import am_helpers as amh
+import am_machine as am
+import am_rpc
+
+from ._errors import BootError
+from ._guest import Guest
+from ._settings import Timing
+from ._work_flow import WorkFlow
+from ._worker_states import BootstrapStates
+
+if TYPE_CHECKING:
+    from ._boot import BootConfig
+    from ._worker import Worker
+
+# What a supervisor may do to a worker over the private link.
+SUPERVISOR_WRITES = frozenset({"ServeClient", "Healthcheck", "Draining", "Start"})
+_UNFOLLOWED = frozenset({"ClientSendPayload", "SuperSendPayload", "SendPayload"})
+
+_log = logging.getLogger("am_node")
+
+
+class WorkerHost:
+    """Runs `worker` as `config` says. `serve` returns when the worker has ended."""
+
+    def __init__(self, worker: Worker, config: BootConfig) -> None:
+        self._worker = worker
+        self._config = config
+        self.timing = Timing(**config.timing)
+        self.mach = worker.mach = am.Machine(
+            worker.States,
+            id=config.worker_id,
+            tags=("node-worker", f"kind:{config.kind}"),
+            log_level=am.LogLevel(min(max(config.log_level, 0), 5)),
+        )
+        self.flow = worker._flow = WorkFlow(worker, self.mach, self.timing, self._deliver)
+        self.mach.bind(worker)
+        self.mach.bind(self.flow)
+        self.mach.bind(self)
+        self._guest: Guest | None = None
+
+    async def serve(self) -> None:
+        """Come up, report, serve until `Start` ends.
+
+        :raises BootError: if the bootstrap cannot be reached or refuses.
+        """
+        async with self.mach:
+            self.mach.add("Start")
+            async with self._private_server() as private, self._public_mux() as public:
+                self._pipe(private, public)
+                self.mach.add("Ready")
+                await self._report(private.addr, public.addr)
+                await self.mach.when_not("Start")
+
+    def _pipe(self, private: am_rpc.Server, public: am_rpc.Mux) -> None:
+        amh.bind(private.mach, self.mach, "RpcReady", "LocalRpcReady")
+        amh.bind(private.mach, self.mach, "HandshakeDone", "SuperConnected")
+        amh.bind_ready(public.mach, self.mach, "PublicRpcReady")
+        self.mach.add("LocalRpcReady", "PublicRpcReady")
+
+    def drain(self) -> None:
+        """Finish the running work, accept nothing new, then end."""
+        self.mach.add("Draining")
+
+    def _private_server(self) -> am_rpc.Server:
+        return am_rpc.Server(
+            self.mach,
+            self._config.local_addr,
+            secret=self._config.link_token,
+            allow_id=self._config.super_id,
+            access=am_rpc.Access(read=self._readable(), write=SUPERVISOR_WRITES),
+            # A supervisor acts on what it sees, so it sees each change at once.
+            push_interval=0,
+            payload_state="SuperSendPayload",
+        )
+
+    def _public_mux(self) -> am_rpc.Mux:
+        return am_rpc.Mux(
+            None, self._config.public_addr, new_server=self._new_client_server, max_clients=16
+        )
+
+    def _readable(self) -> frozenset[str]:
+        return frozenset(self._worker.States.names()) - _UNFOLLOWED
+
+    # -- the bootstrap
+
+    async def _report(self, local: str, public: str) -> None:
+        args = {"id": self.mach.id, "local_addr": local, "public_addr": public}
+        try:
+            async with am_rpc.connect(
+                self._config.bootstrap, BootstrapStates, secret=self._config.token
+            ) as net:
+                outcome = await net.add("WorkerAddr", **args)
+        except am_rpc.RpcError as exc:
+            raise BootError(f"the bootstrap cannot be reached: {exc}") from exc
+        if outcome is not am.EXECUTED:
+            raise BootError("the bootstrap refused the report")
+
+    # -- the client
+
+    def ServeClientEnter(self, e: am.Event) -> bool:
+        """Take only plausible values: an id with a token, or neither."""
+        name, token = e.args.get("id"), e.args.get("token")
+        return isinstance(name, str) and isinstance(token, bytes) and bool(name) == bool(token)
+
+    def ServeClientState(self, e: am.Event) -> None:
+        """From now on accept only this client; what the one before it had asked for is dropped."""
+        self.mach.remove("ServeClient")
+        before, self._guest = self._guest, None
+        if before is not None:
+            before.leave(self.mach)
+            self.flow.drop()
+        self.mach.remove("ClientConnected", "ClientLeft")
+        if e.args["id"]:
+            self._guest = Guest(e.args["id"], e.args["token"])
+        elif before is not None and not self._worker.reuse:
+            self.mach.add("Draining")
+
+    def _new_client_server(
+        self, mux: am_rpc.Mux, conn_id: int, stream: trio.abc.Stream
+    ) -> am_rpc.Server:
+        if self._guest is None:
+            raise PermissionError("no client is expected")
+        access = am_rpc.Access(read=self._readable(), write=self._worker.writable_states())
+        return self._guest.server(self.mach, mux, stream, access)
+
+    async def _deliver(self, name: str, data: Any) -> None:
+        while self._guest is not None:
+            if await self._guest.deliver(name, data):
+                return
+            # The link may come back while the lease lasts.
+            await self.mach.when("ClientConnected")
+        raise ConnectionError("there is no client")
+
+    # -- the end
+
+    async def DrainingState(self, e: am.Event) -> None:
+        """Let the running work end within the time allowed, then stop."""
+        with trio.move_on_after(self.timing.drain_timeout):
+            await self.mach.when("Idle")
+        self.mach.remove("Start")
+
+    def ExceptionState(self, e: am.Event) -> None:
+        """Tell the supervisor of every error that is not the work's own."""
+        own = {"ErrWork", "ErrWorkTimeout", "ErrOnClient", "ErrSendPayload"}
+        if own & set(e.transition.called):
+            self.mach.remove("Exception")
+            return
+        exc = self.mach.err
+        _log.error("error in worker %s", self.mach.id, exc_info=exc)
+        news = {"type": type(exc).__name__, "message": str(exc)[:1000]}
+        self.mach.add("SuperSendPayload", name="WorkerError", data=news)
+        self.mach.remove("Exception")
