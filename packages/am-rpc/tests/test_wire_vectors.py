@@ -12,7 +12,10 @@ from am_rpc import _protocol as p
 from am_rpc import _welcome as w
 from am_rpc._errors import ErrorCode, InvalidParams
 
-HELLO = "94 00 01 a5 68 65 6c 6c 6f 91 83 a1 76 01 a2 69 64 a4 72 63 2d 61 a2 73 65 c4 08 00 01 02 03 04 05 06 07"
+HELLO = (
+    "94 00 01 a5 68 65 6c 6c 6f 91 83 a1 76 01 a2 69 64 a4 72 63 2d 61 "
+    "a2 73 65 c4 08 00 01 02 03 04 05 06 07"
+)
 TWO_RECORDS = "93 02 a2 75 6d 92 93 00 91 01 94 92 01 01 01 00 0a 93 00 91 00 94 92 00 01 01 00 0c"
 BAR_ADDED = m.Update((1, 1), 1, 0, 10)
 
@@ -32,9 +35,7 @@ FROM_SERVER: list[tuple[str, int | None, Any]] = [
     (
         TWO_RECORDS,
         None,
-        m.Records(
-            (m.Record(0, (1,), BAR_ADDED), m.Record(0, (0,), m.Update((0, 1), 1, 0, 12)))
-        ),
+        m.Records((m.Record(0, (1,), BAR_ADDED), m.Record(0, (0,), m.Update((0, 1), 1, 0, 12)))),
     ),
     ("94 00 03 a1 70 93 01 a2 73 71 04", 3, m.Payload(1, "sq", 4)),
     ("93 02 a2 77 61 91 03", None, m.WhenArgs(3)),

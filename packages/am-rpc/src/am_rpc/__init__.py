@@ -12,6 +12,9 @@ plain calls that travel to the source and are executed at most once. Layout of t
 
 from .__about__ import __version__ as __version__
 from ._auth import Secrets as Secrets
+from ._blocking import BlockingMachine as BlockingMachine
+from ._blocking import BlockingWait as BlockingWait
+from ._blocking import blocking as blocking
 from ._client import Client as Client
 from ._client import connect as connect
 from ._driver import SlowPeer as SlowPeer
@@ -37,6 +40,9 @@ from ._options import Access as Access
 from ._options import Limits as Limits
 from ._options import Retry as Retry
 from ._options import Sync as Sync
+from ._pipes import bind_mux as bind_mux
+from ._pipes import bind_server as bind_server
+from ._pipes import bind_server_multi as bind_server_multi
 from ._protocol import Protocol as Protocol
 from ._results import NetResult as NetResult
 from ._server import Server as Server
@@ -48,10 +54,11 @@ from ._states import StateSource as StateSource
 from ._stats import Stats as Stats
 
 __all__ = [
-    "Access", "Client", "ClientStates", "Consumer", "DeliveryError", "EncodeError", "ErrorCode",
-    "InvalidParams", "InvalidResponse", "LimitExceeded", "Limits", "Mux", "MuxStates", "NetResult",
-    "NetworkError", "NetworkMachine", "NetworkTimeout", "NoAccess", "NotConnected",
-    "OutcomeUnknown", "Protocol", "ProtocolError", "RemoteError", "Retry", "RpcError", "Secrets",
-    "Server", "ServerStates", "SlowPeer", "StateSource", "Stats", "Sync", "VersionMismatch",
-    "WrongDestination", "__version__", "connect",
+    "Access", "BlockingMachine", "BlockingWait", "Client", "ClientStates", "Consumer",
+    "DeliveryError", "EncodeError", "ErrorCode", "InvalidParams", "InvalidResponse",
+    "LimitExceeded", "Limits", "Mux", "MuxStates", "NetResult", "NetworkError", "NetworkMachine",
+    "NetworkTimeout", "NoAccess", "NotConnected", "OutcomeUnknown", "Protocol", "ProtocolError",
+    "RemoteError", "Retry", "RpcError", "Secrets", "Server", "ServerStates", "SlowPeer",
+    "StateSource", "Stats", "Sync", "VersionMismatch", "WrongDestination", "__version__",
+    "bind_mux", "bind_server", "bind_server_multi", "blocking", "connect",
 ]  # fmt: skip

@@ -87,12 +87,18 @@ def _host_port(text: str, whole: str, default: int | None) -> tuple[str, int]:
     return host, int(port)
 
 
-async def open_stream(address: Address, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
-    """Connect, with TLS if a context is given. Raises `OSError`; the caller sets the deadline."""
+async def open_stream(
+    address: Address, ssl_context: ssl.SSLContext | None, nursery: trio.Nursery
+) -> trio.abc.Stream:
+    """Connect, with TLS if a context is given. Raises `OSError`; the caller sets the deadline.
+
+    A websocket has a task of its own, which runs in `nursery`.
+    """
     if address.kind in ("ws", "wss"):
+        # Only here, for it needs an extra.
         from ._websocket import open_websocket_stream
 
-        return await open_websocket_stream(address, ssl_context)
+        return await open_websocket_stream(address, ssl_context, nursery)
     stream: trio.abc.Stream
     if address.kind == "unix":
         stream = await trio.open_unix_socket(address.path)

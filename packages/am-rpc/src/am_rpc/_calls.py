@@ -96,6 +96,10 @@ class Calls:
         self.stats.calls += 1
         if len(outbox) == 1:
             self._has_calls.set()
+            if link is not None:
+                # The first of a burst leaves at once, the others together at the next turn.
+                link.connection.write_now()
+                return True
         if link is not None:
             link.connection.wake()
         else:

@@ -105,7 +105,12 @@ class Client(Calls):
         self._own = None if schema is None else am.compile_schema(schema)
         self._consumer = consumer
         self.sync_options = sync
-        self.key_id, self.secret = secret if isinstance(secret, tuple) else (None, secret)
+        self.key_id: str | None = None
+        self.secret: bytes | None = None
+        if isinstance(secret, tuple):
+            self.key_id, self.secret = secret
+        else:
+            self.secret = secret
         self._cancel_offline = on_disconnect == "cancel"
         self._resend_unknown = on_unknown == "resend"
         self.filter_mutations = filter_mutations
@@ -125,11 +130,13 @@ class Client(Calls):
         )
 
     @staticmethod
-    def _dialer(addr: str | Dialer, ssl_context: ssl.SSLContext | None) -> Dialer:
+    def _dialer(
+        addr: str | Dialer, ssl_context: ssl.SSLContext | None
+    ) -> Callable[[trio.Nursery], Awaitable[trio.abc.Stream]]:
         if not isinstance(addr, str):
-            return addr
+            return lambda nursery: addr()
         address = parse_address(addr)
-        return lambda: open_stream(address, ssl_context)
+        return lambda nursery: open_stream(address, ssl_context, nursery)
 
     @property
     def net(self) -> NetworkMachine:
@@ -277,9 +284,15 @@ class Client(Calls):
 
     async def _connect_once(self) -> tuple[bool, RpcError | None]:
         """Connect and serve the connection to its end; tell whether it was usable, and why not."""
+        async with trio.open_nursery() as nursery:
+            ended = await self._connect_in(nursery)
+            nursery.cancel_scope.cancel()
+        return ended
+
+    async def _connect_in(self, nursery: trio.Nursery) -> tuple[bool, RpcError | None]:
         try:
             with trio.fail_after(self.retry.connect_timeout):
-                stream = await self._dial()
+                stream = await self._dial(nursery)
         except trio.TooSlowError:
             return False, NetworkTimeout(f"connecting took over {self.retry.connect_timeout:g} s")
         except Exception as error:

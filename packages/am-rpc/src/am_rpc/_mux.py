@@ -90,6 +90,7 @@ class Mux:
         self._address = None if addr is None else parse_address(addr)
         if self._address is not None:
             check_exposure(self._address, self.serving)
+            self.serving.websocket = self._address.kind == "ws"
         self._listener = listener
         self._new_server = new_server or _serve_same
         self._max_clients = max_clients

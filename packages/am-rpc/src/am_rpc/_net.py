@@ -456,9 +456,7 @@ class NetworkMachine(am.BaseMachine):
             ticks = self._shallow_ticks(ticks)
         if self._untracked:
             ticks = self._infer(ticks)
-        self.reset_clock(
-            ticks, queue_tick=vector.queue_tick, machine_tick=vector.machine_tick
-        )
+        self.reset_clock(ticks, queue_tick=vector.queue_tick, machine_tick=vector.machine_tick)
 
     def _shallow_ticks(self, flags: list[int]) -> list[int]:
         # Local ticks count flips; they never go back.

@@ -326,7 +326,9 @@ class ServedClient:
             reported = source.add_err("ErrOnClient", error, **args)
             if not wanted:
                 return reported
-        return source.add_err(*wanted[:1], error, **args)
+        if wanted:
+            return source.add_err(wanted[0], error, **args)
+        return source.add_err(error, **args)
 
     def _states(
         self, wire: tuple[int, ...], allowed: frozenset[str] | None

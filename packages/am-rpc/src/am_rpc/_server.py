@@ -117,7 +117,7 @@ class Server:
         self._stream = stream
         self._greeting = 0
         self._opened = trio.Event()
-        self._open_error: BaseException | None = None
+        self._open_error: Exception | None = None
         self._payload_binding: Any = None
         self.mach = am.Machine(
             ServerStates,
@@ -227,6 +227,14 @@ class Server:
     # A connection, from accept to close.
 
     async def _serve(self, stream: trio.abc.Stream) -> None:
+        if not self.serving.websocket and (self._address is None or self._address.kind != "ws"):
+            await self._serve_in(stream, None)
+            return
+        async with trio.open_nursery() as nursery:
+            await self._serve_in(stream, nursery)
+            nursery.cancel_scope.cancel()
+
+    async def _serve_in(self, stream: trio.abc.Stream, nursery: trio.Nursery | None) -> None:
         serving = self.serving
         limits = serving.limits
         error: RpcError | None = None
@@ -238,6 +246,11 @@ class Server:
                 with trio.fail_after(limits.handshake):
                     if serving.ssl_context is not None:
                         stream = await start_tls(stream, serving.ssl_context, server_side=True)
+                    if nursery is not None:
+                        # Only here, for it needs an extra.
+                        from ._websocket import accept_websocket_stream
+
+                        stream = await accept_websocket_stream(stream, nursery)
                     connection = Connection(stream, protocol, limits, self.stats)
                     client = await self._welcome(connection)
             finally:

@@ -44,6 +44,8 @@ class Serving:
     secret: Secrets | None = None
     allow_id: str | None = None
     payload_state: str = "SendPayload"
+    # Whether the mux listens for websockets; its servers get plain streams.
+    websocket: bool = False
     boot: bytes = field(default_factory=lambda: secrets.token_bytes(8))
     stats: Stats = field(default_factory=Stats)
     sessions: SessionStore = field(init=False)

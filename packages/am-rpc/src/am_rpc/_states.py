@@ -69,7 +69,7 @@ class ServerStates(SharedStates):
         Rpc = RPC
 
 
-class ClientStates(SharedStates, ah.Connected):
+class ClientStates(SharedStates, ah.Connected):  # type: ignore[misc] # groups are merged
     """A connection to a server, kept alive."""
 
     ErrNetwork = SharedStates.ErrNetwork.extend(remove=["Connecting"])
