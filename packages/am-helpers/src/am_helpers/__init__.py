@@ -81,6 +81,7 @@ from ._watchdog import Watchdog as Watchdog
 
 __all__ = [
     "Basic",
+    "Bound",
     "CanceledError",
     "Cond",
     "ConnPool",
@@ -91,19 +92,27 @@ __all__ = [
     "DisposedHandlers",
     "FnWait",
     "HelpersError",
+    "HistoryApi",
+    "HistoryConfig",
     "HistoryError",
     "LoopError",
     "MachineError",
+    "MachineRecord",
+    "MemoryHistory",
     "Pipe",
     "PipeError",
     "PipeLoopError",
     "PipeRefusedError",
+    "Query",
     "QueryError",
     "RendererMissingError",
     "Request",
     "Route",
+    "SqliteHistory",
     "StateLoop",
     "TaskPool",
+    "TimeRecord",
+    "TransitionRecord",
     "WaitTimeoutError",
     "Watchdog",
     "activations",
@@ -136,6 +145,7 @@ __all__ = [
     "healthcheck",
     "implements",
     "interval",
+    "load_machine",
     "mirror",
     "on_dispose",
     "pipes_of",
@@ -155,9 +165,29 @@ __all__ = [
 # Parts that need an extra, or load heavy modules, are imported when they are first asked for.
 _LAZY = {
     "Request": "_request",
+    "HistoryApi": "_history._api",
+    "Bound": "_history._model",
+    "HistoryConfig": "_history._model",
+    "MachineRecord": "_history._model",
+    "Query": "_history._model",
+    "TimeRecord": "_history._model",
+    "TransitionRecord": "_history._model",
+    "MemoryHistory": "_history._memory",
+    "SqliteHistory": "_history._sqlite",
+    "load_machine": "_history._restore",
 }
 
 if TYPE_CHECKING:
+    from ._history._api import HistoryApi as HistoryApi
+    from ._history._memory import MemoryHistory as MemoryHistory
+    from ._history._model import Bound as Bound
+    from ._history._model import HistoryConfig as HistoryConfig
+    from ._history._model import MachineRecord as MachineRecord
+    from ._history._model import Query as Query
+    from ._history._model import TimeRecord as TimeRecord
+    from ._history._model import TransitionRecord as TransitionRecord
+    from ._history._restore import load_machine as load_machine
+    from ._history._sqlite import SqliteHistory as SqliteHistory
     from ._request import Request as Request
 
 

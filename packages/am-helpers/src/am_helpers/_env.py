@@ -78,7 +78,7 @@ def common(
     *,
     id: str | None = None,
     handlers: object | None = None,
-    parent: am.BaseMachine | None = None,
+    parent: am.MachineApi | None = None,
     **options: Any,
 ) -> am.Machine:
     """Make a machine with what most machines want: the environment applied, then handlers bound.

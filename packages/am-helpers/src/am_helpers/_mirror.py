@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import am_machine as am
 
@@ -31,8 +31,7 @@ def mirror(
     names = tuple(dict.fromkeys(states))
     check_states(source, names)
     schema = {name: {"multi": source.schema[name].multi} for name in names}
-    parent: Any = source  # a replica is a parent like any other
-    copy = am.Machine(schema, id=f"mirror-{id or source.id}", parent=parent, handlers=handlers)
+    copy = am.Machine(schema, id=f"mirror-{id or source.id}", parent=source, handlers=handlers)
     bind_many(source, copy, names, flat=flat)
     sync(source, copy, names)
     return copy
