@@ -27,6 +27,12 @@ def test_after_dispose_mutations_are_canceled_and_reads_go_on(flat: Flat) -> Non
     assert m.err is None
 
 
+def test_a_context_of_a_disposed_machine_has_expired(flat: Flat) -> None:
+    m = flat()
+    m.dispose()
+    assert m.state_ctx("A").expired
+
+
 def test_dispose_twice_is_dispose_once(flat: Flat, recorder: Any) -> None:
     m = flat(tracers=[recorder])
     calls: list[am.Machine] = []

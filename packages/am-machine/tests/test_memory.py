@@ -208,6 +208,21 @@ def test_machines_share_one_compiled_schema() -> None:
     assert am.Machine(schema).schema is am.Machine(schema).schema
 
 
+def test_many_sets_of_handlers_on_one_schema_work_side_by_side(ten_states: am.Schema) -> None:
+    calls: list[str] = []
+    names = list(STATES)
+    machines = []
+    for size in range(1, len(names) + 1):
+        for name in names:
+            chosen = [f"{one}State" for one in names[:size]] + [f"{name}End"]
+            machines.append(am.Machine(ten_states))
+            machines[-1].bind({one: lambda e: calls.append(e.name) for one in chosen})
+    for m in machines:
+        calls.clear()
+        m.add("State0")
+        assert calls == ["State0State"]
+
+
 def test_the_objects_of_the_hot_path_have_no_dict(flat: Flat) -> None:
     m = flat()
     seen: list[Any] = []

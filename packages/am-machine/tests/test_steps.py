@@ -353,3 +353,33 @@ def test_the_switches_are_off_at_first(flat: Flat) -> None:
     switches = flat().sem_log
     names = ["steps", "graph", "checks", "queued", "args", "when", "state_ctx"]
     assert [getattr(switches, name) for name in names] == [False] * len(names)
+
+
+@pytest.mark.parametrize(
+    "name", ["steps", "graph", "checks", "queued", "args", "when", "state_ctx"]
+)
+def test_each_switch_switches_itself_alone(flat: Flat, name: str) -> None:
+    switches = flat().sem_log
+    setattr(switches, name, True)
+    on = [one for one in type(switches).SWITCHES if getattr(switches, one)]
+    assert on == [name]
+    setattr(switches, name, False)
+    assert not getattr(switches, name)
+
+
+def test_the_semantic_log_lists_pipes_until_they_are_gone(flat: Flat, log: Any) -> None:
+    m = flat("Foo", log_level=am.LogLevel.OPS)
+    m.sem_log.pipe_out("add", "Foo", "m2")
+    m.sem_log.pipe_in("remove", "Foo", "m1")
+    assert [tuple(pipe) for pipe in m.sem_log.pipes] == [
+        ("out", "add", "Foo", "m2"),
+        ("in", "remove", "Foo", "m1"),
+    ]
+    m.sem_log.pipe_gc("m1")
+    m.sem_log.pipe_gc("m1")
+    assert [pipe.machine_id for pipe in m.sem_log.pipes] == ["m2"]
+    assert log.starting("[pipe") == [
+        "[pipe-out:add] Foo to m2",
+        "[pipe-in:remove] Foo from m1",
+        "[pipe:gc] m1",
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import trio
 
 import am_machine as am
 
@@ -107,3 +108,31 @@ def test_a_transition_id_is_sixteen_hex_digits(flat: Flat) -> None:
         m.add("A")
     assert len(set(ids)) == 20
     assert all(len(one) == 16 and set(one) <= set("0123456789abcdef") for one in ids)
+
+
+@pytest.mark.trio
+async def test_each_object_says_what_it_is(flat: Flat) -> None:
+    told: dict[str, str] = {}
+
+    async def sleep() -> None:
+        await trio.sleep_forever()
+
+    def a_state(event: am.Event) -> None:
+        told.update(event=repr(event), transition=repr(event.transition), id=event.transition.id)
+        told.update(mutation=repr(event.mutation))
+
+    m = flat(id="m")
+    binding = m.bind({"AState": a_state}, name="mine")
+    async with m:
+        m.add("A")
+        fork = m.fork(sleep)
+        ctx = m.state_ctx("A")
+        assert (repr(ctx), repr(binding)) == ("<StateContext A:1 current>", "<Binding 0:mine>")
+        assert repr(fork) == f"<Fork {sleep.__qualname__} running>"
+    assert repr(ctx) == "<StateContext A:1 expired>"
+    assert repr(fork).endswith(" done>")
+    assert told["event"] == "<Event AState of <Machine m (A:1)>>"
+    assert told["transition"] == f"<Transition {told['id']} [add] A>"
+    assert "A" in told["mutation"]
+    assert repr(m.schema) == "<Schema of 5 states>"
+    assert repr(m.when("A")).startswith("<Wait A")
