@@ -81,6 +81,19 @@ def test_handlers_of_a_called_state_get_an_instance_of_its_class() -> None:
     assert seen.args["WorkState"].notes == []
 
 
+@pytest.mark.parametrize("traced", [False, True])
+def test_without_keywords_the_instance_holds_the_defaults(recorder: Any, traced: bool) -> None:
+    seen = Seen()
+    machine = am.Machine(
+        {"Count": {"args": Defaults.Args, "multi": True}}, tracers=[recorder] * traced
+    )
+    machine.bind(seen.bound("CountEnter", "CountCount", "CountState"))
+    machine.add("Count")
+    machine.add("Count")
+    names = ("CountEnter", "CountCount", "CountState")
+    assert seen.args == dict.fromkeys(names, Defaults.Args(3))
+
+
 def test_other_handlers_get_the_mapping() -> None:
     seen = Seen()
     machine = am.Machine(Jobs)

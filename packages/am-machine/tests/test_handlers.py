@@ -293,6 +293,23 @@ def test_an_event_tells_machine_mutation_name_args_and_tick(flat: Flat) -> None:
     assert (event.mutation.kind, event.mutation.called) == ("add", ("M",))
 
 
+def test_an_event_that_is_kept_tells_what_it_told_then(flat: Flat) -> None:
+    machine, events = flat("A B M", multi="M"), list[am.Event]()
+    machine.bind(dict.fromkeys(["MEnter", "MState", "BEnd", "AnyState"], events.append))
+    machine.add("M", "B")
+    machine.set("M")
+    machine.set()
+    assert [(e.name, e.tick, e.transition.before, e.transition.target) for e in events] == [
+        ("MEnter", 0, (), ("M", "B")), ("MState", 1, (), ("M", "B")), ("AnyState", 2, (), ("M", "B")),
+        ("MEnter", 1, ("B", "M"), ("M",)), ("BEnd", 2, ("B", "M"), ("M",)),
+        ("MState", 3, ("B", "M"), ("M",)), ("AnyState", 5, ("B", "M"), ("M",)),
+        ("AnyState", 6, ("M",), ()),
+    ]  # fmt: skip
+    assert [e.mutation.kind for e in events][-1] == "set"
+    assert all(dict(e.args) == {} and not e.is_check and e.source is None for e in events)
+    assert len({e.transition.id for e in events}) == 3
+
+
 def test_the_transition_of_a_machine_is_the_running_one_and_none_outside(flat: Flat) -> None:
     machine, seen = flat(), list[bool]()
     machine.bind({"AEnter": lambda e: seen.append(machine.transition is e.transition)})
