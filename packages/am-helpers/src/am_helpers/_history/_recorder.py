@@ -59,6 +59,8 @@ class Recorder(am.Tracer):
         self._sink = sink
         self._on_err = on_err
         self._on_dispose = on_dispose
+        self._rejected = config.track_rejected
+        self._detailed = config.store_transitions
         self._queued_at: dict[int, int] = {}
         self._last_queue_tick = mach.queue_tick
         check_states(mach, (*config.listed, *config.called, *config.changed))
@@ -100,13 +102,13 @@ class Recorder(am.Tracer):
 
     def transition_end(self, transition: am.Transition) -> None:
         """Note the transition, if it is to be recorded."""
-        mach = self._mach
-        if transition.machine is not self._watched:  # tracers are inherited by submachines
+        if transition.machine is not self._watched:  # submachines inherit tracers
             return
-        queue_tick = mach.queue_tick
+        mutation = transition.mutation
+        queue_tick = self._mach.queue_tick
         if (
-            transition.is_check
-            or not (transition.accepted or transition.is_broken or self._config.track_rejected)
+            mutation.is_check
+            or not (transition.accepted or self._rejected or transition.is_broken)
             or (self._picky and not self._matches(transition))
         ):
             self._last_queue_tick = queue_tick
@@ -117,25 +119,17 @@ class Recorder(am.Tracer):
         self.last_at = at
         note_id = self.next_id
         self.next_id = note_id + 1
-        detail = None
-        if self._config.store_transitions:
-            detail = self._detail(transition, note_id, queue_tick)
+        detail = self._detail(transition, note_id, queue_tick) if self._detailed else None
         self._last_queue_tick = queue_tick
+        before, after = transition.time_before, transition.time_after
+        # As NamedTuple._make does it; calling the class takes three times as long.
         self._sink(
-            Note(
-                note_id,
-                at,
-                transition.kind,
-                transition.time_before,
-                transition.time_after,
-                queue_tick,
-                detail,
-            )
+            tuple.__new__(Note, (note_id, at, mutation.kind, before, after, queue_tick, detail))
         )
 
     def mutation_queued(self, machine: am.BaseMachine, mutation: am.Mutation) -> None:
         """Remember when a mutation was queued, if transitions are stored."""
-        if self._config.store_transitions and machine is self._watched and mutation.queue_tick:
+        if self._detailed and machine is self._watched and mutation.queue_tick:
             self._queued_at[id(mutation)] = machine.queue_tick
 
     def queue_end(self, machine: am.BaseMachine) -> None:
@@ -205,7 +199,7 @@ def to_record(
     note: Note, indexes: Sequence[int], last_sum: int | None, machine_tick: int
 ) -> TimeRecord:
     """Make the record of a note; ``last_sum`` is the time sum of the record before, if any."""
-    before, after = note.before, note.after
+    before, after = tuple(note.before), tuple(note.after)
     tracked_time = tuple(after[i] for i in indexes)
     tracked_diff = tuple(after[i] - (before[i] if i < len(before) else 0) for i in indexes)
     time_sum = sum(after)

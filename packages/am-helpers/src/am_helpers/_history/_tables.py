@@ -100,10 +100,11 @@ def open_writer(path: Path, *, durable: bool) -> sqlite3.Connection:
         raise HistoryError(f"cannot open {path}: {exc}") from exc
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS:d}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
         _migrate(connection, path)
+        # Only now: this writes to the file, which might have been somebody else's.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     except sqlite3.Error as exc:
         connection.close()
         raise HistoryError(f"cannot open {path}: {exc}") from exc

@@ -1,0 +1,444 @@
+"""Acceptance 14 and 15: what only the history in a file does; killing it is an integration test."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trio.lowlevel
+
+import am_helpers as amh
+import am_machine as am
+from am_helpers._history import _reader, _tables, _writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.trio
+
+STATES: dict[str, Any] = {"Foo": {}, "Many": {"multi": True}, "Bar": {"require": ["Foo"]}}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "h.sqlite"
+    assert [t.name for t in threading.enumerate() if t.name.startswith("history ")] == []
+
+
+def rows(path: Path, sql: str, *values: Any) -> list[Any]:
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(sql, values).fetchall()
+
+
+def toggles(mach: am.Machine, count: int) -> float:
+    """Make transitions; return the seconds of processor time this thread spent on them."""
+    start = time.thread_time()
+    for _ in range(count // 2):
+        mach.add("Foo")
+        mach.remove("Foo")
+    return time.thread_time() - start
+
+
+class Watching(am.Tracer):
+    """The cheapest tracer that sees every transition."""
+
+    def transition_end(self, transition: am.Transition) -> None:
+        pass
+
+
+async def test_acceptance_14_fifty_thousand_transitions(path: Path) -> None:
+    bare, watched, mach = (am.Machine(STATES) for _ in range(3))
+    watched.bind_tracer(Watching())
+    config = amh.HistoryConfig(tracked=("Foo", "Many"), max_records=100_000)
+    async with amh.SqliteHistory(mach, path, config) as history:
+        bursts = []
+        start = time.perf_counter()
+        for _ in range(10):
+            bursts.append(toggles(mach, 5_000))
+            await history.sync()
+        total = time.perf_counter() - start
+        assert rows(path, "SELECT count(*), max(id) FROM times") == [(50_000, 50_000)]
+        assert rows(path, "SELECT count(*) FROM ticks") == [(100_000,)]
+        assert history.dropped == 0
+    idle = min(toggles(watched, 5_000) for _ in range(5))
+    none = min(toggles(bare, 5_000) for _ in range(5))
+    cost = min(bursts)
+    print(
+        f"50,000 transitions: {total:.2f} s to disk; {cost / 5e-3:.1f} us each, "
+        f"{cost / idle:.2f}x a no-op tracer, {cost / none:.1f}x no tracer"
+    )
+    assert total <= 5
+    # Seeing transitions at all has its price, which is the engine's; the history may double it.
+    assert cost / idle <= 2
+
+
+async def test_acceptance_14_a_million_rows_are_asked_quickly(path: Path) -> None:
+    mach = am.Machine(STATES, id="big")
+    config = amh.HistoryConfig(tracked=("Foo", "Many"), max_records=2_000_000)
+    async with amh.SqliteHistory(mach, path, config) as history:
+        await history.sync()
+        count, epoch = 1_000_000, 1_600_000_000_000_000
+        with closing(sqlite3.connect(path)) as db:
+            numbers = (
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+            )
+            db.execute(
+                f"INSERT INTO times {numbers} "
+                "SELECT 1, i, ? + i * 1000, 'add', i, i, 1, 1, 1, 0 FROM n",
+                (count, epoch),
+            )
+            # Foo is active, and was entered only once, in the last record.
+            db.execute(
+                f"INSERT INTO ticks (machine, time_id, state, tick, diff) {numbers} "
+                "SELECT 1, i, 0, i = ?, i = ? FROM n",
+                (count, count, count),
+            )
+            db.commit()
+        start = datetime(2020, 1, 1, tzinfo=UTC)
+        end = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=epoch + (count - 1) * 1000)
+        await history.activated_between("Foo", start, end)
+        spent = []
+        for _ in range(5):
+            began = time.perf_counter()
+            assert not await history.activated_between("Foo", start, end)
+            assert await history.activated_between("Foo", start, end + timedelta(seconds=1))
+            assert await history.inactive_between("Foo", start, end)
+            spent.append((time.perf_counter() - began) / 3)
+        print(f"activated_between over 10^6 rows: {min(spent) * 1e3:.2f} ms")
+        assert min(spent) <= 0.020
+        await history.aclose()
+
+
+async def test_acceptance_14_waiting_records_are_bounded_and_losses_counted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = []
+    mach = am.Machine(STATES)
+    gate = threading.Event()
+    original = _writer.write
+
+    def slow(*args: Any) -> None:
+        gate.wait(30)
+        original(*args)
+
+    monkeypatch.setattr(_writer, "write", slow)
+    config = amh.HistoryConfig(max_records=50_000)
+    async with amh.SqliteHistory(mach, path, config, on_err=errors.append) as history:
+        toggles(mach, 100)
+        while history._writer._waiting:  # noqa: ASYNC110 - until the thread took the first batch
+            await trio.sleep(0.01)
+        toggles(mach, 10_500)
+        gate.set()
+        await history.sync()
+        await trio.lowlevel.checkpoint()
+        assert history.dropped == 500
+        assert rows(path, "SELECT count(*), max(id) FROM times") == [(10_100, 10_600)]
+        await trio.lowlevel.checkpoint()
+        assert len(errors) == 1
+        assert "too slow" in str(errors[0])
+        toggles(mach, 10)
+        await history.sync()
+        assert len(errors) == 1
+
+
+async def test_acceptance_14_a_failing_disk_is_told_once_and_records_wait_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = []
+    mach = am.Machine(STATES)
+    original = _writer.write
+    broken = True
+
+    def fails(*args: Any) -> None:
+        if broken:
+            raise sqlite3.OperationalError("disk is full")
+        original(*args)
+
+    monkeypatch.setattr(_writer, "write", fails)
+    async with amh.SqliteHistory(mach, path, on_err=errors.append) as history:
+        toggles(mach, 10)
+        for _ in range(3):
+            with pytest.raises(amh.HistoryError, match="disk is full"):
+                await history.sync()
+        await trio.lowlevel.checkpoint()
+        assert len(errors) == 1
+        assert mach.not_("Foo")
+        broken = False
+        await history.sync()
+        assert rows(path, "SELECT count(*) FROM times") == [(10,)]
+        assert history.dropped == 0
+
+
+async def test_acceptance_14_what_cannot_be_written_at_the_end_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = []
+
+    def fails(*args: Any) -> None:
+        raise sqlite3.OperationalError("disk is full")
+
+    monkeypatch.setattr(_writer, "write", fails)
+    mach = am.Machine(STATES)
+    async with amh.SqliteHistory(mach, path, on_err=errors.append) as history:
+        toggles(mach, 10)
+    assert history.dropped == 10
+    assert "disk is full" in str(errors[-1])
+
+
+async def test_acceptance_14_batches_are_written_by_count_and_by_time(path: Path) -> None:
+    mach = am.Machine(STATES)
+    async with amh.SqliteHistory(mach, path) as history:
+        mach.add("Foo")
+        with trio.fail_after(10):
+            while not rows(path, "SELECT 1 FROM times"):  # noqa: ASYNC110 - another thread writes
+                await trio.sleep(0.02)
+        start = time.monotonic()
+        toggles(mach, 200)
+        with trio.fail_after(10):
+            while rows(path, "SELECT count(*) FROM times") != [(201,)]:  # noqa: ASYNC110
+                await trio.sleep(0.005)
+        assert time.monotonic() - start < 10
+        assert history.dropped == 0
+
+
+async def test_acceptance_14_rotation_keeps_the_youngest(path: Path) -> None:
+    mach = am.Machine(STATES)
+    config = amh.HistoryConfig(max_records=1_500, store_transitions=True)
+    async with amh.SqliteHistory(mach, path, config) as history:
+        toggles(mach, 6_000)
+        await history.sync()
+    ((count, first, last),) = rows(path, "SELECT count(*), min(id), max(id) FROM times")
+    assert last == 6_000
+    assert 1_500 <= count <= 1_650
+    assert first == last - count + 1
+    assert rows(path, "SELECT min(time_id) FROM ticks") == [(first,)]
+    assert rows(path, "SELECT min(record_id), count(*) FROM transitions") == [(first, count)]
+    assert rows(path, "PRAGMA foreign_key_check") == []
+
+
+async def test_many_machines_share_a_file(path: Path) -> None:
+    one, two = am.Machine(STATES, id="one"), am.Machine({"Other": {}}, id="two")
+    async with amh.SqliteHistory(one, path) as first, amh.SqliteHistory(two, path) as second:
+        one.add("Foo")
+        two.add("Other")
+        await first.sync()
+        await second.sync()
+        now, hour = datetime.now(UTC), timedelta(hours=1)
+        assert await first.active_between("Foo", now - hour, now + hour)
+        assert await second.active_between("Other", now - hour, now + hour)
+    assert rows(path, "SELECT machine_id, next_id FROM machines ORDER BY id") == [
+        ("one", 2),
+        ("two", 2),
+    ]
+
+
+async def test_ids_and_first_tracking_go_on_in_a_later_session(path: Path) -> None:
+    for _ in range(2):
+        mach = am.Machine(STATES, id="m1")
+        async with amh.SqliteHistory(mach, path, amh.HistoryConfig(store_schema=True)) as history:
+            mach.add("Foo")
+            await history.sync()
+            record = history.machine_record
+    assert record.next_id == 3
+    assert record.first_tracking < record.last_tracking
+    assert record.schema is not None
+    async with amh.SqliteHistory(am.Machine(STATES, id="m1"), path) as history:
+        assert history.machine_record.schema == record.schema
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"this is no database, whatever its name says" * 100, "cannot open"),
+        ("CREATE TABLE notes (x)", "no history"),
+        ("PRAGMA user_version = 99", "format 99"),
+    ],
+)
+async def test_other_files_are_refused_and_left_alone(path: Path, content: Any, fault: str) -> None:
+    file = trio.Path(path)
+    if isinstance(content, bytes):
+        await file.write_bytes(content)
+    else:
+        rows(path, content)
+    before = await file.read_bytes()
+    with pytest.raises(amh.HistoryError, match=fault):
+        async with amh.SqliteHistory(am.Machine(STATES), path):
+            pytest.fail("opened")
+    assert await file.read_bytes() == before
+    with pytest.raises(amh.HistoryError):
+        await amh.load_machine(path, "m1")
+
+
+async def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(amh.HistoryError, match="cannot open"):
+        async with amh.SqliteHistory(am.Machine(STATES), tmp_path / "no" / "h.sqlite"):
+            pytest.fail("opened")
+
+
+async def test_an_older_format_is_migrated_all_or_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mach = am.Machine(STATES, id="m1")
+    async with amh.SqliteHistory(mach, path):
+        mach.add("Foo")
+    broken = (*_tables.MIGRATIONS, "CREATE TABLE extra (x); CREATE TABLE times (x)")
+    monkeypatch.setattr(_tables, "MIGRATIONS", broken)
+    monkeypatch.setattr(_tables, "FORMAT", 2)
+    with pytest.raises(amh.HistoryError):
+        async with amh.SqliteHistory(am.Machine(STATES, id="m1"), path):
+            pytest.fail("opened")
+    assert rows(path, "PRAGMA user_version") == [(1,)]
+    assert rows(path, "SELECT 1 FROM sqlite_master WHERE name = 'extra'") == []
+    monkeypatch.setattr(_tables, "MIGRATIONS", (*_tables.MIGRATIONS[:1], "CREATE TABLE extra (x)"))
+    async with amh.SqliteHistory(am.Machine(STATES, id="m1"), path) as history:
+        assert history.machine_record.next_id == 2
+    assert rows(path, "PRAGMA user_version") == [(2,)]
+
+
+async def test_pragmas_are_the_promised_ones(path: Path) -> None:
+    for durable, synchronous in ((False, 1), (True, 2)):
+        with closing(_tables.open_writer(path, durable=durable)) as db:
+            found = {
+                name: db.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            }
+        assert found == {
+            "journal_mode": "wal",
+            "synchronous": synchronous,
+            "foreign_keys": 1,
+            "busy_timeout": 5000,
+        }
+    with closing(_tables.open_reader(path)) as db, pytest.raises(sqlite3.OperationalError):
+        db.execute("DELETE FROM times")
+
+
+async def test_the_between_questions_use_the_partial_indexes_and_never_join(path: Path) -> None:
+    with closing(_tables.open_writer(path, durable=False)) as db:
+        for condition, sql in _reader.INSIDE.items():
+            explained = db.execute(f"EXPLAIN QUERY PLAN {sql}", (1, 1, 1, 9))
+            plan = [row[3] for row in explained.fetchall()]
+            assert len(plan) == 1
+            assert f"ticks_{condition}" in plan[0]
+
+
+async def test_a_history_is_opened_once_and_closed_as_often_as_wanted(path: Path) -> None:
+    history = amh.SqliteHistory(am.Machine(STATES), path)
+    await history.aclose()
+    async with history:
+        with pytest.raises(RuntimeError, match="once"):
+            await history.__aenter__()
+    await history.aclose()
+    await history.sync()
+    with pytest.raises(amh.HistoryError, match="not open"):
+        await history.find_latest(amh.Query())
+
+
+async def test_cancelled_questions_and_syncs_lose_nothing(path: Path) -> None:
+    mach = am.Machine(STATES)
+    async with amh.SqliteHistory(mach, path) as history:
+        mach.add("Foo")
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await history.sync()
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await history.find_latest(amh.Query())
+        await history.sync()
+        assert len(await history.find_latest(amh.Query())) == 1
+    assert rows(path, "SELECT count(*) FROM times") == [(1,)]
+
+
+class TestAcceptance15Restore:
+    class Restorable(am.States):
+        Foo = am.State(multi=True)
+        Bar = am.State(require=[Foo])
+        MachineRestored = am.State()
+
+    async def _first(self, path: Path, config: amh.HistoryConfig) -> am.Machine:
+        mach = am.Machine(self.Restorable, id="m1")
+        async with amh.SqliteHistory(mach, path, config) as history:
+            mach.add("Foo")
+            mach.add("Foo")
+            mach.add("Bar")
+            await history.sync()
+        return mach
+
+    async def test_ticks_are_equal_and_ids_go_on(self, path: Path) -> None:
+        config = amh.HistoryConfig(tracked=("Bar",), store_schema=True)
+        old = await self._first(path, config)
+        seen: list[dict[str, int]] = []
+        snapshot, schema = await amh.load_machine(path, "m1")
+        assert snapshot.time == tuple(old.time())
+        mach = am.Machine.restore(
+            snapshot,
+            schema,
+            handlers={"MachineRestoredState": lambda e: seen.append(e.machine.clock())},
+        )
+        assert mach.id == "m1"
+        assert mach.machine_tick == 1
+        assert mach.is_("Foo", "Bar", "MachineRestored")
+        assert [mach.tick(s) for s in ("Foo", "Bar")] == [3, 1]
+        assert seen == [{"Foo": 3, "Bar": 1, "MachineRestored": 1, "Exception": 0}]
+        async with amh.SqliteHistory(mach, path, config) as history:
+            mach.remove("Bar")
+            await history.sync()
+            latest = (await history.find_latest(amh.Query(), limit=1))[0]
+        assert (latest.id, latest.machine_tick, latest.record_diff_sum) == (4, 1, 2)
+
+    async def test_a_schema_given_goes_first_and_one_is_needed(self, path: Path) -> None:
+        await self._first(path, amh.HistoryConfig())
+        with pytest.raises(amh.HistoryError, match="no schema"):
+            await amh.load_machine(path, "m1")
+        snapshot, schema = await amh.load_machine(path, "m1", self.Restorable)
+        assert am.Machine.restore(snapshot, schema).is_("Foo", "Bar")
+        with pytest.raises(amh.HistoryError, match="no machine"):
+            await amh.load_machine(path, "other")
+
+    async def test_from_histories_too(self, path: Path) -> None:
+        mach = am.Machine(self.Restorable, id="m1")
+        config = amh.HistoryConfig(store_schema=True)
+        async with amh.SqliteHistory(mach, path, config) as file:
+            mach.add("Foo")
+            await file.sync()
+            assert (await amh.load_machine(file, "m1"))[0].time == tuple(mach.time())
+        memory = amh.MemoryHistory(mach, config)
+        mach.add("Bar")
+        snapshot, schema = await amh.load_machine(memory, "m1")
+        assert am.Machine.restore(snapshot, schema).is_("Foo", "Bar", "MachineRestored")
+        assert schema["Foo"].multi
+        with pytest.raises(amh.HistoryError, match="no machine"):
+            await amh.load_machine(memory, "m2")
+        await memory.aclose()
+
+    @pytest.mark.parametrize(
+        ("column", "value"),
+        [
+            ("schema", "[1, 2]"),
+            ("schema", "{"),
+            ("schema", '{"Foo": {"__class__": "x"}}'),
+            ("schema", '{"Foo": {"require": ["Nope"]}}'),
+            ("schema", "[" * 100_000),
+            ("time", "{}"),
+            ("time", "[1]"),
+            ("time", '["a", "b", "c", "d"]'),
+            ("time", "nonsense"),
+            ("state_names", "[[1], 2, 3, 4]"),
+            ("first_tracking", 10**18),
+        ],
+    )
+    async def test_a_damaged_row_is_an_error_and_nothing_else(
+        self, path: Path, column: str, value: Any
+    ) -> None:
+        await self._first(path, amh.HistoryConfig(store_schema=True))
+        with closing(sqlite3.connect(path)) as db:
+            db.execute(f"UPDATE machines SET {column} = ?", (value,))
+            db.commit()
+        with pytest.raises(amh.HistoryError):
+            await amh.load_machine(path, "m1")
