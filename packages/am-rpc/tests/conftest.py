@@ -26,18 +26,50 @@ class DemoStates(am_rpc.StateSource):
     E = am.State(require=["D"])
 
 
+class FaultyStream(trio.abc.Stream):
+    """A stream whose directions can be made to lose everything."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.loses_out = False
+        self.loses_in = False
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self.loses_out:
+            await trio.lowlevel.checkpoint()
+            return
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self._stream.receive_some(max_bytes)
+        while data and self.loses_in:
+            data = await self._stream.receive_some(max_bytes)
+        return data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 class MemoryNetwork:
     """Hands out in-memory streams; what a server has not accepted yet waits."""
 
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[trio.abc.Stream](1000)
-        self.client_ends: list[trio.StapledStream[Any, Any]] = []
+        self.client_ends: list[FaultyStream] = []
 
     async def dial(self) -> trio.abc.Stream:
         ours, theirs = trio.testing.memory_stream_pair()
-        self.client_ends.append(ours)
+        self.client_ends.append(FaultyStream(ours))
         await self._send.send(theirs)
-        return ours
+        return self.client_ends[-1]
+
+    def lose(self, *, out: bool = True, into: bool = False) -> None:
+        """Make every connection made so far lose what a client sends, or what it gets."""
+        for end in self.client_ends:
+            end.loses_out, end.loses_in = out, into
 
     def listener(self) -> trio.abc.Listener[Any]:
         return _MemoryListener(self._receive.clone())

@@ -155,6 +155,11 @@ class Client(Calls):
         return self._boot
 
     @property
+    def in_touch(self) -> bool:
+        """Tell whether there is a connection, and whether the server has its source."""
+        return self.link is not None and not self.mach.is_("SourceStale")
+
+    @property
     def hops(self) -> int:
         """How many servers lie between here and the source."""
         return self._hops
@@ -209,11 +214,13 @@ class Client(Calls):
 
     def StartEnd(self, event: am.Event) -> None:
         """Nothing will be sent any more."""
-        if not self._closing:
-            self.abandon(NotConnected("the client was stopped"))
+        self.link = None
+        self.abandon(NotConnected("the client was stopped"))
 
     def ErrNetworkEnter(self, event: am.Event) -> bool:
         """Errors of a connection that is meant to end do not count."""
+        if "CallRetryFailed" in event.transition.called:
+            return True
         return not self.mach.any_("Disconnecting", "Disconnected")
 
     def ServerPayloadEnter(self, event: am.Event) -> bool:
@@ -383,6 +390,9 @@ class Client(Calls):
             net.reshape(schema, welcome.shape)
             net.remote_id = welcome.id
         self._boot, self._trace, self._hops = welcome.boot, welcome.trace, welcome.hops
+        if replaced:
+            # Those who serve the replica let go before its clock jumps.
+            self.tell_touch(True)
         net.adopt(vector, replaced=replaced)
         if replaced:
             self.mach.add("SourceReplaced")

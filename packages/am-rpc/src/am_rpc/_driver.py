@@ -38,6 +38,7 @@ logger: Final = logging.getLogger("am_rpc")
 READ_SIZE: Final = 65_536
 _FOREIGN: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError)
 MINUTE: Final = 60.0
+_EARLY: Final = 1e-6
 
 
 class SlowPeer(NetworkError):
@@ -57,7 +58,7 @@ class Connection:
     __slots__ = (
         "_errors", "_errors_since", "_flushed", "_in_batch", "_limits", "_out", "_out_bytes",
         "_room", "_scope", "_socket", "_stats", "_wake", "_writing_since", "closed", "error",
-        "last_rx", "ping", "pinged", "produce", "protocol", "stream",
+        "_pinged_since", "last_rx", "ping", "produce", "protocol", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -86,7 +87,8 @@ class Connection:
         self.last_rx = trio.current_time()
         # Called after silence; sends a ping.
         self.ping: Callable[[], None] | None = None
-        self.pinged = False
+        # The `last_rx` for which a ping was sent.
+        self._pinged_since: float | None = None
         # Called before each write with the time; sends what is due and tells when to ask again.
         self.produce: Callable[[float], float | None] | None = None
 
@@ -300,24 +302,26 @@ class Connection:
 
     def _next_check(self) -> float:
         limits = self._limits
-        silent = self.last_rx + (limits.dead if self.pinged else limits.heartbeat)
+        # A byte that came after the ping has answered it.
+        pinged = self._pinged_since == self.last_rx
+        silent = self.last_rx + (limits.dead if pinged else limits.heartbeat)
         if self._writing_since is not None:
             return min(silent, self._writing_since + limits.write_stall)
         return min(silent, trio.current_time() + limits.write_stall)
 
     def _check_silence(self) -> None:
-        now, limits = trio.current_time(), self._limits
+        # Deadlines are sums of floats: one that has just fired may look a hair early.
+        now, limits = trio.current_time() + _EARLY, self._limits
         if self._writing_since is not None and now >= self._writing_since + limits.write_stall:
             self.close(SlowPeer(f"a write stalled for {limits.write_stall:g} s"))
             return
         silence = now - self.last_rx
         if silence >= limits.dead:
             self.close(NetworkTimeout(f"no byte received for {silence:.0f} s"))
-        elif silence < limits.heartbeat:
-            self.pinged = False
-        elif not self.pinged and self.ping is not None:
-            self.pinged = True
-            self.ping()
+        elif silence >= limits.heartbeat and self._pinged_since != self.last_rx:
+            self._pinged_since = self.last_rx
+            if self.ping is not None:
+                self.ping()
 
     async def _write_loop(self) -> None:
         stream, stats, wake = self.stream, self._stats, self._wake

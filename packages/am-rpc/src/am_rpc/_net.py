@@ -468,6 +468,14 @@ class NetworkMachine(am.BaseMachine):
         return self._wire_states
 
     @property
+    def tracked(self) -> frozenset[str] | None:
+        """States that are followed, None if all are."""
+        if not self._untracked:
+            return None
+        hidden = set(self._untracked)
+        return frozenset(n for i, n in enumerate(self.schema.names) if i not in hidden)
+
+    @property
     def boot(self) -> bytes | None:
         """Boot id of the source."""
         return self.client.boot

@@ -17,6 +17,7 @@ import am_machine as am
 from . import _messages as m
 from ._errors import DeliveryError, ErrorCode, InvalidParams, NetworkTimeout, RemoteError, RpcError
 from ._messages import Record, Update
+from ._net import NetworkMachine
 from ._observer import Observer
 from ._protocol import Notification, Request, Response
 from ._results import when_settled
@@ -50,8 +51,8 @@ class ServedClient:
     """
 
     __slots__ = (
-        "_busy", "_dirty", "_observer", "_records", "_responses", "_sent_at", "_waits",
-        "connection", "feed", "server", "session", "source",
+        "_boot", "_busy", "_dirty", "_observer", "_records", "_responses", "_sent_at", "_untouch",
+        "_waits", "connection", "feed", "server", "session", "source",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +71,8 @@ class ServedClient:
         self._records: list[Record] = []
         self._responses: dict[int, Callable[[Response], None]] = {}
         self._waits: dict[int, Any] = {}
+        self._boot = server.boot
+        self._untouch: Callable[[], None] | None = None
 
     # Life.
 
@@ -82,11 +85,17 @@ class ServedClient:
         connection = self.connection
         connection.produce = self._produce
         connection.ping = self._ping
+        if isinstance(self.source, NetworkMachine):
+            self._untouch = self.source.client.on_touch(self._source_touched)
+            if not self.source.client.in_touch:
+                self._source_touched(False)
         self.source_moved()
 
     def end(self) -> None:
         """Let go of the source; subscriptions end."""
         self._observer.unfollow(self.source, self)
+        if self._untouch is not None:
+            self._untouch()
         waits, self._waits = self._waits, {}
         for wait in waits.values():
             wait.cancel()
@@ -414,9 +423,12 @@ class ServedClient:
     def _ping(self) -> None:
         self._call(m.Ping(), lambda response: None)
 
-    def source_touch(self, alive: bool) -> None:
-        """Tell the client that this server is in touch with its own source, or not."""
-        self._notify(m.SourceTouch(alive))
+    def _source_touched(self, alive: bool) -> None:
+        """This relay is in touch with its own source, or lost it; a new one needs a new start."""
+        if self.server.boot != self._boot:
+            self.connection.close()
+        else:
+            self._notify(m.SourceTouch(alive))
 
     # Payloads.
 

@@ -133,6 +133,21 @@ class Server:
         return "" if self._address is None else str(self._address)
 
     @property
+    def boot(self) -> bytes:
+        """Boot id of the source: that of the serving object, or the one a relay was told."""
+        relayed: bytes | None = getattr(self.source, "boot", None)
+        return relayed or self.serving.boot
+
+    @property
+    def _readable(self) -> frozenset[str] | None:
+        """States a client may follow, None for all; a relay has only what it follows itself."""
+        allowed = self.serving.access.read
+        tracked: frozenset[str] | None = getattr(self.source, "tracked", None)
+        if allowed is None or tracked is None:
+            return tracked if allowed is None else allowed
+        return allowed & tracked
+
+    @property
     def max_hops(self) -> int:
         """Longest chain of causes that a mutation may have."""
         return self.serving.limits.hops * 64
@@ -313,7 +328,7 @@ class Server:
             session = store.open(hello.session, hello.id, greeted.key_id, now)
         else:
             self.stats.resumes += 1
-        feed = Feed(self.source.schema.names, greeted.sync, self.serving.access.read)
+        feed = Feed(self.source.schema.names, greeted.sync, self._readable)
         client = ServedClient(self, connection, session, feed)
         replaced = store.attach(session, client)
         if replaced is not None:
@@ -332,7 +347,7 @@ class Server:
         shape = client.feed.shape(schema, source.time(), source.queue_tick, source.machine_tick)
         return Welcome(
             source.id,
-            getattr(source, "boot", None) or serving.boot,
+            self.boot,
             shape,
             resumed,
             client.session.last,
