@@ -42,6 +42,7 @@ from ._local_launcher import LocalLauncher as LocalLauncher
 from ._map import Results as Results
 from ._memory_launcher import MemoryLauncher as MemoryLauncher
 from ._run_worker import run_worker as run_worker
+from ._serve import serve as serve
 from ._settings import Policy as Policy
 from ._settings import Pool as Pool
 from ._settings import Rlimits as Rlimits
@@ -103,4 +104,5 @@ __all__ = [
     "entry_point_of",
     "load_entry_point",
     "run_worker",
+    "serve",
 ]

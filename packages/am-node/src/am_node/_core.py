@@ -45,6 +45,7 @@ class Core:
     public: am_rpc.Mux | None = None
     restarts: int = 0
     forks: int = 0
+    exit_code: int = 0
 
     def __post_init__(self) -> None:
         self.crashes = CrashLog(self.timing, self.policy)

@@ -203,6 +203,11 @@ class Supervisor:
         return self._opened.forks
 
     @property
+    def exit_code(self) -> int:
+        """What a process that ran this supervisor should exit with: 70 if it gave up, else 0."""
+        return self._core.exit_code if self._core is not None else 0
+
+    @property
     def _opened(self) -> Core:
         if self._core is None:
             raise am.NotOpenError("the supervisor is not open: use it with `async with`")

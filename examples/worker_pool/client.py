@@ -1,0 +1,26 @@
+"""One client's process: it maps its share of the files over the pool, and a line for each result."""
+
+from __future__ import annotations
+
+import sys
+
+import trio
+
+import am_node
+from examples.worker_pool.lines import tell
+from examples.worker_pool.text_stats import TextStats
+
+
+async def main(name: str, workers: int, supers: list[str], files: list[str]) -> None:
+    """Have each file worked on, by up to `workers` workers at once."""
+    async with am_node.Client(name, TextStats, supers=supers) as client:
+        inputs = [{"path": path} for path in files]
+        async for args, result in client.map(inputs, workers=workers):
+            tell("result", path=args["path"], result=result)
+    tell("done")
+
+
+if __name__ == "__main__":
+    trio.run(
+        main, sys.argv[1], int(sys.argv[2]), sys.argv[3].split(","), sys.stdin.read().splitlines()
+    )

@@ -1,0 +1,160 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["am-node", "rich>=13"]
+# ///
+"""Runs the whole demo: supervisors and clients as processes, a kill, a verdict."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import trio
+
+from examples.worker_pool.demo import Demo
+from examples.worker_pool.lines import heard
+from examples.worker_pool.text_stats import text_files
+from examples.worker_pool.view import shown, summary
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROOT = Path(__file__).resolve().parents[2]
+if __name__ == "__main__":  # run as a script: the examples are a package of this folder
+    sys.path.insert(0, str(ROOT))
+
+
+CLIENTS = 2
+_LIMIT = 60.0
+_DRAIN = 2.0
+_STOP = 8.0
+
+
+async def run(demo: Demo, workers: int, supers: int) -> None:
+    """Start the processes, wait for the states, stop the processes."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as arrivals:
+        async with demo.mach, trio.open_nursery() as everything:
+            demo.mach.add("Start")
+            everything.start_soon(_until_interrupted, demo, arrivals, everything.cancel_scope)
+            async with trio.open_nursery() as services:
+                for number in range(supers):
+                    services.start_soon(_supervisor, demo, number, workers // supers)
+                await demo.mach.when("PoolReady")
+                async with trio.open_nursery() as clients:
+                    for name in demo.progress:
+                        clients.start_soon(_client, demo, name, workers // CLIENTS)
+                    await demo.mach.when("AllDone")
+                services.cancel_scope.cancel()
+            everything.cancel_scope.cancel()
+
+
+async def _supervisor(demo: Demo, number: int, workers: int) -> None:
+    async with trio.open_nursery() as nursery:
+        process = await _start(nursery, "supervisor", str(workers), "127.0.0.1:0")
+        demo.pids.add(process.pid)
+        assert process.stdout is not None
+        async for line in heard(process.stdout):
+            demo.hear_supervisor(number, line)
+
+
+async def _client(demo: Demo, name: str, workers: int) -> None:
+    addresses = ",".join(demo.addresses.values())
+    async with trio.open_nursery() as nursery:
+        process = await _start(
+            nursery, "client", name.replace(" ", ""), str(workers), addresses,
+            stdin="\n".join(demo.shares[name]).encode(),
+        )  # fmt: skip
+        demo.pids.add(process.pid)
+        assert process.stdout is not None
+        async for line in heard(process.stdout):
+            demo.hear_client(name, line)
+
+
+async def _start(nursery: trio.Nursery, part: str, *args: str, stdin: bytes = b"") -> trio.Process:
+    start = partial(
+        trio.run_process,
+        [sys.executable, "-m", f"examples.worker_pool.{part}", *args],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        check=False,
+        process_group=0,  # Ctrl-C is this process's to deal with
+        deliver_cancel=_end,
+    )
+    process: trio.Process = await nursery.start(start)
+    return process
+
+
+async def _end(process: trio.Process) -> None:
+    # A supervisor lets running work end at the first signal and stops at once at the second.
+    for pause in (_DRAIN, _STOP):
+        process.terminate()
+        await trio.sleep(pause)
+    process.kill()
+
+
+async def _until_interrupted(
+    demo: Demo, arrivals: AsyncIterator[int], scope: trio.CancelScope
+) -> None:
+    async for _ in arrivals:
+        demo.mach.add("Interrupted")
+        scope.cancel()
+
+
+def main() -> int:
+    """The exit code is 0 only if the totals are equal and nothing is left."""
+    parser = argparse.ArgumentParser(prog="worker_pool", description=__doc__)
+    parser.add_argument("--plain", action="store_true", help="print lines instead of a live table")
+    parser.add_argument("--workers", type=int, default=4, help="worker processes (4)")
+    parser.add_argument("--supers", type=int, default=1, help="supervisors to spread them over (1)")
+    options = parser.parse_args()
+
+    with TemporaryDirectory(prefix="worker_pool-") as folder:
+        demo = Demo(copied(text_files(ROOT), Path(folder)), options.supers, CLIENTS)
+        began = time.monotonic()
+        with shown(demo, options.plain):
+            trio.run(_limited, demo, options.workers, options.supers)
+        left = demo.look_around()
+    if demo.mach.is_("AllDone"):
+        summary(demo, time.monotonic() - began)
+    return verdict(demo, left)
+
+
+def copied(files: list[str], folder: Path) -> list[str]:
+    """Copies of the files: whoever edits one meanwhile must not make the totals differ."""
+    copies = []
+    for file in files:
+        copy = folder / Path(file).relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copies.append(str(shutil.copyfile(file, copy)))
+    return copies
+
+
+async def _limited(demo: Demo, workers: int, supers: int) -> None:
+    with trio.move_on_after(_LIMIT):
+        await run(demo, workers, supers)
+
+
+def verdict(demo: Demo, left: list[str]) -> int:
+    """Say how it went."""
+    for item in left:
+        print("left behind:", item)
+    if demo.mach.is_("Interrupted"):
+        print("interrupted;", "nothing is left" if not left else "NOT CLEAN")
+        return 130 if not left else 1
+    print(f"worker {demo.killed} was killed; {sum(demo.restarts)} restarted")
+    print("totals are equal" if demo.mach.is_("TotalsEqual") else "totals DIFFER")
+    print("nothing is left" if not left else "NOT CLEAN")
+    return 0 if demo.mach.is_("TotalsEqual", "WorkerKilled") and not left else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

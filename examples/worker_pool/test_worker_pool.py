@@ -1,0 +1,71 @@
+"""The example runs as its README says, and its parts do what they say."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from examples.worker_pool.demo import Demo
+from examples.worker_pool.text_stats import stats_of, text_files, totals_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_demo_loses_a_worker_and_nothing_else() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.worker_pool", "--plain"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(
+        r"worker \S+ was killed; \d+ restarted\ntotals are equal\nnothing is left", done.stdout
+    )
+
+
+def test_the_statistics_of_a_file_are_right(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text("Foo bar\nfoo baz, bar foo\n")
+    result = stats_of(path)
+    assert (result["lines"], result["words"]) == (2, 6)
+    assert result["top"] == [["foo", 3], ["bar", 2], ["baz", 1]]
+
+
+def test_totals_do_not_depend_on_the_order_of_results(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.py").write_text(name * 3 + " common\n")
+    results = [(path, stats_of(Path(path))) for path in text_files(tmp_path)]
+    assert totals_of(results) == totals_of(reversed(results))
+    assert totals_of(results)["files"] == 3
+    assert totals_of(results) != totals_of(results[1:])
+
+
+def test_hidden_and_generated_folders_are_no_inputs(tmp_path: Path) -> None:
+    for folder in (".git", "__pycache__", "kept"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.py").touch()
+    (tmp_path / "b.txt").touch()
+    assert text_files(tmp_path) == [str(tmp_path / "kept" / "a.py")]
+
+
+def test_unequal_results_are_no_success(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text("one\n")
+    demo = Demo([str(path)], supers=1, clients=1)
+    demo.mach.add("Start")
+    wrong = {**stats_of(path), "lines": 99}
+    demo.hear_client("client 1", {"event": "result", "path": str(path), "result": wrong})
+    demo.hear_client("client 1", {"event": "done"})
+    assert demo.mach.is_("AllDone")
+    assert demo.mach.not_("TotalsEqual")
+
+
+def test_what_is_left_behind_is_named(tmp_path: Path) -> None:
+    demo = Demo([], supers=1, clients=1)
+    demo.directories.add(str(tmp_path))
+    demo.pids.add(1)
+    assert demo.look_around() == ["process 1", f"directory {tmp_path}"]
+    assert demo.mach.not_("NothingLeft")

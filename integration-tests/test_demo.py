@@ -1,0 +1,59 @@
+"""The demo leaves nothing behind when it is interrupted, at any moment."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+
+@pytest.mark.parametrize("moment", ["at once", "Ready", "tasks done"])
+def test_ctrl_c_leaves_no_process_and_no_socket(root: Path, moment: str) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "examples.worker_pool", "--plain"],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert demo.stdout is not None
+    # Whatever goes wrong, the test ends.
+    watchdog = threading.Timer(30, demo.kill)
+    watchdog.start()
+    lines = []
+    try:
+        if moment == "at once":
+            # The handler of the signal is there as soon as a child is.
+            while not Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text():
+                assert demo.poll() is None
+        else:
+            for line in demo.stdout:
+                lines.append(line)
+                if moment in line:
+                    break
+        demo.send_signal(signal.SIGINT)
+        lines += demo.stdout
+        assert demo.wait(timeout=20) == 130, "".join(lines)
+    finally:
+        watchdog.cancel()
+        demo.stdout.close()
+    assert "interrupted; nothing is left\n" in lines
+
+
+def test_two_supervisors_share_the_work(root: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.worker_pool", "--plain", "--supers", "2"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "totals are equal" in done.stdout
