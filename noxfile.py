@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -53,7 +54,7 @@ def pytest(report: str, *args: str) -> tuple[str, ...]:
 
 STEPS = {
     "lint": [("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",)],
-    "types": [("mypy", *SOURCES)],
+    "types": [("mypy", *SOURCES, "examples")],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
     "integration": [pytest("integration", "integration-tests", "examples")],
     "docs": [pytest("docs", "-p", "docs.snippets", *PAGES)],
@@ -61,7 +62,7 @@ STEPS = {
 }
 
 
-def toml(name: str) -> dict[str, dict[str, list[str]]]:
+def toml(name: str) -> dict[str, Any]:
     """A package's own build file."""
     return nox.project.load_toml(ROOT / "packages" / name / "pyproject.toml")
 
@@ -111,7 +112,10 @@ def fill_with_all(session: nox.Session) -> None:
 def dev(session: nox.Session) -> None:
     """All checks in one environment; `nox -s dev -- lint tests` picks some."""
     fill_with_all(session)
-    for step in session.posargs or STEPS:
+    steps = session.posargs or list(STEPS)
+    if unknown := set(steps) - set(STEPS):
+        session.error(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}")
+    for step in steps:
         for command in STEPS[step]:
             session.run(*command)
 
@@ -129,7 +133,7 @@ def unit(session: nox.Session, package: str) -> None:
     """The tests of one package, beside its own dependencies and nothing else of ours."""
     below = [name for name in LAYERS if name in LAYERS[package]]
     fill(session, *local(*below, extras=False), *local(package), *test_tools(package))
-    python = Path(session.python or "").name  # set by session `pythons`
+    python = Path(str(session.python or "")).name  # set by session `pythons`
     session.run(*pytest(f"unit-{package}-{python}", f"packages/{package}/tests", *session.posargs))
 
 
@@ -218,7 +222,7 @@ def wheels(session: nox.Session, layer: str) -> None:
     pins.write_text("".join(f"{name} @ {wheel.as_uri()}\n" for name, wheel in found.items()))
     session.install("-c", str(pins), layer)
     code = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
-    names = set(session.run("python", "-c", code, silent=True).split())
+    names = set(str(session.run("python", "-c", code, silent=True)).split())
     extra = (names & set(LAYERS)) - {layer}
     if extra != LAYERS[layer]:
         session.error(f"pulled {sorted(extra)}, expected {sorted(LAYERS[layer])}")
