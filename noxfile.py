@@ -52,7 +52,7 @@ def pytest(report: str, *args: str) -> tuple[str, ...]:
     return ("python", "-m", "pytest", f"--junitxml={REPORTS / report}.xml", *args)
 
 
-STEPS = {
+STEPS: dict[str, list[tuple[str, ...]]] = {
     "lint": [("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",)],
     "types": [("mypy", *SOURCES, "examples")],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
