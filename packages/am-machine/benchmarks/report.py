@@ -93,6 +93,8 @@ def arguments() -> argparse.Namespace:
 def run(path: Path, only: str) -> None:
     """Measure everything in one run of pytest."""
     command = [sys.executable, "-m", "pytest", str(HERE), "-q", "-p", "no:cacheprovider"]
+    # Its log capture would listen to the very lines whose price for nobody is measured.
+    command += ["-p", "no:logging"]
     command += ["-o", "python_files=bench_*.py", "-o", f"pythonpath={HERE}", "-m", "bench"]
     command += ["-o", "addopts=--import-mode=importlib", "--benchmark-columns=median"]
     # The time of the processor, not of the wall: what else the machine does is left out.
