@@ -300,7 +300,8 @@ def test_an_event_that_is_kept_tells_what_it_told_then(flat: Flat) -> None:
     machine.set("M")
     machine.set()
     assert [(e.name, e.tick, e.transition.before, e.transition.target) for e in events] == [
-        ("MEnter", 0, (), ("M", "B")), ("MState", 1, (), ("M", "B")), ("AnyState", 2, (), ("M", "B")),
+        ("MEnter", 0, (), ("M", "B")), ("MState", 1, (), ("M", "B")),
+        ("AnyState", 2, (), ("M", "B")),
         ("MEnter", 1, ("B", "M"), ("M",)), ("BEnd", 2, ("B", "M"), ("M",)),
         ("MState", 3, ("B", "M"), ("M",)), ("AnyState", 5, ("B", "M"), ("M",)),
         ("AnyState", 6, ("M",), ()),

@@ -40,7 +40,8 @@ class FakeClock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     fake = FakeClock()
-    monkeypatch.setattr("am_machine._engine.perf_counter", fake)
+    for part in ("_engine", "_hot"):
+        monkeypatch.setattr(f"am_machine.{part}.perf_counter", fake)
     return fake
 
 

@@ -198,9 +198,10 @@ def test_a_senseless_question_about_the_queue_is_refused(flat: Flat) -> None:
 
 def test_names_that_cannot_be_hashed_are_unknown_states(flat: Flat) -> None:
     machine = flat()
+    wrong: Any = {"A"}
     for call in (machine.is_, machine.not_, machine.tick, machine.add, machine.when):
         with pytest.raises(am.UnknownStateError):
-            call({"A"})  # type: ignore[operator]
+            call(wrong)
 
 
 def test_a_relation_that_is_no_iterable_survives_extend_as_a_fault() -> None:
@@ -240,9 +241,12 @@ def test_detaching_a_tracer_that_is_not_there_is_ignored(flat: Flat, recorder: A
     machine.detach_tracer(recorder)
     machine.bind_tracer(recorder)
     machine.detach_tracer(am.Tracer())
-    assert machine.tracers == (recorder,)
+    machine.add("A")
     machine.detach_tracer(recorder)
-    assert machine.tracers == ()
+    machine.detach_tracer(recorder)
+    machine.add("B")
+    assert [str(m) for m in recorder.mutations] == ["[add] A"]
+    assert len(machine.tracers) == 0
 
 
 def test_children_that_are_gone_do_not_hinder_dispose(flat: Flat, recorder: Any) -> None:
