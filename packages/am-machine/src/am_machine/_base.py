@@ -13,9 +13,9 @@ import trio
 
 from . import _following as following
 from ._binding import Binding, collect
-from ._causality import current_source
+from ._causality import current_source, watch_tasks
 from ._context import Fork, StateContext
-from ._core import ALIVE, DISPOSED, DISPOSING, LIFE
+from ._core import ALIVE, DISPOSED, DISPOSING, LIFE, Calls
 from ._errors import NotOpenError, SchemaError
 from ._log import LogLevel, complain, emit
 from ._schema import Schema, compile_schema
@@ -47,7 +47,7 @@ class BaseMachine(Waiting):
     # Whether states live here; False for replicas.
     is_local = True
     # Whether negotiation handlers can be bound.
-    _votes = True
+    _votes = False
 
     def __init__(
         self,
@@ -196,6 +196,13 @@ class BaseMachine(Waiting):
                     if over or fork.while_active is not is_active:
                         fork.cancel()
 
+    def _expire_all(self) -> None:
+        contexts, self._contexts = self._contexts or {}, None
+        for known in contexts.values():
+            context = known()
+            if context is not None:
+                context.expire()
+
     # ---------------------------------------------------------------- handlers and tracers
 
     def bind(self, obj: object, name: str | None = None, *, strict: bool = True) -> Binding:
@@ -231,10 +238,10 @@ class BaseMachine(Waiting):
 
     def _rebind(self, bindings: tuple[Binding, ...]) -> None:
         self._bindings = bindings
-        calls: dict[str, tuple[tuple[Handler, Binding], ...]] = {}
+        calls = Calls()
         for binding in bindings:
             for name, fn in binding.handlers.items():
-                calls[name] = (*calls.get(name, ()), (fn, binding))
+                calls[name] = (*calls[name], (fn, binding))
         self._calls = calls
         self._book = self._schema.plans(frozenset(calls))
         self._conf = self._book.configuration(self._conf.mask)
@@ -268,6 +275,7 @@ class BaseMachine(Waiting):
         self._nursery_manager = trio.open_nursery(strict_exception_groups=True)
         self._nursery = await self._nursery_manager.__aenter__()
         self._owner = get_ident()
+        watch_tasks()
         if self._hooks is not None:
             self._hooks.fire("machine_open", self)
         return self
@@ -319,7 +327,9 @@ class BaseMachine(Waiting):
         self.check_thread()
         if self._life == ALIVE:
             self._life = DISPOSING
-            self._finish_dispose()
+            # An update that is being followed completes first.
+            if self._plan is None:
+                self._finish_dispose()
 
     def _finish_dispose(self) -> None:
         for child in reversed(self._children or []):
@@ -328,11 +338,7 @@ class BaseMachine(Waiting):
                 machine.dispose()
         if self._hooks is not None:
             self._hooks.fire("machine_dispose", self)
-        for known in list((self._contexts or {}).values()):
-            context = known()
-            if context is not None:
-                context.expire()
-        self._contexts = None
+        self._expire_all()
         for group in list((self._forks or {}).values()):
             for fork in list(group):
                 fork.cancel()
@@ -417,14 +423,24 @@ class BaseMachine(Waiting):
         *,
         queue_tick: int | None = None,
         machine_tick: int | None = None,
+        replaced: bool = False,
     ) -> Transition:
         """The same with absolute ticks, which may also go back.
+
+        `replaced`: they are those of another machine that took the place of the one followed so
+        far. All contexts expire, waits for ticks end with False, the others are judged anew.
 
         :raises ValueError: if there is not one tick per state.
         """
         if len(ticks) != len(self._ticks):
             raise ValueError(f"{len(ticks)} ticks for {len(self._ticks)} states")
-        return following.follow(self, list(ticks), "set", None, queue_tick, machine_tick)
+        if replaced:
+            self._expire_all()
+            self._end_tick_waits()
+        transition = following.follow(self, list(ticks), "set", None, queue_tick, machine_tick)
+        if replaced:
+            self._wake((1 << len(ticks)) - 1)
+        return transition
 
     def handler_failed(self, exc: Exception, name: str) -> None:
         """A final handler raised while following; replicas may report it to their source."""

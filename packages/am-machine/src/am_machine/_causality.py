@@ -1,8 +1,10 @@
 """Causality: which transition a mutation came from.
 
-While a handler runs, and in the tasks started from it, a context variable holds the `Source` of its
-transition. It is filled in only when somebody asks, or when it outlives its transition because a
-task inherited it: most mutations in handlers are never asked where they came from.
+A context variable leads from a mutation to the transition that caused it. Setting and resetting it
+costs as much as a whole small transition, so it is not done for each: the variable holds a
+`Running` cell per machine, which stays there between transitions and counts only while its machine
+runs handlers. The record itself, a `Source`, is made when a mutation asks for it. Tasks started from a
+handler would inherit just the cell, so an instrument of trio gives each the record instead.
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+import trio
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextvars import Token
 
     from ._base import BaseMachine
 
@@ -25,58 +30,22 @@ class Source:
     neither the transition nor its args alive.
     """
 
-    __slots__ = ("_hops", "_machine", "_machine_id", "_time", "_transition_id")
+    __slots__ = ("hops", "machine_id", "time", "transition_id")
 
     def __init__(self, machine_id: str, transition_id: str, time: int, hops: int = 1) -> None:
-        self._machine: BaseMachine | None = None
-        self._machine_id = machine_id
-        self._transition_id = transition_id
-        self._time = time
-        self._hops = hops
+        self.machine_id = machine_id
+        self.transition_id = transition_id
+        self.time = time
+        self.hops = hops
 
-    def settle(self) -> Source:
-        """Fill the record in, while its transition still runs."""
-        machine = self._machine
-        if machine is not None:
-            self._machine = None
-            transition = machine.transition
-            assert transition is not None
-            self._machine_id = machine.id
-            self._transition_id = transition.id
-            self._time = transition.time_before.sum
-            cause = transition.source
-            self._hops = 1 + cause.hops if cause is not None else 1
-        return self
-
-    @property
-    def machine_id(self) -> str:
-        """Id of the machine."""
-        return self.settle()._machine_id
-
-    @property
-    def transition_id(self) -> str:
-        """Id of the transition."""
-        return self.settle()._transition_id
-
-    @property
-    def time(self) -> int:
-        """Machine time before the transition."""
-        return self.settle()._time
-
-    @property
-    def hops(self) -> int:
-        """Length of the chain of causes."""
-        return self.settle()._hops
+    def _key(self) -> tuple[str, str, int, int]:
+        return (self.machine_id, self.transition_id, self.time, self.hops)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Source):
-            return NotImplemented
-        return (self.machine_id, self.transition_id, self.time, self.hops) == (
-            other.machine_id, other.transition_id, other.time, other.hops,
-        )  # fmt: skip
+        return self._key() == other._key() if isinstance(other, Source) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash((self.machine_id, self.transition_id))
+        return hash(self._key())
 
     def __str__(self) -> str:
         return f"{self.machine_id}/{self.transition_id}/{self.time}"
@@ -85,14 +54,71 @@ class Source:
         return f"<Source {self} hops={self.hops}>"
 
 
-def running_source(machine: BaseMachine) -> Source:
-    """A record of the machine's running transition, to be filled in later."""
-    source = Source.__new__(Source)
-    source._machine = machine
-    return source
+class Running:
+    """The cell of one machine: `machine` is set while its handlers run."""
+
+    __slots__ = ("_source", "is_known", "machine")
+
+    def __init__(self) -> None:
+        self.machine: BaseMachine | None = None
+        # The record of the running transition, once somebody asked.
+        self._source: Source | None = None
+        # Whether it was looked whether tasks have to be watched.
+        self.is_known = False
+
+    def source(self) -> Source | None:
+        """The record of the running transition, None between transitions."""
+        machine = self.machine
+        if machine is None:
+            return None
+        if self._source is None:
+            transition = machine.transition
+            assert transition is not None
+            cause = transition.source
+            self._source = Source(
+                machine.id,
+                transition.id,
+                transition.time_before.sum,
+                1 if cause is None else cause.hops + 1,
+            )
+        return self._source
+
+    def enter(self, machine: BaseMachine) -> Token[Cause]:
+        """Handlers of `machine` begin to run; `leave` with what this returned."""
+        if not self.is_known:
+            self.is_known = True
+            if trio.lowlevel.in_trio_run():
+                watch_tasks()
+        self.machine = machine
+        return CAUSE.set(self)
+
+    def leave(self, token: Token[Cause]) -> None:
+        """They have run."""
+        self.machine = None
+        self._source = None
+        outer = token.old_value
+        if outer is not token.MISSING and outer is not None:
+            # Another machine's handler goes on, or a task that has a cause.
+            CAUSE.reset(token)
+
+    def outer(self, token: Token[Cause]) -> Source | None:
+        """What caused the running transition, if it was made by a plain call."""
+        return _source_of(None if token.old_value is token.MISSING else token.old_value)
 
 
-CAUSE: ContextVar[Source | None] = ContextVar("am_machine_cause", default=None)
+Cause = Source | Running | None
+CAUSE: ContextVar[Cause] = ContextVar("am_machine_cause", default=None)
+
+
+def _source_of(cause: object) -> Source | None:
+    if isinstance(cause, Running):
+        return cause.source()
+    return cause if isinstance(cause, Source) else None
+
+
+def current_source() -> Source | None:
+    """The causality record of the running handler or task; None outside of them."""
+    return _source_of(CAUSE.get())
 
 
 @contextmanager
@@ -105,7 +131,20 @@ def use_source(source: Source | None) -> Iterator[None]:
         CAUSE.reset(token)
 
 
-def current_source() -> Source | None:
-    """The causality record of the running handler or task; None outside of them."""
-    source = CAUSE.get()
-    return source.settle() if source is not None else None
+class _TaskWatcher(trio.abc.Instrument):
+    """Gives a task started from a handler the record of the transition."""
+
+    def task_spawned(self, task: trio.lowlevel.Task) -> None:
+        cause = task.context.get(CAUSE)
+        if isinstance(cause, Running):
+            task.context.run(CAUSE.set, cause.source())
+
+
+_watched: trio.lowlevel.RunVar[bool] = trio.lowlevel.RunVar("am_machine_watched", False)
+
+
+def watch_tasks() -> None:
+    """Have tasks of this trio run inherit their cause; once per run."""
+    if not _watched.get():
+        _watched.set(True)
+        trio.lowlevel.add_instrument(_TaskWatcher())

@@ -6,6 +6,7 @@ A machine is built in storeys, each a room of its own that knows the ones below:
 
 from __future__ import annotations
 
+import math
 import threading
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,16 @@ if TYPE_CHECKING:
 ALIVE, DISPOSING, DISPOSED = 0, 1, 2
 # Forks bound to the machine's life are kept under this instead of a state index.
 LIFE = -1
+
+
+class Calls(dict[str, "tuple[tuple[Handler, Binding], ...]"]):
+    """Handler name -> (function, binding) in order of binding; nothing for other names."""
+
+    def __missing__(self, name: str) -> tuple[tuple[Handler, Binding], ...]:
+        return ()
+
+
+NO_CALLS = Calls()
 
 
 class Core:
@@ -83,11 +94,11 @@ class Core:
         self._pre_log: list[Any] | None = None
         self._loud = False
         self._told_cycle = False
-        self._slow = self._timeout = 0.0
+        self._slow, self._timeout = math.inf, 0.0
         self._bindings: tuple[Binding, ...] = ()
         self._binding_count = 0
         # Handler name -> (function, binding), in order of binding.
-        self._calls: dict[str, tuple[tuple[Handler, Binding], ...]] = {}
+        self._calls = NO_CALLS
         self._hooks: Hooks | None = None
         self._children: list[ref[Any]] | None = None
         self._disposers: list[Callable[[Any], object]] | None = None
@@ -183,7 +194,7 @@ class Core:
             raise ValueError(f"a handler timeout of {seconds} seconds")
         self._timeout = seconds or 0.0
         # A call that takes more than a tenth is logged.
-        self._slow = self._timeout / 10
+        self._slow = self._timeout / 10 or math.inf
 
     def log(self, text: str) -> None:
         """Emit a line of level EXTERNAL; in a handler it is prefixed with the handler's name."""

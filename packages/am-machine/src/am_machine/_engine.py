@@ -12,7 +12,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from . import _voices as voices
-from ._causality import CAUSE, running_source
 from ._errors import HandlerTimeoutError
 from ._handlers import HandlerCall, Role
 from ._log import LogLevel, emit
@@ -61,7 +60,8 @@ def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
             if waits is not None and waits.args:
                 for i in plan.enters:
                     machine._wake_args(i, mutation.args if mutation is not None else NO_ARGS)
-        if plan.continues and result is not CANCELED and not machine._life:
+        may_go_on = mutation is None or not mutation.is_last_word
+        if plan.continues and result is not CANCELED and not machine._life and may_go_on:
             machine._queue_auto()
         elif loud and plan.looks_for_auto and result is not CANCELED:
             voices.blocked_auto(machine)
@@ -96,9 +96,7 @@ def _apply(machine: Machine, plan: Plan) -> None:
 def _with_handlers(machine: Machine, plan: Plan) -> tuple[Plan, Result] | None:
     """The transition with its handlers, inside their causality; None if it was canceled before
     clocks moved."""
-    source = running_source(machine)
-    token = CAUSE.set(source)
-    machine._token = token
+    machine._token = token = machine._running.enter(machine)
     call = invoke_loud if machine._loud else invoke
     try:
         if plan.is_auto:
@@ -119,14 +117,10 @@ def _with_handlers(machine: Machine, plan: Plan) -> tuple[Plan, Result] | None:
                     call(machine, final)
         return plan, plan.result
     except BaseException as exc:
-        return _recover(machine, plan, exc)
+        return recover(machine, plan, exc)
     finally:
-        CAUSE.reset(token)
+        machine._forget_cause(token)
         machine._handling = None
-        # A task or a queued mutation may have taken the record along.
-        if getrefcount(source) > UNSHARED:
-            source.settle()
-        machine._token = None
 
 
 def _finals_with_args(machine: Machine, plan: Plan, call: Any) -> None:
@@ -152,20 +146,17 @@ def invoke(machine: BaseMachine, call: HandlerCall) -> bool:
     """Call what is bound to a handler name; False as soon as one votes against."""
     machine._handling = call
     slow = machine._slow
-    for fn, binding in machine._calls.get(call.name, ()):
+    for fn, binding in machine._calls[call.name]:
         event = Event()
         event.machine = machine  # type: ignore[assignment]  # a replica mutates too
         event._call = call
         event._kept = None
         try:
-            if slow:
-                start = perf_counter()
-                verdict = fn(event)
-                elapsed = perf_counter() - start
-                if elapsed > slow:
-                    _overrun(machine, call, binding.name, elapsed)
-            else:
-                verdict = fn(event)
+            start = perf_counter()
+            verdict = fn(event)
+            elapsed = perf_counter() - start
+            if elapsed > slow:
+                overrun(machine, call, binding.name, elapsed)
         finally:
             # Only an event that somebody kept has to remember what it saw.
             if getrefcount(event) > UNSHARED:
@@ -179,12 +170,14 @@ def invoke_loud(machine: BaseMachine, call: HandlerCall) -> bool:
     """The same, told to logs, steps and tracers."""
     machine._handling = call
     called = False
+    # What was bound in the middle of a transition has its turn in the next one.
+    is_planned = voices.is_planned(machine, call)
     try:
         for binding in machine._bindings:
             if machine._log_level >= LogLevel.EVERYTHING:
                 emit(machine, LogLevel.EVERYTHING, f"[handle:{binding.name}] {call.name}")
             fn = binding.handlers.get(call.name)
-            if fn is None or binding not in machine._bindings:
+            if fn is None or not is_planned:
                 continue
             called = True
             if not _call_loud(machine, call, fn, binding):
@@ -209,8 +202,8 @@ def _call_loud(machine: BaseMachine, call: HandlerCall, fn: Handler, binding: Bi
             if getrefcount(event) > UNSHARED:
                 event.keep()
         elapsed = perf_counter() - start
-    if machine._slow and elapsed > machine._slow:
-        _overrun(machine, call, binding.name, elapsed)
+    if elapsed > machine._slow:
+        overrun(machine, call, binding.name, elapsed)
     return verdict is not False or call.is_final
 
 
@@ -223,7 +216,7 @@ def _references() -> int:
 UNSHARED = _references()
 
 
-def _overrun(machine: BaseMachine, call: HandlerCall, binding: str, elapsed: float) -> None:
+def overrun(machine: BaseMachine, call: HandlerCall, binding: str, elapsed: float) -> None:
     """A handler took long: a tenth of the timeout is worth a line, all of it is an error.
 
     It has returned, so its work is done and undoing its state would lie: the transition goes on.
@@ -290,7 +283,7 @@ def _partial(machine: Machine, plan: Plan, dropped: int) -> Plan:
 # ------------------------------------------------------------------------------ errors
 
 
-def _recover(machine: Machine, plan: Plan, exc: BaseException) -> tuple[Plan, Result] | None:
+def recover(machine: Machine, plan: Plan, exc: BaseException) -> tuple[Plan, Result] | None:
     """A handler raised: cancel, repair what its failure makes untrue, and report it."""
     call = machine._handling
     assert call is not None or not isinstance(exc, Exception)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import _voices as voices
-from ._causality import CAUSE, running_source
+from ._causality import Running
+from ._core import DISPOSING
 from ._engine import invoke, invoke_loud
 from ._mutation import NO_ARGS, Mutation
 from ._plans import Plan
@@ -37,7 +38,9 @@ def follow(
             active |= bits[i]
         if tick != old[i]:
             changed |= bits[i]
-            if abs(tick - old[i]) > 1 and not ((tick ^ old[i]) & 1 or multi & tick & bits[i]):
+            if abs(tick - old[i]) > 1 and not (
+                (tick ^ old[i]) & 1 or (tick & 1 and multi & bits[i])
+            ):
                 blips |= bits[i]
     flipped = before.mask ^ active
     plan = Plan()
@@ -57,7 +60,7 @@ def follow(
     plan.votes = ()
     plan.finals = machine._book.handlers.finals(plan.exits, plan.enters) if changed else ()
     plan.result = EXECUTED
-    plan.continues = plan.looks_for_auto = plan.simple = False
+    plan.continues = plan.looks_for_auto = plan.simple = plan.direct = False
     return _follow_plan(machine, plan, ticks, queue_tick, machine_tick, blips)
 
 
@@ -93,15 +96,19 @@ def _follow_plan(
         voices.finals(machine)
     if plan.finals:
         _follow_handlers(machine, plan)
-    voices.end(machine)
+    if machine._loud:
+        voices.end(machine)
     machine._plan = machine._mutation = machine._transition = machine._handling = None
     if plan.changed & machine._watched:
         machine._wake(plan.changed, blips)
+    if machine._life == DISPOSING:
+        machine._finish_dispose()
     return transition
 
 
 def _follow_handlers(machine: BaseMachine, plan: Plan) -> None:
-    token = CAUSE.set(running_source(machine).settle())
+    running = Running()
+    token = running.enter(machine)
     call = invoke_loud if machine._loud else invoke
     try:
         for final in plan.finals:
@@ -111,4 +118,4 @@ def _follow_handlers(machine: BaseMachine, plan: Plan) -> None:
                 # Clocks are the source's: nothing is repaired, the other handlers still run.
                 machine.handler_failed(exc, final.name)
     finally:
-        CAUSE.reset(token)
+        running.leave(token)

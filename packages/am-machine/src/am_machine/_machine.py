@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from . import _voices as voices
-from ._causality import CAUSE, Source
+from ._causality import Cause, Running, current_source
 from ._core import ALIVE, DISPOSING
 from ._engine import transit
 from ._errors import SchemaError
+from ._hot import perform
 from ._log import LogLevel, emit
 from ._mutation import NO_ARGS, Kind, Mutation, check_args
 from ._queueing import Queueing
@@ -64,7 +65,8 @@ class Machine(Queueing):
     """
 
     __slots__ = (
-        "_applied", "_escaped", "_hot", "_is_quiet", "_queue_limit", "_token", "refused",
+        "_applied", "_escaped", "_hot", "_is_calm", "_is_quiet", "_pending", "_queue_limit",
+        "_running", "_token", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -86,12 +88,14 @@ class Machine(Queueing):
         self.refused = 0
         self.on_breakpoint = None
         self._queue = None
+        self._pending: dict[tuple[str, frozenset[int]], int]
         self._draining = False
-        self._is_quiet = True
+        self._is_quiet = self._is_calm = True
         # The configuration, while the machine is idle and quiet; else None.
         self._hot: Configuration | None = None
         self._applied = False
-        self._token: Token[Source | None] | None = None
+        self._running = Running()
+        self._token: Token[Cause] | None = None
         # An exception on its way out of the outermost mutation call.
         self._escaped: BaseException | None = None
         self._breakpoints = None
@@ -110,12 +114,15 @@ class Machine(Queueing):
 
     def _retune(self) -> None:
         super()._retune()
-        self._is_quiet = (
+        # Calm: nobody listens to transitions. Quiet: nor to the end of the drain.
+        self._is_calm = (
             not self._loud
             and not self._breakpoints
             and self._life == ALIVE
             and self._queue_limit > 0
         )
+        hooks = self._hooks
+        self._is_quiet = self._is_calm and not (hooks is not None and hooks.queue_end)
         self._hot = self._conf if self._is_quiet and not self._draining else None
 
     @property
@@ -127,6 +134,8 @@ class Machine(Queueing):
     def queue_limit(self, limit: int) -> None:
         self._queue_limit = limit
         self._retune()
+
+    _votes = True
 
     # ---------------------------------------------------------------- mutations
 
@@ -153,7 +162,7 @@ class Machine(Queueing):
                     ticks[i] += gained
                 self._conf = self._hot = plan.after
                 return EXECUTED
-            return self._run(plan)
+            return perform(self, plan) if plan.direct else self._run(plan)
         return self._mutate(ADD, states, args)
 
     def remove(self, *states: str, **args: Any) -> Result:
@@ -173,7 +182,7 @@ class Machine(Queueing):
                     ticks[i] += gained
                 self._conf = self._hot = plan.after
                 return EXECUTED
-            return self._run(plan)
+            return perform(self, plan) if plan.direct else self._run(plan)
         return self._mutate(REMOVE, states, args)
 
     def set(self, *states: str, **args: Any) -> Result:
@@ -187,7 +196,7 @@ class Machine(Queueing):
                 plan = hot.sets[states]
             except (KeyError, TypeError):
                 plan = self._plan_call(SET, states)
-            return self._run(plan)
+            return perform(self, plan) if plan.direct else self._run(plan)
         return self._mutate(SET, states, args)
 
     def toggle(self, *states: str, **args: Any) -> Result:
@@ -249,6 +258,9 @@ class Machine(Queueing):
         return self._book.plan_of_call(self._conf.mask, kind, states)
 
     def _mutate(self, kind: Kind, states: tuple[str, ...], args: dict[str, Any]) -> Result:
+        if self._is_calm and not args and not self._draining:
+            plan = self._plan_call(kind, states)
+            return perform(self, plan) if plan.direct else self._run(plan)
         indexes = self._schema.indexes(states, self)
         if self._schema.args_classes and kind is not REMOVE:
             check_args(self._schema, indexes, args)
@@ -260,7 +272,7 @@ class Machine(Queueing):
         """Append a mutation, unless it is refused or needless, and drain."""
         queue = self._queue
         if queue is None:
-            queue = self._queue = deque()
+            queue = self._make_queue()
         if len(queue) >= self._queue_limit and not self._may_pass(kind, indexes):
             self.refused += 1
             return CANCELED
@@ -275,12 +287,32 @@ class Machine(Queueing):
             names = " ".join([self._schema.names[i] for i in indexes])
             emit(self, LogLevel.OPS, f"[queue:skipped] Duplicate detected for [{kind}] {names}")
             return EXECUTED
-        mutation = Mutation(self._schema, kind, indexes, args, CAUSE.get())
-        mutation.queue_tick = self._queue_tick + 1 + sum([m.queue_tick > 0 for m in queue])
+        mutation = Mutation(self._schema, kind, indexes, args, current_source())
+        # Those with a tick were appended, so the last one tells how far ticks are given away.
+        mutation.queue_tick = 1 + ((queue[-1].queue_tick if queue else 0) or self._queue_tick)
         if self._draining:
             mutation.result = Result(mutation.queue_tick)
         queue.append(mutation)
+        self._count_pending(mutation, 1)
         return self._queued(mutation, "queue")
+
+    def _count_pending(self, mutation: Mutation, more: int) -> None:
+        """Keep count of the pending mutations that make an equal one a duplicate."""
+        if mutation.args or mutation.is_check:
+            return
+        key = (mutation.kind, frozenset(mutation.indexes))
+        left = self._pending.get(key, 0) + more
+        if left:
+            self._pending[key] = left
+        else:
+            del self._pending[key]
+
+    def _make_queue(self) -> deque[Mutation]:
+        """Most machines that wait for something to happen have no queue yet."""
+        queue: deque[Mutation] = deque()
+        self._queue = queue
+        self._pending = {}
+        return queue
 
     def _may_pass(self, kind: Kind, indexes: tuple[int, ...]) -> bool:
         """Errors, and the end of errors, may pass a full queue."""
@@ -293,19 +325,17 @@ class Machine(Queueing):
         tables = self._schema.tables
         if any(tables.multi & tables.bits[i] for i in indexes):
             return False
-        wanted = frozenset(indexes)
-        return any(
-            m.kind is kind and not m.is_check and not m.args and frozenset(m.indexes) == wanted
-            for m in self._queue or ()
-        )
+        return (kind, frozenset(indexes)) in self._pending
 
     def _prepend(self, mutation: Mutation) -> Result:
         """Put a mutation before all others: auto mutations, errors of handlers, checks."""
         if self._queue is None:
-            self._queue = deque()
+            self._make_queue()
+        assert self._queue is not None
         if self._draining:
             mutation.result = Result()
         self._queue.appendleft(mutation)
+        self._count_pending(mutation, 1)
         return self._queued(mutation, "prepend")
 
     def _queued(self, mutation: Mutation, how: str) -> Result:
@@ -334,7 +364,7 @@ class Machine(Queueing):
         if self._life:
             return CANCELED
         return self._prepend(
-            Mutation(self._schema, kind, indexes, args, CAUSE.get(), is_check=True)
+            Mutation(self._schema, kind, indexes, args, current_source(), is_check=True)
         )
 
     def _queue_auto(self) -> None:
@@ -363,7 +393,9 @@ class Machine(Queueing):
         args: dict[str, Any] = {"err": exc}
         if panic is not None:
             args["panic"] = panic
-        self._prepend(Mutation(self._schema, Kind.ADD, indexes, args, CAUSE.get()))
+        error = Mutation(self._schema, Kind.ADD, indexes, args, current_source())
+        error.is_last_word = self._plan is not None and self._plan.is_auto
+        self._prepend(error)
 
     def _is_error_running(self) -> bool:
         """Whether the running mutation calls `Exception`: errors do not nest."""
@@ -381,17 +413,22 @@ class Machine(Queueing):
         self._queue_tick += 1
         try:
             result = transit(self, plan, None)
-            if self._queue or self._escaped is not None:
-                self._drain_rest()
         except BaseException:
             self._abort()
             raise
+        if self._queue or self._escaped is not None:
+            self._drain_on()
         self._draining = False
-        if self._is_quiet and (self._waits is None or not self._waits.others):
-            self._hot = self._conf
-        else:
-            self._drained()
+        self._drained()
         return result
+
+    def _drain_on(self) -> None:
+        """Go on with what the first mutation left in the queue."""
+        try:
+            self._drain_rest()
+        except BaseException:
+            self._abort()
+            raise
 
     def _drain(self) -> Result:
         """Take mutations until the queue is empty; the result of the first one."""
@@ -401,8 +438,7 @@ class Machine(Queueing):
         try:
             queue = self._queue
             assert queue is not None
-            mutation = queue.popleft()
-            result = self._take(mutation)
+            result = self._take(queue.popleft())
             self._drain_rest()
         except BaseException:
             self._abort()
@@ -422,6 +458,7 @@ class Machine(Queueing):
             self._take(queue.popleft())
 
     def _take(self, mutation: Mutation) -> Result:
+        self._count_pending(mutation, -1)
         if mutation.queue_tick:
             self._queue_tick += 1
         plan = self._book.plan(
@@ -442,6 +479,7 @@ class Machine(Queueing):
         queue = self._queue
         while queue:
             mutation = queue.popleft()
+            self._count_pending(mutation, -1)
             if mutation.result is not None:
                 mutation.result.settle(CANCELED)
         if self._waits is not None:
@@ -475,11 +513,17 @@ class Machine(Queueing):
             for i, gained in plan.increments:
                 ticks[i] -= gained
         if self._mutation is None:
-            outer = self._token.old_value if self._token is not None else None
-            # Token.MISSING means that nothing was set before.
-            source = outer if isinstance(outer, Source) else None
+            source = self._running.outer(self._token) if self._token is not None else None
             self._mutation = Mutation(self._schema, plan.kind, plan.called, NO_ARGS, source)
         return Transition(self, plan, self._mutation, Time(ticks))
+
+    def _forget_cause(self, token: Token[Cause] | None) -> None:
+        """Handlers have run; whoever asked for their record has it."""
+        if token is None:
+            self._running.machine = self._running._source = None
+        else:
+            self._running.leave(token)
+            self._token = None
 
     # ---------------------------------------------------------------- life
 

@@ -39,8 +39,8 @@ class Mutation:
     """
 
     __slots__ = (
-        "_schema", "_typed", "args", "indexes", "is_auto", "is_check", "kind", "queue_tick",
-        "result", "source",
+        "_schema", "_typed", "args", "indexes", "is_auto", "is_check", "is_last_word", "kind",
+        "queue_tick", "result", "source",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +63,9 @@ class Mutation:
         self.source = source
         self.is_auto = is_auto
         self.is_check = is_check
+        # Whether no auto states are looked for after it: the error of a failed auto mutation, which
+        # would fail again and again.
+        self.is_last_word = False
         self.queue_tick = 0
         # Settled when the mutation is done, if somebody holds its result.
         self.result: Result | None = None
@@ -75,13 +78,16 @@ class Mutation:
 
     def typed_args(self, state: int) -> Any:
         """The args as a handler of a state (by index) gets them: an instance of its args class if
-        the state was called and has one, else the mapping."""
+        the state was called and has one, else the mapping. The mapping also where the mutation was
+        made by the machine itself, so that required fields are missing."""
         cls = self._schema.args_classes.get(state)
         if cls is None or self.kind == Kind.REMOVE or state not in self.indexes:
             return self.args
         if self._typed is None:
             self._typed = {}
         if state not in self._typed:
+            if _missing(cls, self.args):
+                return self.args
             names = {f.name for f in fields(cls) if f.init}
             self._typed[state] = cls(**{k: v for k, v in self.args.items() if k in names})
         return self._typed[state]
@@ -111,18 +117,19 @@ def check_args(schema: Schema, indexes: Sequence[int], args: Mapping[str, Any]) 
     if unknown:
         raise ArgsError(f"unknown args {', '.join(sorted(unknown))} for {_told(schema, indexes)}")
     for cls in classes:
-        missing = [
-            f.name
-            for f in fields(cls)
-            if f.init
-            and f.default is MISSING
-            and f.default_factory is MISSING
-            and f.name not in args
-        ]
+        missing = _missing(cls, args)
         if missing:
             raise ArgsError(
                 f"missing args {', '.join(missing)} of {cls.__name__} for {_told(schema, indexes)}"
             )
+
+
+def _missing(cls: type, args: Mapping[str, Any]) -> list[str]:
+    return [
+        f.name
+        for f in fields(cls)
+        if f.init and f.default is MISSING and f.default_factory is MISSING and f.name not in args
+    ]
 
 
 def _told(schema: Schema, indexes: Sequence[int]) -> str:

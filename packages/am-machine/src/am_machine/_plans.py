@@ -55,7 +55,8 @@ class Plan:
     """All that a mutation will do from one configuration, but for what handlers decide."""
 
     __slots__ = (
-        "accepted", "after", "before", "called", "called_mask", "changed", "continues", "enters",
+        "accepted", "after", "before", "called", "called_mask", "changed", "continues", "direct",
+        "enters",
         "exits", "finals", "increments", "is_auto", "is_check", "kind", "looks_for_auto", "missing",
         "result", "simple", "target", "votes",
     )  # fmt: skip
@@ -84,6 +85,8 @@ class Plan:
     continues: bool
     # Whether nothing but clocks is concerned: accepted, no handler, no auto mutation after it.
     simple: bool
+    # Whether it is accepted and has handlers, and is neither auto nor a check.
+    direct: bool
 
 
 class PlanBook:
@@ -225,7 +228,7 @@ class PlanBook:
         plan.changed = 0
         plan.votes = plan.finals = ()
         plan.after = plan.before
-        plan.continues = plan.simple = plan.looks_for_auto = False
+        plan.continues = plan.simple = plan.direct = plan.looks_for_auto = False
         plan.result = CANCELED
         if not plan.accepted:
             return
@@ -253,7 +256,9 @@ class PlanBook:
         elif plan.changed and not self._is_health_ping(plan):
             plan.looks_for_auto = True
             plan.continues = bool(self.auto_candidates(target_mask))
-        plan.simple = not (plan.votes or plan.finals or plan.continues)
+        handled = bool(plan.votes or plan.finals)
+        plan.simple = not handled and not plan.continues
+        plan.direct = handled and not plan.is_auto
 
     def _is_health_ping(self, plan: Plan) -> bool:
         return (

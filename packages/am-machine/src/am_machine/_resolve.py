@@ -74,6 +74,8 @@ class Tables:
     add_mask: tuple[int, ...]
     require: tuple[tuple[int, ...], ...]
     require_mask: tuple[int, ...]
+    # requirer_mask[i]: the states that require state i.
+    requirer_mask: tuple[int, ...]
     remove_mask: tuple[int, ...]
     # remover_mask[i]: the states that remove state i.
     remover_mask: tuple[int, ...]
@@ -97,10 +99,6 @@ class Tables:
         require = tuple([tuple([index[n] for n in s.require]) if s.require else () for s in states])
         remove = [[index[n] for n in s.remove] if s.remove else () for s in states]
         after = [[index[n] for n in s.after] if s.after else () for s in states]
-        remover = [0] * len(states)
-        for i, targets in enumerate(remove):
-            for t in targets:
-                remover[t] |= bits[i]
         rank, cyclic = require_rank(require)
         return cls(
             bits=bits,
@@ -108,8 +106,9 @@ class Tables:
             add_mask=_masks(add, bits),
             require=require,
             require_mask=_masks(require, bits),
+            requirer_mask=_reversed_masks(require, bits),
             remove_mask=_masks(remove, bits),
-            remover_mask=tuple(remover),
+            remover_mask=_reversed_masks(remove, bits),
             after_mask=_masks(after, bits),
             rank=rank,
             ranked=sum([bits[i] for i, r in enumerate(rank or ()) if r >= 0]),
@@ -126,6 +125,14 @@ class Tables:
 def _masks(relation: Sequence[Sequence[int]], bits: Sequence[int]) -> tuple[int, ...]:
     # Names of one relation are unique, so their sum is their union.
     return tuple([sum([bits[t] for t in targets]) if targets else 0 for targets in relation])
+
+
+def _reversed_masks(relation: Sequence[Sequence[int]], bits: Sequence[int]) -> tuple[int, ...]:
+    masks = [0] * len(relation)
+    for i, targets in enumerate(relation):
+        for target in targets:
+            masks[target] |= bits[i]
+    return tuple(masks)
 
 
 def _having(relation: Sequence[Sequence[int]], bits: Sequence[int]) -> int:
@@ -244,19 +251,21 @@ def _keep_required(t: Tables, listed: Sequence[int], mask: int, witness: Witness
     require_mask = t.require_mask
     if witness is not None:
         return _keep_required_witnessed(t, listed, mask, witness)
-    candidates = mask & t.requirers
-    while True:
+    rest = mask & t.requirers
+    while rest:
         dropped = 0
-        rest = candidates
+        next_ones = 0
         while rest:
             low = rest & -rest
             rest ^= low
-            if require_mask[low.bit_length() - 1] & ~mask:
+            i = low.bit_length() - 1
+            if require_mask[i] & ~mask:
                 dropped |= low
-        if not dropped:
-            return mask
+                next_ones |= t.requirer_mask[i]
         mask &= ~dropped
-        candidates &= ~dropped
+        # Only what requires a dropped state can fall in the next sweep.
+        rest = next_ones & mask
+    return mask
 
 
 def _keep_required_witnessed(t: Tables, listed: Sequence[int], mask: int, witness: Witness) -> int:

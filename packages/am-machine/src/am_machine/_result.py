@@ -81,7 +81,11 @@ class Result:
         return "canceled" if self is CANCELED else "queued"
 
     def __repr__(self) -> str:
-        told = "" if not self.queued else f" {self.queue_tick} -> {self.outcome or 'pending'}"
+        told = (
+            ""
+            if not self.queued
+            else f" {self.queue_tick} -> {'pending' if self.outcome is None else self.outcome}"
+        )
         return f"<Result {self}{told}>"
 
 

@@ -75,8 +75,8 @@ HOOKS = (
     "verify_states", "mutation_queued", "transition_init", "transition_start",
     "transition_finals", "transition_end", "handler_start", "handler_end", "queue_end", "log",
 )  # fmt: skip
-# Hooks that a mutation may fire.
-_LOUD = HOOKS[6:]
+# Hooks inside of transitions; `queue_end` is fired between them.
+_LOUD = tuple([name for name in HOOKS[6:] if name != "queue_end"])
 
 
 class Hooks:

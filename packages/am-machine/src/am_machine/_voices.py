@@ -211,6 +211,14 @@ def wants_all_handlers(machine: BaseMachine) -> bool:
     return machine._log_level >= LogLevel.EVERYTHING and bool(machine._bindings)
 
 
+def is_planned(machine: BaseMachine, call: HandlerCall) -> bool:
+    """Whether the running transition was planned with this handler name."""
+    plan = machine._plan
+    if machine._log_level < LogLevel.EVERYTHING or plan is None:
+        return True
+    return any(call.name == c.name for c in (*plan.votes, *plan.finals))
+
+
 class AllHandlers:
     """As `HandlerTable`, but of every handler name there could be."""
 

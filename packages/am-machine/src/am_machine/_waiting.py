@@ -209,6 +209,14 @@ class Waiting(Reading):
         if self._log_level >= LogLevel.OPS:
             self._tell_wait("match", entry.kind, wait)
 
+    def _end_tick_waits(self) -> None:
+        """Ticks have lost their meaning: waits for them end with False."""
+        index = self._waits
+        if index is not None:
+            for entry, wait in index.rest():
+                if entry.kind is Kind.TIME:
+                    self._finish_wait(index, entry, wait, False)
+
     def _end_waits(self) -> None:
         """On dispose: all waits but those for the disposal end with False."""
         index = self._waits
