@@ -161,7 +161,7 @@ class Play:
     def do_more(self) -> None:
         m = self.m
         match self.chance.randint(0, 9):
-            case 0 if self.m.transition is None:
+            case 0:
                 self.bindings.append(self.bind())
             case 1 if self.bindings:
                 self.chance.choice(self.bindings).detach()
