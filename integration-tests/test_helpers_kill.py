@@ -1,0 +1,147 @@
+"""A process that records a history is killed at random moments; what was promised is not lost.
+
+Each child restores its machine from the file the killed one left behind, and goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILLS = 50
+BATCH = 100
+BATCH_DELAY = 0.1
+# A busy machine may take this long to give the writer its turn and to write.
+PATIENCE = 1.0
+
+CHILD = r"""
+import json, random, sys, time
+from pathlib import Path
+
+import am_helpers as amh
+import am_machine as am
+import trio
+
+
+class States(am.States):
+    Foo = am.State()
+    Many = am.State(multi=True)
+    MachineRestored = am.State()
+
+
+def say(*words):
+    sys.stdout.write(json.dumps(words) + "\n")
+    sys.stdout.flush()
+
+
+async def main(path, seed):
+    rng = random.Random(seed)
+    try:
+        mach = am.Machine.restore(*await amh.load_machine(path, "m1"))
+        say("restored", mach.machine_tick, mach.is_("MachineRestored"), list(mach.time()))
+    except amh.HistoryError:
+        mach = am.Machine(States, id="m1")
+    config = amh.HistoryConfig(max_records=10**6, store_schema=True, store_transitions=True)
+    async with amh.SqliteHistory(mach, path, config) as history:
+        await history.sync()
+        made = history.machine_record.next_id - 1
+        say("synced", made, list(mach.time()))
+        while True:
+            for _ in range(rng.randrange(1, 400)):
+                mach.toggle("Foo") if rng.random() < 0.5 else mach.add("Many")
+                made += 1
+                say("made", made, time.monotonic())
+                if rng.random() < 0.2:
+                    await trio.sleep(rng.random() * 0.01)
+            await history.sync()
+            say("synced", made, list(mach.time()))
+
+
+trio.run(main, Path(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+def run_and_kill(path: Path, seed: int) -> tuple[list[Any], float]:
+    """Start a child, kill it at a random moment of its work, return what it said and when."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(path), str(seed)], stdout=subprocess.PIPE
+    )
+    with child:
+        assert child.stdout is not None
+        pipe, heard = child.stdout.fileno(), b""
+        try:
+            assert select.select([pipe], [], [], 60)[0], "the child said nothing"
+            end = time.monotonic() + random.Random(seed).random() * 0.4
+            # Listening all the time, so that the child is never held up by a full pipe.
+            while (left := end - time.monotonic()) > 0:
+                if select.select([pipe], [], [], left)[0]:
+                    heard += os.read(pipe, 65_536)
+        finally:
+            child.send_signal(signal.SIGKILL)
+            killed = time.monotonic()
+        heard += child.stdout.read()
+    assert child.returncode == -signal.SIGKILL
+    return [json.loads(line) for line in heard.split(b"\n")[:-1]], killed
+
+
+def check_file(path: Path, said: list[Any], killed: float) -> int:
+    """Check what is in the file against what the child said; return how many records were lost."""
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        count, last = db.execute("SELECT count(*), coalesce(max(id), 0) FROM times").fetchone()
+        row = db.execute("SELECT time FROM machines").fetchone()
+        stored = tuple(json.loads(row[0])) if row else ()
+        ticks = tuple(
+            tick
+            for (tick,) in db.execute(
+                "SELECT tick FROM ticks WHERE time_id = ? ORDER BY state", (last,)
+            )
+        )
+    assert count == last, "ids have no gaps"
+    synced = [words for words in said if words[0] == "synced"]
+    if synced:
+        assert last >= synced[-1][1], "a record was lost after sync() had returned"
+        assert sum(stored) >= sum(synced[-1][2])
+        if last > synced[-1][1]:
+            assert stored == ticks, "the machine's clock is that of its last record"
+    made = {words[1]: words[2] for words in said if words[0] == "made"}
+    lost = max(made, default=0) - last
+    if lost > BATCH:
+        age = killed - made[last + 1]
+        assert age <= BATCH_DELAY + PATIENCE, f"{lost} records lost, the oldest {age:.2f} s old"
+    return max(lost, 0)
+
+
+def test_acceptance_14_and_15_kill_at_random_moments(tmp_path: Path) -> None:
+    worst = told = 0
+    for file in range(KILLS // 5):
+        path = tmp_path / f"h{file}.sqlite"
+        before: tuple[int, list[int]] | None = None
+        for run in range(5):
+            said, killed = run_and_kill(path, file * 5 + run)
+            if before is not None:
+                ((_, machine_tick, active, ticks),) = [w for w in said if w[0] == "restored"]
+                assert machine_tick == before[0] + 1
+                assert active
+                # Restoring adds MachineRestored; no other clock may differ.
+                assert [*ticks[:2], *ticks[3:]] == [*before[1][:2], *before[1][3:]]
+            worst = max(worst, check_file(path, said, killed))
+            told += sum(words[0] == "made" for words in said)
+            sql = "SELECT machine_tick, time FROM machines"
+            with closing(sqlite3.connect(path)) as db:
+                row = db.execute(sql).fetchone()
+            before = (row[0], json.loads(row[1])) if row else None
+    print(f"{KILLS} kills in {told} transitions: at most {worst} lost between syncs, none after")
