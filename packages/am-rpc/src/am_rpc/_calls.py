@@ -38,19 +38,19 @@ class Calls:
         self.stats = stats
         self.outbox = Outbox(limits)
         self.link: Link | None = None
-        self._last_id = 0
+        self.last_id = 0
         self._barriers: list[tuple[int, Callable[[], None]]] = []
         self._has_calls = Signal()
         self._silent = 0
 
     def next_id(self) -> int:
         """Return an id that was never used in this session."""
-        self._last_id += 1
-        return self._last_id
+        self.last_id += 1
+        return self.last_id
 
     def restart_ids(self) -> None:
         """Begin a new session's ids."""
-        self._last_id = 0
+        self.last_id = 0
 
     # Mutations.
 
@@ -62,13 +62,13 @@ class Calls:
         result: NetResult,
     ) -> bool:
         """Put a mutation into the outbox; False if it has no room. Raises `EncodeError`."""
-        seq = self._last_id + 1
+        seq = self.last_id + 1
         data = Protocol.encode_request(seq, message)
         return self._push(seq, message.method, states, args, data, result)
 
     def submit_one_way(self, method: str, states: tuple[int, ...], args: Mapping[str, Any]) -> bool:
         """Put a mutation without response into the outbox; False if it has no room."""
-        seq = self._last_id + 1
+        seq = self.last_id + 1
         data = Protocol.send_notification(m.Mutate(method, states, args, seq=seq))
         self.stats.notifications += 1
         return self._push(seq, method, states, args, data, None)
@@ -88,7 +88,7 @@ class Calls:
         if not outbox.has_room(len(data)) or not self._may_wait(link):
             self.stats.canceled += 1
             return False
-        self._last_id = seq
+        self.last_id = seq
         now = trio.current_time()
         entry = Entry(seq, method, states, args, data, result, now)
         entry.due = now + self.retry.call_total

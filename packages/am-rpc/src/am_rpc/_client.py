@@ -322,7 +322,7 @@ class Client(Calls):
             await connection.aclose()
 
     async def _shake_hands(self, connection: Connection) -> NetworkMachine:
-        if self.next_id() >= _LAST_ID and not len(self.outbox):
+        if self.last_id >= _LAST_ID and not len(self.outbox):
             self._nonce = secrets.token_bytes(8)
             self.restart_ids()
         own = self._known_schema()
