@@ -81,6 +81,22 @@ def test_handlers_of_a_called_state_get_an_instance_of_its_class() -> None:
     assert seen.args["WorkState"].notes == []
 
 
+def test_where_required_fields_are_missing_handlers_get_the_mapping() -> None:
+    seen, error = Seen(), ValueError("boom")
+    schema = {"Exception": {"multi": True, "args": SendArgs}} | dict(Defaults.schema())
+
+    def fail(event: am.Event) -> None:
+        raise error
+
+    machine = am.Machine(schema, handlers=seen.bound("WantsEnter", "WantsState", "ExceptionState"))
+    machine.add("Plain")
+    assert machine.is_("Wants")
+    assert dict(seen.args["WantsEnter"]) == dict(seen.args["WantsState"]) == {}
+    machine.bind({"PlainEnd": fail})
+    machine.remove("Plain")
+    assert seen.args["ExceptionState"]["err"] is error
+
+
 @pytest.mark.parametrize("traced", [False, True])
 def test_without_keywords_the_instance_holds_the_defaults(recorder: Any, traced: bool) -> None:
     seen = Seen()

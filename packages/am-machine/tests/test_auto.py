@@ -323,6 +323,49 @@ def test_auto_states_tried_in_a_drain_come_before_queued_mutations(
     ]
 
 
+# --- failures -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["XEnter", "AX", "AnyEnter", "XState", "AnyState"])
+@pytest.mark.parametrize("traced", [False, True])
+def test_an_auto_state_that_always_fails_is_not_tried_for_ever(
+    flat: Flat, recorder: Any, name: str, traced: bool
+) -> None:
+    machine, tries = flat("A B X", auto="X", tracers=[recorder] * traced), list[str]()
+
+    def fail(event: am.Event) -> None:
+        if event.transition.auto:
+            tries.append(event.name)
+            raise ValueError("boom")
+
+    machine.bind({name: fail})
+    assert machine.add("A") is am.EXECUTED
+    assert tries == [name], "the error that follows from it looks for no auto states"
+    assert machine.is_("A", "Exception")
+    machine.add("B")
+    # Later changes do, unless the failure left the state active.
+    assert len(tries) == (1 if name == "AnyState" else 2)
+
+
+def test_an_auto_state_that_always_refuses_slowly_is_not_tried_for_ever(
+    flat: Flat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, tries = [0.0], list[str]()
+    for part in ("_engine", "_hot"):
+        monkeypatch.setattr(f"am_machine.{part}.perf_counter", lambda: now[0])
+    machine = flat("A X", auto="X")
+
+    def refuse(event: am.Event) -> bool:
+        tries.append(event.name)
+        now[0] += 5
+        return False
+
+    machine.bind({"XEnter": refuse})
+    machine.add("A")
+    assert tries == ["XEnter"]
+    assert isinstance(machine.err, am.HandlerTimeoutError)
+
+
 # --- logs ---------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import am_machine as am
@@ -179,16 +179,13 @@ class Mutation:
     args: bool = False
     auto: bool = False
     check: bool = False
+    last_word: bool = False
     tick: int = 0
     outcome: str = ""
 
 
 class UnknownState(Exception):
     """A name that is no state of the model."""
-
-
-class Livelock(Exception):
-    """An auto state that fails anew each time is tried again for ever, as the rules want it."""
 
 
 @dataclass
@@ -264,8 +261,6 @@ class Model:
 
     def transition(self, m: Mutation) -> str:
         rel, before, clock = self.relations, self.active, dict(self.ticks)
-        if len(self.ended) > 200:
-            raise Livelock
         target = rel.resolve(m.kind, m.called, before)
         accepted = rel.accepts(m.kind, m.called, target, m.auto, m.check)
         try:
@@ -279,13 +274,15 @@ class Model:
                 for s in (*exits, *enters):
                     self.ticks[s] += 2 if s in enters and s in before else 1
                 self.finals(enters, exits)
-                if self.ticks != clock and not m.auto:
+                if self.ticks != clock and not m.auto and not m.last_word:
                     self.follow_up(m)
         except Boom as boom:
             accepted = False
             if "Exception" not in m.called:
                 self.err = str(boom)
-                self.queue.insert(0, Mutation("add", ["Exception"], args=True))
+                # An auto state that always fails would be tried for ever, were it tried again.
+                error = Mutation("add", ["Exception"], args=True, last_word=m.auto)
+                self.queue.insert(0, error)
         self.ended.append(
             (m.kind, m.called, m.auto, m.check, accepted, before, target if accepted else None)
         )
@@ -579,10 +576,7 @@ def test_engine_runs_like_the_model(
         case["handlers"] = random_handlers(rnd, names)
     case["ops"] = [random_op(rnd, names) for _ in range(12)]
     shared = am.compile_schema({s: schema.get(s, {"multi": True}) for s in names})
-    try:
-        expected = play_model(case)
-    except Livelock:
-        reject()
+    expected = play_model(case)
     untold = [(*shown[:5], [], shown[6]) for shown in expected]
     with patch("am_machine._plans.MAX_PLANS", plans):
         # Later runs use plans of earlier ones; where nobody listens the engine takes short cuts.

@@ -121,7 +121,7 @@ def test_auto_comes_before_exceptions_and_they_before_the_queued(flat: Flat, rec
     machine.bind({"XEnter": fail_once})
     inside(machine, lambda e: machine.add("B"))
     assert [(tx.auto, tx.called) for tx in recorder.transitions] == [
-        (False, ("A",)), (True, ("X",)), (False, ("Exception",)), (True, ("X",)), (False, ("B",)),
+        (False, ("A",)), (True, ("X",)), (False, ("Exception",)), (False, ("B",)), (True, ("X",)),
     ]  # fmt: skip
     assert machine.is_("A", "B", "X", "Exception")
 
