@@ -54,7 +54,10 @@ def pytest(report: str, *args: str) -> tuple[str, ...]:
 
 STEPS: dict[str, list[tuple[str, ...]]] = {
     "lint": [("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",)],
-    "types": [("mypy", *SOURCES, "examples")],
+    "types": [
+        ("mypy", *SOURCES, "examples"),
+        *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),
+    ],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
     "integration": [pytest("integration", "integration-tests", "examples")],
     "docs": [pytest("docs", "-p", "docs.snippets", *PAGES)],
