@@ -39,6 +39,8 @@ READ_SIZE: Final = 65_536
 _FOREIGN: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError)
 MINUTE: Final = 60.0
 _EARLY: Final = 1e-6
+# A peer with more bytes than this still to come gets pushes merged into one.
+_MERGE_ABOVE: Final = 32 * 1024
 
 
 class SlowPeer(NetworkError):
@@ -57,8 +59,8 @@ class Connection:
 
     __slots__ = (
         "_errors", "_errors_since", "_flushed", "_in_batch", "_limits", "_out", "_out_bytes",
-        "_room", "_scope", "_socket", "_stats", "_wake", "_writing_since", "closed", "error",
-        "_pinged_since", "last_rx", "ping", "produce", "protocol", "stream",
+        "_pinged_since", "_room", "_scope", "_socket", "_stats", "_wake", "_writing_since",
+        "closed", "error", "last_rx", "ping", "produce", "protocol", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -93,9 +95,9 @@ class Connection:
         self.produce: Callable[[float], float | None] | None = None
 
     @property
-    def backlog(self) -> int:
-        """Return how many outgoing bytes wait."""
-        return self._out_bytes
+    def is_flowing(self) -> bool:
+        """Tell whether the peer keeps up, so that news need not be merged."""
+        return self._out_bytes < _MERGE_ABOVE and len(self._out) < self._limits.out_items // 2
 
     # Handshake: in sequence, before `run`.
 

@@ -113,7 +113,7 @@ class ServedClient:
         interval = self.server.push_interval
         if interval is None:
             return
-        if interval == 0:
+        if interval == 0 and self.connection.is_flowing:
             self._push()
         elif not self._dirty:
             self._dirty = True
@@ -186,6 +186,7 @@ class ServedClient:
             len(records) >= self.server.push_max_mutations
             and not self._busy
             and self.server.push_interval is not None
+            and self.connection.is_flowing
         ):
             self._push()
 

@@ -1,0 +1,331 @@
+"""am-rpc on a bad network: a proxy of ours cuts, delays, truncates, corrupts and stalls."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import textwrap
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+import am_machine as am
+import am_rpc
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.trio
+SEEDS = range(int(os.environ.get("AM_RPC_SEEDS", "2")))
+CALLS = int(os.environ.get("AM_RPC_CALLS", "4000"))
+CUTS = 100
+
+
+class Proxy:
+    """Forwards TCP connections, and harms them on command."""
+
+    def __init__(self, port: int) -> None:
+        self.target = port
+        self.port = 0
+        self.pairs: list[tuple[trio.SocketStream, trio.SocketStream]] = []
+        self.delay = 0.0
+        self.stalled = trio.Event()
+        self.stalled.set()
+        # Bytes to let through, by direction, before the connection is cut.
+        self.cut_after: dict[str, int] = {}
+        # Offset of a byte to change, counted down by direction.
+        self.corrupt_at: dict[str, int] = {}
+
+    async def serve(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        async with trio.open_nursery() as nursery:
+            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            self.port = listeners[0].socket.getsockname()[1]
+            nursery.start_soon(trio.serve_listeners, self._accept, listeners)
+            task_status.started()
+
+    async def _accept(self, client: trio.SocketStream) -> None:
+        try:
+            server = await trio.open_tcp_stream("127.0.0.1", self.target)
+        except OSError:
+            await client.aclose()
+            return
+        pair = (client, server)
+        self.pairs.append(pair)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pump, nursery, client, server, "up")
+                nursery.start_soon(self._pump, nursery, server, client, "down")
+        finally:
+            self.pairs.remove(pair)
+            with trio.CancelScope(shield=True):
+                for stream in pair:
+                    await trio.aclose_forcefully(stream)
+
+    async def _pump(self, nursery: trio.Nursery, source: Any, sink: Any, way: str) -> None:
+        try:
+            async for data in source:
+                await self.stalled.wait()
+                if self.delay:
+                    await trio.sleep(self.delay)
+                await sink.send_all(self._harm(bytes(data), way))
+                if self.cut_after.get(way) == 0:
+                    del self.cut_after[way]
+                    break
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        nursery.cancel_scope.cancel()
+
+    def _harm(self, data: bytes, way: str) -> bytes:
+        if way in self.corrupt_at:
+            at = self.corrupt_at[way]
+            if at < len(data):
+                data = data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :]
+                del self.corrupt_at[way]
+            else:
+                self.corrupt_at[way] = at - len(data)
+        if way in self.cut_after:
+            data = data[: self.cut_after[way]]
+            self.cut_after[way] -= len(data)
+        return data
+
+
+class WorkStates(am_rpc.StateSource):
+    """Calls that are counted."""
+
+    CallOp = am.State(multi=True)
+    Done = am.State(multi=True)
+
+
+class Counter:
+    """Remembers the order of calls of each client."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, list[int]] = {}
+
+    def CallOpState(self, event: am.Event) -> None:
+        self.seen.setdefault(event.args["who"], []).append(event.args["n"])
+
+
+@asynccontextmanager
+async def proxied(source: am.Machine, **options: Any) -> AsyncIterator[tuple[am_rpc.Mux, Proxy]]:
+    async with am_rpc.Mux(source, "127.0.0.1:0", **options) as mux, trio.open_nursery() as nursery:
+        proxy = Proxy(int(mux.addr.rpartition(":")[2]))
+        await nursery.start(proxy.serve)
+        yield mux, proxy
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_every_call_is_executed_once_and_in_order_across_random_cuts(seed: int) -> None:
+    rand = random.Random(seed)
+    counter = Counter()
+    retry = am_rpc.Retry(connect_delay=0.005, connect_max_delay=0.02, connect_tries=10_000)
+    share = CALLS // 4
+    waits: list[am.Wait] = []
+
+    async def work(who: int, addr: str) -> None:
+        async with am_rpc.Client(addr, WorkStates, retry=retry) as client:
+            net = await client.ready(30)
+            waits.append(net.when("CallOp"))
+            results = []
+            for n in range(share):
+                while not (result := net.add("CallOp", who=who, n=n)):
+                    await net.flush()
+                results.append(result)
+                if n % 50 == 0:
+                    await trio.lowlevel.checkpoint()
+            assert {await result for result in results} == {am.EXECUTED}
+            nonlocal running
+            running -= 1
+
+    async def harm(proxy: Proxy) -> None:
+        for _ in range(CUTS):
+            if not running:
+                return
+            proxy.cut_after[rand.choice(("up", "down"))] = rand.randrange(1, 4000)
+            await trio.sleep(rand.uniform(0.001, 0.03))
+            if rand.random() < 0.3 and proxy.pairs:
+                for stream in rand.choice(proxy.pairs):
+                    await trio.aclose_forcefully(stream)
+
+    running = 4
+    with trio.fail_after(100):
+        async with (
+            am.Machine(WorkStates, handlers=counter) as source,
+            proxied(source) as (mux, proxy),
+        ):
+            async with trio.open_nursery() as nursery:
+                for who in range(4):
+                    nursery.start_soon(work, who, f"127.0.0.1:{proxy.port}")
+                nursery.start_soon(harm, proxy)
+            assert mux.stats.resumes > 10
+    assert counter.seen == {who: list(range(share)) for who in range(4)}
+    for wait in waits:
+        assert await wait
+
+
+async def test_corrupt_bytes_never_lead_to_wrong_states() -> None:
+    rand = random.Random(7)
+    retry = am_rpc.Retry(connect_delay=0.005, connect_tries=10_000)
+    async with (
+        am.Machine(WorkStates, handlers=Counter()) as source,
+        proxied(source, push_interval=0) as (_, proxy),
+        am_rpc.Client(f"127.0.0.1:{proxy.port}", retry=retry) as client,
+    ):
+        net = await client.ready()
+        with trio.fail_after(60):
+            for n in range(60):
+                proxy.corrupt_at["down"] = rand.randrange(60)
+                net.add("CallOp", who=1, n=n)
+                source.add("Done")
+                await trio.sleep(0.001)
+            proxy.corrupt_at.clear()
+            await net.flush()
+            await net.sync()
+            assert net.time() == source.time()
+
+
+async def test_a_delayed_and_a_stalled_connection_recover() -> None:
+    async with (
+        am.Machine(WorkStates, handlers=Counter()) as source,
+        proxied(source, push_interval=0) as (_, proxy),
+        am_rpc.connect(f"127.0.0.1:{proxy.port}") as net,
+    ):
+        proxy.delay = 0.05
+        with trio.fail_after(20):
+            results = [net.add("CallOp", who=1, n=n) for n in range(20)]
+            assert {await result for result in results} == {am.EXECUTED}
+            proxy.delay = 0
+            proxy.stalled = trio.Event()
+            result = net.add("CallOp", who=1, n=20)
+            await trio.sleep(0.2)
+            assert result.outcome is None
+            proxy.stalled.set()
+            assert await result is am.EXECUTED
+            assert net.time() == source.time()
+
+
+SERVER = textwrap.dedent(
+    """
+    import sys, trio, am_machine as am, am_rpc
+
+    class WorkStates(am_rpc.StateSource):
+        CallOp = am.State(multi=True)
+        Done = am.State(multi=True)
+
+    class Handlers:
+        def CallOpState(self, event):
+            with open(sys.argv[2], "a") as log:
+                log.write(f"{event.args['n']}\\n")
+
+    async def main():
+        async with am.Machine(WorkStates, handlers=Handlers(), id="work") as mach:
+            async with am_rpc.Mux(mach, sys.argv[1]):
+                print("ready", flush=True)
+                await trio.sleep_forever()
+
+    trio.run(main)
+    """
+)
+
+
+def start_server(script: Path, addr: str, log: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, str(script), addr, str(log)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.process
+async def test_a_server_killed_under_load_leaves_only_written_calls_unknown(
+    tmp_path: Path,
+) -> None:
+    script, log = tmp_path / "server.py", tmp_path / "log"
+    script.write_text(SERVER)
+    addr = f"unix:{tmp_path / 'sock'}"
+    retry = am_rpc.Retry(connect_delay=0.02, connect_max_delay=0.1)
+    process = await trio.to_thread.run_sync(start_server, script, addr, log)
+    try:
+        async with am_rpc.Client(addr, WorkStates, retry=retry) as client:
+            net = await client.ready(10)
+            results = {}
+            for n in range(600):
+                results[n] = net.add("CallOp", n=n)
+                if n == 300:
+                    await trio.sleep(0.02)
+                    process.kill()
+                if n % 20 == 0:
+                    await trio.sleep(0.001)
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+            process = await trio.to_thread.run_sync(start_server, script, addr, log)
+            with trio.fail_after(60):
+                outcomes = {n: await result for n, result in results.items()}
+        executed = [n for n, outcome in outcomes.items() if outcome is am.EXECUTED]
+        unknown = [n for n, outcome in outcomes.items() if outcome is am.CANCELED]
+        assert all(isinstance(results[n].error, am_rpc.OutcomeUnknown) for n in unknown)
+        logged = [int(line) for line in log.read_text().split()]
+        assert len(logged) == len(set(logged))
+        assert set(executed) <= set(logged)
+        assert set(logged) - set(executed) <= set(unknown)
+        assert executed[-1] == 599
+        assert net.client.mach.tick("SourceReplaced") > 0
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+async def test_a_thousand_clients_come_hear_one_change_and_go() -> None:
+    count = int(os.environ.get("AM_RPC_CLIENTS", "200"))
+
+    async def live(addr: str) -> None:
+        async with am_rpc.Client(addr, WorkStates) as client:
+            net = await client.ready(30)
+            ready.append(client)
+            if len(ready) == count:
+                all_ready.set()
+            await net.when("Done")
+            heard.append(trio.current_time())
+            if len(heard) == count:
+                all_heard.set()
+            await leave.wait()
+
+    heard: list[float] = []
+    ready: list[Any] = []
+    all_ready, all_heard, leave = trio.Event(), trio.Event(), trio.Event()
+    descriptors = open_descriptors()
+    async with am.Machine(WorkStates) as source:
+        async with am_rpc.Mux(source, "127.0.0.1:0") as mux:
+            async with trio.open_nursery() as nursery:
+                for _ in range(count):
+                    nursery.start_soon(live, mux.addr)
+                with trio.fail_after(60):
+                    await all_ready.wait()
+                start = trio.current_time()
+                source.add("Done")
+                with trio.fail_after(30):
+                    await all_heard.wait()
+                assert max(heard) - start < 0.25 + count / 100
+                leave.set()
+            with trio.fail_after(10):
+                await mux.mach.when_not("HasClients")
+            assert not mux.servers
+            assert len(mux.serving.sessions) == count
+        assert trio.lowlevel.current_statistics().tasks_living < 20
+    if descriptors:
+        assert open_descriptors() <= descriptors + 2
+
+
+def open_descriptors() -> int:
+    folder = "/proc/self/fd"
+    return len(os.listdir(folder)) if os.path.isdir(folder) else 0
