@@ -1,9 +1,15 @@
 """Nothing of this package may leave a child process behind."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
+import trio.testing
+
+import am_node
 
 
 def _children() -> set[int]:
@@ -19,3 +25,29 @@ def no_children_are_left() -> Iterator[None]:
     before = _children()
     yield
     assert _children() - before == set()
+
+
+Pooled = Callable[..., AbstractAsyncContextManager[am_node.Supervisor]]
+
+
+@pytest.fixture
+def pooled() -> Pooled:
+    """A supervisor with workers in this process; the clock is the test's own."""
+
+    @asynccontextmanager
+    async def open_pool(
+        worker: type[am_node.Worker], low: int = 1, high: int = 4, warm: int = 0, **options: Any
+    ) -> AsyncIterator[am_node.Supervisor]:
+        pool = options.pop("pool", am_node.Pool(low, high, warm))
+        launcher = options.pop("launcher", None) or am_node.MemoryLauncher(worker)
+        async with am_node.Supervisor(worker, pool=pool, launcher=launcher, **options) as sup:
+            await sup.mach.when("PoolReady")
+            yield sup
+
+    return open_pool
+
+
+@pytest.fixture
+def clock() -> trio.abc.Clock:
+    """Time stands still while anything happens; the threshold lets bytes cross a socket."""
+    return trio.testing.MockClock(autojump_threshold=0.02)

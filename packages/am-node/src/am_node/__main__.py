@@ -1,15 +1,6 @@
-"""``python -m am_node worker``."""
+"""``python -m am_node`` is the command ``am-node``."""
 
-import sys
-
-from am_node import run_worker
-
-
-def main() -> None:
-    """Run the command line."""
-    if sys.argv[1:2] == ["worker"]:
-        run_worker()
-
+from am_node._cli import main
 
 if __name__ == "__main__":
     main()

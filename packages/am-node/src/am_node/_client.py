@@ -162,6 +162,17 @@ class Client:
         """
         return await self._perform(None, args, timeout, attempts, frozenset(retry_on))
 
+    async def work_with(
+        self,
+        args: Mapping[str, Any],
+        *,
+        timeout: float = TIMEOUT,  # noqa: ASYNC109 - the promise to the caller
+        attempts: int = ATTEMPTS,
+        retry_on: Collection[str] = (),
+    ) -> Any:
+        """The same as `work`, for args that come as a mapping or have a name `work` needs itself."""
+        return await self._perform(None, args, timeout, attempts, frozenset(retry_on))
+
     def map(
         self,
         inputs: Inputs,

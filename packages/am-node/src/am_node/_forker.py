@@ -6,6 +6,7 @@ events on the supervisor's machine (`ForkWorker` ... `WorkerKilled`) are publish
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import sys
@@ -42,6 +43,8 @@ class Forker:
         self._core = core
         self._mach = core.mach
         self._timing = core.timing
+        # More interpreters starting at once than processors only make each other late.
+        self._starting = trio.CapacityLimiter(core.policy.parallel_starts)
 
     # -- events
 
@@ -112,6 +115,9 @@ class Forker:
         failure: WorkerError | None = None
         try:
             async with bootstrap.serving(self._address("b", slot)):
+                await self._turn(slot)
+                if slot.mach.is_("Stopping"):
+                    return
                 spec = self._spec(slot, bootstrap, link)
                 self._mach.add("ForkingWorker", id=slot.id)
                 async with trio.open_nursery() as nursery:
@@ -125,6 +131,14 @@ class Forker:
             failure = ErrWorkerConn(f"the process cannot be started: {exc}", slot.id)
         finally:
             self._ended(slot, failure)
+
+    async def _turn(self, slot: Slot) -> None:
+        await self._starting.acquire_on_behalf_of(slot)
+        slot.forked_at = trio.current_time()
+
+    def _started(self, slot: Slot) -> None:
+        with contextlib.suppress(RuntimeError):  # it had no turn, or its turn is over
+            self._starting.release_on_behalf_of(slot)
 
     async def _process(
         self,
@@ -146,6 +160,7 @@ class Forker:
             return ErrWorkerConn(
                 f"no report within {self._timing.conn_timeout} s of the start", slot.id
             )
+        self._started(slot)
         self._mach.add("WorkerConnected", id=slot.id)
         slot.public_addr = addresses.public
         consumer = _Consumer(self._core, slot)
@@ -204,6 +219,7 @@ class Forker:
 
     def _ended(self, slot: Slot, failure: WorkerError | None) -> None:
         core = self._core
+        self._started(slot)
         slot.mach.add("Gone")
         core.slots.pop(slot.id, None)
         planned = slot.kill_reason in _PLANNED or (

@@ -175,7 +175,7 @@ class Lane:
             if self.lost.is_set():
                 scope.cancel()
             try:
-                await self._submit(req, args)
+                await self._submit(req, args, pending)
                 await self._until_answered(req, args, pending)
             except trio.Cancelled:
                 if not self.lost.is_set() and self.net is not None:
@@ -193,11 +193,11 @@ class Lane:
         finally:
             del self._pending[req]
 
-    async def _submit(self, req: bytes, args: Mapping[str, Any]) -> None:
+    async def _submit(self, req: bytes, args: Mapping[str, Any], pending: _Pending) -> None:
         net = self.net
         assert net is not None
         state = "WorkQueued" if self.depth > 1 else "WorkRequested"
-        while True:
+        while not pending.answered.is_set():
             result = net.add(state, req=req, **args)
             if await result is am.EXECUTED:
                 return
@@ -213,7 +213,7 @@ class Lane:
                 await pending.answered.wait()
                 return
             if self.net is not None and self.net.is_("Ready", "Idle"):
-                await self._submit(req, args)
+                await self._submit(req, args, pending)
 
     def _result(self, answer: Mapping[str, Any]) -> Any:
         error = answer.get("error")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ._core import log
 from ._errors import PoolError
 from ._sizing import missing, surplus, wanted
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from ._core import Core
     from ._settings import Pool
+
+EXIT_GAVE_UP = 70
 
 
 class PoolKeeper:
@@ -123,6 +126,16 @@ class PoolKeeper:
         self._mach.remove("ErrPool", "Exception")
         self._mach.remove("NormalizingPool")
         self._mach.add("NormalizingPool")
+
+    async def CrashLoopState(self, e: am.Event) -> None:
+        """End the supervisor if the loop lasts longer than it may; by default it may for ever."""
+        limit = self._core.policy.give_up_after
+        if limit is None:
+            return
+        await trio.sleep(limit)
+        log.error("giving up after a crash loop of %s s", limit)
+        self._core.exit_code = EXIT_GAVE_UP
+        self._mach.remove("Start")
 
     # -- shrinking
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields, replace
 
 
@@ -92,7 +93,8 @@ class Policy:
     `worker_err_kill`: a worker with more kept errors is killed. `crash_loop`: so many early deaths
     within `Timing.crash_reset` make a crash loop. `give_up_after`: seconds of a crash loop after
     which the supervisor ends with exit code 70 (None: never). `health_tries`: attempts of one
-    health check. `pool_rounds`: rounds of one normalization.
+    health check. `pool_rounds`: rounds of one normalization. `parallel_starts`: workers that come
+    up at the same time, by default as many as there are processors.
     """
 
     worker_err_kill: int = 3
@@ -100,6 +102,7 @@ class Policy:
     give_up_after: float | None = None
     health_tries: int = 3
     pool_rounds: int = 5
+    parallel_starts: int = max(2, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class WorkFlow:
         # The request taken from the queue last: it was accepted, so draining does not refuse it.
         self._promised: bytes | None = None
         self._running: bytes | None = None
+        self._asked: bytes | None = None
         self._answers: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
         self.finished = 0
 
@@ -72,7 +73,14 @@ class WorkFlow:
             if promised:
                 self._waiting.appendleft(dict(e.args))
             return False
-        return promised or (not self._mach.is_("Draining") and _is_req(req))
+        if not promised and (self._mach.is_("Draining") or not _is_req(req)):
+            return False
+        if req is not None and req in self._answers:
+            # Asked again after the answer was lost on its way: it is sent again, not worked out.
+            self._mach.fork(self._send, ANSWER, self._answers[req], req, None)
+            return False
+        self._asked = req
+        return True
 
     def WorkQueuedEnter(self, e: am.Event) -> bool:
         """Refuse when as many requests wait as the class allows."""
@@ -96,13 +104,9 @@ class WorkFlow:
     # -- begun and run
 
     def begin(self, e: am.Event) -> None:
-        """Take up the request of event `e`: answer it from memory, refuse its args, or start it."""
+        """Take up the request of event `e`: refuse its args, or start it."""
         args = dict(e.args)
         req = args.pop("req", None)
-        known = self._answers.get(req) if req is not None else None
-        if known is not None:
-            self.finish(req, known)
-            return
         if self._signature is not None:
             try:
                 self._signature.bind(**args)
@@ -160,6 +164,15 @@ class WorkFlow:
     def _stray_threads_ended(self) -> None:
         self._mach.remove("WorkStuck")
         self._rest()
+
+    def failed(self, e: am.Event) -> bool:
+        """Answer a request whose own handler raised; False if the error came from elsewhere."""
+        panic = e.args.get("panic")
+        where = e.args.get("task", "") if panic is None else panic.handler
+        if where not in {"WorkRequestedState", "WorkingState"} or self._mach.err is None:
+            return False
+        self.finish(self._asked, error_answer(self._mach.err))
+        return True
 
     # -- answered
 

@@ -155,7 +155,7 @@ class WorkerHost:
     def ExceptionState(self, e: am.Event) -> None:
         """Tell the supervisor of every error that is not the work's own."""
         own = {"ErrWork", "ErrWorkTimeout", "ErrOnClient", "ErrSendPayload"}
-        if own & set(e.transition.called):
+        if own & set(e.transition.called) or self.flow.failed(e):
             self.mach.remove("Exception")
             return
         exc = self.mach.err
