@@ -1,10 +1,11 @@
 """Causality: which transition a mutation came from.
 
-A context variable leads from a mutation to the transition that caused it. Setting and resetting it
-costs as much as a whole small transition, so it is not done for each: the variable holds a
-`Running` cell per machine, which stays there between transitions and counts only while its machine
-runs handlers. The record itself, a `Source`, is made when a mutation asks for it. Tasks started from a
-handler would inherit just the cell, so an instrument of trio gives each the record instead.
+A context variable leads from a mutation to the transition that caused it. Setting and resetting
+it costs as much as a whole small transition, so it is not done for each: the variable holds a
+`Running` cell per machine, which stays there between transitions and counts only while its
+machine runs handlers. The record itself, a `Source`, is made when a mutation asks for it. Tasks
+started from a handler would inherit just the cell, so an instrument of trio gives each the record
+instead.
 """
 
 from __future__ import annotations
@@ -83,8 +84,12 @@ class Running:
             )
         return self._source
 
-    def enter(self, machine: BaseMachine) -> Token[Cause]:
+    def enter(self, machine: BaseMachine) -> Token[Cause] | None:
         """Handlers of `machine` begin to run; `leave` with what this returned."""
+        if CAUSE.get() is self:
+            # Nobody else's cause is to be given back afterwards.
+            self.machine = machine
+            return None
         if not self.is_known:
             self.is_known = True
             if trio.lowlevel.in_trio_run():
@@ -92,13 +97,15 @@ class Running:
         self.machine = machine
         return CAUSE.set(self)
 
-    def leave(self, token: Token[Cause]) -> None:
-        """They have run."""
+    def leave(self, token: Token[Cause] | None) -> None:
+        """They have run; whoever asked for the record has it."""
         self.machine = None
         self._source = None
+        if token is None:
+            return
         outer = token.old_value
-        if outer is not token.MISSING and outer is not None:
-            # Another machine's handler goes on, or a task that has a cause.
+        if isinstance(outer, Source) or (isinstance(outer, Running) and outer.machine is not None):
+            # A task has a cause, or another machine's handler goes on.
             CAUSE.reset(token)
 
     def outer(self, token: Token[Cause]) -> Source | None:

@@ -12,7 +12,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from ._log import DEFAULT_ARGS, LogArgs, LogLevel, emit
+from ._log import CHANGES, DEFAULT_ARGS, LogArgs, LogLevel, emit
 from ._schema import Schema, compile_schema
 from ._steps import SemLog
 from ._transition import new_id
@@ -88,7 +88,7 @@ class Core:
         self._book: PlanBook = self._schema.plans(frozenset())
         self._conf: Configuration = self._book.configuration(0)
         self._life = ALIVE
-        self._log_level = log_level
+        self._log_level = int(log_level)
         self._log_args: LogArgs | None = None
         self._sem_log: SemLog | None = None
         self._pre_log: list[Any] | None = None
@@ -122,11 +122,11 @@ class Core:
         """Find out whether transitions have to tell anybody."""
         hooks, sem_log = self._hooks, self._sem_log
         self._loud = bool(
-            self._log_level > LogLevel.NOTHING
+            self._log_level > 0
             or (hooks is not None and hooks.is_loud)
             or (sem_log is not None and sem_log.steps)
         )
-        if self._log_level >= LogLevel.CHANGES and not self._told_cycle:
+        if self._log_level >= CHANGES and not self._told_cycle:
             self._told_cycle = True
             if self._schema.tables.has_require_cycle:
                 emit(self, LogLevel.CHANGES, "[resolver] require has a cycle, it orders nothing")
@@ -146,11 +146,11 @@ class Core:
     @property
     def log_level(self) -> LogLevel:
         """Lines of at most this level are emitted."""
-        return self._log_level
+        return LogLevel(self._log_level)
 
     @log_level.setter
     def log_level(self, level: LogLevel) -> None:
-        self._log_level = LogLevel(level)
+        self._log_level = int(LogLevel(level))
         self._retune()
 
     @property
@@ -206,6 +206,10 @@ class Core:
     def transition(self) -> Transition | None:
         """The running transition."""
         return self._transition
+
+    def _queue_len(self) -> int:
+        """Mutations waiting."""
+        return 0
 
     def check_thread(self) -> None:
         """What every call does that changes something.

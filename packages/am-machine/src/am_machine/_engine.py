@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import _voices as voices
 from ._errors import HandlerTimeoutError
 from ._handlers import HandlerCall, Role
-from ._log import LogLevel, emit
+from ._log import EVERYTHING, LogLevel, emit
 from ._mutation import NO_ARGS
 from ._result import CANCELED, Result
 from ._transition import Event, Panic
@@ -174,7 +174,7 @@ def invoke_loud(machine: BaseMachine, call: HandlerCall) -> bool:
     is_planned = voices.is_planned(machine, call)
     try:
         for binding in machine._bindings:
-            if machine._log_level >= LogLevel.EVERYTHING:
+            if machine._log_level >= EVERYTHING:
                 emit(machine, LogLevel.EVERYTHING, f"[handle:{binding.name}] {call.name}")
             fn = binding.handlers.get(call.name)
             if fn is None or not is_planned:
@@ -190,18 +190,21 @@ def invoke_loud(machine: BaseMachine, call: HandlerCall) -> bool:
 
 
 def _call_loud(machine: BaseMachine, call: HandlerCall, fn: Handler, binding: Binding) -> bool:
-    with voices.handler(machine, call, binding):
-        event = Event()
-        event.machine = machine  # type: ignore[assignment]  # a replica mutates too
-        event._call = call
-        event._kept = None
+    voices.handler_start(machine, call, binding)
+    event = Event()
+    event.machine = machine  # type: ignore[assignment]  # a replica mutates too
+    event._call = call
+    event._kept = None
+    failed = True
+    try:
         start = perf_counter()
-        try:
-            verdict = fn(event)
-        finally:
-            if getrefcount(event) > UNSHARED:
-                event.keep()
+        verdict = fn(event)
         elapsed = perf_counter() - start
+        failed = False
+    finally:
+        if getrefcount(event) > UNSHARED:
+            event.keep()
+        voices.handler_end(machine, call, binding, failed)
     if elapsed > machine._slow:
         overrun(machine, call, binding.name, elapsed)
     return verdict is not False or call.is_final

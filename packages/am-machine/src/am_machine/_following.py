@@ -12,7 +12,6 @@ from ._mutation import NO_ARGS, Mutation
 from ._plans import Plan
 from ._result import EXECUTED
 from ._schema import bits_of
-from ._time import Time
 from ._transition import Transition
 
 if TYPE_CHECKING:
@@ -75,9 +74,9 @@ def _follow_plan(
     mutation = Mutation(machine._schema, plan.kind, plan.called, NO_ARGS)
     machine._plan, machine._mutation = plan, mutation
     if machine._loud:
-        voices.follow(machine, plan, mutation)
+        voices.started(machine, voices.open_record(machine, plan, mutation))
     else:
-        machine._transition = Transition(machine, plan, mutation, Time(machine._ticks))
+        machine._transition = Transition(machine, plan, mutation, tuple(machine._ticks))
     transition = machine._transition
     assert transition is not None
     machine._ticks = ticks

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ._schema import Schema
+    from ._steps import Step
 
 
 class Role(Enum):
@@ -39,7 +40,7 @@ class HandlerCall:
     """One handler name with its reading. `state` is the index of the state it belongs to (of a
     pair `FooBar` that is Bar, with Foo as `other`), -1 for the `Any` handlers."""
 
-    __slots__ = ("is_final", "name", "other", "role", "state")
+    __slots__ = ("is_final", "name", "other", "role", "state", "step")
 
     def __init__(self, name: str, role: Role, state: int = -1, other: int = -1) -> None:
         self.name = name
@@ -47,6 +48,8 @@ class HandlerCall:
         self.state = state
         self.other = other
         self.is_final = role in _FINAL
+        # Its step, made when it is first wanted.
+        self.step: Step | None = None
 
     def __repr__(self) -> str:
         return f"<HandlerCall {self.name}>"

@@ -92,6 +92,7 @@ def perform(machine: Machine, plan: Plan) -> Result:
     if machine._queue or machine._escaped is not None:
         machine._drain_on()
     machine._draining = False
+    # Waits for the end of the queue, or somebody who listens for it, need more.
     if machine._is_quiet and machine._waits is None:
         machine._hot = machine._conf
     else:

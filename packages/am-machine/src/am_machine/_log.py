@@ -34,6 +34,10 @@ class LogLevel(IntEnum):
     EVERYTHING = 5
 
 
+# The same as plain numbers, which compare faster than members.
+CHANGES, OPS, EVERYTHING = (int(LogLevel[name]) for name in ("CHANGES", "OPS", "EVERYTHING"))
+
+
 class LogEntry(NamedTuple):
     """One emitted line."""
 
@@ -85,7 +89,8 @@ def emit(
     if _is_heard(number):
         LOGGER.log(number, text, extra={"machine": machine.id}, exc_info=exc_info)
     transition = machine._transition
-    entry = LogEntry(level, text)
+    # Not by LogEntry(…), whose generated constructor takes twice the time.
+    entry: LogEntry = tuple.__new__(LogEntry, (level, text))
     if transition is not None:
         transition.log_entries.append(entry)
     else:
@@ -110,9 +115,24 @@ def _keep_for_next(machine: Core, entry: LogEntry) -> None:
         kept.append(entry)
 
 
+def is_muted(level: int) -> bool:
+    """Whether lines of this level are asked for and thrown away: the logger is enabled for them and
+    has nothing but null handlers. Then they need not be made."""
+    handlers = LOGGER.handlers
+    return (
+        not LOGGER.propagate
+        and bool(handlers)
+        and LOGGER.isEnabledFor(_STDLIB[level])
+        and all([type(handler) is logging.NullHandler for handler in handlers])
+    )
+
+
 def _is_heard(level: int) -> bool:
     """Whether a record would reach a handler that does something; making records is dear."""
     if not LOGGER.isEnabledFor(level):
+        return False
+    own = LOGGER.handlers
+    if not LOGGER.propagate and len(own) == 1 and type(own[0]) is logging.NullHandler:
         return False
     logger: logging.Logger | None = LOGGER
     while logger is not None:

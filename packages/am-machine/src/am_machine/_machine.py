@@ -24,11 +24,10 @@ from ._core import ALIVE, DISPOSING
 from ._engine import transit
 from ._errors import SchemaError
 from ._hot import perform
-from ._log import LogLevel, emit
+from ._log import OPS, LogLevel, emit, is_muted
 from ._mutation import NO_ARGS, Kind, Mutation, check_args
 from ._queueing import Queueing
 from ._result import CANCELED, EXECUTED, Result
-from ._time import Time
 from ._transition import Transition
 
 if TYPE_CHECKING:
@@ -65,7 +64,8 @@ class Machine(Queueing):
     """
 
     __slots__ = (
-        "_applied", "_escaped", "_hot", "_is_calm", "_is_quiet", "_pending", "_queue_limit",
+        "_applied", "_escaped", "_hot", "_is_calm", "_is_quiet", "_only_logs", "_pending",
+        "_queue_limit",
         "_running", "_token", "refused",
     )  # fmt: skip
 
@@ -90,7 +90,7 @@ class Machine(Queueing):
         self._queue = None
         self._pending: dict[tuple[str, frozenset[int]], int]
         self._draining = False
-        self._is_quiet = self._is_calm = True
+        self._is_quiet = self._is_calm = self._only_logs = True
         # The configuration, while the machine is idle and quiet; else None.
         self._hot: Configuration | None = None
         self._applied = False
@@ -123,6 +123,12 @@ class Machine(Queueing):
         )
         hooks = self._hooks
         self._is_quiet = self._is_calm and not (hooks is not None and hooks.queue_end)
+        sem_log = self._sem_log
+        self._only_logs = not (
+            self._breakpoints
+            or (hooks is not None and hooks.is_loud)
+            or (sem_log is not None and sem_log.steps)
+        )
         self._hot = self._conf if self._is_quiet and not self._draining else None
 
     @property
@@ -251,16 +257,26 @@ class Machine(Queueing):
 
     def _plan_call(self, kind: Kind, states: tuple[str, ...]) -> Plan:
         """The plan of a call without keywords from here, found or made."""
-        schema = self._schema
-        indexes = schema.indexes(states, self)
-        if schema.args_classes and kind is not REMOVE:
-            check_args(schema, indexes, NO_ARGS)
-        return self._book.plan_of_call(self._conf.mask, kind, states)
+        conf = self._conf
+        by_call = conf.adds if kind is ADD else conf.removes if kind is REMOVE else conf.sets
+        try:
+            return by_call[states]
+        except (KeyError, TypeError):
+            schema = self._schema
+            indexes = schema.indexes(states, self)
+            if schema.args_classes and kind is not REMOVE:
+                check_args(schema, indexes, NO_ARGS)
+            return self._book.plan_of_call(conf.mask, kind, states)
 
     def _mutate(self, kind: Kind, states: tuple[str, ...], args: dict[str, Any]) -> Result:
-        if self._is_calm and not args and not self._draining:
+        if not args and not self._draining and self._life == ALIVE and self._queue_limit > 0:
             plan = self._plan_call(kind, states)
-            return perform(self, plan) if plan.direct else self._run(plan)
+            if self._is_calm or (self._only_logs and is_muted(self._log_level)):
+                if plan.direct:
+                    return perform(self, plan)
+                if plan.simple and not plan.changed & self._watched:
+                    return self._move_clocks(plan)
+            return self._run_loud(kind, plan) if self._loud else self._run(plan)
         indexes = self._schema.indexes(states, self)
         if self._schema.args_classes and kind is not REMOVE:
             check_args(self._schema, indexes, args)
@@ -293,11 +309,15 @@ class Machine(Queueing):
         if self._draining:
             mutation.result = Result(mutation.queue_tick)
         queue.append(mutation)
-        self._count_pending(mutation, 1)
+        if self._draining:
+            self._count_pending(mutation, 1)
         return self._queued(mutation, "queue")
 
     def _count_pending(self, mutation: Mutation, more: int) -> None:
-        """Keep count of the pending mutations that make an equal one a duplicate."""
+        """Keep count of the pending mutations that make an equal one a duplicate.
+
+        One that is queued while nothing runs is taken at once, and is not counted.
+        """
         if mutation.args or mutation.is_check:
             return
         key = (mutation.kind, frozenset(mutation.indexes))
@@ -335,20 +355,24 @@ class Machine(Queueing):
         if self._draining:
             mutation.result = Result()
         self._queue.appendleft(mutation)
-        self._count_pending(mutation, 1)
+        if self._draining:
+            self._count_pending(mutation, 1)
         return self._queued(mutation, "prepend")
 
-    def _queued(self, mutation: Mutation, how: str) -> Result:
+    def _tell_queued(self, mutation: Mutation, how: str) -> None:
         if self._loud:
-            if self._log_level >= LogLevel.OPS:
+            if self._log_level >= OPS:
                 told = voices.told_call(self, mutation)
                 emit(self, LogLevel.OPS, f"[{how}:{mutation.kind}] {told}")
             if self._hooks is not None and self._hooks.mutation_queued:
                 self._hooks.fire("mutation_queued", self, mutation)
         if self._breakpoints and how == "queue":
             self._hit_breakpoints(mutation)
+
+    def _queued(self, mutation: Mutation, how: str) -> Result:
+        self._tell_queued(mutation, how)
         if self._draining:
-            if self._log_level >= LogLevel.OPS:
+            if self._log_level >= OPS:
                 count = len(self._queue or ())
                 items = "1 item" if count == 1 else f"{count} items"
                 emit(self, LogLevel.OPS, f"[postpone] queue running ({items})")
@@ -422,6 +446,37 @@ class Machine(Queueing):
         self._drained()
         return result
 
+    def _move_clocks(self, plan: Plan) -> Result:
+        """A transition that nobody but the end of the queue is concerned with."""
+        self._queue_tick += 1
+        ticks = self._ticks
+        for i, gained in plan.increments:
+            ticks[i] += gained
+        self._conf = plan.after
+        self._drained()
+        return EXECUTED
+
+    def _run_loud(self, kind: Kind, plan: Plan) -> Result:
+        """The same where somebody listens: the mutation is queued for all to see, then taken."""
+        mutation = Mutation(self._schema, kind, plan.called, NO_ARGS, current_source())
+        mutation.queue_tick = self._queue_tick + 1
+        queue = self._queue if self._queue is not None else self._make_queue()
+        queue.append(mutation)
+        self._tell_queued(mutation, "queue")
+        queue.popleft()
+        self._draining = True
+        self._queue_tick += 1
+        try:
+            result = transit(self, plan, mutation)
+        except BaseException:
+            self._abort()
+            raise
+        if queue or self._escaped is not None:
+            self._drain_on()
+        self._draining = False
+        self._drained()
+        return result
+
     def _drain_on(self) -> None:
         """Go on with what the first mutation left in the queue."""
         try:
@@ -458,7 +513,8 @@ class Machine(Queueing):
             self._take(queue.popleft())
 
     def _take(self, mutation: Mutation) -> Result:
-        self._count_pending(mutation, -1)
+        if self._pending:
+            self._count_pending(mutation, -1)
         if mutation.queue_tick:
             self._queue_tick += 1
         plan = self._book.plan(
@@ -477,9 +533,10 @@ class Machine(Queueing):
 
     def _drop_queue(self) -> None:
         queue = self._queue
+        if queue:
+            self._pending.clear()
         while queue:
             mutation = queue.popleft()
-            self._count_pending(mutation, -1)
             if mutation.result is not None:
                 mutation.result.settle(CANCELED)
         if self._waits is not None:
@@ -515,15 +572,12 @@ class Machine(Queueing):
         if self._mutation is None:
             source = self._running.outer(self._token) if self._token is not None else None
             self._mutation = Mutation(self._schema, plan.kind, plan.called, NO_ARGS, source)
-        return Transition(self, plan, self._mutation, Time(ticks))
+        return Transition(self, plan, self._mutation, tuple(ticks))
 
     def _forget_cause(self, token: Token[Cause] | None) -> None:
         """Handlers have run; whoever asked for their record has it."""
-        if token is None:
-            self._running.machine = self._running._source = None
-        else:
-            self._running.leave(token)
-            self._token = None
+        self._running.leave(token)
+        self._token = None
 
     # ---------------------------------------------------------------- life
 

@@ -39,8 +39,8 @@ class Mutation:
     """
 
     __slots__ = (
-        "_schema", "_typed", "args", "indexes", "is_auto", "is_check", "is_last_word", "kind",
-        "queue_tick", "result", "source",
+        "_schema", "_told", "_typed", "args", "indexes", "is_auto", "is_check", "is_last_word",
+        "kind", "queue_tick", "result", "source",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +56,7 @@ class Mutation:
     ) -> None:
         self._schema = schema
         self._typed: dict[int, Any] | None = None
+        self._told: str | None = None
         self.kind = kind
         # State indexes of `called`, for layers that speak of states by index.
         self.indexes = indexes
@@ -69,6 +70,14 @@ class Mutation:
         self.queue_tick = 0
         # Settled when the mutation is done, if somebody holds its result.
         self.result: Result | None = None
+
+    @property
+    def told(self) -> str:
+        """The called states as text."""
+        if self._told is None:
+            names = self._schema.names
+            self._told = " ".join([names[i] for i in self.indexes])
+        return self._told
 
     @property
     def called(self) -> tuple[str, ...]:

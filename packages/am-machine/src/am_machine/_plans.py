@@ -20,6 +20,7 @@ from ._schema import bits_of
 
 if TYPE_CHECKING:
     from ._schema import Schema
+    from ._story import Story
 
 MAX_PLANS = 4096
 # Adding only these triggers no auto states: health pings are not progress.
@@ -58,7 +59,7 @@ class Plan:
         "accepted", "after", "before", "called", "called_mask", "changed", "continues", "direct",
         "enters",
         "exits", "finals", "increments", "is_auto", "is_check", "kind", "looks_for_auto", "missing",
-        "result", "simple", "target", "votes",
+        "result", "simple", "story", "target", "votes",
     )  # fmt: skip
 
     kind: str
@@ -83,6 +84,8 @@ class Plan:
     # Whether auto states are looked for afterwards, and whether there are any to try.
     looks_for_auto: bool
     continues: bool
+    # How it was resolved, for those who listen; told when it is first wanted.
+    story: Story | None
     # Whether nothing but clocks is concerned: accepted, no handler, no auto mutation after it.
     simple: bool
     # Whether it is accepted and has handlers, and is neither auto nor a check.
@@ -212,6 +215,7 @@ class PlanBook:
             called_mask |= bits[i]
         plan.called_mask = called_mask
         missing = called_mask & ~target_mask
+        plan.story = None
         plan.missing = (
             tuple([i for i in called if missing & bits[i]]) if missing and kind != REMOVE else ()
         )

@@ -36,6 +36,9 @@ class Queueing(BaseMachine):
         """Pending mutations, the next one first; the running one is not among them."""
         return tuple(self._queue or ())
 
+    def _queue_len(self) -> int:
+        return len(self._queue) if self._queue else 0
+
     def is_queued(
         self,
         kind: str,

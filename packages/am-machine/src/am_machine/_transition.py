@@ -48,17 +48,16 @@ class Transition:
     """
 
     __slots__ = (
-        "__weakref__", "_id", "_plan", "_time_after", "accepted",
+        "__weakref__", "_after", "_before", "_id", "_plan", "accepted",
         "is_broken", "log_entries", "machine", "mutation", "pre_log_entries", "queue_len", "steps",
-        "time_before",
     )  # fmt: skip
 
     def __init__(
-        self, machine: BaseMachine, plan: Plan, mutation: Mutation, time_before: Time
+        self, machine: BaseMachine, plan: Plan, mutation: Mutation, before: tuple[int, ...]
     ) -> None:
         self.machine = machine
         self.mutation = mutation
-        self.time_before = time_before
+        self._before = before
         # False once it is refused, canceled or failed.
         self.accepted = plan.accepted
         # Whether a final handler failed, so that clocks moved though it was canceled.
@@ -72,7 +71,7 @@ class Transition:
         self.queue_len = 0
         self._plan = plan
         self._id = ""
-        self._time_after: Time | None = None
+        self._after: tuple[int, ...] | None = None
 
     def replan(self, plan: Plan) -> None:
         """An auto mutation came through in part: `called` stays, the rest is the new plan's."""
@@ -80,7 +79,7 @@ class Transition:
 
     def finish(self, ticks: Iterable[int]) -> None:
         """The clocks have moved, or it is over: from now on `time_after` is the real time."""
-        self._time_after = Time(ticks)
+        self._after = tuple(ticks)
 
     @property
     def id(self) -> str:
@@ -117,10 +116,15 @@ class Transition:
         return self._plan.target
 
     @property
+    def time_before(self) -> Time:
+        """Machine time before it."""
+        return Time(self._before)
+
+    @property
     def time_after(self) -> Time:
         """Machine time after it; predicted until the clocks have moved."""
-        if self._time_after is not None:
-            return self._time_after
+        if self._after is not None:
+            return Time(self._after)
         ticks = list(self.time_before)
         for i, gained in self._plan.increments:
             ticks[i] += gained

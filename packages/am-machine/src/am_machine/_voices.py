@@ -7,22 +7,20 @@ completes a record that somebody asked for on a quiet one.
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from ._handlers import HandlerCall, Role
-from ._log import LogLevel, complain, emit
+from ._log import CHANGES, EVERYTHING, OPS, LogLevel, complain, emit
 from ._mutation import label
-from ._resolve import REMOVE, resolve
+from ._resolve import REMOVE
 from ._schema import bits_of
-from ._steps import Step, StepKind, StepRecorder
 from ._steps import handler_step as step_of_handler
-from ._time import Time
+from ._story import story_of
 from ._transition import Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ._base import BaseMachine
     from ._binding import Binding
@@ -35,12 +33,9 @@ if TYPE_CHECKING:
 
 def begin(machine: BaseMachine, plan: Plan, mutation: Mutation) -> None:
     """The transition was taken up: its record, how it resolved, tracers' init and start."""
-    transition = Transition(machine, plan, mutation, Time(machine._ticks))
-    machine._transition = transition
-    if machine._pre_log:
-        transition.pre_log_entries = machine._pre_log
-        machine._pre_log = None
-    if machine._log_level >= LogLevel.OPS:
+    transition = open_record(machine, plan, mutation)
+    level = machine._log_level
+    if level >= LogLevel.OPS:
         kind = LogLevel.DECISIONS if plan.is_auto else LogLevel.OPS
         emit(machine, kind, f"[{label(plan.kind, plan.is_auto)}] {told_call(machine, mutation)}")
         source = mutation.source
@@ -48,18 +43,26 @@ def begin(machine: BaseMachine, plan: Plan, mutation: Mutation) -> None:
             # What comes from the machine itself is no news beside the lines around it.
             own = source.machine_id == machine.id
             emit(machine, LogLevel.DECISIONS if own else LogLevel.OPS, f"[source] {source}")
-    resolved(machine, plan, transition)
+        for line_level, text in story_of(machine._schema, plan).lines:
+            emit(machine, line_level, text)
+    if wants_steps(machine, plan):
+        transition.steps += story_of(machine._schema, plan).steps
     started(machine, transition)
 
 
-def follow(machine: BaseMachine, plan: Plan, mutation: Mutation) -> None:
-    """The same for an update from elsewhere, of which nothing is resolved here."""
-    transition = Transition(machine, plan, mutation, Time(machine._ticks))
-    machine._transition = transition
+def open_record(machine: BaseMachine, plan: Plan, mutation: Mutation) -> Transition:
+    """The record of a transition that somebody listens to."""
+    transition = machine._transition = Transition(machine, plan, mutation, tuple(machine._ticks))
     if machine._pre_log:
         transition.pre_log_entries = machine._pre_log
         machine._pre_log = None
-    started(machine, transition)
+    return transition
+
+
+def wants_steps(machine: BaseMachine, plan: Plan) -> bool:
+    """Whether the steps of a transition are recorded."""
+    sem_log = machine._sem_log
+    return sem_log is not None and sem_log.steps and (sem_log.checks or not plan.is_check)
 
 
 def started(machine: BaseMachine, transition: Transition) -> None:
@@ -72,128 +75,33 @@ def started(machine: BaseMachine, transition: Transition) -> None:
             hooks.fire("transition_start", transition)
 
 
-def resolved(machine: BaseMachine, plan: Plan, transition: Transition) -> None:
-    """Tell how the mutation was resolved, by resolving it again before witnesses."""
-    sem_log = machine._sem_log
-    steps = sem_log is not None and sem_log.steps and (sem_log.checks or not plan.is_check)
-    ops = machine._log_level >= LogLevel.OPS
-    tables = machine._schema.tables
-    before = plan.before.mask
-    # Without relations there is nothing to tell but the steps.
-    if steps or (ops and (tables.adders | tables.requirers | tables.removers)):
-        witness = Resolving(
-            machine,
-            plan,
-            StepRecorder(machine._schema.names, transition.steps, plan.called, before)
-            if steps
-            else None,
-        )
-        resolve(tables, plan.kind, plan.called, before, bits_of(before), witness)
-        witness.finish()
-    if plan.accepted:
-        return
-    names = machine._schema.names
-    if ops:
-        told = " ".join([names[i] for i in plan.missing])
-        emit(machine, LogLevel.OPS, f"[cancel:reject] {told}")
-    if steps:
-        transition.steps.extend([Step(names, StepKind.CANCEL, to_state=i) for i in plan.missing])
-
-
-class Resolving:
-    """A `Witness` that writes log lines, and steps if there is a recorder."""
-
-    __slots__ = ("_dropped", "_list0", "_machine", "_plan", "_steps")
-
-    def __init__(self, machine: BaseMachine, plan: Plan, steps: StepRecorder | None) -> None:
-        self._machine = machine
-        self._plan = plan
-        self._steps = steps
-        self._list0: Sequence[int] = ()
-        self._dropped: dict[int, Sequence[int]] = {}
-
-    def listed(self, kind: str, list0: Sequence[int], called: Sequence[int], before: int) -> None:
-        """Where resolution starts from."""
-        self._list0 = tuple(list0)
-        if self._steps is not None:
-            self._steps.listed(kind, list0, called, before)
-
-    def implied(self, owner: int, states: Sequence[int]) -> None:
-        """Implied states."""
-        if self._steps is not None:
-            self._steps.implied(owner, states)
-
-    def required(self, state: int, needed: int, missing: bool) -> None:
-        """A requirement."""
-        if self._steps is not None:
-            self._steps.required(state, needed, missing)
-
-    def dropped(self, state: int, missing: Sequence[int]) -> None:
-        """A state without what it requires."""
-        self._dropped.setdefault(state, missing)
-
-    def blocked(self, state: int, removers: Sequence[int], blockers: Sequence[int]) -> None:
-        """A state that others remove."""
-        machine = self._machine
-        active = self._plan.before.mask >> state & 1
-        level = LogLevel.OPS if active else LogLevel.DECISIONS
-        if machine._log_level >= level:
-            names = machine._schema.names
-            by = " ".join([names[b] for b in blockers])
-            emit(machine, level, f"[rel:remove] {names[state]} by {by}")
-        if self._steps is not None:
-            self._steps.blocked(state, removers, blockers)
-
-    def ordered(self, first: int, later: int) -> None:
-        """An `after` that decided."""
-        if self._steps is not None:
-            self._steps.ordered(first, later)
-
-    def finish(self) -> None:
-        """The lines that sum the resolution up."""
-        machine, plan = self._machine, self._plan
-        names = machine._schema.names
-        if self._dropped:
-            told = [
-                f"{names[i]}({' '.join(['-' + names[m] for m in missing])})"
-                for i, missing in self._dropped.items()
-            ]
-            level = LogLevel.DECISIONS if plan.is_auto else LogLevel.OPS
-            name = "reject:auto" if plan.is_auto else "reject"
-            emit(machine, level, f"[{name}] {' '.join(told)}")
-        implied = [names[i] for i in plan.target if i not in self._list0]
-        if implied:
-            emit(machine, LogLevel.OPS, f"[implied] {' '.join(implied)}")
-
-
 # ------------------------------------------------------------------------------ handlers
 
 
 def handler_step(machine: BaseMachine, call: HandlerCall) -> None:
     """The step of a handler name that something is bound to."""
-    transition = machine._transition
-    sem_log = machine._sem_log
-    if transition is None or sem_log is None or not sem_log.steps:
-        return
-    if sem_log.checks or not transition.is_check:
-        transition.steps.append(step_of_handler(machine._schema.names, call))
+    transition, plan = machine._transition, machine._plan
+    if transition is not None and plan is not None and wants_steps(machine, plan):
+        if call.step is None:
+            call.step = step_of_handler(machine._schema.names, call)
+        transition.steps.append(call.step)
 
 
-@contextmanager
-def handler(machine: BaseMachine, call: HandlerCall, binding: Binding) -> Iterator[None]:
-    """Around each call of a handler."""
-    transition = machine.transition
-    hooks = machine._hooks
-    if machine._log_level >= LogLevel.OPS:
+def handler_start(machine: BaseMachine, call: HandlerCall, binding: Binding) -> None:
+    """A handler is about to be called."""
+    if machine._log_level >= OPS:
         emit(machine, LogLevel.OPS, f"[handler:{binding.number}] {call.name}")
+    hooks = machine._hooks
     if hooks is not None and hooks.handler_start:
-        hooks.fire("handler_start", transition, binding, call.name)
-    try:
-        yield
-    finally:
-        if hooks is not None and hooks.handler_end:
-            hooks.fire("handler_end", transition, binding, call.name)
-    if machine._log_level >= LogLevel.EVERYTHING:
+        hooks.fire("handler_start", machine.transition, binding, call.name)
+
+
+def handler_end(machine: BaseMachine, call: HandlerCall, binding: Binding, failed: bool) -> None:
+    """A handler returned, or raised."""
+    hooks = machine._hooks
+    if hooks is not None and hooks.handler_end:
+        hooks.fire("handler_end", machine.transition, binding, call.name)
+    if not failed and machine._log_level >= EVERYTHING:
         emit(machine, LogLevel.EVERYTHING, f"[handler:end] {call.name} from {binding.name}")
 
 
@@ -201,20 +109,20 @@ def rejected(machine: BaseMachine, call: HandlerCall) -> None:
     """A handler voted against."""
     transition = machine._transition
     assert transition is not None
-    if machine._log_level >= LogLevel.OPS:
+    if machine._log_level >= OPS:
         name = "cancel:self" if call.role is Role.SELF else "cancel"
         emit(machine, LogLevel.OPS, f"[{name}] ({' '.join(transition.target)}) by {call.name}")
 
 
 def wants_all_handlers(machine: BaseMachine) -> bool:
     """Whether handler names are told that nothing is bound to."""
-    return machine._log_level >= LogLevel.EVERYTHING and bool(machine._bindings)
+    return machine._log_level >= EVERYTHING and bool(machine._bindings)
 
 
 def is_planned(machine: BaseMachine, call: HandlerCall) -> bool:
     """Whether the running transition was planned with this handler name."""
     plan = machine._plan
-    if machine._log_level < LogLevel.EVERYTHING or plan is None:
+    if machine._log_level < EVERYTHING or plan is None:
         return True
     return any(call.name == c.name for c in (*plan.votes, *plan.finals))
 
@@ -307,19 +215,15 @@ def applied(machine: BaseMachine, plan: Plan) -> None:
     transition = machine._transition
     assert transition is not None
     transition.finish(machine._ticks)
-    if machine._log_level < LogLevel.CHANGES:
+    if machine._log_level < CHANGES:
         return
-    names, bits = machine._schema.names, machine._schema.bits
-    before = plan.before.mask
-    parts = ["+" + names[i] for i in plan.enters if not before & bits[i]]
-    parts += ["+" + names[i] for i in plan.enters if before & bits[i]]
-    parts += ["-" + names[i] for i in sorted(plan.exits)]
-    if parts and machine._log_level >= LogLevel.EVERYTHING:
-        parts += [names[i] for i in plan.target if i not in plan.enters]
-    if parts:
+    story = story_of(machine._schema, plan)
+    moved = story.moved if machine._log_level < EVERYTHING else story.moved_all
+    if moved:
         name = "auto_" if plan.is_auto else "state"
-        args = told_args(machine, transition.mutation)
-        emit(machine, LogLevel.CHANGES, f"[{name}] {' '.join(parts)}{args}")
+        mutation = transition.mutation
+        args = told_args(machine, mutation) if mutation.args else ""
+        emit(machine, LogLevel.CHANGES, f"[{name}] {moved}{args}")
     exception = machine._schema.index["Exception"]
     if exception in plan.enters and "ExceptionState" not in machine._calls:
         unhandled_error(machine, transition.mutation)
@@ -336,8 +240,9 @@ def end(machine: BaseMachine) -> None:
     """The transition is over: its record is completed and shown."""
     transition = machine._transition
     assert transition is not None
-    transition.finish(machine._ticks)
-    transition.queue_len = len(machine.queue)
+    if transition._after is None or transition.is_broken:
+        transition.finish(machine._ticks)
+    transition.queue_len = machine._queue_len()
     hooks = machine._hooks
     if hooks is not None and hooks.transition_end:
         hooks.fire("transition_end", transition)
@@ -345,7 +250,7 @@ def end(machine: BaseMachine) -> None:
 
 def blocked_auto(machine: BaseMachine) -> None:
     """Auto states that an active state keeps out."""
-    if machine._log_level < LogLevel.EVERYTHING:
+    if machine._log_level < EVERYTHING:
         return
     tables, names, active = machine._schema.tables, machine._schema.names, machine._conf.mask
     for i in bits_of(tables.auto & ~active):
@@ -370,7 +275,7 @@ def unhandled_error(machine: BaseMachine, mutation: Mutation) -> None:
 
 def told_call(machine: BaseMachine, mutation: Mutation) -> str:
     """Called states and logged args of a mutation."""
-    return " ".join(mutation.called) + told_args(machine, mutation)
+    return mutation.told + told_args(machine, mutation) if mutation.args else mutation.told
 
 
 def told_args(machine: BaseMachine, mutation: Mutation) -> str:

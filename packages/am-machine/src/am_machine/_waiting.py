@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._log import LogLevel, emit
+from ._log import OPS, LogLevel, emit
 from ._reading import Reading
 from ._waits import LOG_NAMES, Entry, Kind, Wait, WaitIndex
 
@@ -128,7 +128,7 @@ class Waiting(Reading):
         index = self._waits if self._waits is not None else self._wait_index()
         index.add(wait, kind, mask)
         self._watched |= mask
-        if self._log_level >= LogLevel.OPS:
+        if self._log_level >= OPS:
             self._tell_wait("new", kind, wait)
         return wait
 
@@ -158,7 +158,7 @@ class Waiting(Reading):
         self.err = exc
 
     def _tell_wait(self, what: str, kind: Kind, wait: Wait) -> None:
-        if self._log_level >= LogLevel.OPS:
+        if self._log_level >= OPS:
             emit(self, LogLevel.OPS, f"[{LOG_NAMES[kind]}:{what}] {wait.label}")
 
     # ---------------------------------------------------------------- waking
@@ -206,7 +206,7 @@ class Waiting(Reading):
     def _finish_wait(self, index: WaitIndex, entry: Entry, wait: Wait, value: bool) -> None:
         wait.resolve(value)
         index.drop(entry)
-        if self._log_level >= LogLevel.OPS:
+        if self._log_level >= OPS:
             self._tell_wait("match", entry.kind, wait)
 
     def _end_tick_waits(self) -> None:
