@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import lru_cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -148,17 +149,18 @@ def encode_args(args: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
         raise EncodeError(f"more than {limits.args_keys} args")
     plain: dict[str, Any] = {}
     for key, value in args.items():
-        if not is_arg_name(key, limits):
+        if not is_arg_name(key, limits.arg_key):
             raise EncodeError(f"bad arg name {key[:32]!r}")
         plain[key] = value if type(value) in _SCALARS else to_plain(value, limits.args_depth - 1)
     return plain
 
 
-def is_arg_name(key: str, limits: Limits) -> bool:
-    """Tell whether `key` may name an argument."""
-    if not key.isidentifier() or key.startswith("_"):
+@lru_cache(maxsize=4096)
+def is_arg_name(key: str, longest: int) -> bool:
+    """Tell whether `key` may name an argument of at most `longest` bytes."""
+    if len(key) > longest or not key.isidentifier() or key.startswith("_"):
         return False
-    return len(key) <= limits.arg_key and len(key.encode()) <= limits.arg_key
+    return len(key.encode()) <= longest
 
 
 def to_plain(value: Any, depth: int) -> Any:

@@ -258,16 +258,23 @@ class Connection:
         protocol, limits = self.protocol, self._limits
         next_event = protocol.next_event
         receive = self.stream.receive_some
-        handled = 0
+        batch, handled = limits.batch, 0
         while True:
-            while (event := next_event()) is not None:
-                self._handle(handle, event)
-                if self.closed:
-                    return True
-                handled += 1
-                if handled >= limits.batch:
-                    handled = 0
-                    await trio.lowlevel.checkpoint()
+            self._in_batch = True
+            try:
+                while handled < batch and (event := next_event()) is not None:
+                    self._handle(handle, event)
+                    if self.closed:
+                        return True
+                    handled += 1
+            finally:
+                self._in_batch = False
+            if self._out:
+                self.write_now()
+            if handled >= batch:
+                handled = 0
+                await trio.lowlevel.checkpoint()
+                continue
             handled = 0
             if len(self._out) >= limits.unread_responses or self._out_bytes >= limits.unread_bytes:
                 await self.room()

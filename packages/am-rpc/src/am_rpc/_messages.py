@@ -79,7 +79,7 @@ def parse_args(value: Any, limits: Limits) -> dict[str, Any]:
     if len(args) > limits.args_keys:
         raise InvalidParams("too many args")
     for key in args:
-        if not is_arg_name(key, limits):
+        if not is_arg_name(key, limits.arg_key):
             raise InvalidParams("bad arg name")
     return args
 

@@ -456,7 +456,12 @@ class NetworkMachine(am.BaseMachine):
             ticks = self._shallow_ticks(ticks)
         if self._untracked:
             ticks = self._infer(ticks)
-        self.reset_clock(ticks, queue_tick=vector.queue_tick, machine_tick=vector.machine_tick)
+        self.reset_clock(
+            ticks,
+            queue_tick=vector.queue_tick,
+            machine_tick=vector.machine_tick,
+            replaced=replaced,
+        )
 
     def _shallow_ticks(self, flags: list[int]) -> list[int]:
         # Local ticks count flips; they never go back.
