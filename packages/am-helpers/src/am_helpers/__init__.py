@@ -37,7 +37,8 @@ from ._errors import PipeError as PipeError
 from ._errors import PipeLoopError as PipeLoopError
 from ._errors import PipeRefusedError as PipeRefusedError
 from ._errors import QueryError as QueryError
-from ._errors import RendererMissingError as RendererMissingError
+from ._errors import RendererMissing as RendererMissing
+from ._errors import RenderError as RenderError
 from ._errors import WaitTimeoutError as WaitTimeoutError
 from ._health import healthcheck as healthcheck
 from ._mirror import mirror as mirror
@@ -91,6 +92,7 @@ __all__ = [
     "DisposedError",
     "DisposedHandlers",
     "FnWait",
+    "Graph",
     "HelpersError",
     "HistoryApi",
     "HistoryConfig",
@@ -105,7 +107,8 @@ __all__ = [
     "PipeRefusedError",
     "Query",
     "QueryError",
-    "RendererMissingError",
+    "RenderError",
+    "RendererMissing",
     "Request",
     "Route",
     "SqliteHistory",
@@ -137,6 +140,7 @@ __all__ = [
     "cant_remove",
     "common",
     "copy_schema",
+    "d2",
     "debug_env",
     "dispose",
     "enable_debugging",
@@ -146,6 +150,7 @@ __all__ = [
     "implements",
     "interval",
     "load_machine",
+    "mermaid",
     "mirror",
     "on_dispose",
     "pipes_of",
@@ -153,6 +158,7 @@ __all__ = [
     "register_debug_exporter",
     "remove_multi",
     "remove_sync",
+    "render",
     "result_to_err",
     "schema_hash",
     "sync",
@@ -164,6 +170,10 @@ __all__ = [
 
 # Parts that need an extra, or load heavy modules, are imported when they are first asked for.
 _LAZY = {
+    "mermaid": "_diagrams._mermaid",
+    "d2": "_diagrams._d2",
+    "render": "_diagrams._render",
+    "Graph": "_graph",
     "Request": "_request",
     "HistoryApi": "_history._api",
     "Bound": "_history._model",
@@ -178,6 +188,10 @@ _LAZY = {
 }
 
 if TYPE_CHECKING:
+    from ._diagrams._d2 import d2 as d2
+    from ._diagrams._mermaid import mermaid as mermaid
+    from ._diagrams._render import render as render
+    from ._graph import Graph as Graph
     from ._history._api import HistoryApi as HistoryApi
     from ._history._memory import MemoryHistory as MemoryHistory
     from ._history._model import Bound as Bound

@@ -65,5 +65,9 @@ class QueryError(HelpersError, ValueError):
     """A history query names untracked states, or its bounds do not fit together."""
 
 
-class RendererMissingError(HelpersError):
+class RendererMissing(HelpersError):
     """No program is installed that renders this kind of diagram; nothing was downloaded."""
+
+
+class RenderError(HelpersError):
+    """An installed renderer failed, or took too long; the message ends with what it said."""

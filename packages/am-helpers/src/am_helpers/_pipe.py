@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet
 
 import am_machine as am
@@ -64,6 +64,7 @@ class Pipe:
         for route in self.routes:
             source.sem_log.pipe_out(route.kind, route.source_state, target.id)
             target.sem_log.pipe_in(route.kind, route.target_state, source.id)
+        _tell_watchers(self)
 
     def __repr__(self) -> str:
         return f"<Pipe {self.id} {self.source.id} -> {self.target.id}>"
@@ -82,6 +83,7 @@ class Pipe:
         for end in (self.source, self.target):
             _ends(end).pipes.discard(self)
         _drop_entries(self.source, self.target)
+        _tell_watchers(self)
 
     def report(self, event: am.Event, error: PipeError | TypeError) -> None:
         """Add an error to the source, unless the transition itself was made by a pipe's error."""
@@ -125,6 +127,32 @@ def _ends(mach: am.MachineApi) -> _Ends:
         ends = _ends_of[mach] = _Ends()
         mach.on_dispose(ends.detach_all)  # once per machine, however many pipes come and go
     return ends
+
+
+class PipeWatcher(Protocol):
+    """Something that follows which pipes there are."""
+
+    def pipe_changed(self, pipe: Pipe) -> None:
+        """Take note that the pipe was attached or detached."""
+        ...
+
+
+_watchers: WeakSet[PipeWatcher] = WeakSet()
+
+
+def watch_pipes(watcher: PipeWatcher) -> None:
+    """Tell ``watcher`` of every pipe attached or detached from now on, as long as it lives."""
+    _watchers.add(watcher)
+
+
+def unwatch_pipes(watcher: PipeWatcher) -> None:
+    """Tell ``watcher`` no more."""
+    _watchers.discard(watcher)
+
+
+def _tell_watchers(pipe: Pipe) -> None:
+    for watcher in tuple(_watchers):
+        watcher.pipe_changed(pipe)
 
 
 def pipes_of(mach: am.MachineApi) -> tuple[Pipe, ...]:
