@@ -70,7 +70,6 @@ def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
     if machine._transition is not None:
         voices.end(machine)
     machine._plan = machine._mutation = machine._transition = None
-    machine._applied = False
     if changed & machine._watched:
         machine._wake(changed)
     elif mutation is not None and mutation.result is not None and machine._waits is not None:
@@ -84,7 +83,6 @@ def _apply(machine: Machine, plan: Plan) -> None:
     for i, gained in plan.increments:
         ticks[i] += gained
     machine._conf = plan.after
-    machine._applied = True
     if machine._loud:
         voices.applied(machine, plan)
     if plan.changed & machine._watched:
@@ -296,7 +294,7 @@ def recover(machine: Machine, plan: Plan, exc: BaseException) -> tuple[Plan, Res
     told = " ".join(transition.target)
     emit(machine, LogLevel.OPS, f"[cancel] ({told}) by recover")
     transition.accepted = False
-    moved = machine._applied
+    moved = (call is not None and call.is_final) or machine._conf is not plan.before
     if moved:
         transition.is_broken = True
         if call is not None and call.role is Role.STATE:

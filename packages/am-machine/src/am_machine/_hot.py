@@ -51,7 +51,6 @@ def perform(machine: Machine, plan: Plan) -> Result:
             for i, gained in plan.increments:
                 ticks[i] += gained
             machine._conf = plan.after
-            machine._applied = True
             if changed & machine._watched:
                 machine._expire((*plan.enters, *plan.exits))
             for call in plan.finals:
@@ -86,10 +85,9 @@ def perform(machine: Machine, plan: Plan) -> Result:
         voices.end(machine)
         machine._mutation = machine._transition = None
     machine._plan = machine._handling = None
-    machine._applied = False
     if changed & machine._watched:
         machine._wake(changed)
-    if machine._queue or machine._escaped is not None:
+    if machine._queue or (result is CANCELED and machine._escaped is not None):
         machine._drain_on()
     machine._draining = False
     # Waits for the end of the queue, or somebody who listens for it, need more.

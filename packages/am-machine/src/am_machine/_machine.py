@@ -64,7 +64,7 @@ class Machine(Queueing):
     """
 
     __slots__ = (
-        "_applied", "_escaped", "_hot", "_is_calm", "_is_quiet", "_only_logs", "_pending",
+        "_escaped", "_hot", "_is_calm", "_is_quiet", "_only_logs", "_pending",
         "_queue_limit",
         "_running", "_token", "refused",
     )  # fmt: skip
@@ -93,7 +93,6 @@ class Machine(Queueing):
         self._is_quiet = self._is_calm = self._only_logs = True
         # The configuration, while the machine is idle and quiet; else None.
         self._hot: Configuration | None = None
-        self._applied = False
         self._running = Running()
         self._token: Token[Cause] | None = None
         # An exception on its way out of the outermost mutation call.
@@ -276,7 +275,9 @@ class Machine(Queueing):
                     return perform(self, plan)
                 if plan.simple and not plan.changed & self._watched:
                     return self._move_clocks(plan)
-            return self._run_loud(kind, plan) if self._loud else self._run(plan)
+            if self._loud or self._breakpoints:
+                return self._run_loud(kind, plan)
+            return self._run(plan)
         indexes = self._schema.indexes(states, self)
         if self._schema.args_classes and kind is not REMOVE:
             check_args(self._schema, indexes, args)
@@ -525,7 +526,6 @@ class Machine(Queueing):
     def _abort(self) -> None:
         """An exception leaves through the outermost call: the drain ends cleanly."""
         self._plan = self._mutation = self._transition = self._handling = None
-        self._applied = False
         self._escaped = None
         self._drop_queue()
         self._draining = False
@@ -566,7 +566,8 @@ class Machine(Queueing):
         plan = self._plan
         assert plan is not None
         ticks = list(self._ticks)
-        if self._applied:
+        if self._handling is not None and self._handling.is_final:
+            # Clocks have moved already.
             for i, gained in plan.increments:
                 ticks[i] -= gained
         if self._mutation is None:
