@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -394,6 +395,23 @@ def test_callables_in_the_instance_are_bound_too(flat: Flat) -> None:
     base.CState = lambda event: calls.append(event.name)  # type: ignore[attr-defined]
     flat(handlers=base).add("C")
     assert calls == ["CState"]
+
+
+def test_any_callable_of_any_object_serves(flat: Flat) -> None:
+    calls: list[Any] = []
+
+    class Callable_:
+        def __call__(self, event: am.Event) -> None:
+            calls.append(("object", event.name))
+
+    module = types.ModuleType("handlers")
+    module.AEnter = lambda event: calls.append(("module", event.name))  # type: ignore[attr-defined]
+    machine = flat(handlers=module)
+    machine.bind({"AState": Callable_(), "AEnd": functools.partial(calls.append)})
+    machine.bind(types.MappingProxyType({"AnyState": calls.append}))
+    machine.add("A")
+    assert calls[:2] == [("module", "AEnter"), ("object", "AState")]
+    assert calls[2].name == "AnyState"
 
 
 @pytest.mark.parametrize("name", ["FoEnter", "ZState", "AnyExit", "AnyEnd", "ABEnd"])
