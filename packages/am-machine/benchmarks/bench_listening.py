@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,11 +35,15 @@ class Everything(am.Tracer):
     def log(self, machine: Any, level: Any, text: str) -> None: ...
 
 
-@pytest.fixture
-def null_logger() -> Iterator[None]:
-    """The logger formats nothing and writes nowhere, but takes every record."""
+class Dropping(logging.Handler):
+    """Gets every record, and drops it: what logging costs apart from writing."""
+
+    def emit(self, record: logging.LogRecord) -> None: ...
+
+
+@contextmanager
+def logging_to(handler: logging.Handler) -> Iterator[None]:
     logger = logging.getLogger("am_machine")
-    handler = logging.NullHandler()
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
@@ -73,20 +78,22 @@ def test_a_tracer_taken_off(measure: Any) -> None:
     measure(toggling(machine), "listening", "tracer taken off")
 
 
-@pytest.mark.usefixtures("null_logger")
-def test_logging(measure: Any) -> None:
+@pytest.mark.parametrize("handler", [logging.NullHandler, Dropping], ids=["null", "dropping"])
+def test_logging(measure: Any, handler: type[logging.Handler]) -> None:
     machine = listened()
     machine.log_level = am.LogLevel.OPS
-    measure(toggling(machine), "listening", "log at OPS")
+    heard = "null" if handler is logging.NullHandler else "dropping"
+    with logging_to(handler()):
+        measure(toggling(machine), "listening", f"log at OPS, {heard} handler")
 
 
-@pytest.mark.usefixtures("null_logger")
 def test_logging_turned_off(measure: Any) -> None:
     machine = listened()
     machine.log_level = am.LogLevel.OPS
-    toggling(machine)(100)
-    machine.log_level = am.LogLevel.NOTHING
-    measure(toggling(machine), "listening", "log turned off")
+    with logging_to(Dropping()):
+        toggling(machine)(100)
+        machine.log_level = am.LogLevel.NOTHING
+        measure(toggling(machine), "listening", "log turned off")
 
 
 def test_steps(measure: Any) -> None:

@@ -114,7 +114,7 @@ LIMITS = (
     ),
     Limit("with a tracer that does nothing", listening("base"), 1.5),
     Limit("after the tracer is taken off", listening("tracer taken off"), BACK_TO_ONE),
-    Limit("logging at OPS to a null handler", listening("log at OPS"), 6),
+    Limit("logging at OPS to a null handler", listening("log at OPS, null handler"), 6),
     Limit("after logging is turned off", listening("log turned off"), BACK_TO_ONE),
     Limit("with steps", listening("steps"), 6),
     Limit("after steps are turned off", listening("steps turned off"), BACK_TO_ONE),
