@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import lru_cache
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgpack  # type: ignore[import-untyped]
 
@@ -26,6 +26,10 @@ _SCALARS: Final = frozenset((NoneType, bool, int, float, str, bytes))
 # The unpacker's own first allocation. Its default of 1 MiB would be paid for every connection.
 _FIRST_BUFFER: Final = 4096
 _MORE: Final = object()
+# Unpackers kept for the next connection that has something to say.
+_POOL: Final = 16
+# A client takes maps of as many entries as a machine may have states.
+_SCHEMA: Final = 4096
 
 _packer: Final = msgpack.Packer(use_bin_type=True, autoreset=True)
 
@@ -66,55 +70,94 @@ def check_value(root: object, depth: int) -> None:
 
 
 class Decoder:
-    """Bytes in, top-level values out, none of them larger than the limits of its side."""
+    """Bytes in, top-level values out, none of them larger than the limits of its side.
+
+    An unpacker is 45 KiB, so an idle connection has none: it is lent from a pool when bytes come
+    and given back when they were used up.
+    """
+
+    __slots__ = (
+        "_depth",
+        "_fed",
+        "_mark",
+        "_pool",
+        "_settings",
+        "_unpacker",
+        "max_message",
+        "size",
+    )
+
+    MORE: Final = _MORE
+    # Settings -> unpackers that hold no byte of anybody.
+    _pools: ClassVar[dict[tuple[int, ...], list[Any]]] = {}
 
     def __init__(self, limits: Limits, *, client: bool, states: int = 0) -> None:
-        text = limits.client_text if client else limits.text
-        array = limits.client_array if client else limits.array
         self.max_message = limits.client_message if client else limits.message
+        text = limits.client_text if client else limits.text
+        array = max(limits.client_array if client else limits.array, 2 * states)
+        table = max(limits.map, _SCHEMA) if client else limits.map
+        self._settings = (self.max_message, text, array, table)
+        self._pool = self._pools.setdefault(self._settings, [])
+        self._unpacker: Any = None
         self._depth = limits.depth
         self._fed = 0
         self._mark = 0
         self.size = 0
-        self._unpacker = msgpack.Unpacker(
-            read_size=min(_FIRST_BUFFER, self.max_message),
-            max_buffer_size=self.max_message,
-            max_str_len=text,
-            max_bin_len=text,
-            max_array_len=max(array, 2 * states),
-            max_map_len=max(limits.map, 4096) if client else limits.map,
-            max_ext_len=0,
-            raw=False,
-            strict_map_key=True,
-            ext_hook=_refuse_extension,
-        )
+
+    def _borrow(self) -> Any:
+        if self._pool:
+            unpacker = self._pool.pop()
+        else:
+            message, text, array, table = self._settings
+            unpacker = msgpack.Unpacker(
+                read_size=min(_FIRST_BUFFER, message),
+                max_buffer_size=message,
+                max_str_len=text,
+                max_bin_len=text,
+                max_array_len=array,
+                max_map_len=table,
+                max_ext_len=0,
+                raw=False,
+                strict_map_key=True,
+                ext_hook=_refuse_extension,
+            )
+        self._fed = self._mark = unpacker.tell()
+        self._unpacker = unpacker
+        return unpacker
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes; raise `LimitExceeded` if the unfinished message outgrows the limit."""
+        unpacker = self._unpacker or self._borrow()
         try:
-            self._unpacker.feed(data)
+            unpacker.feed(data)
         except (msgpack.BufferFull, BufferError) as error:
             raise LimitExceeded(f"message larger than {self.max_message} bytes") from error
         self._fed += len(data)
 
     def next_value(self) -> Any:
         """Return the next whole value or `Decoder.MORE`; `size` is then its length in bytes."""
+        unpacker = self._unpacker
+        if unpacker is None:
+            return _MORE
         try:
-            value = next(self._unpacker, _MORE)
+            value = next(unpacker, _MORE)
         except (ValueError, msgpack.UnpackException) as error:
             raise ProtocolError(f"undecodable bytes: {type(error).__name__}") from error
         # The unpacker keeps unfinished values outside of its buffer, so its own bound on the
         # buffer does not bound a message; the distance from the message's start does.
-        end = self._fed if value is _MORE else self._unpacker.tell()
-        if end - self._mark > self.max_message:
+        end = self._fed if value is _MORE else unpacker.tell()
+        size = end - self._mark
+        if size > self.max_message:
             raise LimitExceeded(f"message larger than {self.max_message} bytes")
         if value is not _MORE:
-            self.size = end - self._mark
+            self.size = size
             self._mark = end
             check_value(value, self._depth)
+        elif not size:
+            self._unpacker = None
+            if len(self._pool) < _POOL:
+                self._pool.append(unpacker)
         return value
-
-    MORE: Final = _MORE
 
 
 def _refuse_extension(code: int, data: bytes) -> None:

@@ -1,0 +1,61 @@
+"""The pages of the package say what the code does."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import am_rpc
+from am_rpc._options import Access, Limits, Retry, Sync
+from am_rpc._reference import options_page
+
+PACKAGE = Path(__file__).parent.parent
+
+
+def test_the_page_of_options_is_what_the_code_says() -> None:
+    assert (PACKAGE / "docs" / "options.md").read_text() == options_page()
+
+
+@pytest.mark.parametrize("cls", [Sync, Retry, Limits, Access])
+def test_every_option_tells_its_unit_and_meaning(cls: type) -> None:
+    for option in fields(cls):
+        assert set(option.metadata) == {"unit", "doc"}
+        assert option.metadata["doc"]
+        if type(option.default) in (int, float):
+            assert option.metadata["unit"]
+
+
+def test_options_refuse_what_is_easily_mistaken() -> None:
+    with pytest.raises(TypeError):
+        Sync(allowed="Foo")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        Access(read="Foo")  # type: ignore[arg-type]
+    assert Sync(mutations=True, shallow=True).shallow is False
+    pauses = [Retry().connect_pause(attempt, 0.5) for attempt in (1, 2, 3, 9)]
+    assert pauses == [1, 2, 4, 10]
+    assert Retry().connect_pause(1, 0) == pytest.approx(0.8)
+    assert [Retry().call_pause(n) for n in (1, 2, 99)] == [0.1, 0.2, 10]
+
+
+def test_every_public_name_has_a_docstring_and_is_listed() -> None:
+    for name in am_rpc.__all__:
+        if name in ("__version__", "Secrets"):
+            continue
+        item = getattr(am_rpc, name)
+        assert inspect.getdoc(item), name
+    public = {n for n in vars(am_rpc) if not n.startswith("_") and n[0] != "_"}
+    modules = {n for n in public if inspect.ismodule(getattr(am_rpc, n))}
+    assert public - modules == set(am_rpc.__all__) - {"__version__"}
+
+
+def test_the_error_table_names_every_exception() -> None:
+    readme = (PACKAGE / "README.md").read_text()
+    errors = {
+        name
+        for name in am_rpc.__all__
+        if inspect.isclass(getattr(am_rpc, name)) and issubclass(getattr(am_rpc, name), Exception)
+    }
+    assert {name for name in errors - {"RpcError"} if f"`{name}`" not in readme} == set()
