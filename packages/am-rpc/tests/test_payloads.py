@@ -125,3 +125,20 @@ async def test_an_undelivered_payload_comes_after_a_resume_and_only_once(
         await trio.testing.wait_all_tasks_blocked()
         assert taker.got == [("not answered", 2), ("lost", 1)]
         assert pair.mux.stats.payloads_resent == 2
+
+
+async def test_a_restarted_server_counts_its_payloads_anew(
+    network: Any, consumer: am.Machine, taker: Taker, demo_states: Any
+) -> None:
+    net_ = network()
+    retry = am_rpc.Retry(connect_delay=0.01)
+    async with am_rpc.Client(net_.dial, consumer=consumer, retry=retry) as client:
+        for number in range(2):
+            async with (
+                am.Machine(demo_states) as source,
+                am_rpc.Mux(source, listener=net_.listener()) as mux,
+            ):
+                await client.ready()
+                await mux.send_payload("n", number)
+            await client.mach.when_not("Connected")
+    assert taker.got == [("n", 0), ("n", 1)]

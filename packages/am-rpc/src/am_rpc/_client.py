@@ -186,8 +186,12 @@ class Client(Calls):
 
     async def __aenter__(self) -> Self:
         await self.mach.__aenter__()
-        self.mach.fork(self.watch_calls)
-        self.mach.add("Start")
+        try:
+            self.mach.fork(self.watch_calls)
+            self.mach.add("Start")
+        except BaseException as error:
+            await self.mach.__aexit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     async def __aexit__(
@@ -421,6 +425,9 @@ class Client(Calls):
 
     def _sort_out(self, welcome: Welcome) -> None:
         """Decide what becomes of mutations from before this connection."""
+        if not welcome.resume:
+            # A new session counts its payloads anew.
+            self.seen_tokens = SeenTokens(self.limits.tokens)
         if welcome.resume:
             self.stats.resumes += 1
             self.outbox.resume(welcome.last)

@@ -1,0 +1,1 @@
+"""A machine in one process, used from another."""

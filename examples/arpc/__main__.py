@@ -1,0 +1,5 @@
+"""`python -m examples.arpc`."""
+
+from examples.arpc.main import main
+
+main()
