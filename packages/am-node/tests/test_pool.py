@@ -12,6 +12,7 @@ pytestmark = pytest.mark.trio
 
 class Echo(am_node.Worker):
     async def work(self, x: int) -> int:
+        await trio.sleep(0.5)
         return x
 
 
@@ -93,7 +94,7 @@ async def test_idle_workers_beyond_need_stop_after_their_time(
     async with pooled(Echo, 1, 4, 1, timing=am_node.Timing(idle_ttl=50)) as sup:
         async with am_node.Client("c", Echo, supers=[sup.addr]) as client:
             async for _ in client.map([{"x": n} for n in range(20)], workers=3):
-                pass
+                await trio.sleep(0.5)
             grown = len(await sup.workers())
         await trio.sleep(20)
         assert len(await sup.workers()) == grown > 2

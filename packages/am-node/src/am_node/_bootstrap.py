@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import trio
 
@@ -13,9 +11,6 @@ import am_machine as am
 import am_rpc
 
 from ._worker_states import BootstrapStates
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 _MAX_ADDR = 256
 
@@ -36,6 +31,7 @@ class Bootstrap:
         self.addr = ""
         self._worker_id = worker_id
         self._reported = trio.Event()
+        self._closed = trio.Event()
         self._addresses: Addresses | None = None
         self.mach = am.Machine(
             BootstrapStates,
@@ -63,17 +59,22 @@ class Bootstrap:
         assert self._addresses is not None
         return self._addresses
 
-    @asynccontextmanager
-    async def serving(self, addr: str) -> AsyncIterator[None]:
-        """Serve at `addr` inside the block."""
+    def close(self) -> None:
+        """Stop serving, once the worker has left or will not come."""
+        self._closed.set()
+
+    async def serve(
+        self, addr: str, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve at `addr` until `close` is called; started once clients can connect."""
         access = am_rpc.Access(read=frozenset({"WorkerAddr"}), write=frozenset({"WorkerAddr"}))
         async with (
             self.mach,
-            am_rpc.Server(
-                self.mach, addr, secret=self.token, access=access, push_interval=0, parent=self.mach
-            ) as server,
+            am_rpc.Mux(
+                self.mach, addr, secret=self.token, access=access, push_interval=0, max_clients=4
+            ) as mux,
         ):
             self.mach.add("Start")
-            await server.mach.when("RpcReady")
-            self.addr = server.addr
-            yield
+            self.addr = mux.addr
+            task_status.started()
+            await self._closed.wait()

@@ -114,23 +114,31 @@ class Forker:
         link = _Link(slot.id)
         failure: WorkerError | None = None
         try:
-            async with bootstrap.serving(self._address("b", slot)):
+            async with trio.open_nursery() as nursery:
+                await nursery.start(bootstrap.serve, self._address("b", slot))
                 await self._turn(slot)
-                if slot.mach.is_("Stopping"):
-                    return
-                spec = self._spec(slot, bootstrap, link)
-                self._mach.add("ForkingWorker", id=slot.id)
-                async with trio.open_nursery() as nursery:
-                    scope = trio.CancelScope()
-                    slot.handle = await nursery.start(self._process, slot, spec, scope)
-                    with scope:
-                        failure = await self._bring_up(slot, bootstrap, link)
-                    if slot.exit is None:
-                        self._mach.add("KillWorker", id=slot.id, reason="failure")
-        except OSError as exc:
-            failure = ErrWorkerConn(f"the process cannot be started: {exc}", slot.id)
+                if not slot.mach.is_("Stopping"):
+                    failure = await self._live(slot, bootstrap, link, nursery)
+                bootstrap.close()
         finally:
             self._ended(slot, failure)
+
+    async def _live(
+        self, slot: Slot, bootstrap: Bootstrap, link: _Link, nursery: trio.Nursery
+    ) -> WorkerError | None:
+        failure: WorkerError | None = None
+        spec = self._spec(slot, bootstrap, link)
+        scope = trio.CancelScope()
+        self._mach.add("ForkingWorker", id=slot.id)
+        try:
+            slot.handle = await nursery.start(self._process, slot, spec, scope)
+        except OSError as exc:
+            return ErrWorkerConn(f"the process cannot be started: {exc}", slot.id)
+        with scope:
+            failure = await self._bring_up(slot, bootstrap, link)
+        if slot.exit is None:
+            self._mach.add("KillWorker", id=slot.id, reason="failure")
+        return failure
 
     async def _turn(self, slot: Slot) -> None:
         await self._starting.acquire_on_behalf_of(slot)
@@ -171,6 +179,7 @@ class Forker:
             except am_rpc.RpcError as exc:
                 return ErrWorkerConn(f"the private link failed: {exc}", slot.id)
             self._linked(slot, client)
+            bootstrap.close()
             await self._link_is_lost(client)
         return ErrWorkerConn("the private link was lost", slot.id)
 

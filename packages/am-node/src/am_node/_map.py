@@ -49,6 +49,7 @@ class Results:
         self._return_errors = return_errors
         self._order = _Order(ordered, 2 * workers * lanes.depth)
         self._taking = trio.Lock()
+        self._sending = trio.Lock()
         self._taken = 0
         self._finished = 0
         self._exhausted = False
@@ -148,8 +149,9 @@ class Results:
                 self._error = exc
                 return False
             result = exc
-        for pair in self._order.put(number, (args, result)):
-            await self._send.send(pair)
+        async with self._sending:
+            for pair in self._order.put(number, (args, result)):
+                await self._send.send(pair)
         return True
 
 

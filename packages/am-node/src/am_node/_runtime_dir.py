@@ -42,6 +42,7 @@ def runtime_directory(base: Path | None = None) -> Iterator[Path]:
     sweep(root)
     path = root / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(3)}"
     path.mkdir(mode=0o700)
+    path.chmod(0o700)  # whatever the umask took away
     lock = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

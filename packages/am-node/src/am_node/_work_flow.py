@@ -61,6 +61,8 @@ class WorkFlow:
         self._running: bytes | None = None
         self._asked: bytes | None = None
         self._answers: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+        self._under_way = trio.Event()
+        self._under_way.set()
         self.finished = 0
 
     # -- asked for
@@ -90,7 +92,7 @@ class WorkFlow:
     def WorkQueuedState(self, e: am.Event) -> None:
         """Keep the request; a worker that does nothing begins it at once."""
         self._waiting.append(dict(e.args))
-        if not self._mach.any_(*_WORK_STATUS):
+        if not self._mach.any_("Working", "WorkRequested"):
             self._begin_next()
 
     def _begin_next(self) -> None:
@@ -193,11 +195,26 @@ class WorkFlow:
         self._begin_next()
 
     def ClientSendPayloadState(self, e: am.Event) -> None:
-        """Deliver one payload in a task of its own."""
+        """Deliver one payload in a task of its own, after those before it have set out."""
         args = e.args
+        before, self._under_way = self._under_way, trio.Event()
         self._mach.fork(
-            self._send, str(args.get("name")), args.get("data"), args.get("req"), args.get("tick")
+            self._send_after,
+            before,
+            self._under_way,
+            (str(args.get("name")), args.get("data"), args.get("req"), args.get("tick")),
         )
+
+    async def _send_after(
+        self,
+        before: trio.Event,
+        under_way: trio.Event,
+        payload: tuple[str, Any, bytes | None, int | None],
+    ) -> None:
+        await before.wait()
+        # Whoever waits for this event runs later than the next lines, which write to the link.
+        under_way.set()
+        await self._send(*payload)
 
     async def _send(self, name: str, data: Any, req: bytes | None, tick: int | None) -> None:
         payload = {"req": req, **data} if name == ANSWER else data

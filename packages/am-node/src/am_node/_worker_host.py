@@ -58,15 +58,15 @@ class WorkerHost:
         """
         async with self.mach:
             self.mach.add("Start")
-            async with self._private_server() as private, self._public_mux() as public:
+            async with self._private_mux() as private, self._public_mux() as public:
                 self._pipe(private, public)
                 self.mach.add("Ready")
                 await self._report(private.addr, public.addr)
                 await self.mach.when_not("Start")
 
-    def _pipe(self, private: am_rpc.Server, public: am_rpc.Mux) -> None:
-        amh.bind(private.mach, self.mach, "RpcReady", "LocalRpcReady")
-        amh.bind(private.mach, self.mach, "HandshakeDone", "SuperConnected")
+    def _pipe(self, private: am_rpc.Mux, public: am_rpc.Mux) -> None:
+        amh.bind_ready(private.mach, self.mach, "LocalRpcReady")
+        amh.bind(private.mach, self.mach, "HasClients", "SuperConnected")
         amh.bind_ready(public.mach, self.mach, "PublicRpcReady")
         self.mach.add("LocalRpcReady", "PublicRpcReady")
 
@@ -74,8 +74,8 @@ class WorkerHost:
         """Finish the running work, accept nothing new, then end."""
         self.mach.add("Draining")
 
-    def _private_server(self) -> am_rpc.Server:
-        return am_rpc.Server(
+    def _private_mux(self) -> am_rpc.Mux:
+        return am_rpc.Mux(
             self.mach,
             self._config.local_addr,
             secret=self._config.link_token,
@@ -84,6 +84,7 @@ class WorkerHost:
             # A supervisor acts on what it sees, so it sees each change at once.
             push_interval=0,
             payload_state="SuperSendPayload",
+            max_clients=4,
         )
 
     def _public_mux(self) -> am_rpc.Mux:
