@@ -107,19 +107,19 @@ class MachineApi(Protocol):
         """Switches of the semantic log, and the pipes of this machine."""
         ...
 
-    def add(self, *states: str, **args: Any) -> Result:
+    def add(self, /, *states: str, **args: Any) -> Result:
         """Activate states, and what they imply."""
         ...
 
-    def remove(self, *states: str, **args: Any) -> Result:
+    def remove(self, /, *states: str, **args: Any) -> Result:
         """Deactivate states, and what requires them."""
         ...
 
-    def set(self, *states: str, **args: Any) -> Result:
+    def set(self, /, *states: str, **args: Any) -> Result:
         """Make these the active states, with what they imply."""
         ...
 
-    def toggle(self, *states: str, **args: Any) -> Result:
+    def toggle(self, /, *states: str, **args: Any) -> Result:
         """Remove the states if all are active at this moment, else add them."""
         ...
 
@@ -130,19 +130,19 @@ class MachineApi(Protocol):
         `Exception`."""
         ...
 
-    def can_add(self, *states: str, **args: Any) -> Result:
+    def can_add(self, /, *states: str, **args: Any) -> Result:
         """Whether `add` would be accepted."""
         ...
 
-    def can_remove(self, *states: str, **args: Any) -> Result:
+    def can_remove(self, /, *states: str, **args: Any) -> Result:
         """Whether `remove` would be accepted, in the same way."""
         ...
 
-    async def check_add(self, *states: str, **args: Any) -> Result:
+    async def check_add(self, /, *states: str, **args: Any) -> Result:
         """The outcome of `can_add`, wherever the machine lives."""
         ...
 
-    async def check_remove(self, *states: str, **args: Any) -> Result:
+    async def check_remove(self, /, *states: str, **args: Any) -> Result:
         """The outcome of `can_remove`, wherever the machine lives."""
         ...
 
@@ -227,7 +227,7 @@ class MachineApi(Protocol):
         """At least one of these states is active at the end of one transition, or now."""
         ...
 
-    def when_args(self, state: str, **args: Any) -> Wait:
+    def when_args(self, state: str, /, **args: Any) -> Wait:
         """The state is entered by a mutation whose keywords contain all these, compared by `==`."""
         ...
 

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from ._base import BaseMachine
     from ._binding import Binding, Handler
-    from ._machine import Machine
+    from ._drain import Draining
     from ._mutation import Mutation
     from ._plans import Plan
 
 
-def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
+def transit(machine: Draining, plan: Plan, mutation: Mutation | None) -> Result:
     """Run one transition to its end and wake the waits it met; returns its outcome."""
     machine._plan = plan
     machine._mutation = mutation
@@ -77,7 +77,7 @@ def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
     return result
 
 
-def _apply(machine: Machine, plan: Plan) -> None:
+def _apply(machine: Draining, plan: Plan) -> None:
     """Move clocks and active states, then end the contexts and tasks whose tick is over."""
     ticks = machine._ticks
     for i, gained in plan.increments:
@@ -91,7 +91,7 @@ def _apply(machine: Machine, plan: Plan) -> None:
         voices.finals(machine)
 
 
-def _with_handlers(machine: Machine, plan: Plan) -> tuple[Plan, Result] | None:
+def _with_handlers(machine: Draining, plan: Plan) -> tuple[Plan, Result] | None:
     """The transition with its handlers, inside their causality; None if it was canceled before
     clocks moved."""
     machine._token = token = machine._running.enter(machine)
@@ -121,7 +121,7 @@ def _with_handlers(machine: Machine, plan: Plan) -> tuple[Plan, Result] | None:
         machine._handling = None
 
 
-def _finals_with_args(machine: Machine, plan: Plan, call: Any) -> None:
+def _finals_with_args(machine: Draining, plan: Plan, call: Any) -> None:
     """Final handlers, and after those of each entered state the waits on its args."""
     args = machine._mutation.args if machine._mutation is not None else NO_ARGS
     by_state = {final.state: final for final in plan.finals if final.role is Role.STATE}
@@ -232,7 +232,7 @@ def overrun(machine: BaseMachine, call: HandlerCall, binding: str, elapsed: floa
 # ------------------------------------------------------------------------------ auto mutations
 
 
-def _negotiate_auto(machine: Machine, plan: Plan, call: Any) -> Plan | None:
+def _negotiate_auto(machine: Draining, plan: Plan, call: Any) -> Plan | None:
     """Negotiate an auto mutation, which may come through in part.
 
     A refusal by a handler of an auto state only drops that state; others cancel the whole. Each
@@ -269,7 +269,7 @@ def _negotiate_auto(machine: Machine, plan: Plan, call: Any) -> Plan | None:
     return _partial(machine, plan, dropped) if dropped or plan.missing else plan
 
 
-def _partial(machine: Machine, plan: Plan, dropped: int) -> Plan:
+def _partial(machine: Draining, plan: Plan, dropped: int) -> Plan:
     """What an auto mutation comes to without the states that relations or handlers refused:
     resolved anew with the called states that are left."""
     bits = machine._schema.bits
@@ -284,7 +284,7 @@ def _partial(machine: Machine, plan: Plan, dropped: int) -> Plan:
 # ------------------------------------------------------------------------------ errors
 
 
-def recover(machine: Machine, plan: Plan, exc: BaseException) -> tuple[Plan, Result] | None:
+def recover(machine: Draining, plan: Plan, exc: BaseException) -> tuple[Plan, Result] | None:
     """A handler raised: cancel, repair what its failure makes untrue, and report it."""
     call = machine._handling
     assert call is not None or not isinstance(exc, Exception)
@@ -311,7 +311,7 @@ def recover(machine: Machine, plan: Plan, exc: BaseException) -> tuple[Plan, Res
     return (plan, CANCELED) if moved else None
 
 
-def _drop_partial_finals(machine: Machine, plan: Plan, failed: int) -> None:
+def _drop_partial_finals(machine: Draining, plan: Plan, failed: int) -> None:
     """The failing state and those entered after it become inactive again, one more tick each."""
     bits = machine._schema.bits
     enters: Sequence[int] = plan.enters

@@ -23,11 +23,11 @@ from ._result import CANCELED, Result
 from ._transition import Event
 
 if TYPE_CHECKING:
-    from ._machine import Machine
+    from ._drain import Draining
     from ._plans import Plan
 
 
-def perform(machine: Machine, plan: Plan) -> Result:
+def perform(machine: Draining, plan: Plan) -> Result:
     """Run a `direct` plan on an idle, quiet machine, and then whatever its handlers queued."""
     machine._hot = None
     machine._draining = True
@@ -57,7 +57,7 @@ def perform(machine: Machine, plan: Plan) -> Result:
                 machine._handling = call
                 for fn, binding in machine._calls[call.name]:
                     event = Event()
-                    event.machine = machine
+                    event.machine = machine  # type: ignore[assignment]  # it is a Machine
                     event._call = call
                     event._kept = None
                     try:
@@ -98,6 +98,6 @@ def perform(machine: Machine, plan: Plan) -> Result:
     return result
 
 
-def _negotiate(machine: Machine, plan: Plan) -> bool:
+def _negotiate(machine: Draining, plan: Plan) -> bool:
     """Ask the negotiation handlers; the first refusal decides."""
     return all(engine.invoke(machine, call) for call in plan.votes)

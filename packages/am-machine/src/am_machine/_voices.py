@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from ._base import BaseMachine
     from ._binding import Binding
+    from ._drain import Draining
     from ._handlers import HandlerTable
-    from ._machine import Machine
     from ._mutation import Mutation
     from ._plans import Plan
     from ._schema import Schema
@@ -172,14 +172,14 @@ class AllHandlers:
         return [HandlerCall(self._names[i] + role.value, role, i) for i in states]
 
 
-def table_of(machine: Machine) -> HandlerTable | AllHandlers:
+def table_of(machine: Draining) -> HandlerTable | AllHandlers:
     """The handler names to go through."""
     if wants_all_handlers(machine):
         return AllHandlers(machine._schema)
     return machine._book.handlers
 
 
-def all_votes(machine: Machine, plan: Plan) -> Sequence[HandlerCall]:
+def all_votes(machine: Draining, plan: Plan) -> Sequence[HandlerCall]:
     """Negotiation handlers of a transition to go through."""
     table = table_of(machine)
     if not isinstance(table, AllHandlers):
@@ -194,7 +194,7 @@ def all_votes(machine: Machine, plan: Plan) -> Sequence[HandlerCall]:
     ]
 
 
-def all_finals(machine: Machine, plan: Plan) -> Sequence[HandlerCall]:
+def all_finals(machine: Draining, plan: Plan) -> Sequence[HandlerCall]:
     """Final handlers of a transition to go through."""
     table = table_of(machine)
     if isinstance(table, AllHandlers):

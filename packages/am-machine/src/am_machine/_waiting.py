@@ -83,7 +83,7 @@ class Waiting(Reading):
         self._tell_wait("new", Kind.QUERY, wait)
         return wait
 
-    def when_args(self, state: str, **args: Any) -> Wait:
+    def when_args(self, state: str, /, **args: Any) -> Wait:
         """The state is entered by a mutation whose keywords contain all these, compared by `==`."""
         self.check_thread()
         i = self._schema.indexes((state,), self)[0]
@@ -197,10 +197,19 @@ class Waiting(Reading):
         if index is None or not index.args >> state & 1:
             return
         for entry, wait in index.of(Kind.ARGS):
-            wanted = entry.condition
-            if entry.mask >> state & 1 and all(
-                key in args and args[key] == value for key, value in wanted.items()
-            ):
+            if not entry.mask >> state & 1:
+                continue
+            try:
+                hit = all(
+                    key in args and bool(args[key] == value)
+                    for key, value in entry.condition.items()
+                )
+            except Exception as exc:
+                # Values that cannot be compared: as with a query that raises.
+                self._finish_wait(index, entry, wait, False)
+                self._query_failed(exc)
+                continue
+            if hit:
                 self._finish_wait(index, entry, wait, True)
 
     def _finish_wait(self, index: WaitIndex, entry: Entry, wait: Wait, value: bool) -> None:
