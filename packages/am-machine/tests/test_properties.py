@@ -147,6 +147,43 @@ def test_a_check_foretells_the_mutation_and_changes_nothing(
 
 
 @RELAXED
+@given(
+    schema=schemas(), kept=st.integers(1, 8), early=st.lists(mutations, max_size=6),
+    late=st.lists(mutations, max_size=6), handled=st.booleans(),
+)  # fmt: skip
+def test_a_grown_machine_goes_on_like_one_restored_with_the_new_schema(
+    schema: Any, kept: int, early: list[tuple[str, list[int]]], late: list[tuple[str, list[int]]],
+    handled: bool,
+) -> None:  # fmt: skip
+    old = list(schema)[:kept]
+    relations = ("require", "add", "remove", "after")
+    small = {
+        s: schema[s] | {kind: [o for o in schema[s][kind] if o in old] for kind in relations}
+        for s in old
+    }
+    machine = am.Machine(small)
+    for kind, numbers in early:
+        getattr(machine, kind)(*named(machine.schema, numbers))
+    before = machine.export()
+    names = (*before.state_names, *[s for s in schema if s not in before.state_names], "Extra")
+    large = {s: schema.get(s, {"multi": True} if s == "Exception" else {}) for s in names}
+    if handled:
+        machine.bind({"AnyEnter": lambda e: None, "AnyState": lambda e: None})
+    wait, context = machine.when_next_active(names[0]), machine.state_ctx(names[0])
+    machine.set_schema(dict(reversed(large.items())), names)
+    ticks = (*before.time, *[0] * (len(names) - len(before.time)))
+    assert machine.time() == ticks
+    assert tuple(machine.schema) == names
+    fresh = am.Machine.restore(am.Snapshot("fresh", names, ticks, 1, 0), large)
+    for kind, numbers in late:
+        called = named(machine.schema, numbers)
+        assert str(getattr(machine, kind)(*called)) == str(getattr(fresh, kind)(*called))
+        assert machine.time() == fresh.time()
+    assert wait.done is (machine.tick(names[0]) > context.tick + context.tick % 2)
+    assert context.expired is (machine.tick(names[0]) != context.tick)
+
+
+@RELAXED
 @given(st.lists(st.integers(0, 2**70)), st.lists(st.integers(0, 2**70)))
 def test_time_adds_up(one: list[int], other: list[int]) -> None:
     first, second = am.Time(one), am.Time(other)
