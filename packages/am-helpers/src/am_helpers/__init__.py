@@ -171,6 +171,15 @@ __all__ = [
 # Parts that need an extra, or load heavy modules, are imported when they are first asked for.
 _LAZY = {
     "mermaid": "_diagrams._mermaid",
+    "assert_any": "testing",
+    "assert_err": "testing",
+    "assert_is": "testing",
+    "assert_no_err_ever": "testing",
+    "assert_no_err_now": "testing",
+    "assert_no_err_queued": "testing",
+    "assert_not": "testing",
+    "assert_ticks": "testing",
+    "assert_time": "testing",
     "d2": "_diagrams._d2",
     "render": "_diagrams._render",
     "Graph": "_graph",

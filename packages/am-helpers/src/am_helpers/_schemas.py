@@ -46,7 +46,7 @@ class Connected(am.States):
     class Groups:
         """Named groups of states."""
 
-        Connected = _CONNECTION
+        Connected: tuple[str, ...] = _CONNECTION
 
 
 class ConnPool(am.States):
@@ -73,7 +73,7 @@ class ConnPool(am.States):
     class Groups:
         """Named groups of states."""
 
-        Connected = ("Connected", "Disconnected")
+        Connected: tuple[str, ...] = ("Connected", "Disconnected")
 
 
 class Disposed(am.States):

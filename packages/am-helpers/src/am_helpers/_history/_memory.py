@@ -52,7 +52,7 @@ class MemoryHistory:
         self._records: deque[TimeRecord] = deque(maxlen=self._config.max_records)
         self._began = now_micros()
         self._last_sum: int | None = None
-        self._recorder = Recorder(mach, self._config, self._keep, on_err, self._detach)
+        self._recorder = Recorder(mach, self._config, self._keep, on_err, self.close)
         self._final: MachineRecord | None = None
         self._recorder.attach(next_id, 0)
 
@@ -67,7 +67,8 @@ class MemoryHistory:
         self._last_sum = record.time_sum
         self._records.append(record)
 
-    def _detach(self) -> None:
+    def close(self) -> None:
+        """Stop recording, without an event loop; the records stay."""
         if self._final is None:
             self._final = self.machine_record
             self._recorder.detach()
@@ -194,7 +195,7 @@ class MemoryHistory:
 
     async def aclose(self) -> None:
         """Stop recording; the records stay."""
-        self._detach()
+        self.close()
         await trio.lowlevel.checkpoint()
 
 

@@ -1,0 +1,160 @@
+"""The command line of `am-gen`.
+
+Exit codes: 0 done, 1 the file is there and differs or cannot be written, 2 wrong input, 3 no
+renderer is installed. Nothing is written unless all is well, and a file appears whole or not at
+all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import am_machine as am
+
+from .._diagrams._d2 import d2
+from .._diagrams._mermaid import mermaid
+from .._diagrams._render import render
+from .._errors import RendererMissing, RenderError
+from ._bases import GenError, find_base
+from ._states_file import StateSpec, file_name, states_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PICTURES = {".svg", ".png", ".pdf"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+    except GenError as exc:
+        return _fail(2, exc)
+    except RendererMissing as exc:
+        return _fail(3, exc)
+    except (RenderError, OSError) as exc:
+        return _fail(1, exc)
+    return code
+
+
+def _fail(code: int, reason: object) -> int:
+    print(f"am-gen: {reason}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="am-gen", description="States files and diagrams.")
+    commands = parser.add_subparsers(required=True)
+    states = commands.add_parser("states-file", help="write a module with a States class")
+    states.add_argument("--states", required=True, help="State1,State2:multi,State3:auto:multi")
+    states.add_argument("--inherit", default="", help="basic,connected,connpool,disposed,…")
+    states.add_argument("--groups", default="", help="Group1,Group2")
+    states.add_argument("--name", required=True, help="the machine's name, as MyMach")
+    states.add_argument("--out", type=Path, default=Path("."), help="folder, by default this one")
+    states.add_argument("--force", action="store_true", help="replace a file that differs")
+    states.add_argument("--stdout", action="store_true", help="print the file instead")
+    states.set_defaults(run=_states_file)
+    diagram = commands.add_parser("diagram", help="print the diagram of a States class")
+    diagram.add_argument("target", metavar="MODULE:STATES")
+    diagram.add_argument("--format", choices=("mermaid", "d2"), default="mermaid")
+    diagram.add_argument("--only", action="append", default=[], metavar="REGEX")
+    diagram.add_argument("--skip", action="append", default=[], metavar="REGEX")
+    diagram.add_argument("--out", type=Path, help="a file for the text, or a picture: x.svg")
+    diagram.set_defaults(run=_diagram)
+    return parser
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")] if text.strip() else []
+
+
+def _states_file(args: argparse.Namespace) -> int:
+    specs = [StateSpec.parse(part) for part in _split(args.states)]
+    bases = [find_base(key) for key in _split(args.inherit)]
+    text = states_file(args.name, specs, bases, _split(args.groups))
+    if args.stdout:
+        _print(text)
+        return 0
+    if not args.out.is_dir():
+        raise GenError(f"{args.out} is no folder")
+    path = args.out / file_name(args.name)
+    if path.exists():
+        if path.read_bytes() == text.encode():
+            print(f"{path}: unchanged")
+            return 0
+        if not args.force:
+            return _fail(1, f"{path} is there and differs; --force replaces it")
+    _write(path, text)
+    print(path)
+    return 0
+
+
+def _diagram(args: argparse.Namespace) -> int:
+    obj = _load(args.target)
+    draw = mermaid if args.format == "mermaid" else d2
+    try:
+        text = draw(obj, only=tuple(args.only), skip=tuple(args.skip))
+    except (TypeError, am.SchemaError) as exc:
+        raise GenError(f"{args.target}: {exc}") from exc
+    except re.error as exc:
+        raise GenError(f"not a regular expression: {exc}") from exc
+    if args.out is None:
+        _print(text)
+    elif args.out.suffix.lower() in PICTURES:
+        render(text, args.out)
+    else:
+        _write(args.out, text)
+    return 0
+
+
+def _load(target: str) -> Any:
+    module_name, colon, name = target.partition(":")
+    if not (module_name and colon and name):
+        raise GenError(f"{target!r} is not MODULE:STATES")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # as `python -m` does: the user's module is often right here
+    try:
+        found: Any = import_module(module_name)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except Exception as exc:
+        raise GenError(f"{target} cannot be loaded: {exc}") from exc
+    return found
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file in one step: to a temporary one beside it, then rename."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+if __name__ == "__main__":
+    sys.exit(main())

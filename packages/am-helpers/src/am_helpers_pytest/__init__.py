@@ -1,0 +1,128 @@
+"""The pytest plugin `am`: fixtures for machines, `--am-log`, and rewriting of assertions.
+
+A package beside am_helpers, and one that imports nothing of it until a fixture is used: pytest
+loads plugins before anything else, and whatever they import escapes the measuring of coverage.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import am_helpers as amh
+    import am_machine as am
+
+__all__ = ["am_handler_order", "am_history", "am_machine_factory"]
+
+LEVELS = ("nothing", "external", "changes", "ops", "decisions", "everything")
+_ALL_LINES = 5  # the lowest stdlib level that machines use
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--am-log``."""
+    parser.getgroup("asyncmachine").addoption(
+        "--am-log",
+        metavar="LEVEL",
+        type=_level,
+        help=f"log machines at this level, seen by caplog: 0 to 5, or {', '.join(LEVELS)}",
+    )
+
+
+def _level(text: str) -> int:
+    if text.lower() in LEVELS:
+        return LEVELS.index(text.lower())
+    if len(text) == 1 and text in "012345":
+        return int(text)
+    raise ValueError(f"{text!r} is not a level")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have assertions rewritten, and switch on what option and environment ask for."""
+    pytest.register_assert_rewrite("am_helpers.testing")
+    level = config.getoption("am_log")
+    if level is not None:
+        os.environ["AM_LOG"] = str(level)
+        logging.getLogger("am_machine").setLevel(_ALL_LINES)
+    if os.environ.get("AM_TEST_DEBUG"):
+        from am_helpers import testing
+
+        testing.debug_by_env()
+
+
+@pytest.fixture
+def am_machine_factory(
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[..., am.Machine]]:
+    """Make machines with ``factory(schema, **options)``; they are disposed after the test.
+
+    The test fails at its end if a machine has an error that no `am_helpers.assert_err` saw, or was
+    opened and never left, so that its tasks were left behind.
+    """
+    import am_machine as am
+    from am_helpers import testing
+
+    made: list[am.Machine] = []
+    level = request.config.getoption("am_log")
+
+    class Opened(am.Tracer):
+        machines: list[am.BaseMachine] = []  # noqa: RUF012 - the class is made anew for each test
+
+        def machine_open(self, machine: am.BaseMachine) -> None:
+            self.machines.append(machine)
+
+    def factory(schema: Any, **options: Any) -> am.Machine:
+        options.setdefault("log_level", am.LogLevel.OPS if level is None else level)
+        options["tracers"] = [*options.get("tracers", ()), Opened()]
+        mach = am.Machine(schema, **options)
+        testing.keep_lines(mach)
+        made.append(mach)
+        return mach
+
+    yield factory
+    left = [mach for mach in Opened.machines if not mach.disposed]
+    faults = [f"{mach.id}: opened and not left; its tasks were left behind" for mach in left]
+    for mach in made:
+        fault = testing.unclaimed_error(mach)
+        faults += [fault] if fault else []
+        if mach not in left:
+            mach.dispose()
+    if faults:
+        pytest.fail("\n\n".join(faults), pytrace=False)
+
+
+@pytest.fixture
+def am_history() -> Iterator[Callable[..., amh.MemoryHistory]]:
+    """Keep the records of a machine in memory: ``am_history(machine, config=None)``."""
+    import am_helpers as amh
+
+    made: list[amh.MemoryHistory] = []
+
+    def attach(mach: am.MachineApi, config: amh.HistoryConfig | None = None) -> amh.MemoryHistory:
+        history = amh.MemoryHistory(mach, config)
+        made.append(history)
+        return history
+
+    yield attach
+    for history in made:
+        history.close()
+
+
+@pytest.fixture
+def am_handler_order() -> Any:
+    """A tracer whose ``names`` are the handlers called, in order; give it to machines."""
+    import am_machine as am
+
+    class HandlerOrder(am.Tracer):
+        def __init__(self) -> None:
+            self.names: list[str] = []
+
+        def handler_start(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
+            self.names.append(name)
+
+    return HandlerOrder()
