@@ -271,13 +271,13 @@ class Connection:
                 self._in_batch = False
             if self._out:
                 self.write_now()
+            if len(self._out) >= limits.unread_responses or self._out_bytes >= limits.unread_bytes:
+                await self.room()
             if handled >= batch:
                 handled = 0
                 await trio.lowlevel.checkpoint()
                 continue
             handled = 0
-            if len(self._out) >= limits.unread_responses or self._out_bytes >= limits.unread_bytes:
-                await self.room()
             data = await receive(READ_SIZE)
             if not data:
                 return True
