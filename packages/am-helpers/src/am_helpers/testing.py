@@ -19,6 +19,22 @@ from ._env_values import is_on
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = [
+    "LINES",
+    "assert_any",
+    "assert_err",
+    "assert_is",
+    "assert_no_err_ever",
+    "assert_no_err_now",
+    "assert_no_err_queued",
+    "assert_not",
+    "assert_ticks",
+    "assert_time",
+    "debug_by_env",
+    "keep_lines",
+    "unclaimed_error",
+]
+
 LINES = 20
 """How many log lines a failure shows."""
 
