@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import am_machine as am
 
 from ._codec import pack
-from ._errors import InvalidResponse
+from ._errors import InvalidParams, InvalidResponse
 from ._parse import boolean, mapping, names
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def schema_from_wire(wire: Mapping[str, Any]) -> am.Schema:
                     state[relation] = names(body[relation], relation)
             states[name] = state
         schema = am.Schema(states)
-    except (am.SchemaError, am.Error, ValueError) as error:
+    except (am.SchemaError, InvalidParams) as error:
         raise InvalidResponse(f"schema: {error}") from error
     if len(schema) != len(wire):
         raise InvalidResponse("schema: Exception is missing")
