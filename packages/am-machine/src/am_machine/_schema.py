@@ -187,10 +187,18 @@ def _as_state(name: Any, value: Any, faults: list[str]) -> State:
     if not isinstance(value, Mapping):
         faults.append(f"{name}: {value!r} is neither a State nor a mapping of properties")
         return State().bound_to(str(name))
-    unknown = [key for key in value if key not in _KEYS]
-    faults.extend(f"{name}: unknown key {key!r}" for key in unknown)
-    known = {key: item for key, item in value.items() if key in _KEYS}
-    return State(**known).bound_to(str(name))
+    if not value.keys() <= _KEYS:
+        faults.extend(f"{name}: unknown key {key!r}" for key in value if key not in _KEYS)
+    get = value.get
+    return State._make(
+        str(name),
+        bool(get("auto", False)),
+        bool(get("multi", False)),
+        *(get("require", ()), get("add", ()), get("remove", ()), get("after", ())),
+        get("args"),
+        get("tags", ()),
+        get("doc", ""),
+    )
 
 
 def _find_faults(
@@ -203,18 +211,27 @@ def _find_faults(
             faults.append("Any: the name is reserved")
         elif not isinstance(name, str) or len(name) > MAX_NAME or not _NAME.fullmatch(name):
             faults.append(f"{name!r:.160}: not a state name ([A-Z][A-Za-z0-9_]*, ≤ {MAX_NAME})")
+        relations = (state.require, state.add, state.remove, state.after)
+        if all([type(names) is tuple for names in relations]):
+            try:
+                known = {other for names in relations for other in names} <= states.keys()
+            except TypeError:  # what cannot be hashed is no name
+                known = False
+            if known and state.args is None:
+                # Nothing but this can be wrong with a state whose names are all there.
+                if state.require and state.remove:
+                    faults.extend(_contradictions(state))
+                continue
         faults.extend(state.faults())
-        for kind in RELATIONS:
-            others = getattr(state, kind)
+        for kind, others in zip(RELATIONS, relations, strict=True):
             if type(others) is tuple:
                 faults.extend(
                     f"{name}: {kind} names {other!r}, which does not exist"
                     for other in others
                     if isinstance(other, str) and other and other not in states
                 )
-        if type(state.require) is tuple and type(state.remove) is tuple and state.remove:
-            both = [other for other in state.require if other in state.remove]
-            faults.extend(f"{name}: both requires and removes {other}" for other in both)
+        if type(state.require) is tuple and type(state.remove) is tuple:
+            faults.extend(_contradictions(state))
     for group, members in groups.items():
         if type(members) is not tuple:
             faults.append(f"group {group}: not an iterable of names")
@@ -224,21 +241,23 @@ def _find_faults(
                 faults.append(f"group {group}: {member!r} does not exist")
 
 
+def _contradictions(state: State) -> list[str]:
+    both = [other for other in state.require if other in state.remove]
+    return [f"{state}: both requires and removes {other}" for other in both]
+
+
 def _sanitised(state: State) -> State:
     relations = (state.require, state.add, state.remove, state.after)
-    if not any(relations) or not all(type(names) is tuple for names in relations):
+    if not any(relations) or not all([type(names) is tuple for names in relations]):
         return state
-    add = tuple(dict.fromkeys(state.add))
-    dropped = {*add, str(state)}
-    return state._make(
-        str(state),
-        state.auto,
-        state.multi,
-        tuple(dict.fromkeys(state.require)),
-        add,
-        tuple([name for name in dict.fromkeys(state.remove) if name not in dropped]),
-        tuple([name for name in dict.fromkeys(state.after) if name != state]),
-        state.args,
-        state.tags,
-        state.doc,
-    )
+    require, add, remove, after = [
+        tuple(dict.fromkeys(names)) if len(names) > 1 else names for names in relations
+    ]
+    if remove:
+        remove = tuple([name for name in remove if name not in add and name != state])
+    if state in after:
+        after = tuple([name for name in after if name != state])
+    if (require, add, remove, after) == relations:
+        return state
+    more = (state.args, state.tags, state.doc)
+    return state._make(str(state), state.auto, state.multi, require, add, remove, after, *more)
