@@ -285,6 +285,68 @@ def test_when_args_matches_keywords_of_a_typed_state() -> None:
     assert not other.done, "a default that was not given is no keyword of the mutation"
 
 
+ANY_NAME: dict[str, Any] = {
+    "self": 1, "states": 2, "state": 3, "kind": 4, "args": 5, "name": 6, "error": 7, "exc": 8,
+    "machine": 9, "mutation": 10, "called": 11, "is_check": 12, "is_auto": 13, "source": 14,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["add", "set", "remove", "toggle", "can_add", "can_remove"])
+@pytest.mark.parametrize("traced", [False, True])
+def test_args_may_have_any_name(recorder: Any, kind: str, traced: bool) -> None:
+    machine, seen = am.Machine({"A": {}}, tracers=[recorder] * traced), Seen()
+    machine.bind(seen.bound("AnyEnter"))
+    wait = machine.when_args("A", **ANY_NAME)
+    getattr(machine, kind)("A", **ANY_NAME)
+    assert dict(seen.args["AnyEnter"]) == ANY_NAME
+    assert wait.done is machine.is_("A")
+
+
+def test_args_of_an_error_and_of_an_event_may_have_any_name() -> None:
+    machine, seen = am.Machine({"A": {}}), Seen()
+    machine.bind({"AState": lambda e: e.add("A", **ANY_NAME)})
+    machine.bind(seen.bound("ExceptionState", "AA"))
+    machine.add("A")
+    assert dict(seen.args["AA"]) == ANY_NAME
+    error = ValueError("e")
+    machine.add_err(error, **ANY_NAME)
+    assert dict(seen.args["ExceptionState"]) == ANY_NAME | {"err": error}
+
+
+@pytest.mark.trio
+async def test_args_of_an_awaited_check_may_have_any_name() -> None:
+    machine = am.Machine({"A": {}})
+    assert await machine.check_add("A", **ANY_NAME) is am.EXECUTED
+    assert await machine.check_remove("A", **ANY_NAME) is am.EXECUTED
+
+
+class Incomparable:
+    """A value, such as an array, that cannot say whether it equals another."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("ambiguous")
+
+
+@pytest.mark.parametrize("handled", [False, True])
+@pytest.mark.parametrize("traced", [False, True])
+def test_args_that_cannot_be_compared_disturb_no_transition(
+    recorder: Any, handled: bool, traced: bool
+) -> None:
+    machine = am.Machine({"A": {}, "B": {}}, tracers=[recorder] * traced)
+    if handled:
+        machine.bind({"AState": lambda e: None})
+    wait, other = machine.when_args("A", data=Incomparable()), machine.when_args("A", data=1)
+    assert machine.add("A", data=1) is am.EXECUTED
+    assert machine.is_("A")
+    assert other.done
+    assert repr(wait).endswith(" ended>"), "as a query that raises"
+    assert isinstance(machine.err, TypeError)
+    assert machine.is_err
+    assert machine.add("B") is am.EXECUTED
+
+
 def test_inherited_args_stay_unless_replaced() -> None:
     class More(Jobs):
         Work = Jobs.Work.extend(require=["Plain"])

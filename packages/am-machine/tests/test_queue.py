@@ -415,3 +415,69 @@ def test_a_tracer_sees_the_queue_end_once_per_drain(flat: Flat, recorder: Any) -
     machine = flat(tracers=[recorder])
     inside(machine, lambda e: machine.add("B"))
     assert recorder.only("queue_end") == ["queue_end"]
+
+
+# --- tracers that mutate ------------------------------------------------------------------------
+
+
+class Meddler(am.Tracer):
+    """Adds a state, once, in one hook."""
+
+    def __init__(self, hook: str) -> None:
+        self.results: list[am.Result] = []
+        setattr(self, hook, self.meddle)
+        super().__init__()
+
+    def meddle(self, subject: Any, *_: Any) -> None:
+        if not self.results:
+            machine = subject if isinstance(subject, am.Machine) else subject.machine
+            self.results.append(am.CANCELED)
+            self.results[0] = machine.add("D")
+
+
+HOOKS = ["mutation_queued", "transition_init", "transition_start", "transition_finals",
+         "transition_end", "queue_end"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "hook"),
+    [("add", hook) for hook in HOOKS]
+    + [("can_add", hook) for hook in HOOKS if hook != "transition_finals"],
+)
+def test_a_tracer_may_mutate(flat: Flat, hook: str, kind: str) -> None:
+    meddler = Meddler(hook)
+    machine = flat(tracers=[meddler])
+    assert getattr(machine, kind)("A") is am.EXECUTED
+    assert machine.is_("D")
+    assert machine.is_("A") is (kind == "add")
+    assert meddler.results[0].outcome is am.EXECUTED
+    assert (machine.queue, machine.transition) == ((), None)
+    assert machine.add("B") is am.EXECUTED
+
+
+def test_a_breakpoint_may_mutate(flat: Flat) -> None:
+    machine, hits = flat(), list[str]()
+
+    def on_breakpoint(hit: am.Machine) -> None:
+        hits.append(str(hit.add("D")))
+
+    machine.on_breakpoint = on_breakpoint
+    machine.add_breakpoint(added=["A"])
+    assert machine.add("A") is am.EXECUTED
+    assert machine.is_("A", "D")
+    assert len(hits) == 1
+
+
+def test_a_query_may_mutate(flat: Flat) -> None:
+    machine, results = flat(), list[am.Result]()
+
+    def query(clock: Any) -> bool:
+        if clock["A"] and not results:
+            results.append(machine.add("B"))
+        return bool(clock["B"])
+
+    wait = machine.when_query(query)
+    assert machine.add("A") is am.EXECUTED
+    assert results[0].queued
+    assert machine.is_("A", "B")
+    assert wait.done
