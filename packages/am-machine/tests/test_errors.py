@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 import am_machine as am
 
@@ -89,6 +90,25 @@ def test_an_error_is_kept_at_once_and_its_mutation_queued(flat: Flat) -> None:
     assert machine.add("A") is am.EXECUTED
     assert seen == [(True, 3, error, False)], "add_err is appended, not prepended"
     assert machine.is_("A", "Exception")
+
+
+@pytest.mark.trio
+async def test_an_error_of_a_task_that_is_being_cancelled_is_kept_and_reported(
+    flat: Flat, log: Any
+) -> None:
+    error = Boom("cleaning up")
+
+    async def work(event: am.Event) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise error
+
+    async with flat(handlers={"AState": work}) as machine:
+        machine.add("A")
+        await trio.testing.wait_all_tasks_blocked()
+    assert machine.err is error
+    assert [line for line in log.lines if "cleaning up" in line]
 
 
 @pytest.fixture

@@ -296,7 +296,11 @@ class Machine(Draining):
         self.add_err(self.err)
 
     def _task_failed(self, fork: Fork, exc: Exception) -> None:
-        self.add_err(exc, task=fork.name)
+        if self._life:
+            # No state can tell it any more; it must not get lost.
+            super()._task_failed(fork, exc)
+        else:
+            self.add_err(exc, task=fork.name)
 
     def _query_failed(self, exc: Exception) -> None:
         self.add_err(exc)
