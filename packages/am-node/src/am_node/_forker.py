@@ -11,6 +11,7 @@ import os
 import secrets
 import sys
 from dataclasses import asdict
+from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -237,7 +238,10 @@ class Forker:
         now = trio.current_time()
         if not planned and not self._mach.is_("Draining"):
             core.restarts += 1
-            if core.crashes.died(now, now - slot.forked_at):
+            # One that had come up and was killed from outside tells nothing of its class.
+            was_up = slot.mach.tick("Ready") > 0
+            outside = was_up and slot.exit is not None and slot.exit.signal == SIGKILL
+            if not outside and core.crashes.died(now, now - slot.forked_at):
                 self._mach.add("CrashLoop")
             if slot.exit is not None and slot.kill_reason != "failure":
                 failure = _exit_error(slot)

@@ -82,10 +82,11 @@ class PoolKeeper:
 
     async def NormalizingPoolState(self, e: am.Event) -> None:
         """Fork what is missing until the minimum is ready; give up after some rounds."""
+        timing = self._core.timing
         for attempt in range(self._core.policy.pool_rounds):
-            if attempt:
-                await trio.sleep(self._core.timing.pool_pause)
-            with trio.move_on_after(self._core.timing.worker_check_timeout):
+            # The pause between rounds is no time to sit still: what dies meanwhile is replaced.
+            pause = timing.pool_pause if attempt else 0.0
+            with trio.move_on_after(pause + timing.worker_check_timeout):
                 await self._fill()
             if self._mach.is_("PoolReady"):
                 self._mach.add("PoolNormalized")

@@ -1,0 +1,32 @@
+"""Workers are killed at random under load, and nothing is lost."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+
+def _chaos(root: Path, seconds: int, seeds: int) -> None:
+    script = root / "packages" / "am-node" / "chaos"
+    done = subprocess.run(
+        [sys.executable, str(script), "--seconds", str(seconds), "--seeds", str(seeds)],
+        capture_output=True,
+        text=True,
+        timeout=60 + 3 * seconds * seeds,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-5000:]
+    assert done.stdout.count("the results are the expected ones") == seeds
+
+
+@pytest.mark.slow
+def test_ten_seconds_of_chaos_lose_nothing(root: Path) -> None:
+    _chaos(root, 10, 1)
+
+
+@pytest.mark.nightly
+def test_minutes_of_chaos_lose_nothing(root: Path) -> None:
+    _chaos(root, 60, 3)

@@ -1,0 +1,23 @@
+"""The work done under chaos: long enough to be interrupted, and easy to check."""
+
+from __future__ import annotations
+
+import hashlib
+
+import trio
+
+import am_node
+
+
+class Hasher(am_node.Worker):
+    """Hashes a number, with a pause in the middle."""
+
+    async def work(self, number: int) -> int:
+        """Return the check value of `number`."""
+        await trio.sleep(0.02 * (number % 5))
+        return result_of(number)
+
+
+def result_of(number: int) -> int:
+    """The check value, as plain Python."""
+    return int.from_bytes(hashlib.sha256(str(number).encode()).digest()[:6])
