@@ -72,20 +72,29 @@ def undocumented(owner: ModuleType | type, names: Iterable[str]) -> Iterator[str
     """
     for name in names:
         value = getattr(owner, name)
-        described = inspect.isroutine(value) or isinstance(value, type | property)
-        if described and not inspect.getdoc(value):
+        if isinstance(value, type):
+            made_up = f"{value.__name__}("  # by dataclass, where nobody wrote any
+            documented = bool(value.__doc__) and not value.__doc__.startswith(made_up)
+        else:
+            described = inspect.isroutine(value) or isinstance(value, property)
+            documented = bool(inspect.getdoc(value)) or not described
+        if not documented:
             yield f"{owner.__name__}.{name}"
         if isinstance(value, type) and value.__module__.partition(".")[0] in PACKAGES:
             yield from undocumented(value, (n for n in vars(value) if not n.startswith("_")))
 
 
+def surface(module: ModuleType) -> list[str]:
+    """What a module offers: what it lists, or else what it makes itself under a public name."""
+    made = (n for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__)
+    return getattr(module, "__all__", [name for name in made if not name.startswith("_")])
+
+
 @pytest.mark.parametrize("package", PACKAGES)
-def test_each_public_name_exists_and_has_a_docstring(package: str) -> None:
+def test_each_public_name_has_a_docstring(package: str) -> None:
     for module in public_modules(package):
         assert inspect.getdoc(module), module.__name__
-        names = module.__all__
-        assert len(names) == len(set(names)), module.__name__
-        assert list(undocumented(module, names)) == []
+        assert list(undocumented(module, surface(module))) == []
 
 
 @pytest.mark.parametrize("package", PACKAGES)
