@@ -72,15 +72,16 @@ class Proxy:
                 await self.stalled.wait()
                 if self.delay:
                     await trio.sleep(self.delay)
-                await sink.send_all(self._harm(bytes(data), way))
-                if self.cut_after.get(way) == 0:
-                    del self.cut_after[way]
+                harmed, ends = self._harm(bytes(data), way)
+                await sink.send_all(harmed)
+                if ends:
                     break
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         nursery.cancel_scope.cancel()
 
-    def _harm(self, data: bytes, way: str) -> bytes:
+    def _harm(self, data: bytes, way: str) -> tuple[bytes, bool]:
+        """Return what is left of some bytes, and whether the connection ends after them."""
         if way in self.corrupt_at:
             at = self.corrupt_at[way]
             if at < len(data):
@@ -88,10 +89,13 @@ class Proxy:
                 del self.corrupt_at[way]
             else:
                 self.corrupt_at[way] = at - len(data)
-        if way in self.cut_after:
-            data = data[: self.cut_after[way]]
-            self.cut_after[way] -= len(data)
-        return data
+        left = self.cut_after.pop(way, None)
+        if left is None:
+            return data, False
+        if left > len(data):
+            self.cut_after[way] = left - len(data)
+            return data, False
+        return data[:left], True
 
 
 class WorkStates(am_rpc.StateSource):
@@ -139,7 +143,9 @@ async def test_every_call_is_executed_once_and_in_order_across_random_cuts(seed:
                 results.append(result)
                 if n % 50 == 0:
                     await trio.lowlevel.checkpoint()
-            assert {await result for result in results} == {am.EXECUTED}
+            for result in results:
+                await result
+            assert {str(r.error) for r in results if r.canceled} == set()
             nonlocal running
             running -= 1
 
