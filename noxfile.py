@@ -145,8 +145,19 @@ def nightly(session: nox.Session) -> None:
     """The tests that take minutes each: long chaos, long idling, many seeds."""
     fill_with_all(session)
     places = (*(f"packages/{name}/tests" for name in LAYERS), "integration-tests")
-    patient = ("-m", "nightly", "-o", "faulthandler_timeout=3600")
-    session.run(*pytest("nightly", *patient, *places, *session.posargs))
+    patient = ("-o", "faulthandler_timeout=3600", *session.posargs)
+    session.run(*pytest("nightly", "-m", "nightly", *patient, *places))
+    # The same tests as every day, at the size of a night.
+    sizes = {"AM_RPC_SEEDS": "20", "AM_RPC_CLIENTS": "1000"}
+    faults = pytest("nightly-faults", *patient, "integration-tests/test_rpc_faults.py")
+    session.run(*faults, env=sizes)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Workers of a pool killed at random under load; shorter with `-- --seconds 10 --seeds 1`."""
+    fill(session, *local(*LAYERS, extras=False))
+    session.run("python", "packages/am-node/chaos", *session.posargs)
 
 
 @nox.session(python=False)
@@ -202,6 +213,14 @@ def bench(session: nox.Session) -> None:
     )
     fill(session, *local("am-machine"), *test_tools("am-machine"), *peers)
     session.run("python", "packages/am-machine/benchmarks/report.py", *session.posargs)
+
+
+@nox.session
+def bench_rpc(session: nox.Session) -> None:
+    """Round trips, bytes and many clients of am-rpc, beside a bare echo."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False))
+    for script in sorted(ROOT.glob("packages/am-rpc/bench/bench_*.py")):
+        session.run("python", str(script.relative_to(ROOT)))
 
 
 @nox.session
