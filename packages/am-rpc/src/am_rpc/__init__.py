@@ -34,6 +34,7 @@ from ._errors import RemoteError as RemoteError
 from ._errors import RpcError as RpcError
 from ._errors import VersionMismatch as VersionMismatch
 from ._errors import WrongDestination as WrongDestination
+from ._meter import TrafficMeter as TrafficMeter
 from ._mux import Mux as Mux
 from ._net import NetworkMachine as NetworkMachine
 from ._options import Access as Access
@@ -59,6 +60,6 @@ __all__ = [
     "LimitExceeded", "Limits", "Mux", "MuxStates", "NetResult", "NetworkError", "NetworkMachine",
     "NetworkTimeout", "NoAccess", "NotConnected", "OutcomeUnknown", "Protocol", "ProtocolError",
     "RemoteError", "Retry", "RpcError", "Secrets", "Server", "ServerStates", "SlowPeer",
-    "StateSource", "Stats", "Sync", "VersionMismatch", "WrongDestination", "__version__",
-    "bind_mux", "bind_server", "bind_server_multi", "blocking", "connect",
+    "StateSource", "Stats", "Sync", "TrafficMeter", "VersionMismatch", "WrongDestination",
+    "__version__", "bind_mux", "bind_server", "bind_server_multi", "blocking", "connect",
 ]  # fmt: skip

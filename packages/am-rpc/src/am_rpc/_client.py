@@ -15,6 +15,7 @@ import am_machine as am
 from ._address import open_stream, parse_address
 from ._calls import Calls
 from ._driver import Connection, translate
+from ._env import tune
 from ._errors import (
     NetworkError,
     NetworkTimeout,
@@ -128,6 +129,7 @@ class Client(Calls):
         self.mach = am.Machine(
             ClientStates, id=f"rc-{self.id}", handlers=self, parent=parent, tags=("rpc-client",)
         )
+        tune(self.mach, "CLIENT")
 
     @staticmethod
     def _dialer(

@@ -11,6 +11,7 @@ import am_machine as am
 
 from ._address import accept, open_listener, parse_address, start_tls
 from ._driver import Connection, translate
+from ._env import tune
 from ._errors import ErrorCode, RpcError, WrongDestination
 from ._options import Access, Limits
 from ._protocol import Protocol
@@ -107,6 +108,7 @@ class Mux:
             parent=parent,
             tags=("rpc-mux", f"src-id:{source_id}"),
         )
+        tune(self.mach, "MUX")
 
     @property
     def addr(self) -> str:

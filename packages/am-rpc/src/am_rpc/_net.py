@@ -301,7 +301,7 @@ class NetworkMachine(am.BaseMachine):
 
     # Waits that need the source, or true ticks.
 
-    def when_args(self, state: str, **args: Any) -> am.Wait:
+    def when_args(self, state: str, /, **args: Any) -> am.Wait:
         """Wait until the source enters a state with these args; the source compares.
 
         The subscription is sent behind the scenes, and again after a reconnect.

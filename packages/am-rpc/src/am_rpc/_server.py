@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import trio
 
 import am_machine as am
 
-from ._address import accept, open_listener, parse_address, start_tls
+from ._address import Address, accept, open_listener, open_stream, parse_address, start_tls
 from ._driver import Connection, SlowPeer, translate
+from ._env import tune
 from ._errors import (
     DeliveryError,
     ErrorCode,
@@ -22,7 +24,7 @@ from ._errors import (
     WrongDestination,
 )
 from ._feed import Feed
-from ._options import Access, Limits
+from ._options import Access, Limits, Retry
 from ._payload import wrap
 from ._protocol import Protocol
 from ._schema_wire import schema_hash, schema_to_wire
@@ -59,6 +61,8 @@ class Server:
         addr: `host:port` (port 0 picks one, see `addr`), `unix:PATH` or `ws://…`.
         listener: a trio listener to use instead of an address.
         stream: one connected stream to serve instead; the server ends with it.
+        tunnel: `ws://…` or `wss://…` of a relay to dial instead; the client comes through it. A
+            broken tunnel is dialled again by `tunnel_retry`.
         push_interval: seconds between pushes; 0 pushes after each drain of the source, None never.
         push_max_mutations: records that are pushed early, in per-mutation mode.
         strict: refuse to listen beyond this host without TLS or secret, instead of warning.
@@ -84,6 +88,8 @@ class Server:
         *,
         listener: trio.abc.Listener[Any] | None = None,
         stream: trio.abc.Stream | None = None,
+        tunnel: str | None = None,
+        tunnel_retry: Retry = Retry(),  # noqa: B008 - frozen
         push_interval: float | None = PUSH_INTERVAL,
         push_max_mutations: int = PUSH_MAX_MUTATIONS,
         strict: bool = False,
@@ -97,8 +103,8 @@ class Server:
         name: str | None = None,
         serving: Serving | None = None,
     ) -> None:
-        if sum(way is not None for way in (addr, listener, stream)) != 1:
-            raise ValueError("give one of addr, listener and stream")
+        if sum(way is not None for way in (addr, listener, stream, tunnel)) != 1:
+            raise ValueError("give one of addr, listener, stream and tunnel")
         self.serving = serving or Serving(
             push_interval, push_max_mutations, strict, access, limits,
             ssl_context, secret, allow_id, payload_state,
@@ -115,6 +121,8 @@ class Server:
             check_exposure(self._address, self.serving)
         self._listener = listener
         self._stream = stream
+        self._tunnel = None if tunnel is None else parse_address(tunnel)
+        self._tunnel_retry = tunnel_retry
         self._greeting = 0
         self._opened = trio.Event()
         self._open_error: Exception | None = None
@@ -126,6 +134,7 @@ class Server:
             parent=parent,
             tags=("rpc-server", f"src-id:{source.id}"),
         )
+        tune(self.mach, "SERVER")
 
     @property
     def addr(self) -> str:
@@ -221,10 +230,33 @@ class Server:
             await self._serve(self._stream)
             self.ended.set()
             return
+        if self._tunnel is not None:
+            await self._serve_tunnel(self._tunnel)
+            return
         assert self._listener is not None
         async with trio.open_nursery() as nursery:
             while (stream := await accept(self._listener)) is not None:
                 nursery.start_soon(self._serve, stream)
+
+    async def _serve_tunnel(self, relay: Address) -> None:
+        retry, attempt = self._tunnel_retry, 0
+        while True:
+            try:
+                async with trio.open_nursery() as nursery:
+                    with trio.fail_after(retry.connect_timeout):
+                        stream = await open_stream(relay, self.serving.ssl_context, nursery)
+                    attempt = 0
+                    self.mach.add("WebSocketTunnel")
+                    await self._serve_in(stream, None)
+                    nursery.cancel_scope.cancel()
+            except* (OSError, trio.TooSlowError) as group:
+                self.report(NetworkError(f"no tunnel to {relay}: {group.exceptions[0]}"))
+            self.mach.remove("WebSocketTunnel")
+            attempt += 1
+            if attempt >= retry.connect_tries:
+                self.report(NetworkError(f"gave up dialling {relay}"))
+                return
+            await trio.sleep(retry.connect_pause(attempt, random.random()))
 
     def HandshakeDoneState(self, event: am.Event) -> None:
         """The peer is usable, so earlier errors are over."""
@@ -259,7 +291,7 @@ class Server:
             protocol = Protocol(client=False, limits=limits, states=len(self.source.schema))
             try:
                 with trio.fail_after(limits.handshake):
-                    if serving.ssl_context is not None:
+                    if serving.ssl_context is not None and self._tunnel is None:
                         stream = await start_tls(stream, serving.ssl_context, server_side=True)
                     if nursery is not None:
                         # Only here, for it needs an extra.
