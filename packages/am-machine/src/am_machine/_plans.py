@@ -19,22 +19,51 @@ from ._result import CANCELED, EXECUTED, Result
 from ._schema import bits_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ._schema import Schema
     from ._story import Story
 
 MAX_PLANS = 4096
+# Kept per configuration: a program asks few different questions in each.
+MAX_ANSWERS = 16
 # Adding only these triggers no auto states: health pings are not progress.
 HEALTH = frozenset(("Healthcheck", "Heartbeat"))
+
+
+class Answers(dict[tuple[str, ...], bool]):
+    """Whether all of some states are active, by the arguments of the question.
+
+    A look-up answers what was asked before, and works out what was not.
+
+    :raises KeyError: if a name is not a state.
+    """
+
+    __slots__ = ("_active", "_known")
+
+    def __init__(self, active: frozenset[str], known: Mapping[str, int]) -> None:
+        self._active = active
+        self._known = known
+
+    def __missing__(self, states: tuple[str, ...]) -> bool:
+        for name in states:
+            if name not in self._known:
+                raise KeyError(name)
+        answer = self._active.issuperset(states)
+        if len(self) < MAX_ANSWERS:
+            self[states] = answer
+        return answer
 
 
 class Configuration:
     """A set of active states, and the plans of mutations made from it."""
 
-    __slots__ = ("active", "adds", "auto", "mask", "plans", "removes", "sets")
+    __slots__ = ("active", "adds", "answers", "auto", "mask", "plans", "removes", "sets")
 
-    def __init__(self, mask: int, active: frozenset[str]) -> None:
+    def __init__(self, mask: int, active: frozenset[str], known: Mapping[str, int]) -> None:
         self.mask = mask
         self.active = active
+        self.answers = Answers(active, known)
         # By the arguments of the call, for mutations without keywords; `plans` has them all.
         self.adds: dict[tuple[str, ...], Plan] = {}
         self.removes: dict[tuple[str, ...], Plan] = {}
@@ -45,6 +74,7 @@ class Configuration:
 
     def forget(self) -> None:
         """Drop all plans; plans and configurations refer to each other in rings."""
+        self.answers.clear()
         self.adds.clear()
         self.removes.clear()
         self.sets.clear()
@@ -59,6 +89,7 @@ class Plan:
         "accepted", "after", "before", "called", "called_mask", "changed", "continues", "direct",
         "enters",
         "exits", "finals", "increments", "is_auto", "is_check", "kind", "looks_for_auto", "missing",
+        "one",
         "result", "simple", "story", "target", "votes",
     )  # fmt: skip
 
@@ -75,6 +106,8 @@ class Plan:
     exits: tuple[int, ...]
     # (state index, ticks gained)
     increments: tuple[tuple[int, int], ...]
+    # The state, if one gains one tick and no other any.
+    one: int | None
     # Mask of the states whose tick moves.
     changed: int
     after: Configuration
@@ -90,6 +123,11 @@ class Plan:
     simple: bool
     # Whether it is accepted and has handlers, and is neither auto nor a check.
     direct: bool
+
+    def move(self, ticks: list[int]) -> None:
+        """Add what is gained to the clocks."""
+        for i, gained in self.increments:
+            ticks[i] += gained
 
 
 class PlanBook:
@@ -112,7 +150,8 @@ class PlanBook:
                 # A replica is told its configurations without making plans.
                 self._start_over()
             active = frozenset(self.schema.names_of(mask))
-            found = self._configurations[mask] = Configuration(mask, active)
+            found = Configuration(mask, active, self.schema.index)
+            self._configurations[mask] = found
         return found
 
     def plan(
@@ -229,6 +268,7 @@ class PlanBook:
         """The part that depends on acceptance: who is entered and left, ticks, handlers."""
         plan.enters = plan.exits = ()
         plan.increments = ()
+        plan.one = None
         plan.changed = 0
         plan.votes = plan.finals = ()
         plan.after = plan.before
@@ -251,6 +291,8 @@ class PlanBook:
         increments = [(i, 2 if again & bits[i] else 1) for i in enters]
         increments += [(i, 1) for i in exits]
         plan.increments = tuple(increments)
+        if len(increments) == 1 and increments[0][1] == 1:
+            plan.one = increments[0][0]
         plan.changed = (mask ^ target_mask) | again
         plan.after = self.configuration(target_mask)
         plan.finals = self.handlers.finals(exits, enters)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+# Stands for a state that was not given; it can be no name.
+NO_STATE = ""
+
+
 class Reading(Core):
     """The readable part of a machine."""
 
@@ -25,21 +29,24 @@ class Reading(Core):
         """Active states, in index order."""
         return self._schema.names_of(self._conf.mask)
 
-    def is_(self, *states: str) -> bool:
+    def is_(self, state: str = NO_STATE, /, *more: str) -> bool:
         """Whether all these states are active; True for none.
 
         :raises UnknownStateError: if a name is not a state.
         """
+        # One state is by far the most frequent question.
+        if not more:
+            try:
+                if state in self._conf.active:
+                    return True
+            except TypeError:  # a name that cannot be hashed
+                raise self._schema.unknown((state,), self) from None
+            return state is NO_STATE or self._not_all((state,))
+        states = (state, *more)
         try:
-            return self._conf.active.issuperset(states) or self._not_all(states)
-        except TypeError:  # a name that cannot be hashed
+            return self._conf.answers[states]
+        except (KeyError, TypeError):  # no state, or nothing that can be hashed
             raise self._schema.unknown(states, self) from None
-
-    def _not_all(self, states: tuple[str, ...]) -> bool:
-        for name in states:
-            if name not in self._schema.index:
-                raise self._schema.unknown(states, self)
-        return False
 
     def __contains__(self, state: object) -> bool:
         return self.is_(state)  # type: ignore[arg-type]
