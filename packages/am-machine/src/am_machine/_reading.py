@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-# Stands for a state that was not given; it can be no name.
-NO_STATE = ""
-
-
 class Reading(Core):
     """The readable part of a machine."""
 
@@ -29,20 +25,11 @@ class Reading(Core):
         """Active states, in index order."""
         return self._schema.names_of(self._conf.mask)
 
-    def is_(self, state: str = NO_STATE, /, *more: str) -> bool:
+    def is_(self, *states: str) -> bool:
         """Whether all these states are active; True for none.
 
         :raises UnknownStateError: if a name is not a state.
         """
-        # One state is by far the most frequent question.
-        if not more:
-            try:
-                if state in self._conf.active:
-                    return True
-            except TypeError:  # a name that cannot be hashed
-                raise self._schema.unknown((state,), self) from None
-            return state is NO_STATE or self._not_all((state,))
-        states = (state, *more)
         try:
             return self._conf.answers[states]
         except (KeyError, TypeError):  # no state, or nothing that can be hashed
