@@ -78,6 +78,7 @@ async def test_what_work_raises_is_raised_at_the_caller_and_not_retried(
             await client.work(kind=kind)
         assert caught.value.type_name == {"value": "ValueError", "key": "KeyError"}[kind]
         assert "no luck" in caught.value.message
+        await trio.sleep(1)
         (info,) = await sup.workers()
         assert info.errors == 0
         assert info.tasks == 1

@@ -232,14 +232,14 @@ class Forker:
         self._started(slot)
         slot.mach.add("Gone")
         core.slots.pop(slot.id, None)
-        planned = slot.kill_reason in _PLANNED or (
-            slot.exit is not None and slot.exit.ok and slot.mach.tick("Draining") > 0
-        )
+        was_up = slot.mach.tick("Ready") > 0
+        # A worker exits with 0 only after it drained.
+        drained = was_up and slot.exit is not None and slot.exit.ok
+        planned = drained or slot.kill_reason in _PLANNED
         now = trio.current_time()
         if not planned and not self._mach.is_("Draining"):
             core.restarts += 1
             # One that had come up and was killed from outside tells nothing of its class.
-            was_up = slot.mach.tick("Ready") > 0
             outside = was_up and slot.exit is not None and slot.exit.signal == SIGKILL
             if not outside and core.crashes.died(now, now - slot.forked_at):
                 self._mach.add("CrashLoop")
@@ -307,10 +307,6 @@ class _Watch:
         self._core.mach.add("WorkerGone", id=self._slot.id)
         if not self._slot.mach.any_("Stopping", "Draining"):
             self._core.mach.add("KillWorker", id=self._slot.id, reason="not ready")
-
-    def WorkReadyState(self, e: am.Event) -> None:
-        self._slot.tasks += 1
-        self._core.changed()
 
     def WorkStuckState(self, e: am.Event) -> None:
         self._core.mach.add("KillWorker", id=self._slot.id, reason="stuck")

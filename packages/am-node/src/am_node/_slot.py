@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+import am_helpers as amh
 import am_machine as am
 
 from ._supervisor_states import SlotStates
@@ -36,7 +37,12 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """What is known of one worker at one moment, in plain values."""
+    """What is known of one worker at one moment, in plain values.
+
+    A busy worker's news is up to 0.1 s old. `client` is the RPC id of the client that holds it,
+    `tasks` how many requests it finished, `errors` how many errors are kept, `age` seconds since
+    its fork.
+    """
 
     id: str
     states: tuple[str, ...]
@@ -65,7 +71,6 @@ class Slot:
         self.public_addr = ""
         self.exit: ExitInfo | None = None
         self.lease: Lease | None = None
-        self.tasks = 0
         self.kill_reason = ""
         self.recent_until = self.forked_at
         self._errors: deque[float] = deque()
@@ -113,7 +118,7 @@ class Slot:
             work_status=status,
             pid=self.handle.pid if self.handle is not None else None,
             client=self.lease.client if self.lease is not None else "",
-            tasks=self.tasks,
+            tasks=0 if self.net is None else amh.activations(self.net.tick("WorkReady")),
             errors=len(self._errors),
             age=trio.current_time() - self.forked_at,
         )

@@ -15,7 +15,7 @@ import am_helpers as amh
 import am_machine as am
 import am_rpc
 
-from ._errors import BootError
+from ._errors import BootError, NodeError
 from ._guest import Guest
 from ._settings import Timing
 from ._work_flow import WorkFlow
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # What a supervisor may do to a worker over the private link.
 SUPERVISOR_WRITES = frozenset({"ServeClient", "Healthcheck", "Draining", "Start"})
 _UNFOLLOWED = frozenset({"ClientSendPayload", "SuperSendPayload", "SendPayload"})
+
+_NEWS_INTERVAL = 0.1
 
 _log = logging.getLogger("am_node")
 
@@ -50,11 +52,13 @@ class WorkerHost:
         self.mach.bind(self.flow)
         self.mach.bind(self)
         self._guest: Guest | None = None
+        self._drained = False
 
     async def serve(self) -> None:
         """Come up, report, serve until `Start` ends.
 
         :raises BootError: if the bootstrap cannot be reached or refuses.
+        :raises NodeError: if the worker stopped by itself.
         """
         async with self.mach:
             self.mach.add("Start")
@@ -63,6 +67,8 @@ class WorkerHost:
                 self.mach.add("Ready")
                 await self._report(private.addr, public.addr)
                 await self.mach.when_not("Start")
+        if not self._drained:
+            raise NodeError("the worker stopped without being drained")
 
     def _pipe(self, private: am_rpc.Mux, public: am_rpc.Mux) -> None:
         amh.bind_ready(private.mach, self.mach, "LocalRpcReady")
@@ -81,8 +87,9 @@ class WorkerHost:
             secret=self._config.link_token,
             allow_id=self._config.super_id,
             access=am_rpc.Access(read=self._readable(), write=SUPERVISOR_WRITES),
-            # A supervisor acts on what it sees, so it sees each change at once.
-            push_interval=0,
+            # The first change is seen at once; a busy worker's many changes cost ten pushes a
+            # second.
+            push_interval=_NEWS_INTERVAL,
             payload_state="SuperSendPayload",
             max_clients=4,
         )
@@ -149,6 +156,7 @@ class WorkerHost:
 
     async def DrainingState(self, e: am.Event) -> None:
         """Let the running work end within the time allowed, then stop."""
+        self._drained = True
         with trio.move_on_after(self.timing.drain_timeout):
             await self.mach.when("Idle")
         self.mach.remove("Start")
