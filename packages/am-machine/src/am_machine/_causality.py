@@ -62,7 +62,7 @@ class Running:
 
     def __init__(self) -> None:
         self.machine: BaseMachine | None = None
-        # The record of the running transition, once somebody asked.
+        # The record of the last transition of which somebody asked.
         self._source: Source | None = None
         # Whether it was looked whether tasks have to be watched.
         self.is_known = False
@@ -72,9 +72,9 @@ class Running:
         machine = self.machine
         if machine is None:
             return None
-        if self._source is None:
-            transition = machine.transition
-            assert transition is not None
+        transition = machine.transition
+        assert transition is not None
+        if self._source is None or self._source.transition_id != transition.id:
             cause = transition.source
             self._source = Source(
                 machine.id,
@@ -100,7 +100,6 @@ class Running:
     def leave(self, token: Token[Cause] | None) -> None:
         """They have run; whoever asked for the record has it."""
         self.machine = None
-        self._source = None
         if token is None:
             return
         outer = token.old_value

@@ -75,7 +75,7 @@ class Draining(Queueing):
             or (hooks is not None and hooks.is_loud)
             or (sem_log is not None and sem_log.steps)
         )
-        self._hot = self._conf if self._is_quiet and not self._draining else None
+        self._hot = self._conf if self._is_quiet and not self._is_draining else None
 
     # ---------------------------------------------------------------- into the queue
 
@@ -93,7 +93,7 @@ class Draining(Queueing):
             return self._book.plan_of_call(conf.mask, kind, states)
 
     def _mutate(self, kind: Kind, states: tuple[str, ...], args: dict[str, Any]) -> Result:
-        if not args and not self._draining and self._life == ALIVE and self._queue_limit > 0:
+        if not args and not self._is_draining and self._life == ALIVE and self._queue_limit > 0:
             plan = self._plan_call(kind, states)
             unheard = self._is_calm or (self._only_logs and is_muted(self._log_level))
             if unheard and (plan.direct or (plan.simple and not plan.changed & self._watched)):
@@ -175,7 +175,7 @@ class Draining(Queueing):
 
     def _enqueued(self, mutation: Mutation, how: str, plan: Plan | None = None) -> Result:
         """A mutation was put into the queue: tell it, and drain unless that is going on."""
-        if not self._draining:
+        if not self._is_draining:
             return self._drain(mutation, how, plan)
         mutation.result = Result(mutation.queue_tick)
         self._count_pending(mutation, 1)
@@ -270,9 +270,7 @@ class Draining(Queueing):
             return self._run(plan)
         # Clocks only, and nobody looks.
         self._queue_tick += 1
-        ticks = self._ticks
-        for i, gained in plan.increments:
-            ticks[i] += gained
+        plan.move(self._ticks)
         self._conf = plan.after
         self._drained()
         return EXECUTED
@@ -343,7 +341,7 @@ class Draining(Queueing):
 
     def _abort(self) -> None:
         """An exception leaves through the outermost call: the drain ends cleanly."""
-        if not self._draining:
+        if not self._is_draining:
             return
         self._plan = self._mutation = self._transition = self._handling = None
         self._escaped = None
@@ -369,7 +367,7 @@ class Draining(Queueing):
         self._end_queue_waits()
         if self._life == DISPOSING:
             self._finish_dispose()
-        elif self._is_quiet and not self._draining:
+        elif self._is_quiet and not self._is_draining:
             self._hot = self._conf
 
     # ---------------------------------------------------------------- the running transition

@@ -79,9 +79,7 @@ def transit(machine: Draining, plan: Plan, mutation: Mutation | None) -> Result:
 
 def _apply(machine: Draining, plan: Plan) -> None:
     """Move clocks and active states, then end the contexts and tasks whose tick is over."""
-    ticks = machine._ticks
-    for i, gained in plan.increments:
-        ticks[i] += gained
+    plan.move(machine._ticks)
     machine._conf = plan.after
     if machine._loud:
         voices.applied(machine, plan)

@@ -54,6 +54,7 @@ def follow(
     plan.enters = tuple(bits_of(changed & active & (flipped | multi)))
     plan.exits = tuple(bits_of(flipped & ~active))
     plan.increments = tuple([(i, ticks[i] - old[i]) for i in bits_of(changed)])
+    plan.one = None
     plan.changed = changed
     plan.after = machine._book.configuration(active)
     plan.votes = ()

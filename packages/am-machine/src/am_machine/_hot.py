@@ -19,7 +19,7 @@ from . import _engine as engine
 from . import _voices as voices
 from ._causality import CAUSE
 from ._engine import UNSHARED
-from ._result import CANCELED, Result
+from ._result import CANCELED, EXECUTED, Result
 from ._transition import Event
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 def perform(machine: Draining, plan: Plan) -> Result:
     """Run a `direct` plan on an idle, quiet machine, and then whatever its handlers queued."""
     machine._hot = None
-    machine._draining = True
     machine._queue_tick += 1
     machine._plan = plan
     running = machine._running
@@ -40,16 +39,17 @@ def perform(machine: Draining, plan: Plan) -> Result:
         token = None
     else:
         machine._token = token = running.enter(machine)
-    result = plan.result
     changed = plan.changed
+    result = EXECUTED
     try:
         if plan.votes and not _negotiate(machine, plan):
             result = CANCELED
             changed = 0
         else:
-            ticks = machine._ticks
-            for i, gained in plan.increments:
-                ticks[i] += gained
+            if (one := plan.one) is not None:
+                machine._ticks[one] += 1
+            else:
+                plan.move(machine._ticks)
             machine._conf = plan.after
             if changed & machine._watched:
                 machine._expire((*plan.enters, *plan.exits))
@@ -75,9 +75,8 @@ def perform(machine: Draining, plan: Plan) -> Result:
         result = CANCELED
         if engine.recover(machine, plan, exc) is None:
             changed = 0
-    if token is None and running._source is None:
-        running.machine = None
-    else:
+    running.machine = None
+    if token is not None:
         machine._forget_cause(token)
     if machine._transition is not None:
         if result is CANCELED:
@@ -85,11 +84,13 @@ def perform(machine: Draining, plan: Plan) -> Result:
         voices.end(machine)
         machine._mutation = machine._transition = None
     machine._plan = machine._handling = None
-    if changed & machine._watched:
-        machine._wake(changed)
-    if machine._queue or (result is CANCELED and machine._escaped is not None):
+    if changed & machine._watched or machine._queue or result is CANCELED:
+        # More follows, so the drain goes on without a running plan.
+        machine._draining = True
+        if changed & machine._watched:
+            machine._wake(changed)
         machine._drain_on()
-    machine._draining = False
+        machine._draining = False
     # Waits for the end of the queue, or somebody who listens for it, need more.
     if machine._is_quiet and machine._waits is None:
         machine._hot = machine._conf

@@ -121,9 +121,10 @@ class Machine(Draining):
             if plan.simple and not plan.changed & self._watched:
                 # Clocks only, and nobody looks. (`_take_up` in place: most mutations end here.)
                 self._queue_tick += 1
-                ticks = self._ticks
-                for i, gained in plan.increments:
-                    ticks[i] += gained
+                if (one := plan.one) is not None:
+                    self._ticks[one] += 1
+                else:
+                    plan.move(self._ticks)
                 self._conf = self._hot = plan.after
                 return EXECUTED
             return perform(self, plan) if plan.direct else self._run(plan)
@@ -141,9 +142,10 @@ class Machine(Draining):
                 plan = self._plan_call(REMOVE, states)
             if plan.simple and not plan.changed & self._watched:
                 self._queue_tick += 1
-                ticks = self._ticks
-                for i, gained in plan.increments:
-                    ticks[i] += gained
+                if (one := plan.one) is not None:
+                    self._ticks[one] += 1
+                else:
+                    plan.move(self._ticks)
                 self._conf = self._hot = plan.after
                 return EXECUTED
             return perform(self, plan) if plan.direct else self._run(plan)
@@ -227,7 +229,7 @@ class Machine(Draining):
         self.check_thread()
         if self._life != ALIVE:
             return
-        if self._draining:
+        if self._is_draining:
             self._life = DISPOSING
             self._retune()
             return
@@ -282,7 +284,7 @@ class Machine(Draining):
         self, schema: Schema | type[States] | Mapping[str, Any], names: Iterable[str]
     ) -> None:
         """Grow the schema: see `BaseMachine.set_schema`; not while a drain runs (`SchemaError`)."""
-        if self._draining:
+        if self._is_draining:
             raise SchemaError("a schema cannot grow while a transition runs")
         super().set_schema(schema, names)
 

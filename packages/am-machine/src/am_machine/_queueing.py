@@ -25,11 +25,16 @@ class Queueing(BaseMachine):
     __slots__ = ("_breakpoints", "_draining", "_queue", "on_breakpoint")
 
     _queue: deque[Mutation] | None
+    # Set while the drain is between transitions; during one `_plan` tells.
     _draining: bool
     # (added, removed, strict), by state index.
     _breakpoints: list[tuple[tuple[int, ...], tuple[int, ...], bool]] | None
     # Called with the machine when a breakpoint is hit.
     on_breakpoint: Callable[[Any], object] | None
+
+    @property
+    def _is_draining(self) -> bool:
+        return self._draining or self._plan is not None
 
     @property
     def queue(self) -> tuple[Mutation, ...]:
@@ -98,7 +103,7 @@ class Queueing(BaseMachine):
     def when_queue_ends(self) -> Wait:
         """No drain is running, now or once the running one has ended."""
         self.check_thread()
-        wait = Wait("queue ends", None if self._draining else True)
+        wait = Wait("queue ends", None if self._is_draining else True)
         if not wait.done:
             self._wait_index().add(wait, WaitKind.QUEUE_ENDS)
         return wait
