@@ -257,7 +257,7 @@ class Connection:
     async def _read_until_eof(self, handle: Callable[[Event], None]) -> bool:
         protocol, limits = self.protocol, self._limits
         next_event = protocol.next_event
-        receive = self.stream.receive_some
+        receive = self.stream.receive_some if self._socket is None else self._receive_plain
         batch, handled = limits.batch, 0
         while True:
             self._in_batch = True
@@ -284,6 +284,20 @@ class Connection:
             self.last_rx = trio.current_time()
             self._stats.bytes_in += len(data)
             protocol.receive_data(data)
+
+    async def _receive_plain(self, size: int) -> bytes:
+        """Read from a plain socket, which is known to be empty at this point.
+
+        The stream would try first and wait then; waiting first saves a system call and an
+        exception per read.
+        """
+        assert self._socket is not None
+        while True:
+            await trio.lowlevel.wait_readable(self._socket)
+            try:
+                return os.read(self._socket.fileno(), size)
+            except BlockingIOError:
+                continue
 
     def _handle(self, handle: Callable[[Event], None], event: Event) -> None:
         if type(event) is Refusal:

@@ -245,7 +245,7 @@ class Mux:
                     stream, Protocol(client=False, limits=limits), limits, self.stats
                 )
                 await turn_away(connection, ErrorCode.BUSY, "too many clients")
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+        except Exception:
             logger.debug("a client that was one too many broke off", exc_info=True)
         finally:
             self._turning_away -= 1
@@ -261,7 +261,9 @@ class Mux:
                 self.servers[number] = server
                 self.mach.add("ClientConnected")
                 await server.ended.wait()
-        except RpcError as error:
+        except Exception as error:
+            # Whatever went wrong with one client, the others and the listener go on.
+            logger.exception("%s: a connection failed", self.mach.id)
             self.mach.add_err(error)
         finally:
             self.servers.pop(number, None)

@@ -307,7 +307,7 @@ class Server:
                 error = connection.error
         except trio.TooSlowError:
             error = NetworkTimeout(f"handshake took longer than {limits.handshake:g} s")
-        except (RpcError, OSError, trio.BrokenResourceError, trio.ClosedResourceError) as fault:
+        except Exception as fault:
             error = translate(fault)
         finally:
             if client is not None:
