@@ -7,7 +7,7 @@ import math
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 560, 260
-LEFT, RIGHT, TOP, BOTTOM = 50, 20, 36, 44
+LEFT, RIGHT, TOP, BOTTOM = 50, 36, 36, 44
 
 
 def growth(title: str, unit: str, points: list[tuple[int, float]], limit: float) -> str:
