@@ -48,6 +48,8 @@ from ._settings import Pool as Pool
 from ._settings import Rlimits as Rlimits
 from ._settings import Timing as Timing
 from ._slot import WorkerInfo as WorkerInfo
+from ._ssh_launcher import CommandLauncher as CommandLauncher
+from ._ssh_launcher import SshLauncher as SshLauncher
 from ._supervisor import Supervisor as Supervisor
 from ._supervisor_states import SlotStates as SlotStates
 from ._supervisor_states import StartArgs as StartArgs
@@ -62,6 +64,7 @@ __all__ = [
     "BootstrapStates",
     "Client",
     "ClientStates",
+    "CommandLauncher",
     "Discovery",
     "DnsName",
     "EntryPointError",
@@ -86,6 +89,7 @@ __all__ = [
     "Results",
     "Rlimits",
     "SlotStates",
+    "SshLauncher",
     "StartArgs",
     "StaticList",
     "Supervisor",

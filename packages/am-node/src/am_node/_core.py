@@ -38,7 +38,8 @@ class Core:
     rlimits: Rlimits
     options: Mapping[str, Any]
     directory: Path
-    worker_addr: str
+    worker_host: str
+    link_host: str
     link_timeout: float
     log_level: int = 0
     slots: dict[str, Slot] = field(default_factory=dict)

@@ -235,7 +235,7 @@ class Forker:
         was_up = slot.mach.tick("Ready") > 0
         # A worker exits with 0 only after it drained.
         drained = was_up and slot.exit is not None and slot.exit.ok
-        planned = drained or slot.kill_reason in _PLANNED
+        planned = (drained and not slot.kill_reason) or slot.kill_reason in _PLANNED
         now = trio.current_time()
         if not planned and not self._mach.is_("Draining"):
             core.restarts += 1
@@ -257,7 +257,7 @@ class Forker:
     def _address(self, prefix: str, slot: Slot) -> str:
         if self._core.launcher.same_host:
             return f"unix:{self._core.directory / prefix}{slot.id[-6:]}"
-        return "127.0.0.1:0"
+        return f"{self._core.link_host if prefix == 'b' else self._core.worker_host}:0"
 
     def _spec(self, slot: Slot, bootstrap: Bootstrap, link: _Link) -> WorkerSpec:
         core = self._core
@@ -272,7 +272,7 @@ class Forker:
             super_id=wire_id(link.super_id),
             link_token=link.token,
             local_addr=self._address("w", slot),
-            public_addr=core.worker_addr,
+            public_addr=f"{core.worker_host}:0",
             ppid=os.getpid() if local else 0,
             lifeline=core.launcher.lifeline,
             log_level=core.log_level,

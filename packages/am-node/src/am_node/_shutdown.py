@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Clients that do not leave by themselves are left behind.
 _CLIENTS_LEAVE = 1.0
+_SEEN = 0.15
 
 
 class Shutdown:
@@ -27,6 +28,9 @@ class Shutdown:
     async def DrainingState(self, e: am.Event) -> None:
         """Send clients elsewhere, let work end, end the workers, then `Start`."""
         core = self._core
+        # A client that has seen the state moves on at once; one that is only cut off tries again
+        # first.
+        await trio.sleep(_SEEN)
         async with trio.open_nursery() as nursery:
             if core.public is not None:
                 nursery.start_soon(core.public.drain, _CLIENTS_LEAVE)

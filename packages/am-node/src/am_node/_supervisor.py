@@ -49,7 +49,8 @@ class Supervisor:
         addr: address for clients, ``host:port`` (port 0 picks one, see `addr`) or ``unix:PATH``.
         pool: how many workers to keep; `set_pool` changes it later.
         launcher: what starts processes; by default they are children of this one.
-        worker_host: address that workers bind for clients.
+        worker_host: address that workers bind, for clients and for the supervisor.
+        link_host: address of this host that workers on other hosts report to.
         secret, ssl_context: protect the endpoint for clients, as in am-rpc.
         insecure: allow an endpoint beyond this host without either.
         rlimits: limits of the operating system on each worker.
@@ -73,6 +74,7 @@ class Supervisor:
         launcher: Launcher | None = None,
         kind: str | None = None,
         worker_host: str = "127.0.0.1",
+        link_host: str = "127.0.0.1",
         secret: bytes | None = None,
         ssl_context: Any = None,
         insecure: bool = False,
@@ -91,6 +93,7 @@ class Supervisor:
         self._rlimits = rlimits
         self._options = dict(options or {})
         self._worker_host = worker_host
+        self._link_host = link_host
         self._link_timeout = own_timeout or timing.link_timeout
         self._secret = secret
         self._ssl_context = ssl_context
@@ -146,7 +149,8 @@ class Supervisor:
             rlimits=self._rlimits,
             options=self._options,
             directory=directory,
-            worker_addr=f"{self._worker_host}:0",
+            worker_host=self._worker_host,
+            link_host=self._link_host,
             link_timeout=self._link_timeout,
             log_level=_log_level("AM_NODE_LOG_WORKER").value,
         )
