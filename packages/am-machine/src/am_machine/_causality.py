@@ -124,7 +124,8 @@ def _source_of(cause: object) -> Source | None:
 
 def current_source() -> Source | None:
     """The causality record of the running handler or task; None outside of them."""
-    return _source_of(CAUSE.get())
+    cause = CAUSE.get()
+    return cause.source() if isinstance(cause, Running) else cause
 
 
 @contextmanager

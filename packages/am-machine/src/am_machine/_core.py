@@ -56,7 +56,8 @@ class Core:
         "_contexts", "_disposers", "_forks", "_handling", "_hooks", "_id", "_life", "_log_args",
         "_log_level", "_loud", "_machine_tick", "_mutation", "_nursery", "_nursery_manager",
         "_owner", "_plan", "_pre_log", "_queue_tick", "_schema", "_sem_log", "_slow", "_ticks",
-        "_timeout", "_told_cycle", "_transition", "_waits", "_watched", "catch_exceptions", "err",
+        "_timeout", "_told_cycle", "_transition", "_waits", "_wants_steps",
+        "_watched", "catch_exceptions", "err",
         "log_traceback", "parent", "tags",
     )  # fmt: skip
 
@@ -92,7 +93,7 @@ class Core:
         self._log_args: LogArgs | None = None
         self._sem_log: SemLog | None = None
         self._pre_log: list[Any] | None = None
-        self._loud = False
+        self._loud = self._wants_steps = False
         self._told_cycle = False
         self._slow, self._timeout = math.inf, 0.0
         self._bindings: tuple[Binding, ...] = ()
@@ -121,10 +122,9 @@ class Core:
     def _retune(self) -> None:
         """Find out whether transitions have to tell anybody."""
         hooks, sem_log = self._hooks, self._sem_log
+        self._wants_steps = sem_log is not None and sem_log.steps
         self._loud = bool(
-            self._log_level > 0
-            or (hooks is not None and hooks.is_loud)
-            or (sem_log is not None and sem_log.steps)
+            self._log_level > 0 or (hooks is not None and hooks.is_loud) or self._wants_steps
         )
         if self._log_level >= CHANGES and not self._told_cycle:
             self._told_cycle = True

@@ -290,7 +290,8 @@ class Draining(Queueing):
         self._draining = True
         try:
             # Whoever is told may mutate too; that waits, but a check goes first.
-            self._tell_queued(mutation, how)
+            if self._log_level or self._hooks is not None or self._breakpoints:
+                self._tell_queued(mutation, how)
             queue = self._queue
             assert queue is not None
             result = None
@@ -303,7 +304,8 @@ class Draining(Queueing):
                 else:
                     self._queue_tick += 1
                     result = transit(self, plan, mutation)
-            self._drain_rest()
+            if queue or self._escaped is not None:
+                self._drain_rest()
         except BaseException:
             self._abort()
             raise

@@ -85,7 +85,7 @@ def _apply(machine: Draining, plan: Plan) -> None:
         voices.applied(machine, plan)
     if plan.changed & machine._watched:
         machine._expire((*plan.enters, *plan.exits))
-    if machine._loud:
+    if machine._hooks is not None:
         voices.finals(machine)
 
 
@@ -94,6 +94,7 @@ def _with_handlers(machine: Draining, plan: Plan) -> tuple[Plan, Result] | None:
     clocks moved."""
     machine._token = token = machine._running.enter(machine)
     call = invoke_loud if machine._loud else invoke
+    everything = voices.wants_all_handlers(machine)
     try:
         if plan.is_auto:
             negotiated = _negotiate_auto(machine, plan, call)
@@ -101,7 +102,7 @@ def _with_handlers(machine: Draining, plan: Plan) -> tuple[Plan, Result] | None:
                 return None
             plan = negotiated
         else:
-            for vote in voices.all_votes(machine, plan) if machine._loud else plan.votes:
+            for vote in voices.all_votes(machine, plan) if everything else plan.votes:
                 if not call(machine, vote):
                     return None
         if not plan.is_check:
@@ -109,7 +110,7 @@ def _with_handlers(machine: Draining, plan: Plan) -> tuple[Plan, Result] | None:
             if machine._waits is not None and machine._waits.args:
                 _finals_with_args(machine, plan, call)
             else:
-                for final in voices.all_finals(machine, plan) if machine._loud else plan.finals:
+                for final in voices.all_finals(machine, plan) if everything else plan.finals:
                     call(machine, final)
         return plan, plan.result
     except BaseException as exc:
@@ -167,7 +168,7 @@ def invoke_loud(machine: BaseMachine, call: HandlerCall) -> bool:
     machine._handling = call
     called = False
     # What was bound in the middle of a transition has its turn in the next one.
-    is_planned = voices.is_planned(machine, call)
+    is_planned = machine._log_level < EVERYTHING or voices.is_planned(machine, call)
     try:
         for binding in machine._bindings:
             if machine._log_level >= EVERYTHING:
@@ -181,7 +182,7 @@ def invoke_loud(machine: BaseMachine, call: HandlerCall) -> bool:
                 return False
         return True
     finally:
-        if called:
+        if called and machine._wants_steps:
             voices.handler_step(machine, call)
 
 

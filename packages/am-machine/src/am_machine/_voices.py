@@ -47,7 +47,8 @@ def begin(machine: BaseMachine, plan: Plan, mutation: Mutation) -> None:
             emit(machine, line_level, text)
     if wants_steps(machine, plan):
         transition.steps += story_of(machine._schema, plan).steps
-    started(machine, transition)
+    if machine._hooks is not None:
+        started(machine, transition)
 
 
 def open_record(machine: BaseMachine, plan: Plan, mutation: Mutation) -> Transition:
@@ -61,8 +62,7 @@ def open_record(machine: BaseMachine, plan: Plan, mutation: Mutation) -> Transit
 
 def wants_steps(machine: BaseMachine, plan: Plan) -> bool:
     """Whether the steps of a transition are recorded."""
-    sem_log = machine._sem_log
-    return sem_log is not None and sem_log.steps and (sem_log.checks or not plan.is_check)
+    return machine._wants_steps and (not plan.is_check or machine.sem_log.checks)
 
 
 def started(machine: BaseMachine, transition: Transition) -> None:
@@ -82,9 +82,10 @@ def handler_step(machine: BaseMachine, call: HandlerCall) -> None:
     """The step of a handler name that something is bound to."""
     transition, plan = machine._transition, machine._plan
     if transition is not None and plan is not None and wants_steps(machine, plan):
-        if call.step is None:
-            call.step = step_of_handler(machine._schema.names, call)
-        transition.steps.append(call.step)
+        step = call.step
+        if step is None:
+            step = call.step = step_of_handler(machine._schema.names, call)
+        transition.steps.append(step)
 
 
 def handler_start(machine: BaseMachine, call: HandlerCall, binding: Binding) -> None:
