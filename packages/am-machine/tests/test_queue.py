@@ -455,6 +455,19 @@ def test_a_tracer_may_mutate(flat: Flat, hook: str, kind: str) -> None:
     assert machine.add("B") is am.EXECUTED
 
 
+def test_a_check_made_when_told_of_a_mutation_goes_first(flat: Flat, recorder: Any) -> None:
+    class Asker(am.Tracer):
+        def mutation_queued(self, machine: Any, mutation: am.Mutation) -> None:
+            if not mutation.is_check:
+                answers.append(machine.can_add("B"))
+
+    answers: list[am.Result] = []
+    machine = flat(tracers=[Asker(), recorder])
+    assert machine.add("A") is am.EXECUTED
+    assert answers[0].outcome is am.EXECUTED
+    assert [tx.mutation.is_check for tx in recorder.transitions] == [True, False]
+
+
 def test_a_breakpoint_may_mutate(flat: Flat) -> None:
     machine, hits = flat(), list[str]()
 

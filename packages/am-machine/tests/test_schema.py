@@ -386,7 +386,7 @@ def test_a_relation_to_a_missing_state_is_a_fault(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["require", "add", "remove", "after"])
-@pytest.mark.parametrize("value", ["B", 5, None, [1], [None], b"B"])
+@pytest.mark.parametrize("value", ["B", 5, None, [1], [None], b"B", [["B"]]])
 def test_a_relation_that_is_no_iterable_of_names_is_a_fault(kind: str, value: Any) -> None:
     assert len(faults({"A": {kind: value}, "B": {}})) == 1
     assert len(faults({"A": am.State(**{kind: value}), "B": {}})) == 1
