@@ -323,6 +323,7 @@ def order(t: Tables, listed: list[int], mask: int, witness: Witness | None = Non
     bits = t.bits
     placed = []
     remaining = listed
+    told: set[tuple[int, int]] = set()
     while remaining:
         # The first that waits for none of the rest; in a cycle the first.
         pick = 0
@@ -331,10 +332,10 @@ def order(t: Tables, listed: list[int], mask: int, witness: Witness | None = Non
                 pick = position
                 break
             if witness is not None:
-                for first in remaining:
-                    if after[i] & bits[first]:
-                        witness.ordered(first, i)
-                        break
+                first = next(other for other in remaining if after[i] & bits[other])
+                if (first, i) not in told:
+                    told.add((first, i))
+                    witness.ordered(first, i)
         i = remaining.pop(pick)
         mask &= ~bits[i]
         placed.append(i)
