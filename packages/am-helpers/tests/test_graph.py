@@ -131,6 +131,17 @@ def test_acceptance_16_fifty_machines_of_twenty_states_within_a_second(machine: 
     assert spent <= 1
 
 
+def test_machines_that_are_still_named_become_placeholders_again(machine: Any) -> None:
+    one, two = machine({"Foo": {}}, id="one"), machine({"Foo": {}}, id="two")
+    graph = amh.Graph.from_machines(one, two, live=True)
+    graph.connect("one", "two", "127.0.0.1:1")
+    two.dispose()
+    assert graph.machines == ("one",)
+    assert not graph.nx.nodes["two"]["known"]
+    assert graph.nx.edges["one", "two", "connected_to"]["addr"] == "127.0.0.1:1"
+    graph.remove_machine("nobody")
+
+
 def test_near_takes_links_then_families(machine: Any) -> None:
     a, b, c = (machine({"Foo": {}}, id=name) for name in "abc")
     child = machine({"Foo": {}}, id="child", parent=b)
@@ -180,3 +191,11 @@ def test_a_graph_keeps_no_machine_alive() -> None:
     gc.collect()
     assert known() is None
     assert graph.markdown().startswith("## m")
+    assert "Foo" in amh.mermaid(graph)
+    child = am.Machine(Child, id="c")
+    graph.add_machine(child)
+    del child
+    gc.collect()
+    drawn = amh.d2(graph, only=("^Ba",))
+    assert "remove" in drawn
+    assert '"Own"' not in drawn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 import time
 from contextlib import closing
@@ -75,8 +76,9 @@ async def test_acceptance_14_fifty_thousand_transitions(path: Path) -> None:
         f"{cost / idle:.2f}x a no-op tracer, {cost / none:.1f}x no tracer"
     )
     assert total <= 5
-    # Seeing transitions at all has its price, which is the engine's; the history may double it.
-    assert cost / idle <= 2
+    if sys.gettrace() is None:  # measuring coverage slows down the history alone
+        # Seeing transitions at all has its price, which is the engine's; the history may double it.
+        assert cost / idle <= 2
 
 
 async def test_acceptance_14_a_million_rows_are_asked_quickly(path: Path) -> None:
@@ -176,6 +178,22 @@ async def test_acceptance_14_a_failing_disk_is_told_once_and_records_wait_on(
         assert history.dropped == 0
 
 
+async def test_an_error_of_any_kind_in_the_thread_answers_those_who_sync(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mach = am.Machine(STATES)
+    errors: list[Exception] = []
+    async with amh.SqliteHistory(mach, path, on_err=errors.append) as history:
+        mach.add("Foo")
+        monkeypatch.setattr(_writer, "write", lambda *args: [][0])
+        with pytest.raises(amh.HistoryError, match="IndexError|index"):
+            await history.sync()
+        monkeypatch.undo()
+        await history.sync()
+        assert len(await history.find_latest(amh.Query())) == 1
+    assert len(errors) == 1
+
+
 async def test_acceptance_14_what_cannot_be_written_at_the_end_is_told(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +239,31 @@ async def test_acceptance_14_rotation_keeps_the_youngest(path: Path) -> None:
     assert rows(path, "SELECT min(time_id) FROM ticks") == [(first,)]
     assert rows(path, "SELECT min(record_id), count(*) FROM transitions") == [(first, count)]
     assert rows(path, "PRAGMA foreign_key_check") == []
+
+
+async def test_acceptance_14_a_failed_rotation_is_told_and_made_up_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = []
+    original = _writer.rotate
+
+    def fails(*args: Any) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(_writer, "rotate", fails)
+    mach = am.Machine(STATES)
+    config = amh.HistoryConfig(max_records=10)
+    async with amh.SqliteHistory(mach, path, config, on_err=errors.append) as history:
+        toggles(mach, 50)
+        await history.sync()
+        await trio.lowlevel.checkpoint()
+        assert "cannot rotate" in str(errors[0])
+        assert rows(path, "SELECT count(*), max(id) FROM times") == [(50, 50)]
+        monkeypatch.setattr(_writer, "rotate", original)
+        toggles(mach, 2)
+        await history.sync()
+    assert rows(path, "SELECT count(*), max(id) FROM times") == [(10, 52)]
+    assert history.dropped == 0
 
 
 async def test_many_machines_share_a_file(path: Path) -> None:

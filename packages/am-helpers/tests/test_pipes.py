@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 import pytest
@@ -131,6 +131,13 @@ class TestAcceptance02BindFunctions:
         src.add("Foo")
         assert tgt.active == ("ErrFoo", "Exception")
         assert tgt.err is None
+
+    def test_an_error_that_nobody_knows_is_named_after_its_machine(self, pair: Pair) -> None:
+        src, tgt = pair
+        amh.bind_err(src, tgt)
+        src.add("Exception")
+        assert isinstance(tgt.err, amh.MachineError)
+        assert "src" in str(tgt.err)
 
     def test_phases_of_a_connection(self, machine: Any) -> None:
         src, tgt = machine(amh.Connected), machine({"Up": {}, "Down": {}})
@@ -388,12 +395,39 @@ class TestAcceptance04Cost:
         amh.bind(src, tgt, "Foo")
         worst = 0.0
         for _ in range(50):
-            start = perf_counter()
+            start = thread_time()  # what the handler itself takes, whatever else runs beside
             src.add("Foo")
-            worst = max(worst, perf_counter() - start)
+            worst = max(worst, thread_time() - start)
             src.remove("Foo")
         assert len(tgt.sent) == 100
-        assert worst <= 0.001 * 3  # a shared machine may take the core away for a moment
+        assert worst <= 0.001
+
+    def test_args_that_cannot_be_sent_are_an_error_of_the_source(self, machine: Any) -> None:
+        def unsendable(*states: str, **args: Any) -> am.Result:
+            raise TypeError("cannot encode a set")
+
+        src = machine(Base)
+        tgt: Any = SlowReplica(machine(Base), room=9)
+        tgt.add = unsendable
+        pipe = amh.bind(src, tgt, "Foo")
+        src.add("Foo", thing={1})
+        assert "cannot encode" in str(src.err)
+        assert src.is_("Foo")
+        tgt._machine.dispose()
+        src.remove("Foo", "Exception")
+        src.add("Foo")
+        assert not src.is_err
+        assert repr(pipe).startswith("<Pipe ")
+
+    def test_handlers_of_a_local_target_that_do_not_catch_raise_through(self, machine: Any) -> None:
+        def broken(event: am.Event) -> None:
+            raise TypeError("bug")
+
+        src = machine(Base, catch_exceptions=False)
+        tgt = machine(Base, catch_exceptions=False, handlers={"FooState": broken})
+        amh.bind(src, tgt, "Foo")
+        with pytest.raises(TypeError, match="bug"):
+            src.add("Foo")
 
     def test_a_refusal_at_the_call_is_an_error_of_the_source(self, machine: Any) -> None:
         src = machine(Base)

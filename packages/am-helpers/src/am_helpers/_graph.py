@@ -123,16 +123,16 @@ class Graph:
         if machine_id not in self.nx:
             return
         states = [n for n in self.nx.successors(machine_id) if self._kind(n) == "state"]
-        children = [
-            source
-            for source, _, key in self.nx.in_edges(machine_id, keys=True)
+        mentions = [
+            (source, key, dict(data))
+            for source, _, key, data in self.nx.in_edges(machine_id, keys=True, data=True)
             if key in ("child_of", "connected_to")
         ]
         self.nx.remove_nodes_from([*states, machine_id])
         self._machines.pop(machine_id, None)
-        for child in children:
+        for source, key, data in mentions:
             self._mention(machine_id)
-            self.nx.add_edge(child, machine_id, key="child_of")
+            self.nx.add_edge(source, machine_id, key=key, **data)
 
     def connect(self, machine_id: str, other_id: str, addr: str = "") -> None:
         """Add an edge for a network connection between two machines, known or not."""

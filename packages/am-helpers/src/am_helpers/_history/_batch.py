@@ -205,4 +205,4 @@ def rotate(ledger: Ledger) -> None:
         oldest = "SELECT id FROM times WHERE machine = ? ORDER BY id LIMIT 1 OFFSET ?"
         (limit,) = db.execute(oldest, (ledger.machine, chunk)).fetchone()
         db.execute("DELETE FROM times WHERE machine = ? AND id < ?", (ledger.machine, limit))
-        ledger.count -= chunk
+        ledger.count -= chunk  # a chunk is a transaction of its own

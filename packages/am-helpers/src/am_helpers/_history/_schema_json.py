@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import am_machine as am
@@ -13,9 +12,6 @@ from .._schema_tools import RELATIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_SCHEMA = 4 * 1024 * 1024
-"""The longest stored schema that is read, in characters; 4096 states fit well."""
-
 
 def schema_to_json(schema: am.Schema) -> dict[str, dict[str, Any]]:
     """Return plain values, states in index order; args classes, tags and texts stay behind."""
@@ -25,20 +21,6 @@ def schema_to_json(schema: am.Schema) -> dict[str, dict[str, Any]]:
         entry["auto"], entry["multi"] = state.auto, state.multi
         plain[str(name)] = {key: value for key, value in entry.items() if value}
     return plain
-
-
-def schema_from_json(text: str) -> am.Schema:
-    """Read a stored schema.
-
-    :raises HistoryError: if it is not one.
-    """
-    if len(text) > MAX_SCHEMA:
-        raise HistoryError("the stored schema is too large")
-    try:
-        plain = json.loads(text)
-        return plain_to_schema(plain)
-    except (ValueError, TypeError, RecursionError) as exc:
-        raise HistoryError("the stored schema cannot be read") from exc
 
 
 def plain_to_schema(plain: Mapping[str, Any]) -> am.Schema:

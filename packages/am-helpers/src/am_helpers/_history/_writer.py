@@ -165,18 +165,21 @@ class Writer:
         notes: list[Note] = []
         while self._waiting:
             notes.append(self._waiting.popleft())
-        names, indexes = self._layout()
-        if notes:
-            noted = Clock(notes[-1].after, notes[-1].queue_tick)
-            if clock is None or sum(noted.time) > sum(clock.time):
-                clock = noted  # the machine went on after it was asked
         try:
+            names, indexes = self._layout()
+            if notes:
+                noted = Clock(notes[-1].after, notes[-1].queue_tick)
+                if clock is None or sum(noted.time) > sum(clock.time):
+                    clock = noted  # the machine went on after it was asked
             write(ledger, notes, indexes, clock, names)
-            rotate(ledger)
-        except (sqlite3.Error, OverflowError) as exc:
+        except Exception as exc:  # of any kind: those who sync must be answered
             return self._failed(notes, exc)
         self._failing = False
         self._count_lost(notes)
+        try:
+            rotate(ledger)
+        except sqlite3.Error as exc:  # the records are safe, and the next batch rotates again
+            self._tell(HistoryError(f"cannot rotate {self._path}: {exc}"))
         return None
 
     def _failed(self, notes: list[Note], exc: Exception) -> HistoryError:

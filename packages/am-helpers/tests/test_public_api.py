@@ -1,0 +1,64 @@
+"""The public surface: what is named exists, is documented, and loads as late as it can."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import am_helpers as amh
+import am_machine as am
+
+EXTRAS = {"Graph": "networkx", "Request": "tenacity"}
+
+
+@pytest.mark.parametrize("name", amh.__all__)
+def test_each_public_name_exists_and_is_documented(name: str) -> None:
+    if name in EXTRAS:
+        pytest.importorskip(EXTRAS[name])
+    value = getattr(amh, name)
+    assert inspect.getdoc(value)
+    assert name in dir(amh)
+
+
+def test_names_that_are_not_there_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        amh.nothing_like_it  # noqa: B018
+
+
+def test_importing_loads_am_machine_only() -> None:
+    code = """
+import sys
+import am_machine
+before = set(sys.modules)
+import am_helpers
+new = {name.partition(".")[0] for name in set(sys.modules) - before}
+third = new - set(sys.stdlib_module_names) - {"am_helpers"}
+assert not third, third
+assert not {"sqlite3", "networkx", "tenacity"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(("name", "module"), EXTRAS.items())
+def test_a_part_without_its_extra_names_it(name: str, module: str) -> None:
+    code = f"""
+import sys
+sys.modules[{module!r}] = None
+import am_helpers
+try:
+    am_helpers.{name}
+except ImportError as exc:
+    assert "am-helpers[" in str(exc), exc
+else:
+    raise SystemExit("no ImportError")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_state_loop_works_without_an_event_loop() -> None:
+    mach = am.Machine({"Foo": {}})
+    mach.add("Foo")
+    assert amh.StateLoop(mach, "Foo").ok()
