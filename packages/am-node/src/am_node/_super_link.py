@@ -78,21 +78,25 @@ class SuperLink:
 
     async def run(self) -> None:
         """Be connected to some supervisor, for ever."""
+        last = ""
         while True:
             await self._known.wait()
             addr = self._candidates.next(trio.current_time(), other_than=self._avoid)
             assert addr is not None
+            if addr == last:
+                await trio.sleep(_AGAIN)
+            last = addr
             self._leave = trio.Event()
             if await self._stay_with(addr):
                 self._candidates.reached(addr)
             else:
                 self._candidates.failed(addr, trio.current_time())
                 self._avoid = addr
-                await trio.sleep(_AGAIN)
             self._mach.add("FailingOver")
 
     async def _stay_with(self, addr: str) -> bool:
         """Connect and stay until the link is over; False if it never came up or broke."""
+        self.addr = addr
         client = am_rpc.Client(
             addr,
             id=self._name,
@@ -108,7 +112,7 @@ class SuperLink:
             pipes = self._pipe(client.mach)
             try:
                 await client.ready(READY_TIMEOUT)
-                self.addr, self.net = addr, client.net
+                self.net = client.net
                 self._mach.remove("FailingOver")
                 return await self._until_over(client)
             except am_rpc.RpcError:
@@ -163,6 +167,5 @@ class SuperLink:
                 nursery.start_soon(watch)
             await over.wait()
             nursery.cancel_scope.cancel()
-        if client.net.is_("Draining"):
-            self._avoid = self.addr
-        return polite
+        # One that drains is as good as gone.
+        return polite and not client.net.is_("Draining")
