@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._options import Limits
 
 _SCALARS: Final = frozenset((NoneType, bool, int, float, str, bytes))
+_TEXT: Final = frozenset((str,))
 # The unpacker's own first allocation. Its default of 1 MiB would be paid for every connection.
 _FIRST_BUFFER: Final = 4096
 _MORE: Final = object()
@@ -47,26 +48,28 @@ def pack(value: Any) -> bytes:
 
 def check_value(root: object, depth: int) -> None:
     """Raise `ProtocolError` or `LimitExceeded` unless `root` is plain data of at most `depth`."""
-    level: list[object] = [root]
-    for _ in range(depth + 1):
-        below: list[object] = []
+    plain = _SCALARS.issuperset
+    level: list[Any] = [] if type(root) in _SCALARS else [root]
+    for _ in range(depth):
+        if not level:
+            return
+        below: list[Any] = []
         for node in level:
             kind = type(node)
-            if kind in _SCALARS:
-                continue
-            if kind is list or kind is tuple:
-                below += node  # type: ignore[arg-type]
-            elif kind is dict:
-                for key in node:  # type: ignore[attr-defined]
-                    if type(key) is not str:
-                        raise ProtocolError("map keys must be str")
-                below += node.values()  # type: ignore[attr-defined]
+            if kind is dict:
+                if not _TEXT.issuperset(map(type, node)):
+                    raise ProtocolError("map keys must be str")
+                children = node.values()
+            elif kind is list or kind is tuple:
+                children = node
             else:
                 raise ProtocolError("extension types are refused")
-        if not below:
-            return
+            # Most containers hold nothing but scalars; then no item is looked at in Python.
+            if not plain(map(type, children)):
+                below += [child for child in children if type(child) not in _SCALARS]
         level = below
-    raise LimitExceeded(f"nested deeper than {depth} levels")
+    if level:
+        raise LimitExceeded(f"nested deeper than {depth} levels")
 
 
 class Decoder:

@@ -12,11 +12,13 @@ import am_machine as am
 from ._address import accept, open_listener, parse_address, start_tls
 from ._driver import Connection, translate
 from ._env import tune
-from ._errors import ErrorCode, RpcError, WrongDestination
+from ._errors import ErrorCode, RpcError
 from ._options import Access, Limits
 from ._protocol import Protocol
 from ._server import (
+    Posted,
     Server,
+    away,
     bind_payloads,
     check_exposure,
     remove_socket_file,
@@ -114,6 +116,11 @@ class Mux:
     def addr(self) -> str:
         """The address that clients connect to, with the real port."""
         return "" if self._address is None else str(self._address)
+
+    @property
+    def source_id(self) -> str:
+        """Id of the source; empty if a factory chooses it."""
+        return "" if self.source is None else self.source.id
 
     @property
     def push_interval(self) -> float | None:
@@ -257,8 +264,8 @@ class Mux:
             if server is None:
                 await self._be_refused(stream)
                 return
+            self.servers[number] = server
             async with server:
-                self.servers[number] = server
                 self.mach.add("ClientConnected")
                 await server.ended.wait()
         except Exception as error:
@@ -305,40 +312,47 @@ class Mux:
             WrongDestination: no client has this id.
             DeliveryError, EncodeError, LimitExceeded: as `Server.send_payload`.
         """
-        targets = [
-            server
-            for server in self.servers.values()
-            if server.client is not None and destination in (None, server.client.session.client_id)
-        ]
-        if not targets and destination is not None:
-            raise WrongDestination(f"no client {destination}")
+        posted = self._post(name, data, destination, source_tx)
         errors: list[RpcError] = []
 
-        async def send(server: Server) -> None:
+        async def settle(server: Server, one: Posted) -> None:
             try:
-                await server.send_payload(name, data, source_tx=source_tx)
+                await server.settle_payload(one)
             except RpcError as error:
                 errors.append(error)
 
         async with trio.open_nursery() as nursery:
-            for server in targets:
-                nursery.start_soon(send, server)
+            for server, one in posted:
+                nursery.start_soon(settle, server, one)
         if errors:
             raise errors[0]
 
-    def _on_send_payload(self, event: am.Event) -> None:
-        if "name" in event.args:
-            args, transition_id = dict(event.args), event.transition.id
-            self.mach.fork(self._send_from_source, args, transition_id)
+    def _post(
+        self, name: str, data: Any, destination: str | None, source_tx: str | None
+    ) -> list[tuple[Server, Posted]]:
+        posted = []
+        for server in tuple(self.servers.values()):
+            client = server.client
+            if client is not None and destination in (None, client.session.client_id):
+                posted.append((server, server.post_payload(name, data, source_tx=source_tx)))
+        if not posted and destination is not None:
+            raise away(self, name, data, destination, source_tx)
+        return posted
 
-    async def _send_from_source(self, args: dict[str, Any], transition_id: str) -> None:
+    def _on_send_payload(self, event: am.Event) -> None:
+        args = event.args
+        if "name" not in args:
+            return
+        assert self.source is not None
         try:
-            await self.send_payload(
-                args["name"], args.get("data"), args.get("destination"), source_tx=transition_id
+            posted = self._post(
+                args["name"], args.get("data"), args.get("destination"), event.transition.id
             )
         except RpcError as error:
-            assert self.source is not None
             report_undelivered(self.source, error)
+            return
+        for server, one in posted:
+            self.mach.fork(server.settle_for_source, one)
 
 
 def _serve_same(mux: Mux, number: int, stream: trio.abc.Stream) -> Server:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ._errors import InvalidParams
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+_INTS: Final = frozenset((int,))
 
 
 def at(params: list[Any], index: int) -> Any:
@@ -66,9 +67,8 @@ def array_of_uint(value: Any, what: str) -> tuple[int, ...]:
     """Return a flat array of unsigned integers."""
     if type(value) is not list:
         raise InvalidParams(f"{what}: an array was expected")
-    for item in value:
-        if type(item) is not int or item < 0 or item >> 63:
-            raise InvalidParams(f"{what}: unsigned integers were expected")
+    if value and (not _INTS.issuperset(map(type, value)) or min(value) < 0 or max(value) >> 63):
+        raise InvalidParams(f"{what}: unsigned integers were expected")
     return tuple(value)
 
 

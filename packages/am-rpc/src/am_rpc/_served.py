@@ -433,36 +433,38 @@ class ServedClient:
 
     # Payloads.
 
-    async def deliver(self, parcel: Parcel) -> None:
-        """Send a payload and wait until the client's consumer took it.
+    def post(self, parcel: Parcel) -> Delivery:
+        """Send a small payload now, so that payloads keep their order; `deliver` waits for it."""
+        delivery = Delivery()
+        if parcel.encoded is None:
+            self._ask_to_take(parcel, delivery)
+        return delivery
+
+    def _ask_to_take(self, parcel: Parcel, delivery: Delivery) -> None:
+        call = m.Payload(parcel.token, parcel.name, parcel.data, parcel.source, parcel.source_tx)
+        self._call(call, delivery.answer)
+
+    async def deliver(self, parcel: Parcel, delivery: Delivery) -> None:
+        """Send what `post` did not, and wait until the client's consumer took the payload.
 
         Raises:
             DeliveryError: the consumer refused it, the connection ended, or time ran out. In the
                 latter two cases it stays with the session, to be sent again.
         """
         limits = self.server.serving.limits
-        answer: list[Response] = []
-        arrived = trio.Event()
-
-        def answered(response: Response) -> None:
-            answer.append(response)
-            arrived.set()
-
         with trio.move_on_after(limits.payload_timeout):
             if parcel.encoded is not None:
                 self._notify(m.PayloadAnnounced(parcel.token, parcel.name, parcel.size))
                 for index, count, data in parcel.chunks(limits.chunk):
                     await self.connection.room()
                     self._notify(m.PayloadChunk(parcel.token, index, count, data))
-            await self.connection.room()
-            call = m.Payload(
-                parcel.token, parcel.name, parcel.data, parcel.source, parcel.source_tx
-            )
-            self._call(call, answered)
-            await arrived.wait()
-        if not answer:
+                await self.connection.room()
+                self._ask_to_take(parcel, delivery)
+            await delivery.arrived.wait()
+        response = delivery.response
+        if response is None:
             raise DeliveryError(f"payload {parcel.name} was not taken in time")
-        error = answer[0].error
+        error = response.error
         if error is None:
             self.session.undelivered.pop(parcel.token)
             self.server.stats.payloads += 1
@@ -470,6 +472,21 @@ class ServedClient:
         if not isinstance(error, NetworkTimeout):
             self.session.undelivered.pop(parcel.token)
         raise DeliveryError(f"payload {parcel.name}: {error}") from error
+
+
+class Delivery:
+    """A payload's answer, once it is here."""
+
+    __slots__ = ("arrived", "response")
+
+    def __init__(self) -> None:
+        self.arrived = trio.Event()
+        self.response: Response | None = None
+
+    def answer(self, response: Response) -> None:
+        """Keep the answer and wake who waits for it."""
+        self.response = response
+        self.arrived.set()
 
 
 _REQUESTS: Final[dict[type[Any], Callable[[ServedClient, int, Any], None]]] = {

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import trio
@@ -25,10 +26,10 @@ from ._errors import (
 )
 from ._feed import Feed
 from ._options import Access, Limits, Retry
-from ._payload import wrap
+from ._payload import Parcel, wrap
 from ._protocol import Protocol
 from ._schema_wire import schema_hash, schema_to_wire
-from ._served import ServedClient
+from ._served import Delivery, ServedClient
 from ._serving import (
     PUSH_INTERVAL,
     PUSH_MAX_MUTATIONS,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._auth import Secrets
+    from ._mux import Mux
     from ._stats import Stats
 
 logger: Final = logging.getLogger("am_rpc")
@@ -140,6 +142,11 @@ class Server:
     def addr(self) -> str:
         """The address that clients connect to, with the real port; empty if there is none."""
         return "" if self._address is None else str(self._address)
+
+    @property
+    def source_id(self) -> str:
+        """Id of the source."""
+        return self.source.id
 
     @property
     def boot(self) -> bytes:
@@ -435,18 +442,39 @@ class Server:
             WrongDestination: the client is not connected or not `destination`.
             DeliveryError: it was refused, or not taken in time.
         """
+        posted = self.post_payload(name, data, destination, source=source, source_tx=source_tx)
+        await self.settle_payload(posted)
+
+    def post_payload(
+        self,
+        name: str,
+        data: Any,
+        destination: str | None = None,
+        *,
+        source: str | None = None,
+        source_tx: str | None = None,
+    ) -> Posted:
+        """Begin to deliver a payload; `settle_payload` waits for its end. Raises as `send_payload`.
+
+        Payloads are posted in the order of these calls; one that is large enough to travel in
+        chunks may be overtaken.
+        """
         client = self.client
+        if destination is not None and (client is None or destination != client.session.client_id):
+            raise away(self, name, data, destination, source_tx)
         if client is None:
             raise WrongDestination("no client is connected")
-        session = client.session
-        if destination is not None and destination != session.client_id:
-            raise WrongDestination(f"{destination} is not the client here")
-        token = session.undelivered.next_token()
+        undelivered = client.session.undelivered
         origin = self.source.id if source is None else source
-        parcel = wrap(token, name, data, origin, source_tx, self.serving.limits)
-        session.undelivered.push(parcel)
+        limits = self.serving.limits
+        parcel = wrap(undelivered.next_token(), name, data, origin, source_tx, limits)
+        undelivered.push(parcel)
+        return Posted(client, parcel, client.post(parcel))
+
+    async def settle_payload(self, posted: Posted) -> None:
+        """Wait until a posted payload was taken; raises `DeliveryError`."""
         try:
-            await client.deliver(parcel)
+            await posted.client.deliver(posted.parcel, posted.delivery)
         except DeliveryError as error:
             if not self.mach.disposed:
                 self.mach.add_err("ErrDelivery", error)
@@ -456,7 +484,7 @@ class Server:
         for parcel in client.session.undelivered:
             self.stats.payloads_resent += 1
             try:
-                await client.deliver(parcel)
+                await client.deliver(parcel, client.post(parcel))
             except DeliveryError as error:
                 if client.connection.closed:
                     return
@@ -474,17 +502,49 @@ class Server:
             self._payload_binding = None
 
     def _on_send_payload(self, event: am.Event) -> None:
-        if "name" in event.args:
-            args, transition_id = dict(event.args), event.transition.id
-            self.mach.fork(self._send_from_source, args, transition_id)
-
-    async def _send_from_source(self, args: dict[str, Any], transition_id: str) -> None:
+        args = event.args
+        if "name" not in args:
+            return
         try:
-            await self.send_payload(
-                args["name"], args.get("data"), args.get("destination"), source_tx=transition_id
+            posted = self.post_payload(
+                args["name"],
+                args.get("data"),
+                args.get("destination"),
+                source_tx=event.transition.id,
             )
         except RpcError as error:
             report_undelivered(self.source, error)
+        else:
+            self.mach.fork(self.settle_for_source, posted)
+
+    async def settle_for_source(self, posted: Posted) -> None:
+        """Wait for the end of a payload that the source sent, and tell it of a failure."""
+        try:
+            await self.settle_payload(posted)
+        except RpcError as error:
+            report_undelivered(self.source, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A payload on its way to one client."""
+
+    client: ServedClient
+    parcel: Parcel
+    delivery: Delivery
+
+
+def away(
+    server: Server | Mux, name: str, data: Any, client_id: str, source_tx: str | None
+) -> DeliveryError:
+    """Keep a payload for a client that is away; return the error that says what became of it."""
+    session = server.serving.sessions.of_client(client_id)
+    if session is None:
+        return WrongDestination(f"no client {client_id}")
+    undelivered = session.undelivered
+    token = undelivered.next_token()
+    undelivered.push(wrap(token, name, data, server.source_id, source_tx, server.serving.limits))
+    return DeliveryError(f"{client_id} is away; payload {name} is sent when it is back")
 
 
 def bind_payloads(source: am.MachineApi, state: str, handler: Any) -> Any:

@@ -127,6 +127,13 @@ class SessionStore:
             oldest = idle or next(iter(self._sessions.values()))
             del self._sessions[oldest.nonce]
 
+    def of_client(self, client_id: str) -> Session | None:
+        """Return the newest session of a client that is away, if there is one."""
+        for session in reversed(self._sessions.values()):
+            if session.client_id == client_id and session.owner is None:
+                return session
+        return None
+
     def attach(self, session: Session, owner: Any) -> Any:
         """Give the session to a connection; return the one that it replaces, or None."""
         replaced, session.owner = session.owner, owner
