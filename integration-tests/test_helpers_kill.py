@@ -17,6 +17,8 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -125,6 +127,8 @@ def check_file(path: Path, said: list[Any], killed: float) -> int:
     return max(lost, 0)
 
 
+@pytest.mark.slow
+@pytest.mark.process
 def test_acceptance_14_and_15_kill_at_random_moments(tmp_path: Path) -> None:
     worst = told = 0
     for file in range(KILLS // 5):

@@ -131,6 +131,15 @@ def test_acceptance_17_golden_files(machine: Any, case: str, language: str) -> N
     assert text == CASES[case](machine, LANGUAGES[language]), "the same input, the same text"
 
 
+@pytest.mark.parametrize("states", [amh.Basic, amh.Connected, amh.ConnPool, amh.Disposed])
+def test_acceptance_17_the_guide_shows_every_shipped_schema(states: type[am.States]) -> None:
+    page = Path(__file__).parents[1] / "docs" / "schemas.md"
+    if not page.exists():
+        pytest.skip("the guide is not beside the tests")
+    shown = f"### {states.__name__}\n\n```mermaid\n{amh.mermaid(states)}```\n"
+    assert shown in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("draw", LANGUAGES.values(), ids=LANGUAGES)
 def test_acceptance_17_a_thousand_states_within_a_second(draw: Any) -> None:
     names = [f"S{i}" for i in range(1000)]

@@ -187,6 +187,7 @@ def test_acceptance_18_a_failed_write_leaves_nothing(
     not (importlib.util.find_spec("ruff") and importlib.util.find_spec("mypy")),
     reason="ruff and mypy are not installed",
 )
+@pytest.mark.slow
 def test_acceptance_18_output_is_formatted_and_typed(gen: Any, tmp_path: Path) -> None:
     rng = random.Random(5)
     keys = list(_bases.BUILT_IN)

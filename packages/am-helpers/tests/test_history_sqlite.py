@@ -81,6 +81,7 @@ async def test_acceptance_14_fifty_thousand_transitions(path: Path) -> None:
         assert cost / idle <= 2
 
 
+@pytest.mark.slow
 async def test_acceptance_14_a_million_rows_are_asked_quickly(path: Path) -> None:
     mach = am.Machine(STATES, id="big")
     config = amh.HistoryConfig(tracked=("Foo", "Many"), max_records=2_000_000)

@@ -13,6 +13,7 @@ import pytest
 import am_helpers as amh
 
 pytest_plugins = ("pytester",)
+pytestmark = pytest.mark.slow
 
 # Installed, or given by name where the distribution is not.
 INSTALLED = any(point.name == "am" for point in entry_points(group="pytest11"))
