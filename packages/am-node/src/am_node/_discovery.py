@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 _MAX_FILES = 1000
 _MAX_ADDR_BYTES = 256
@@ -29,7 +29,7 @@ class StaticList:
     def __init__(self, addresses: Iterable[str]) -> None:
         self._addresses = frozenset(addresses)
 
-    async def addresses(self) -> AsyncIterator[frozenset[str]]:
+    async def addresses(self) -> AsyncGenerator[frozenset[str], None]:
         """Yield the one set."""
         await trio.lowlevel.checkpoint()
         yield self._addresses
@@ -45,7 +45,7 @@ class FileDir:
         self._directory = Path(directory)
         self._interval = interval
 
-    async def addresses(self) -> AsyncIterator[frozenset[str]]:
+    async def addresses(self) -> AsyncGenerator[frozenset[str], None]:
         """Yield the set whenever it changed."""
         last: frozenset[str] | None = None
         while True:
@@ -78,7 +78,7 @@ class DnsName:
         self._port = port
         self._interval = interval
 
-    async def addresses(self) -> AsyncIterator[frozenset[str]]:
+    async def addresses(self) -> AsyncGenerator[frozenset[str], None]:
         """Yield the set whenever it changed. A name that does not resolve now keeps the last set."""
         last: frozenset[str] = frozenset()
         while True:

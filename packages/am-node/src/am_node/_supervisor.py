@@ -22,6 +22,7 @@ from ._health import Health
 from ._lessor import Lessor
 from ._local_launcher import LocalLauncher
 from ._names import host_name, instance_name, supervisor_id
+from ._peers import Peers
 from ._pool_keeper import PoolKeeper
 from ._runtime_dir import runtime_directory
 from ._settings import Policy, Pool, Rlimits, Timing
@@ -29,7 +30,7 @@ from ._shutdown import Shutdown
 from ._supervisor_states import SupervisorStates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from ._launcher import Launcher
@@ -52,7 +53,9 @@ class Supervisor:
         worker_host: address that workers bind, for clients and for the supervisor.
         link_host: address of this host that workers on other hosts report to.
         secret, ssl_context: protect the endpoint for clients, as in am-rpc.
+        peer_context: the TLS context to connect to peers with.
         insecure: allow an endpoint beyond this host without either.
+        peers: addresses of other supervisors, which clients of this one are told of.
         rlimits: limits of the operating system on each worker.
 
     Use it with ``async with``: inside, the supervisor runs; leaving kills its workers, within six
@@ -77,7 +80,9 @@ class Supervisor:
         link_host: str = "127.0.0.1",
         secret: bytes | None = None,
         ssl_context: Any = None,
+        peer_context: Any = None,
         insecure: bool = False,
+        peers: Sequence[str] = (),
         rlimits: Rlimits = Rlimits(),  # noqa: B008 - frozen
         options: Mapping[str, Any] | None = None,
         parent: am.Machine | None = None,
@@ -92,11 +97,13 @@ class Supervisor:
         self._policy = policy
         self._rlimits = rlimits
         self._options = dict(options or {})
+        self._peers = tuple(peers)
         self._worker_host = worker_host
         self._link_host = link_host
         self._link_timeout = own_timeout or timing.link_timeout
         self._secret = secret
         self._ssl_context = ssl_context
+        self._peer_context = peer_context
         _refuse_exposure(addr, secret, ssl_context, insecure)
         self.mach = am.Machine(
             self.States,
@@ -157,7 +164,8 @@ class Supervisor:
         self._keeper = PoolKeeper(core)
         self._shutdown = Shutdown(core)
         parts = (self._keeper, Forker(core), Lessor(core), Health(core), self._shutdown)
-        for part in (self, *parts, Lists(core)):
+        peers = Peers(core, self._peers, self._secret, self._peer_context)
+        for part in (self, *parts, peers, Lists(core)):
             self.mach.bind(part)
         await self._stack.enter_async_context(self.mach)
         core.public = await self._stack.enter_async_context(self._public_mux())
@@ -179,7 +187,16 @@ class Supervisor:
             ssl_context=self._ssl_context,
             payload_state="ClientSendPayload",
             push_interval=0.05,
+            new_server=self._new_client_server,
         )
+
+    def _new_client_server(
+        self, mux: am_rpc.Mux, number: int, stream: trio.abc.Stream
+    ) -> am_rpc.Server:
+        name = f"{self.mach.id}-{number}"
+        server = am_rpc.Server(self.mach, stream=stream, serving=mux.serving, name=name)
+        server.mach.bind(_Comings(self.mach))
+        return server
 
     def _private_mux(self, directory: Any) -> am_rpc.Mux:
         return am_rpc.Mux(
@@ -251,6 +268,19 @@ class Supervisor:
         Cancelling leaves those not yet replaced as they are.
         """
         await self._shutdown.roll()
+
+
+class _Comings:
+    """Handlers on the machine of one client's server: its coming and going are events."""
+
+    def __init__(self, mach: am.Machine) -> None:
+        self._mach = mach
+
+    def HandshakeDoneState(self, e: am.Event) -> None:
+        self._mach.add("ClientConnected")
+
+    def HandshakeDoneEnd(self, e: am.Event) -> None:
+        self._mach.add("ClientDisconnected")
 
 
 class Lists:
