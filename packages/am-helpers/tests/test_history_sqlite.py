@@ -77,8 +77,9 @@ async def test_acceptance_14_fifty_thousand_transitions(path: Path) -> None:
     )
     assert total <= 5
     if sys.gettrace() is None:  # measuring coverage slows down the history alone
-        # Seeing transitions at all has its price, which is the engine's; the history may double it.
-        assert cost / idle <= 2
+        # Twice the price of seeing transitions at all, which is the engine's; or, since that may
+        # fall, as fast as the engine has to be with nothing attached: 80,000 pairs a second.
+        assert cost / idle <= 2 or cost / 5_000 <= 1 / 160_000
 
 
 @pytest.mark.slow
