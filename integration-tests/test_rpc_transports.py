@@ -338,3 +338,23 @@ async def test_a_server_behind_a_tunnel_dials_out_and_dials_again() -> None:
                         assert server.mach.is_("WebSocketTunnel")
         nursery.cancel_scope.cancel()
     assert door.is_("Closed")
+
+
+@pytest.mark.trio
+@pytest.mark.slow
+async def test_the_largest_payload_passes_and_one_byte_more_is_refused_here() -> None:
+    mail = Mail()
+    limits = am_rpc.Limits(payload_timeout=30)
+    async with (
+        am.Machine(DoorStates) as door,
+        am.Machine(am_rpc.Consumer, handlers=mail) as consumer,
+        am_rpc.Mux(door, "127.0.0.1:0", limits=limits) as mux,
+        am_rpc.connect(mux.addr, consumer=consumer) as net,
+    ):
+        header = 5
+        data = bytes(limits.payload - header)
+        await mux.send_payload("largest", data)
+        assert mail.got == [data]
+        with pytest.raises(am_rpc.LimitExceeded):
+            await mux.send_payload("too large", data + b"x")
+        assert await net.add("Open") is am.EXECUTED
