@@ -62,11 +62,12 @@ async def test_a_directory_of_addresses_is_followed(tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("127.0.0.1:9")
     seen = []
     with trio.fail_after(5):
-        async for addresses in am_node.FileDir(str(tmp_path), interval=0.01).addresses():
-            seen.append(addresses)
-            if len(seen) == 2:
-                break
-            (tmp_path / "b.addr").write_text("127.0.0.1:2")
+        async with aclosing(am_node.FileDir(tmp_path, interval=0.01).addresses()) as source:
+            async for addresses in source:
+                seen.append(addresses)
+                if len(seen) == 2:
+                    break
+                (tmp_path / "b.addr").write_text("127.0.0.1:2")
     assert seen == [frozenset({"127.0.0.1:1"}), frozenset({"127.0.0.1:1", "127.0.0.1:2"})]
 
 
