@@ -1,0 +1,152 @@
+"""Measure a pool beside `concurrent.futures`: start, memory, latency, throughput.
+
+``python packages/am-node/benchmarks/pool.py`` prints a table; all in one run on one machine.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import trio
+
+import am_node
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import pool_work
+
+WORKERS = 4
+TASKS = 2000
+CLIENT = """
+import sys, time, trio, am_node, pool_work
+async def main(addr, name, tasks):
+    cls = getattr(pool_work, name)
+    async with am_node.Client("bench", cls, supers=[addr], workers=2) as client:
+        await client.work(x=0)
+        print("ready", flush=True)
+        sys.stdin.readline()
+        async for _ in client.map([{"x": n} for n in range(tasks)], workers=2): pass
+    print("done", flush=True)
+trio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]))
+"""
+
+
+def row(what: str, value: str, beside: str = "") -> None:
+    """Print one line of the table."""
+    print(f"| {what} | {value} | {beside} |", flush=True)
+
+
+def python(code: str) -> float:
+    """Seconds that a new interpreter takes for `code`, the median of five."""
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def rss(pid: int) -> float:
+    """Resident size in MiB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+async def start_and_memory() -> tuple[float, float]:
+    """Seconds until four workers are ready; MiB of an idle one."""
+    began = time.perf_counter()
+    pool = am_node.Pool(WORKERS, WORKERS, 0)
+    async with am_node.Supervisor(pool_work.Noop, pool=pool) as sup:
+        await sup.mach.when("PoolReady")
+        seconds = time.perf_counter() - began
+        sizes = [rss(w.pid) for w in await sup.workers() if w.pid]
+    return seconds, max(sizes)
+
+
+async def latency() -> tuple[float, float]:
+    """Milliseconds of one request to an idle worker: p50 and p99."""
+    pool = am_node.Pool(1, 1, 0)
+    async with (
+        am_node.Supervisor(pool_work.Noop, pool=pool) as sup,
+        am_node.Client("bench", pool_work.Noop, supers=[sup.addr]) as client,
+    ):
+        await client.work(x=0)
+        times = []
+        for n in range(1000):
+            began = time.perf_counter()
+            await client.work(x=n)
+            times.append(1000 * (time.perf_counter() - began))
+    cuts = statistics.quantiles(times, n=100)
+    return cuts[49], cuts[98]
+
+
+async def throughput(name: str, tasks: int) -> float:
+    """Tasks a second, two client processes, four workers."""
+    pool = am_node.Pool(WORKERS, WORKERS, 0)
+    async with am_node.Supervisor(getattr(pool_work, name), pool=pool) as sup:
+        await sup.mach.when("PoolReady")
+        path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+        start = partial(
+            trio.run_process,
+            [sys.executable, "-c", CLIENT, sup.addr, name, str(tasks // 2)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        async with trio.open_nursery() as nursery:
+            clients = [await nursery.start(start) for _ in range(2)]
+            for client in clients:
+                await client.stdout.receive_some(100)
+            began = time.perf_counter()
+            for client in clients:
+                await client.stdin.send_all(b"go\n")
+            for client in clients:
+                await client.stdout.receive_some(100)
+            seconds = time.perf_counter() - began
+    return tasks / seconds
+
+
+def executor() -> tuple[float, float, float]:
+    """Seconds to start four spawned workers; no-op and 50 ms tasks a second."""
+    began = time.perf_counter()
+    with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(pool_work.noop, range(WORKERS * 2)))
+        start = time.perf_counter() - began
+        began = time.perf_counter()
+        list(pool.map(pool_work.noop, range(TASKS), chunksize=1))
+        rate = TASKS / (time.perf_counter() - began)
+        began = time.perf_counter()
+        list(pool.map(pool_work.busy, range(80), chunksize=1))
+        return start, rate, 80 / (time.perf_counter() - began)
+
+
+def main() -> None:
+    """Print the table."""
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start\n")
+    print("| what | am-node | beside it |\n| --- | --- | --- |")
+    ours, theirs = python("import am_node"), python("import trio, msgpack")
+    row("import", f"{ours:.2f} s", f"trio and msgpack {theirs:.2f} s: {ours / theirs:.2f} x")
+    start, rate, busy = executor()
+    seconds, size = trio.run(start_and_memory)
+    row("4 workers ready", f"{seconds:.2f} s", f"executor {start:.2f} s: {seconds / start:.2f} x;"
+        f" {seconds / ours:.1f} imports")  # fmt: skip
+    row("idle worker", f"{size:.0f} MiB")
+    p50, p99 = trio.run(latency)
+    row("request, idle worker", f"p50 {p50:.2f} ms, p99 {p99:.2f} ms")
+    for name, text in (("Noop", "no-op, one in flight"), ("Pipelined", "no-op, queue of 16")):
+        mine = trio.run(throughput, name, TASKS)
+        row(text, f"{mine:.0f} tasks/s", f"executor {rate:.0f}: {mine / rate:.2f} x")
+    mine = trio.run(throughput, "Busy", 80)
+    row("50 ms of processor", f"{mine:.1f} tasks/s", f"executor {busy:.1f}: {mine / busy:.2f} x")
+
+
+if __name__ == "__main__":
+    main()

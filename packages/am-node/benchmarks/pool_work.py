@@ -1,0 +1,46 @@
+"""The work that the benchmark has done: nothing, with and without a queue, or 50 ms of a
+processor.
+"""
+
+from __future__ import annotations
+
+import time
+
+import am_node
+
+
+class Noop(am_node.Worker):
+    """Answers at once, one request in flight."""
+
+    async def work(self, x: int) -> int:
+        """Return `x`."""
+        return x
+
+
+class Pipelined(Noop):
+    """The same with requests waiting inside the worker."""
+
+    queue = 16
+
+
+class Busy(am_node.Worker):
+    """Keeps one processor busy."""
+
+    thread = False
+
+    def work(self, x: int) -> int:
+        """Compute for 50 ms of processor time."""
+        return busy(x)
+
+
+def busy(x: int) -> int:
+    """Use 50 ms of processor time."""
+    until = time.process_time() + 0.05
+    while time.process_time() < until:
+        pass
+    return x
+
+
+def noop(x: int) -> int:
+    """Return `x`."""
+    return x
