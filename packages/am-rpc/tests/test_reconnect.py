@@ -281,6 +281,39 @@ async def test_a_change_while_disconnected_expires_contexts_and_counts_as_ticked
         assert net.tick("D") == 3
 
 
+async def test_a_client_begins_a_new_session_before_its_ids_run_out(serve: Any) -> None:
+    async with serve() as pair, pair.connect() as net:
+        client = net.client
+        await net.add("B")
+        client.last_id = 2**31
+        again = client.mach.when_ticks("Ready", 2)
+        await pair.network.cut()
+        with trio.fail_after(5):
+            await again
+            assert await net.add("D", n=1) is am.EXECUTED
+        assert client.last_id < 100
+        assert len(pair.mux.serving.sessions) == 2
+        assert net.time() == pair.source.time()
+
+
+async def test_waits_on_ticks_end_when_the_source_is_another_one(network: Any) -> None:
+    net_ = network()
+    async with am_rpc.Client(net_.dial, retry=FAST) as client:
+        async with am.Machine(_demo()) as old, am_rpc.Mux(old, listener=net_.listener()):
+            net = await client.ready()
+            ticks, steady = net.when_ticks("B", 5), net.when("B")
+            context = net.state_ctx("C")
+        await client.mach.when_not("Connected")
+        assert not ticks.done
+        async with am.Machine(_demo()) as new, am_rpc.Mux(new, listener=net_.listener()):
+            with trio.fail_after(5):
+                assert await ticks is False
+                assert context.expired
+                assert not steady.done
+                assert await net.add("B") is am.EXECUTED
+                assert await steady
+
+
 def _demo() -> Any:
     class States(am_rpc.StateSource):
         A = am.State(auto=True, require=["B"])
