@@ -1,4 +1,4 @@
-"""One client's process: it maps its share of the files over the pool, and a line for each result."""
+"""One client's process: its share of the files, mapped over the pool; a line for each result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The supervisor's process: a pool of workers behind an address, and a line for each change of it."""
+"""The supervisor's process: a pool of workers behind an address; a line for each change."""
 
 from __future__ import annotations
 

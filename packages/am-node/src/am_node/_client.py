@@ -170,7 +170,7 @@ class Client:
         attempts: int = ATTEMPTS,
         retry_on: Collection[str] = (),
     ) -> Any:
-        """The same as `work`, for args that come as a mapping or have a name `work` needs itself."""
+        """The same as `work`, for args in a mapping or with a name that `work` needs itself."""
         return await self._perform(None, args, timeout, attempts, frozenset(retry_on))
 
     def map(

@@ -20,7 +20,7 @@ _DEADLINE = 10.0
 
 
 class Scenario(enum.Enum):
-    """What the worker does once it has read its configuration; each first prints ``up`` on stdout."""
+    """What the worker does after reading its configuration; each first prints ``up``."""
 
     SERVE = "wait until the lifeline ends, then exit with 0"
     FAIL = "write 'no luck' to stderr and exit with 3"

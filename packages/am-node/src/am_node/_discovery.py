@@ -79,7 +79,7 @@ class DnsName:
         self._interval = interval
 
     async def addresses(self) -> AsyncGenerator[frozenset[str], None]:
-        """Yield the set whenever it changed. A name that does not resolve now keeps the last set."""
+        """Yield the set whenever it changed; while the name does not resolve the last one stays."""
         last: frozenset[str] = frozenset()
         while True:
             try:

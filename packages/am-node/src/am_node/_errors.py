@@ -12,7 +12,7 @@ class NodeError(Exception):
 
 
 class EntryPointError(NodeError, ValueError):
-    """The entry point of a worker class is malformed, cannot be imported or is not a worker class."""
+    """An entry point is malformed, cannot be imported or names no worker class."""
 
 
 class BootError(NodeError):

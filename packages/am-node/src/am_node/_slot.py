@@ -55,7 +55,7 @@ class WorkerInfo:
 
 
 class Slot:
-    """One worker as its supervisor knows it. `changed` is called after each change of its states."""
+    """One worker as its supervisor knows it; `changed` is called after each change."""
 
     def __init__(self, worker_id: str, parent: am.Machine, changed: Callable[[Slot], None]) -> None:
         self.id = worker_id

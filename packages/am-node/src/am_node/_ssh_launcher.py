@@ -1,4 +1,4 @@
-"""Starting workers on other hosts over ssh, and on whatever else has a command that starts things."""
+"""Starting workers on other hosts, by ssh or by whatever command starts things there."""
 
 from __future__ import annotations
 

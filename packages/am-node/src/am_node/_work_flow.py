@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 import am_machine as am
+import am_rpc
 
 from ._errors import WorkTimeout
 from ._work_runner import WorkRunner
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # A client repeats a request only after it lost the answer, which at most this many others follow.
 MAX_REMEMBERED = 64
+MAX_REMEMBERED_BYTES = 64 * 2**20
 MAX_REQ_BYTES = 64
 ANSWER = "work"
 
@@ -37,6 +39,17 @@ Deliver = Callable[[str, Any], Awaitable[None]]
 def error_answer(exc: BaseException) -> dict[str, Any]:
     """The answer that tells the caller of an exception, by its type's name and its text."""
     return {"error": {"type": type(exc).__name__, "message": str(exc)}}
+
+
+def weight(value: object) -> int:
+    """About how many bytes of memory a result keeps."""
+    if isinstance(value, (bytes, str)):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(weight(part) for pair in value.items() for part in pair)
+    if isinstance(value, (list, tuple)):
+        return sum(map(weight, value))
+    return 8
 
 
 class WorkFlow:
@@ -61,6 +74,7 @@ class WorkFlow:
         self._running: bytes | None = None
         self._asked: bytes | None = None
         self._answers: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+        self._remembered = 0
         self._under_way = trio.Event()
         self._under_way.set()
         self.finished = 0
@@ -181,11 +195,18 @@ class WorkFlow:
     def finish(self, req: bytes | None, answer: dict[str, Any]) -> None:
         """Answer a request, which makes `WorkReady`, sends the payload, and lets `Idle` in."""
         if req is not None:
-            self._answers[req] = answer
-            while len(self._answers) > MAX_REMEMBERED:
-                self._answers.popitem(last=False)
+            self._remember(req, answer)
         self.finished += 1
         self._mach.add("WorkReady", req=req, answer=answer)
+
+    def _remember(self, req: bytes, answer: dict[str, Any]) -> None:
+        self._answers[req] = answer
+        self._remembered += weight(answer)
+        while len(self._answers) > 1 and (
+            len(self._answers) > MAX_REMEMBERED or self._remembered > MAX_REMEMBERED_BYTES
+        ):
+            _, forgotten = self._answers.popitem(last=False)
+            self._remembered -= weight(forgotten)
 
     def WorkReadyState(self, e: am.Event) -> None:
         """Send the answer; what waits begins without waiting for its delivery."""
@@ -221,7 +242,7 @@ class WorkFlow:
         try:
             with trio.fail_after(self._timing.delivery_timeout):
                 await self._deliver(name, payload)
-        except (TypeError, ValueError) as exc:
+        except (TypeError, ValueError, am_rpc.LimitExceeded) as exc:
             # The result cannot travel, which is the work's fault: the caller gets to know.
             if name == ANSWER and "error" not in payload:
                 await self._send(name, error_answer(exc), req, tick)
