@@ -173,3 +173,37 @@ def test_a_wait_made_in_a_handler_counts_the_transition_under_way(traced: bool) 
                                                     machine.when_ticks("A", 1)])})  # fmt: skip
     machine.add("A")
     assert [w.done for w in waits] == [True, False, True]
+
+
+# --- another machine takes the place of the one that was followed -------------------------------
+
+
+def test_waits_on_ticks_end_and_contexts_expire_when_the_source_is_replaced() -> None:
+    replica = am.BaseMachine({"A": {}, "B": {}, "C": {}})
+    replica.advance([(0, 1)])
+    contexts = [replica.state_ctx(s) for s in ("A", "B")]
+    ticked = [replica.when_time({"A": 9}), replica.when_ticks("B", 9),
+              replica.when_next_active("C")]  # fmt: skip
+    same_ticks = list(replica.time())
+    replica.reset_clock(same_ticks, replaced=True)
+    assert [c.expired for c in contexts] == [True, True], "though no tick moved"
+    assert [repr(w).endswith("ended>") for w in ticked] == [True] * 3
+    assert not replica.state_ctx("A").expired
+
+
+def test_waits_on_activity_are_judged_anew_when_the_source_is_replaced() -> None:
+    replica = am.BaseMachine({"A": {}, "B": {}, "C": {}})
+    replica.advance([(1, 1)])
+    met = [replica.when("A"), replica.when_not("B"), replica.when_any("A", "C")]
+    pending = [replica.when("C"), replica.when("A", "B")]
+    replica.reset_clock([1, 0, 0, 0], replaced=True)
+    assert [w.done for w in met] == [True] * 3
+    assert [w.done for w in pending] == [False] * 2
+
+
+def test_ticks_of_another_source_betray_nothing() -> None:
+    replica = am.BaseMachine({"A": {}, "B": {}})
+    replica.advance([(1, 1)])
+    pending = [replica.when("A"), replica.when_not("B")]
+    replica.reset_clock([4, 5, 0], replaced=True)
+    assert [w.done for w in pending] == [False] * 2, "both are what they were, as far as is known"
