@@ -197,6 +197,10 @@ class BaseMachine(Waiting):
                         fork.cancel()
 
     def _expire_all(self) -> None:
+        """All contexts expire, and the tasks bound to states end with them."""
+        for key, group in list((self._forks or {}).items()):
+            for fork in list(group) if key != LIFE else ():
+                fork.cancel()
         contexts, self._contexts = self._contexts or {}, None
         for known in contexts.values():
             context = known()
@@ -437,7 +441,9 @@ class BaseMachine(Waiting):
         if replaced:
             self._expire_all()
             self._end_tick_waits()
-        transition = following.follow(self, list(ticks), "set", None, queue_tick, machine_tick)
+        transition = following.follow(
+            self, list(ticks), "set", None, queue_tick, machine_tick, comparable=not replaced
+        )
         if replaced:
             self._wake((1 << len(ticks)) - 1)
         return transition

@@ -27,8 +27,13 @@ def follow(
     called: Iterable[int] | None,
     queue_tick: int | None,
     machine_tick: int | None,
+    *,
+    comparable: bool = True,
 ) -> Transition:
-    """Move the clocks to `ticks` as one pseudo-transition."""
+    """Move the clocks to `ticks` as one pseudo-transition.
+
+    `comparable`: they go on from those held now, so that differences betray blips.
+    """
     bits, multi = machine._schema.bits, machine._schema.tables.multi
     old, before = machine._ticks, machine._conf
     changed = active = blips = 0
@@ -37,9 +42,8 @@ def follow(
             active |= bits[i]
         if tick != old[i]:
             changed |= bits[i]
-            if abs(tick - old[i]) > 1 and not (
-                (tick ^ old[i]) & 1 or (tick & 1 and multi & bits[i])
-            ):
+            same = comparable and abs(tick - old[i]) > 1 and not (tick ^ old[i]) & 1
+            if same and not (tick & 1 and multi & bits[i]):
                 blips |= bits[i]
     flipped = before.mask ^ active
     plan = Plan()
