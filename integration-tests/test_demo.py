@@ -63,9 +63,12 @@ def _has_supervisor(pid: int) -> bool:
     return False
 
 
-def test_two_supervisors_share_the_work(root: Path) -> None:
+@pytest.mark.parametrize("flags", [["--supers", "2"], ["--tls"]], ids=" ".join)
+def test_the_other_ways_to_run_it_succeed(root: Path, flags: list[str]) -> None:
+    if flags == ["--tls"]:
+        pytest.importorskip("trustme")
     done = subprocess.run(
-        [sys.executable, "-m", "examples.worker_pool", "--plain", "--supers", "2"],
+        [sys.executable, "-m", "examples.worker_pool", "--plain", *flags],
         cwd=root,
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 
 import trio
@@ -11,9 +12,10 @@ from examples.worker_pool.lines import tell
 from examples.worker_pool.text_stats import TextStats
 
 
-async def main(name: str, workers: int, supers: list[str], files: list[str]) -> None:
+async def main(name: str, workers: int, supers: list[str], ca: str, files: list[str]) -> None:
     """Have each file worked on, by up to `workers` workers at once."""
-    async with am_node.Client(name, TextStats, supers=supers) as client:
+    tls = ssl.create_default_context(cafile=ca) if ca else None
+    async with am_node.Client(name, TextStats, supers=supers, ssl_context=tls) as client:
         inputs = [{"path": path} for path in files]
         async for args, result in client.map(inputs, workers=workers):
             tell("result", path=args["path"], result=result)
@@ -21,6 +23,5 @@ async def main(name: str, workers: int, supers: list[str], files: list[str]) -> 
 
 
 if __name__ == "__main__":
-    trio.run(
-        main, sys.argv[1], int(sys.argv[2]), sys.argv[3].split(","), sys.stdin.read().splitlines()
-    )
+    name, workers, supers, ca = sys.argv[1:]
+    trio.run(main, name, int(workers), supers.split(","), ca, sys.stdin.read().splitlines())

@@ -58,7 +58,8 @@ async def run(demo: Demo, workers: int, supers: int) -> None:
 
 async def _supervisor(demo: Demo, number: int, workers: int) -> None:
     async with trio.open_nursery() as nursery:
-        process = await _start(nursery, "supervisor", str(workers), "127.0.0.1:0")
+        cert, _ = demo.certificates
+        process = await _start(nursery, "supervisor", str(workers), "127.0.0.1:0", cert)
         demo.pids.add(process.pid)
         assert process.stdout is not None
         async for line in heard(process.stdout):
@@ -67,9 +68,10 @@ async def _supervisor(demo: Demo, number: int, workers: int) -> None:
 
 async def _client(demo: Demo, name: str, workers: int) -> None:
     addresses = ",".join(demo.addresses.values())
+    _, ca = demo.certificates
     async with trio.open_nursery() as nursery:
         process = await _start(
-            nursery, "client", name.replace(" ", ""), str(workers), addresses,
+            nursery, "client", name.replace(" ", ""), str(workers), addresses, ca,
             stdin="\n".join(demo.shares[name]).encode(),
         )  # fmt: skip
         demo.pids.add(process.pid)
@@ -114,11 +116,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="worker_pool", description=__doc__)
     parser.add_argument("--plain", action="store_true", help="print lines instead of a live table")
     parser.add_argument("--workers", type=int, default=4, help="worker processes (4)")
+    parser.add_argument("--tls", action="store_true", help="encrypt the way to supervisors")
     parser.add_argument("--supers", type=int, default=1, help="supervisors to spread them over (1)")
     options = parser.parse_args()
 
     with TemporaryDirectory(prefix="worker_pool-") as folder:
         demo = Demo(copied(text_files(ROOT), Path(folder)), options.supers, CLIENTS)
+        if options.tls:
+            demo.certificates = certificates(Path(folder))
         began = time.monotonic()
         with shown(demo, options.plain):
             trio.run(_limited, demo, options.workers, options.supers)
@@ -126,6 +131,19 @@ def main() -> int:
     if demo.mach.is_("AllDone"):
         summary(demo, time.monotonic() - began)
     return verdict(demo, left)
+
+
+def certificates(folder: Path) -> tuple[str, str]:
+    """Files with a certificate for this host, and with the authority that made it."""
+    try:
+        import trustme
+    except ImportError:
+        sys.exit("--tls needs trustme: python -m pip install trustme")
+    authority = trustme.CA()
+    server, ca = folder / "server.pem", folder / "ca.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(server)
+    authority.cert_pem.write_to_path(ca)
+    return str(server), str(ca)
 
 
 def copied(files: list[str], folder: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import sys
 from dataclasses import asdict
 
@@ -16,10 +17,14 @@ from examples.worker_pool.text_stats import TextStats
 _INTERVAL = 0.1
 
 
-async def main(workers: int, addr: str) -> int:
+async def main(workers: int, addr: str, cert: str) -> int:
     """Serve until a signal comes; return the exit code."""
     pool = am_node.Pool(min=workers, max=workers, warm=0)
-    supervisor = am_node.Supervisor(TextStats, addr=addr, pool=pool)
+    tls = None
+    if cert:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(cert)
+    supervisor = am_node.Supervisor(TextStats, addr=addr, pool=pool, ssl_context=tls)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_report, supervisor)
         code = await am_node.serve(supervisor)
@@ -38,4 +43,5 @@ async def _report(supervisor: am_node.Supervisor) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(trio.run(main, int(sys.argv[1]), sys.argv[2]))
+    workers, addr, cert = sys.argv[1:]
+    sys.exit(trio.run(main, int(workers), addr, cert))
