@@ -1,6 +1,13 @@
 """``python -m am_node`` is the command ``am-node``."""
 
-from am_node._cli import main
+import sys
 
 if __name__ == "__main__":
+    # A worker has no use for the rest of the command line, whose import would delay its start.
+    if sys.argv[1:] == ["worker"]:
+        from am_node._run_worker import run_worker
+
+        run_worker()
+    from am_node._cli import main
+
     main()
