@@ -104,14 +104,27 @@ async def throughput(name: str, tasks: int) -> float:
         async with trio.open_nursery() as nursery:
             clients = [await nursery.start(start) for _ in range(2)]
             for client in clients:
-                await client.stdout.receive_some(100)
+                await heard(client, b"ready\n")
             began = time.perf_counter()
             for client in clients:
                 await client.stdin.send_all(b"go\n")
             for client in clients:
-                await client.stdout.receive_some(100)
+                await heard(client, b"done\n")
             seconds = time.perf_counter() - began
     return tasks / seconds
+
+
+async def heard(client: trio.Process, line: bytes) -> None:
+    """Wait for a client to say `line`; one that failed must not look fast."""
+    assert client.stdout is not None
+    said = b""
+    while not said.endswith(b"\n"):
+        chunk = await client.stdout.receive_some(1)
+        if not chunk:
+            break
+        said += chunk
+    if said != line:
+        raise RuntimeError(f"a client said {said!r} instead of {line!r}")
 
 
 def executor() -> tuple[float, float, float]:

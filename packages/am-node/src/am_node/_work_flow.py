@@ -150,23 +150,29 @@ class WorkFlow:
         args: Mapping[str, Any] = e.args.get("args", {})
         limit = self._worker.work_timeout
         try:
-            with trio.move_on_after(float("inf") if limit is None else limit) as scope:
+            if limit is None:
                 result = await self._runner.run(args)
+                late = None
+            else:
+                with trio.move_on_after(limit) as scope:
+                    result = await self._runner.run(args)
+                text = f"the work took longer than {limit} s"
+                late = WorkTimeout(text) if scope.cancelled_caught else None
         except Exception as exc:
             _log.info("work failed", exc_info=exc)
             self._mach.add_err("ErrWork", exc)
             self.finish(req, error_answer(exc))
             return
-        if scope.cancelled_caught:
-            late = WorkTimeout(f"the work took longer than {limit} s")
+        if late is not None:
             self._mach.add_err("ErrWorkTimeout", late)
             self.finish(req, error_answer(late))
             return
         self.finish(req, {"data": result})
 
     def WorkingEnd(self, e: am.Event) -> None:
-        """Look after a thread that its request left behind."""
-        self._mach.fork(self._watch_stray_threads)
+        """Look after a thread that its request may have left behind."""
+        if self._runner.in_thread:
+            self._mach.fork(self._watch_stray_threads)
 
     async def _watch_stray_threads(self) -> None:
         # The task that ran the work learns of its cancellation only after this handler.

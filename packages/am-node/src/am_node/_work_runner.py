@@ -25,7 +25,7 @@ class WorkRunner:
     ) -> None:
         self._function = function
         self._is_async = inspect.iscoroutinefunction(function)
-        self._in_thread = in_thread
+        self.in_thread = in_thread and not self._is_async
         self._on_stray_end = on_stray_end
         self.stray = 0
 
@@ -34,7 +34,7 @@ class WorkRunner:
         call = partial(self._function, **args)
         if self._is_async:
             return await call()
-        if not self._in_thread:
+        if not self.in_thread:
             await trio.lowlevel.checkpoint()
             return call()
         return await self._run_in_thread(call)
