@@ -8,6 +8,7 @@ plain calls that travel to the source and are executed at most once. Layout of t
 * `_feed`, `_checksum`, `_session`, `_outbox`, `_payload`: what each end remembers, as pure data
 * `_driver`, `_address`: trio;  `_serving`, `_served`, `_server`, `_mux`: the serving end
 * `_client`, `_calls`, `_link`, `_net`, `_results`: the calling end;  `_states`: all schemas
+* `_repl`: `arpc`, a shell and a command line for what is served
 """
 
 from .__about__ import __version__ as __version__
@@ -45,6 +46,9 @@ from ._pipes import bind_mux as bind_mux
 from ._pipes import bind_server as bind_server
 from ._pipes import bind_server_multi as bind_server_multi
 from ._protocol import Protocol as Protocol
+from ._repl._serve import ReplServer as ReplServer
+from ._repl._serve import repl as repl
+from ._repl._serve import repl_env as repl_env
 from ._results import NetResult as NetResult
 from ._server import Server as Server
 from ._states import ClientStates as ClientStates
@@ -59,7 +63,8 @@ __all__ = [
     "DeliveryError", "EncodeError", "ErrorCode", "InvalidParams", "InvalidResponse",
     "LimitExceeded", "Limits", "Mux", "MuxStates", "NetResult", "NetworkError", "NetworkMachine",
     "NetworkTimeout", "NoAccess", "NotConnected", "OutcomeUnknown", "Protocol", "ProtocolError",
-    "RemoteError", "Retry", "RpcError", "Secrets", "Server", "ServerStates", "SlowPeer",
-    "StateSource", "Stats", "Sync", "TrafficMeter", "VersionMismatch", "WrongDestination",
-    "__version__", "bind_mux", "bind_server", "bind_server_multi", "blocking", "connect",
+    "RemoteError", "ReplServer", "Retry", "RpcError", "Secrets", "Server", "ServerStates",
+    "SlowPeer", "StateSource", "Stats", "Sync", "TrafficMeter", "VersionMismatch",
+    "WrongDestination", "__version__", "bind_mux", "bind_server", "bind_server_multi", "blocking",
+    "connect", "repl", "repl_env",
 ]  # fmt: skip

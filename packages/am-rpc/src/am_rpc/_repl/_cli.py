@@ -1,0 +1,189 @@
+"""`arpc` as a program: options, then the shell or one command."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import trio
+
+import am_machine as am
+
+from ..__about__ import __version__
+from .._address import parse_address
+from ._addr_files import Source
+from ._files import read_bounded
+from ._grammar import parse, seconds
+from ._machine import Repl
+from ._outcome import Code, CommandError, Outcome
+from ._output import Output, escape
+from ._pool import Access
+from ._shell import Interrupts, run_one, run_shell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MAX_SECRET: Final = 4096
+_EPILOG: Final = """\
+\b
+arpc 127.0.0.1:6000                     the shell
+arpc -d DIR                             the shell for all DIR/**/*.addr
+arpc -d DIR -- add worker-1 Work        one command
+arpc -- cheatsheet                      what can be done
+
+Exit codes: 0 ok, 1 canceled or no match, 2 usage, 3 not connected, 4 timeout.
+Without ADDR, -f and -d, $AM_REPL_DIR is the directory.
+"""
+
+
+@click.command(
+    "arpc",
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    options_metavar="[OPTIONS] ADDR... | -f FILE | -d DIR [-- COMMAND...]",
+)
+@click.argument("addrs", nargs=-1, metavar="")
+@click.option("-f", "--file", type=click.Path(path_type=Path), help="File with addresses.")
+@click.option("-d", "--dir", "folder", type=click.Path(path_type=Path), help="All *.addr below it.")
+@click.option("--watch/--no-watch", default=True, help="Shell: follow changes of address files.")
+@click.option("-a", "--req-all", is_flag=True, help="Command: all must connect within 1 s.")
+@click.option("--timeout", type=seconds, help="Seconds a command may take.")
+@click.option("--secret-file", type=click.Path(path_type=Path), help="File with the shared secret.")
+@click.option("--key-id", metavar="ID", help="Id of the secret, if the server knows several.")
+@click.option("--tls-ca", type=click.Path(path_type=Path), help="TLS; certificates to trust.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document per command.")
+@click.option("--log-level", type=click.IntRange(0, 5), default=0, help="Log to stderr, 0 to 5.")
+@click.option("--dbg-addr", metavar="ADDR", help="Show the REPL's own machine in a debugger.")
+@click.version_option(__version__, prog_name="arpc")
+def _options(**options: Any) -> dict[str, Any]:
+    """Watch and steer machines that are served elsewhere."""
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `arpc` and return its exit code."""
+    own, words = _split(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in own
+    output = Output(as_json=as_json)
+    try:
+        with _options.make_context("arpc", own) as context:
+            options: dict[str, Any] = _options.invoke(context)
+        return int(_run(options, words, output))
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        code, told = Code.USAGE, error.format_message()
+    except CommandError as error:
+        code, told = error.code, str(error)
+    except KeyboardInterrupt:
+        return Code.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has left; the interpreter must not write to it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Code.OK
+    output.show(words[0] if words else "", Outcome(code, error=f"arpc: {told}"))
+    return code
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """Part the options from the command, which follows the first `--`."""
+    args = list(argv)
+    if "--" not in args:
+        return args, None
+    at = args.index("--")
+    return args[:at], args[at + 1 :]
+
+
+def _run(options: dict[str, Any], words: list[str] | None, output: Output) -> Code:
+    # A command that makes no sense is told before anything is connected.
+    command = None if words is None else parse(words)
+    source = _source(options["addrs"], options["file"], options["folder"])
+    if source is None:
+        if command is None or command.needs_connection:
+            raise CommandError(Code.USAGE, "give ADDR, -f FILE or -d DIR; try --help")
+        source = Source()
+    level = am.LogLevel(options["log_level"])
+    if level:
+        _log_to_stderr()
+    if options["dbg_addr"] is not None:
+        os.environ["AM_DBG_ADDR"] = options["dbg_addr"]
+    is_shell = words is None and sys.stdin.isatty() and not output.as_json
+    repl = Repl(
+        source,
+        show=output.show,
+        access=_access(options["secret_file"], options["key_id"], options["tls_ca"]),
+        watch=options["watch"] and words is None,
+        timeout=options["timeout"],
+        log_level=level,
+        on_notice=output.notice if is_shell else lambda line: None,
+        on_fault=output.fault,
+    )
+    if words is None:
+        return trio.run(_shell, repl, output)
+    return trio.run(_command, repl, output, words, options["req_all"])
+
+
+async def _shell(repl: Repl, output: Output) -> Code:
+    async with repl:
+        return await run_shell(repl, output)
+
+
+async def _command(repl: Repl, output: Output, words: list[str], req_all: bool) -> Code:
+    interrupts = Interrupts()
+    async with interrupts.listen(), repl:
+        await repl.settle()
+        if req_all and not repl.mach.is_("ConnectedFully"):
+            missing = [peer.addr for peer in repl.pool.peers if not peer.is_connected]
+            told = " ".join(missing) or "no addresses"
+            raise CommandError(Code.NOT_CONNECTED, f"not connected: {told}")
+        return (await run_one(repl, output, interrupts, words)).code
+
+
+def _source(addrs: tuple[str, ...], file: Path | None, folder: Path | None) -> Source | None:
+    if sum((bool(addrs), file is not None, folder is not None)) > 1:
+        raise CommandError(Code.USAGE, "ADDR, -f and -d exclude each other")
+    if not addrs and file is None and folder is None:
+        named = os.environ.get("AM_REPL_DIR")
+        return Source(folder=Path(named)) if named else None
+    if folder is not None and not folder.is_dir():
+        raise CommandError(Code.USAGE, f"{folder}: no such directory")
+    if file is not None and not file.exists():
+        raise CommandError(Code.USAGE, f"{file}: no such file")
+    try:
+        return Source(tuple(str(parse_address(addr)) for addr in addrs), file, folder)
+    except ValueError as error:
+        raise CommandError(Code.USAGE, str(error)) from error
+
+
+def _access(secret_file: Path | None, key_id: str | None, tls_ca: Path | None) -> Access:
+    try:
+        context = None if tls_ca is None else ssl.create_default_context(cafile=tls_ca)
+        if secret_file is None:
+            return Access(context)
+        secret = read_bounded(secret_file, _MAX_SECRET).rstrip(b"\r\n")
+    except (OSError, ValueError) as error:
+        raise CommandError(Code.USAGE, f"{secret_file or tls_ca}: {error}") from error
+    if not secret:
+        raise CommandError(Code.USAGE, f"{secret_file}: the secret is empty")
+    return Access(context, secret if key_id is None else (key_id, secret))
+
+
+class _Escaping(logging.Formatter):
+    """Log lines may quote what a machine said."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, escaped."""
+        return "\n".join(escape(line) for line in super().format(record).split("\n"))
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Escaping("%(asctime)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(1)
