@@ -1,0 +1,1 @@
+"""Typed states, typed args, and handlers with data of their own."""

@@ -1,0 +1,16 @@
+"""What the tests of the examples share."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+
+@pytest.fixture
+def told(request: pytest.FixtureRequest) -> str:
+    """The output that the README beside a test promises."""
+    readme = request.path.with_name("README.md").read_text()
+    match = re.search(r"^```text\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    assert match is not None, "the README shows no output"
+    return match[1]

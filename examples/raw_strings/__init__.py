@@ -1,0 +1,1 @@
+"""States as plain strings, a schema as a plain dict."""
