@@ -1,0 +1,1 @@
+"""One quiz per relation, answered by the machine itself."""
