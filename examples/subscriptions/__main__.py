@@ -1,0 +1,5 @@
+"""`python -m examples.subscriptions`."""
+
+from examples.subscriptions.main import main
+
+main()
