@@ -1,0 +1,1 @@
+"""A classic state machine: the turnstile."""

@@ -1,0 +1,5 @@
+"""`python -m examples.fsm`."""
+
+from examples.fsm.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""A nondeterministic automaton over strings of bits."""

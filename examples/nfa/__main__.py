@@ -1,0 +1,5 @@
+"""`python -m examples.nfa`."""
+
+from examples.nfa.main import main
+
+main()
