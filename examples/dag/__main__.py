@@ -1,0 +1,5 @@
+"""`python -m examples.dag`."""
+
+from examples.dag.main import main
+
+main()
