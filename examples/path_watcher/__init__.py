@@ -1,0 +1,1 @@
+"""Watch directories for programs."""
