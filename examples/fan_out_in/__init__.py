@@ -1,0 +1,1 @@
+"""Tasks as states, a few at once, all together make Ready."""

@@ -1,0 +1,1 @@
+"""Connect the states of machines."""

@@ -1,0 +1,5 @@
+"""`python -m examples.pipes`."""
+
+from examples.pipes.main import main
+
+main()
