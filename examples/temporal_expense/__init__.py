@@ -1,0 +1,1 @@
+"""The approval of an expense, as states and as plain code."""

@@ -1,0 +1,1 @@
+"""Download, process, upload: cancellable, repeatable, resumable."""
