@@ -167,17 +167,19 @@ async def open_listener(address: Address) -> tuple[trio.SocketListener, Address]
 async def _listen_unix(address: Address) -> trio.SocketListener:
     path = address.path
     await _remove_dead_socket(path)
-    sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Bound without trio, which would do it in a thread: the mask belongs to the whole process, and
+    # nobody may meet it in between. It is a local call that does not block.
     mask = os.umask(0o177)
     try:
-        await sock.bind(path)
+        sock.bind(path)
     except BaseException:
         sock.close()
         raise
     finally:
         os.umask(mask)
     sock.listen(_BACKLOG)
-    return trio.SocketListener(sock)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
 
 
 async def _remove_dead_socket(path: str) -> None:

@@ -21,30 +21,35 @@ ROTATION_CHUNK = 1000
 """How many records one transaction of a rotation deletes; others may write in between."""
 
 _TIMES = """
-    INSERT INTO times SELECT ?1, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
+    INSERT INTO times SELECT :p1, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
         json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]'),
-        json_extract(value, '$[5]'), json_extract(value, '$[6]'), json_extract(value, '$[7]'), ?2
-    FROM json_each(?3)
+        json_extract(value, '$[5]'), json_extract(value, '$[6]'), json_extract(value, '$[7]'), :p2
+    FROM json_each(:p3)
 """
 _TICKS = """
     INSERT INTO ticks (machine, time_id, state, tick, diff)
-    SELECT ?1, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
+    SELECT :p1, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
         json_extract(value, '$[2]'), json_extract(value, '$[3]')
-    FROM json_each(?2)
+    FROM json_each(:p2)
 """
 _TRANSITION = "INSERT INTO transitions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _MACHINE = """
     INSERT INTO machines (machine_id, state_names, tracked, schema, first_tracking,
         last_tracking, last_sync, time, time_sum, queue_tick, machine_tick, next_id)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5, ?6, ?7, ?8, ?9, 1)
-    ON CONFLICT (machine_id) DO UPDATE SET state_names = ?2, tracked = ?3,
-        schema = coalesce(?4, schema), last_tracking = ?5, last_sync = ?5, time = ?6,
-        time_sum = ?7, queue_tick = ?8, machine_tick = ?9
+    VALUES (:p1, :p2, :p3, :p4, :p5, :p5, :p5, :p6, :p7, :p8, :p9, 1)
+    ON CONFLICT (machine_id) DO UPDATE SET state_names = :p2, tracked = :p3,
+        schema = coalesce(:p4, schema), last_tracking = :p5, last_sync = :p5, time = :p6,
+        time_sum = :p7, queue_tick = :p8, machine_tick = :p9
 """
 _CLOCK = """
-    UPDATE machines SET state_names = ?2, time = ?3, time_sum = ?4, queue_tick = ?5,
-        next_id = max(next_id, ?6), last_sync = ?7 WHERE id = ?1
+    UPDATE machines SET state_names = :p2, time = :p3, time_sum = :p4, queue_tick = :p5,
+        next_id = max(next_id, :p6), last_sync = :p7 WHERE id = :p1
 """
+
+
+def numbered(*values: object) -> dict[str, object]:
+    """Values for `:p1`, `:p2` …: the numbered form `?1` is deprecated for sequences."""
+    return {f"p{number}": value for number, value in enumerate(values, 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ def enroll(
     try:
         connection.execute(
             _MACHINE,
-            (
+            numbered(
                 machine_id,
                 json.dumps(list(names)),
                 json.dumps(list(tracked)),
@@ -126,14 +131,14 @@ def write(
     db.execute("BEGIN IMMEDIATE")
     try:
         if notes:
-            db.execute(_TIMES, (ledger.machine, ledger.machine_tick, rows.times))
-            db.execute(_TICKS, (ledger.machine, rows.ticks))
+            db.execute(_TIMES, numbered(ledger.machine, ledger.machine_tick, rows.times))
+            db.execute(_TICKS, numbered(ledger.machine, rows.ticks))
             db.executemany(_TRANSITION, rows.transitions)
         if clock is not None:
             time = list(clock.time)
             known = json.dumps(list(names[: len(time)]))
             values = (known, json.dumps(time), sum(time), clock.queue_tick, next_id, now_micros())
-            db.execute(_CLOCK, (ledger.machine, *values))
+            db.execute(_CLOCK, numbered(ledger.machine, *values))
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
