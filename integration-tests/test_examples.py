@@ -1,0 +1,190 @@
+"""Rules for every example: its layer, its length, its manners, and that it tells its story."""
+
+import ast
+import io
+import os
+import re
+import subprocess
+import sys
+import tokenize
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+# Bottom first; the extra that an example needs stands in its script metadata.
+STACK = ("am_machine", "am_helpers", "am_rpc", "am_node")
+# The highest layer that an example may use, and has to use.
+LAYERS = {
+    "arpc": "am_rpc",
+    "basic": "am_machine",
+    "cli": "am_helpers",
+    "cli_daemon": "am_rpc",
+    "dag": "am_machine",
+    "fan_out_in": "am_helpers",
+    "fsm": "am_machine",
+    "nfa": "am_machine",
+    "path_watcher": "am_machine",
+    "pipes": "am_helpers",
+    "raw_strings": "am_machine",
+    "relations_playground": "am_machine",
+    "repl": "am_rpc",
+    "subscriptions": "am_machine",
+    "temporal_expense": "am_helpers",
+    "temporal_fileprocessing": "am_helpers",
+    "tree_state_source": "am_rpc",
+    "worker_pool": "am_node",
+}
+MAX_LINES = 150  # of code in an example of one file
+PATIENCE = 10.0  # seconds; on a machine of its own an example has five
+NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/__main__.py"))
+PROGRAMS = {
+    name: sorted(p for p in (EXAMPLES / name).glob("*.py") if not p.name.startswith("test_"))
+    for name in NAMES
+}
+SINGLE = [
+    name for name in NAMES if {p.stem for p in PROGRAMS[name]} == {"__init__", "__main__", "main"}
+]
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of the modules that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def imports_of(name: str) -> set[str]:
+    return set().union(*map(imported, PROGRAMS[name]))
+
+
+def metadata(name: str) -> dict[str, object]:
+    """The inline script metadata of an example's main file."""
+    text = (EXAMPLES / name / "main.py").read_text()
+    match = re.match(r"# /// script\n((?:#(?: .*)?\n)+?)# ///\n", text)
+    assert match is not None, "no script metadata"
+    return tomllib.loads(re.sub(r"^# ?", "", match[1], flags=re.MULTILINE))
+
+
+def requirements(name: str) -> set[str]:
+    """Distributions that the script metadata asks for, without extras and versions."""
+    asked = metadata(name)["dependencies"]
+    assert isinstance(asked, list)
+    return {re.split(r"[^A-Za-z0-9_.-]", requirement)[0] for requirement in asked}
+
+
+def blocks(name: str, language: str) -> list[str]:
+    readme = (EXAMPLES / name / "README.md").read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", readme, flags=re.DOTALL | re.MULTILINE)
+
+
+def code_lines(path: Path) -> int:
+    """Lines that hold code: no blank ones, comments, or docstrings."""
+    text = path.read_text()
+    quiet = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in quiet:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            assert node.end_lineno is not None
+            lines -= set(range(node.lineno, node.end_lineno + 1))
+    return len(lines)
+
+
+def offences(path: Path) -> Iterator[str]:
+    """What no example may show: catching everything, sleeping until something is so."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ExceptHandler):
+            caught = "" if node.type is None else ast.unparse(node.type)
+            if re.search(r"\b(Base)?Exception\b", caught) or not caught:
+                yield f"{path.name}:{node.lineno} catches everything"
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep":
+            yield f"{path.name}:{node.lineno} blocks the thread"
+        elif isinstance(node, ast.While):
+            asks = re.search(r"\.(is_|not_|any_|done|expired|tick)\b| in ", ast.unparse(node.test))
+            if asks and "sleep" in ast.unparse(node):
+                yield f"{path.name}:{node.lineno} sleeps where it could wait"
+
+
+def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", *command],
+        cwd=cwd,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_there_is_an_example_for_each_layer() -> None:
+    assert {LAYERS[name] for name in NAMES} == set(STACK)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_needs_its_layer_and_none_above(name: str) -> None:
+    used = imports_of(name) & set(STACK)
+    assert max(used, key=STACK.index) == LAYERS[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_caught_or_slept_away(name: str) -> None:
+    assert [offence for path in PROGRAMS[name] for offence in offences(path)] == []
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_an_example_of_one_file_is_short_and_ends_with_main(name: str) -> None:
+    main = EXAMPLES / name / "main.py"
+    assert code_lines(main) <= MAX_LINES
+    last_definition, guard = ast.parse(main.read_text()).body[-2:]
+    assert isinstance(last_definition, ast.FunctionDef)
+    assert last_definition.name == "main"
+    assert isinstance(guard, ast.If)
+    assert (EXAMPLES / name / f"test_{name}.py").is_file()
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_script_metadata_asks_for_what_is_imported(name: str) -> None:
+    used = {module.replace("_", "-") for module in imports_of(name) & set(STACK)}
+    assert requirements(name) == used
+    tool = metadata(name)["tool"]
+    assert isinstance(tool, dict)
+    sources = tool["uv"]["sources"]
+    assert set(sources) == used
+    for source in sources.values():
+        assert (EXAMPLES / name / source["path"] / "pyproject.toml").is_file()
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_readme_has_its_commands_a_diagram_and_ways_into_the_manual(name: str) -> None:
+    commands = "".join(blocks(name, "console")).splitlines()
+    assert commands == [f"$ python -m examples.{name}", f"$ uv run examples/{name}/main.py"]
+    assert len(blocks(name, "mermaid")) == 1
+    assert "](../../docs/manual/" in (EXAMPLES / name / "README.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SINGLE)
+def test_an_example_tells_the_story_of_its_readme(name: str) -> None:
+    done = run("-m", f"examples.{name}", cwd=EXAMPLES.parent)
+    assert done.stderr == ""
+    assert (done.returncode, done.stdout) == (0, blocks(name, "text")[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SINGLE)
+def test_it_runs_as_a_script_from_anywhere_and_being_debugged(name: str, tmp_path: Path) -> None:
+    done = run(str(EXAMPLES / name / "main.py"), cwd=tmp_path, AM_DBG_ADDR="1")
+    assert (done.returncode, done.stdout) == (0, blocks(name, "text")[0])
+    # Without an exporter beside it, a machine on helpers says why it is not seen.
+    looked = "AM_DBG_ADDR" in done.stderr
+    assert looked is (LAYERS[name] != "am_machine")
