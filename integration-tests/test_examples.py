@@ -19,7 +19,10 @@ STACK = ("am_machine", "am_helpers", "am_rpc", "am_node")
 # The highest layer that an example may use, and has to use.
 LAYERS = {
     "arpc": "am_rpc",
+    "asgi": "am_rpc",
     "basic": "am_machine",
+    "benchmark_rpc": "am_rpc",
+    "benchmark_state_source": "am_rpc",
     "cli": "am_helpers",
     "cli_daemon": "am_rpc",
     "dag": "am_machine",

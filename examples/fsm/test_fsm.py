@@ -1,7 +1,7 @@
 """The example tells the story of its README, and no input leads astray."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import am_machine as am
@@ -13,6 +13,7 @@ def test_the_story_is_the_one_of_the_readme(capsys: pytest.CaptureFixture[str], 
     assert capsys.readouterr().out == told
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["InputCoin", "InputPush"]), max_size=30))
 def test_exactly_the_fitting_inputs_are_executed(inputs: list[str]) -> None:
     mach = am.Machine(TurnstileStates, handlers=Turnstile())

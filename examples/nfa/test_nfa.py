@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examples.nfa.main import WORDS, accepts, story
@@ -25,6 +25,7 @@ def test_the_table_holds_words_of_both_kinds() -> None:
     assert {expected(word) for word in WORDS} == {True, False}
 
 
+@settings(deadline=None)
 @given(st.text("01", max_size=40))
 def test_it_agrees_with_a_regular_expression(bits: str) -> None:
     assert accepts(bits) is expected(bits)
