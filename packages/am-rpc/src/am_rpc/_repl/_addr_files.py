@@ -29,7 +29,7 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 def file_name(machine_id: str) -> str:
     """Return a name that is safe in any directory and differs for different ids."""
     safe = _UNSAFE.sub("_", machine_id)[:_MAX_NAME]
-    if safe != machine_id or safe.startswith("."):
+    if safe != machine_id or safe[:1] in ("", "."):
         digest = hashlib.sha256(machine_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         safe = f"{safe.lstrip('.') or 'machine'}-{digest}"
     return safe + SUFFIX

@@ -39,5 +39,6 @@ list --disconn                           lost ones too
 status                                   how many are connected
 connect 127.0.0.1:6000                   one more address; lost ones are tried anew
 script deploy.arpc                       a command per line, # comments
+help group-add                           how a command is written
 
 Ctrl+C ends a command that waits, Ctrl+D or exit the shell, Tab completes."""

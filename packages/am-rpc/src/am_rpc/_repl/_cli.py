@@ -139,8 +139,9 @@ async def _command(repl: Repl, output: Output, words: list[str], req_all: bool) 
         await repl.settle()
         if req_all and not repl.mach.is_("ConnectedFully"):
             missing = [peer.addr for peer in repl.pool.peers if not peer.is_connected]
-            told = " ".join(missing) or "no addresses"
-            raise CommandError(Code.NOT_CONNECTED, f"not connected: {told}")
+            told = " ".join(missing) or "there are no addresses"
+            output.show(words[0], Outcome(Code.NOT_CONNECTED, error=f"not connected: {told}"))
+            return Code.NOT_CONNECTED
         return (await run_one(repl, output, interrupts, words)).code
 
 

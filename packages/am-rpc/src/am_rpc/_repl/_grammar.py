@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from .._address import parse_address
 from . import _looking, _mutations, _script, _waiting
 from ._cheatsheet import CHEATSHEET, GROUPS
 from ._filters import Filters
@@ -53,6 +54,14 @@ def regexp(text: str) -> re.Pattern[str]:
         return re.compile(text)
     except (re.error, RecursionError) as error:
         raise click.BadParameter(f"{text!r}: {error}") from error
+
+
+def address(text: str) -> str:
+    """Read an address, a click type."""
+    try:
+        return str(parse_address(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -270,7 +279,7 @@ def _status() -> Command:
 
 
 @click.command("connect", help="Connect anew to what was lost, and to more addresses.")
-@click.argument("addrs", nargs=-1, metavar="[ADDR...]")
+@click.argument("addrs", nargs=-1, type=address, metavar="[ADDR...]")
 def _connect(addrs: tuple[str, ...]) -> Command:
     return Command(_on(_looking.connect, addrs), needs_connection=False)
 
