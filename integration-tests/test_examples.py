@@ -191,3 +191,14 @@ def test_it_runs_as_a_script_from_anywhere_and_being_debugged(name: str, tmp_pat
     # Without an exporter beside it, a machine on helpers says why it is not seen.
     looked = "AM_DBG_ADDR" in done.stderr
     assert looked is (LAYERS[name] != "am_machine")
+
+
+def test_bad_manners_are_noticed(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text(
+        "try:\n    time.sleep(1)\nexcept (OSError, Exception):\n    pass\n"
+        "while not mach.is_('Ready'):\n    await_(trio.sleep(1))\n"
+        "while True:\n    trio.sleep(1)\n"
+    )
+    told = [offence.partition(" ")[0] for offence in offences(bad)]
+    assert sorted(told) == ["bad.py:2", "bad.py:3", "bad.py:5"]
