@@ -82,10 +82,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         code, told = error.code, str(error)
     except KeyboardInterrupt:
         return Code.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe has left; the interpreter must not write to it once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Code.OK
     output.show(words[0] if words else "", Outcome(code, error=f"arpc: {told}"))
     return code
 
@@ -129,8 +125,9 @@ def _run(options: dict[str, Any], words: list[str] | None, output: Output) -> Co
 
 
 async def _shell(repl: Repl, output: Output) -> Code:
-    async with repl:
-        return await run_shell(repl, output)
+    interrupts = Interrupts()
+    async with interrupts.listen(), repl:
+        return await run_shell(repl, output, interrupts)
 
 
 async def _command(repl: Repl, output: Output, words: list[str], req_all: bool) -> Code:

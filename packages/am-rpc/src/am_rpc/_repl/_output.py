@@ -7,8 +7,9 @@ errors come from machines elsewhere, and a terminal obeys what it reads.
 from __future__ import annotations
 
 import json
+import os
 import sys
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import IO, TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -56,7 +57,7 @@ class Output:
         if outcome.error:
             document["error"] = outcome.error
         # ASCII only, so whatever a machine says is harmless.
-        print(json.dumps(document | outcome.data), flush=True)
+        _write(sys.stdout, json.dumps(document | outcome.data) + "\n")
 
     def fault(self, text: str) -> None:
         """Write a fault to stderr."""
@@ -67,7 +68,7 @@ class Output:
         _print(_console(sys.stderr), Text(escape(text), style="dim"))
 
 
-def _console(file: TextIO) -> Console:
+def _console(file: IO[str]) -> Console:
     console = Console(file=file, markup=False, highlight=False, emoji=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
@@ -79,8 +80,16 @@ def _print(console: Console, what: Text | RichTable) -> None:
         console.print(what, soft_wrap=isinstance(what, Text))
     lines = capture.get().split("\n")
     # A table pads its last column.
-    console.file.write("\n".join(line.rstrip() for line in lines))
-    console.file.flush()
+    _write(console.file, "\n".join(line.rstrip() for line in lines))
+
+
+def _write(file: IO[str], text: str) -> None:
+    try:
+        file.write(text)
+        file.flush()
+    except BrokenPipeError:
+        # The reader has left, as `head` does; what is still to come goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 def _rich_table(table: Table) -> RichTable:

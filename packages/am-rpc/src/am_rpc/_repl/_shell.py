@@ -66,21 +66,17 @@ class Interrupts:
         return outcome
 
 
-async def run_shell(repl: Repl, output: Output) -> Code:
+async def run_shell(repl: Repl, output: Output, interrupts: Interrupts) -> Code:
     """Run commands until `exit` or the end of input; return the code of the last one."""
-    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    interrupts = Interrupts()
-    async with interrupts.listen():
-        await repl.settle()
-        if on_terminal:
-            repl.mach.add("ListMachines")
-            await repl.mach.when_not("ListMachines", "CmdList", "CmdStatus")
-            if not output.as_json:
-                output.notice(HINT)
-            read: Callable[[], str | None] = _Prompt(repl, interrupts).read
-        else:
-            read = _read_line
-        return await _loop(repl, output, interrupts, read)
+    await repl.settle()
+    read: Callable[[], str | None] = _read_line
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        read = _Prompt(repl, interrupts).read
+        repl.mach.add("ListMachines")
+        await repl.mach.when_not("ListMachines", "CmdList", "CmdStatus")
+        if not output.as_json:
+            output.notice(HINT)
+    return await _loop(repl, output, interrupts, read)
 
 
 async def _loop(
