@@ -224,6 +224,27 @@ def bench_rpc(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """A million harmed frames, then a minute of a live mux: `-- FRAMES SECONDS SEED`."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False))
+    posargs = session.posargs or ["1000000", "60", "1"]
+    session.run("python", "packages/am-rpc/bench/fuzz.py", *posargs)
+
+
+@nox.session(venv_backend="none")
+def mermaid(session: nox.Session) -> None:
+    """Parse the golden diagrams with the real Mermaid and D2; needs Node and npm."""
+    source = ROOT / "packages/am-helpers/tests/mermaid"
+    work = Path(session.create_tmp())  # keeps node_modules out of the tree
+    for name in ("package.json", "parse.mjs"):
+        shutil.copy(source / name, work / name)
+    with session.chdir(work):
+        session.run("npm", "install", "--no-audit", "--no-fund", external=True, silent=True)
+        golden = ROOT / "packages/am-helpers/tests/golden"
+        session.run("node", "parse.mjs", str(golden), external=True)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """One sdist and one wheel per package, into dist/."""
     session.install("build", "hatchling>=1.27")
