@@ -498,3 +498,24 @@ def test_without_an_active_exception_binding_adds_nothing(flat: Flat) -> None:
     machine.bind(spies(calls, "Exception"))
     assert calls == []
     assert machine.queue_tick == 3
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_what_a_vote_binds_is_called_from_then_on_even_where_plans_are_known(traced: bool) -> None:
+    called: list[str] = []
+    late = {"BState": lambda event: called.append("BState")}
+
+    def enter(event: am.Event) -> None:
+        if event.tick == 2 and not called:
+            called.append("bound")
+            event.machine.bind(late)
+
+    machine = am.Machine({"A": {}, "B": {}}, handlers={"AEnter": enter})
+    if traced:
+        machine.bind_tracer(type("Ends", (am.Tracer,), {"transition_end": lambda *_: None})())
+    for _ in range(2):
+        machine.add("A")
+        machine.add("B")
+        machine.remove("B")
+        machine.remove("A")
+    assert called == ["bound", "BState"]

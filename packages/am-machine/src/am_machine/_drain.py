@@ -27,6 +27,7 @@ from ._transition import Transition
 if TYPE_CHECKING:
     from contextvars import Token
 
+    from ._binding import Binding
     from ._plans import Configuration, Plan
     from ._transition import Panic
 
@@ -37,8 +38,8 @@ class Draining(Queueing):
     """The machine below its mutation methods."""
 
     __slots__ = (
-        "_escaped", "_hot", "_is_calm", "_is_quiet", "_only_logs", "_pending", "_queue_limit",
-        "_running", "_token", "refused",
+        "_escaped", "_hot", "_is_calm", "_is_quiet", "_is_rebound", "_only_logs", "_pending",
+        "_queue_limit", "_running", "_token", "refused",
     )  # fmt: skip
 
     # The configuration, while the machine is idle and quiet; else None.
@@ -47,6 +48,8 @@ class Draining(Queueing):
     _is_calm: bool
     _is_quiet: bool
     _only_logs: bool
+    # Handlers were bound or detached in the running transition, which goes on by its plan.
+    _is_rebound: bool
     # (kind, called) -> how many such mutations without args are in the queue; made with it.
     _pending: dict[tuple[str, frozenset[int]], int]
     _queue_limit: int
@@ -68,7 +71,9 @@ class Draining(Queueing):
             and self._queue_limit > 0
         )
         hooks = self._hooks
-        self._is_quiet = self._is_calm and not (hooks is not None and hooks.queue_end)
+        self._is_quiet = self._is_calm and not (
+            self._is_rebound or (hooks is not None and hooks.queue_end)
+        )
         sem_log = self._sem_log
         self._only_logs = not (
             self._breakpoints
@@ -362,8 +367,17 @@ class Draining(Queueing):
         if self._waits is not None:
             self._wake_queue(self._waits)
 
+    def _rebind(self, bindings: tuple[Binding, ...]) -> None:
+        self._is_rebound = self._plan is not None
+        super()._rebind(bindings)
+
     def _drained(self) -> None:
         """The queue is empty: tell, wake, and be idle again."""
+        if self._is_rebound:
+            # Its plan led to a configuration that knows nothing of the handlers bound now.
+            self._is_rebound = False
+            self._conf = self._book.configuration(self._conf.mask)
+            self._retune()
         if self._hooks is not None and self._hooks.queue_end:
             self._hooks.fire("queue_end", self)
         self._end_queue_waits()

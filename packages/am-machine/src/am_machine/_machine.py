@@ -74,7 +74,7 @@ class Machine(Draining):
         self.on_breakpoint = None
         self._breakpoints = None
         self._queue = None
-        self._draining = False
+        self._draining = self._is_rebound = False
         self._running = Running()
         self._token = None
         self._escaped = None
