@@ -15,7 +15,7 @@ from . import _following as following
 from ._binding import Binding, collect
 from ._causality import current_source, watch_tasks
 from ._context import Fork, StateContext
-from ._core import ALIVE, DISPOSED, DISPOSING, LIFE, Calls
+from ._core import ALIVE, DISPOSED, DISPOSING, LIFE
 from ._errors import NotOpenError, SchemaError
 from ._log import LogLevel, complain, emit
 from ._schema import Schema, compile_schema
@@ -242,12 +242,15 @@ class BaseMachine(Waiting):
 
     def _rebind(self, bindings: tuple[Binding, ...]) -> None:
         self._bindings = bindings
-        calls = Calls()
+        calls: dict[str, tuple[tuple[Handler, Binding], ...]] = {}
         for binding in bindings:
             for name, fn in binding.handlers.items():
-                calls[name] = (*calls[name], (fn, binding))
-        self._calls = calls
+                calls[name] = (*calls.get(name, ()), (fn, binding))
         self._book = self._schema.plans(frozenset(calls))
+        if self._plan is not None:
+            # The running transition may still look for names that are bound no more.
+            calls = dict.fromkeys(self._calls, ()) | calls
+        self._calls = calls
         self._conf = self._book.configuration(self._conf.mask)
         self._retune()
 

@@ -38,16 +38,6 @@ ALIVE, DISPOSING, DISPOSED = 0, 1, 2
 LIFE = -1
 
 
-class Calls(dict[str, "tuple[tuple[Handler, Binding], ...]"]):
-    """Handler name -> (function, binding) in order of binding; nothing for other names."""
-
-    def __missing__(self, name: str) -> tuple[tuple[Handler, Binding], ...]:
-        return ()
-
-
-NO_CALLS = Calls()
-
-
 class Core:
     """The fields of a machine, and who it is."""
 
@@ -99,7 +89,8 @@ class Core:
         self._bindings: tuple[Binding, ...] = ()
         self._binding_count = 0
         # Handler name -> (function, binding), in order of binding.
-        self._calls = NO_CALLS
+        # Of names with a handler; in the middle of a transition also names without any more.
+        self._calls: dict[str, tuple[tuple[Handler, Binding], ...]] = {}
         self._hooks: Hooks | None = None
         self._children: list[ref[Any]] | None = None
         self._disposers: list[Callable[[Any], object]] | None = None

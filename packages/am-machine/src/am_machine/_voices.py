@@ -226,7 +226,7 @@ def applied(machine: BaseMachine, plan: Plan) -> None:
         args = told_args(machine, mutation) if mutation.args else ""
         emit(machine, LogLevel.CHANGES, f"[{name}] {moved}{args}")
     exception = machine._schema.index["Exception"]
-    if exception in plan.enters and "ExceptionState" not in machine._calls:
+    if exception in plan.enters and not machine._calls.get("ExceptionState"):
         unhandled_error(machine, transition.mutation)
 
 
