@@ -1,0 +1,1 @@
+"""Three machines to steer from a terminal."""

@@ -1,0 +1,5 @@
+"""`python -m examples.repl DIR`."""
+
+from examples.repl.main import main
+
+main()
