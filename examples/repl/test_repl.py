@@ -32,16 +32,20 @@ def fits(said: str, promised: str) -> bool:
     return re.fullmatch(pattern, re.sub(r" +", " ", said)) is not None
 
 
-@pytest.mark.process
-@pytest.mark.slow
-@pytest.mark.parametrize("how", [("-m", "examples.repl"), ("examples/repl/main.py",)])
-def test_the_session_of_the_readme(tmp_path: Path, told: str, how: tuple[str, ...]) -> None:
-    folder = tmp_path / "greenhouse"
+def start(folder: Path, *how: str) -> tuple[subprocess.Popen[str], str]:
+    """Start the greenhouse; return it and what it says until it is ready."""
     program = subprocess.Popen(
         [sys.executable, *how, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert program.stdout is not None
-    said = "".join(program.stdout.readline() for _ in range(4))
+    return program, "".join(program.stdout.readline() for _ in range(4))
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_the_session_of_the_readme(tmp_path: Path) -> None:
+    folder = tmp_path / "greenhouse"
+    program, _ = start(folder, "-m", "examples.repl")
     try:
         # `arpc` is installed beside the interpreter.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -54,13 +58,25 @@ def test_the_session_of_the_readme(tmp_path: Path, told: str, how: tuple[str, ..
                 cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, timeout=30, check=False,
             )  # fmt: skip
             assert fits(done.stdout, promised), f"{command}\n{done.stdout}"
-        assert len(list(folder.iterdir())) == 3
     finally:
         program.send_signal(signal.SIGINT)
-        rest, _ = program.communicate()
+        program.communicate()
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [("-m", "examples.repl"), ("examples/repl/main.py",)])
+def test_the_program_says_what_the_readme_shows_and_cleans_up(
+    tmp_path: Path, told: str, how: tuple[str, ...]
+) -> None:
+    program, said = start(tmp_path, *how)
+    files = sorted(os.listdir(tmp_path))
+    program.send_signal(signal.SIGINT)
+    rest, _ = program.communicate()
+    assert files == ["pump.addr", "window-east.addr", "window-west.addr"]
     assert program.returncode == 0
     assert fits(said + rest, told)
-    assert list(folder.iterdir()) == []
+    assert os.listdir(tmp_path) == []
 
 
 def test_the_session_shows_what_it_claims() -> None:
