@@ -16,13 +16,13 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -66,7 +66,7 @@ try:
 except* KeyboardInterrupt:
     pass
 """
-ARPC = (sys.executable, "-m", "am_rpc._repl._main")
+ARPC = (str(Path(sys.executable).with_name("arpc")),)  # the installed program
 PATIENCE = 20.0  # seconds; a loaded machine is slow to start processes
 
 

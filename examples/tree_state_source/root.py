@@ -1,0 +1,83 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["am-helpers", "am-machine", "am-rpc"]
+#
+# [tool.uv.sources]
+# am-helpers = { path = "../../packages/am-helpers" }
+# am-machine = { path = "../../packages/am-machine" }
+# am-rpc = { path = "../../packages/am-rpc" }
+# ///
+"""The source of it all: `python -m examples.tree_state_source.root`, until Ctrl+C."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import trio
+
+import am_helpers as ah
+import am_machine as am
+import am_rpc
+
+ROOT = Path(__file__).resolve().parents[2]
+if __name__ == "__main__":  # run as a script: the examples are a package of this folder
+    sys.path.insert(0, str(ROOT))
+
+from examples.tree_state_source.board import (  # noqa: E402 - found by the line above
+    FLIGHTS,
+    GATES,
+    PHASES,
+    SERVICES,
+    board,
+    on_gate,
+    taken_by,
+)
+
+PUSH_INTERVAL = 0.05
+
+
+class Airport:
+    """Lives through a day whenever it is asked to."""
+
+    async def DayState(self, event: am.Event) -> None:
+        """Move each flight through its phases, in an order that the seed decides."""
+        mach, chance = event.machine, random.Random(event.args["seed"])
+        for gate in GATES:
+            mach.add(f"Gate{gate}Open")
+        at: dict[int, int] = {}
+        ahead = {flight: list(PHASES) for flight in FLIGHTS}
+        while ahead:
+            flight = chance.choice(list(ahead))
+            phase = ahead[flight].pop(0)
+            mach.add(f"Flight{flight}{phase}")
+            if phase == "AtGate":
+                at[flight] = chance.choice(GATES)
+                mach.add(on_gate(flight, at[flight]), taken_by(at[flight], flight))
+            elif phase == "PushBack":
+                mach.remove(on_gate(flight, at[flight]), taken_by(at[flight], flight))
+            mach.toggle(f"Gate{chance.choice(GATES)}{chance.choice(SERVICES)}")
+            if not ahead[flight]:
+                del ahead[flight]
+            await trio.lowlevel.checkpoint()  # the servers have a turn
+        mach.add("DayDone")
+
+
+async def serve() -> None:
+    """Serve the board."""
+    async with (
+        am.Machine(board(), id="board", handlers=Airport()) as mach,
+        am_rpc.Mux(mach, "127.0.0.1:0", push_interval=PUSH_INTERVAL) as mux,
+    ):
+        ah.debug_env(mach)
+        mach.add("Ready")
+        print(mux.addr, flush=True)
+        await trio.sleep_forever()
+
+
+if __name__ == "__main__":
+    try:
+        trio.run(serve)
+    except* KeyboardInterrupt:
+        sys.exit(0)
