@@ -67,6 +67,11 @@ except* KeyboardInterrupt:
     pass
 """
 ARPC = (str(Path(sys.executable).with_name("arpc")),)  # the installed program
+# Makes the terminal the controlling one, so that Ctrl+C means something, then becomes the program.
+LAUNCH = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 PATIENCE = 20.0  # seconds; a loaded machine is slow to start processes
 
 
@@ -277,13 +282,12 @@ class Terminal:
         env = {**os.environ, "TERM": "xterm", "HOME": str(home), "PROMPT_TOOLKIT_NO_CPR": "1"}
         env.pop("XDG_STATE_HOME", None)
         self.process = subprocess.Popen(
-            [*ARPC, *argv],
+            [sys.executable, "-c", LAUNCH, *ARPC, *argv],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             env=env,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(slave)
         self._raw = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+import trustme
 
 import am_machine as am
 import am_rpc
 from am_rpc._repl._addr_files import Source
+from am_rpc._repl._cli import access_from
 from am_rpc._repl._completion import candidates
 from am_rpc._repl._machine import Repl
 from am_rpc._repl._outcome import Code, Outcome
@@ -91,10 +94,10 @@ class Fleet:
 
 
 @asynccontextmanager
-async def repl_of(source: Source, **options: Any) -> AsyncIterator[Repl]:
+async def repl_of(source: Source, patience: float = 5, **options: Any) -> AsyncIterator[Repl]:
     options.setdefault("show", lambda command, outcome: None)
     async with Repl(source, **options) as repl:
-        await repl.settle(5)
+        await repl.settle(patience)
         yield repl
 
 
@@ -437,6 +440,24 @@ async def test_a_secret_opens_machines_that_ask_for_one() -> None:
             assert "no access" in outcome.error
 
 
+async def test_a_trusted_certificate_opens_machines_behind_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    ca = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca))
+    (tmp_path / "secret").write_text("s3cret\n")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    async with am.Machine(OddStates, id="m1") as mach:
+        server = am_rpc.repl(mach, ssl_context=context, secret=b"s3cret")
+        source = Source((await server.ready(),))
+        access = access_from(tmp_path / "secret", None, ca)
+        async with repl_of(source, access=access) as repl:
+            assert (await repl.run(["mach", "."])).code is Code.OK
+        # The server waits for TLS, the client for an answer.
+        async with repl_of(source, 0.1) as repl:
+            assert (await repl.run(["mach", "."])).code is Code.NOT_CONNECTED
+
+
 # Scripts, help, exit.
 
 
@@ -565,6 +586,19 @@ async def test_the_shell_lists_machines_on_demand(fleet: Fleet) -> None:
 async def test_an_arg_that_is_too_big_is_a_usage_error(fleet: Fleet) -> None:
     words = ["add", "worker-1", "Work", "--arg", "note", "--val", "x" * 70_000]
     assert (await fleet.repl.run(words)).code is Code.USAGE
+
+
+async def test_a_bug_costs_a_command_and_not_the_session(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(net: Any) -> str:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(am_rpc.NetworkMachine, "string_all", fail)
+    code, error = await fleet.refusal("mach . --all")
+    assert (code, error) == (Code.NO, "internal error: RuntimeError('a bug')")
+    assert "a bug" in caplog.text
+    assert await fleet.text("mach worker-1") == "worker-1 (Ready:1)"
 
 
 # Completion.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import json
+import logging
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,23 @@ def test_rows_are_not_folded_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> No
     assert len(lines) == 3
     assert lines[1] == "a" + " " * 41 + "x" * 500
     assert lines[2] == "b" * 40 + "  y"
+
+
+def test_log_lines_are_escaped_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*args: object, **options: object) -> None:
+        logging.getLogger("am_rpc").warning("it said %s", EVIL)
+        raise RuntimeError(EVIL)
+
+    monkeypatch.setattr("am_rpc._repl._looking.Counter", fail)
+    handlers = list(logging.getLogger().handlers)
+    assert _cli.main(["-d", str(tmp_path), "--", "status"]) == Code.NO
+    assert logging.getLogger().handlers == handlers
+    err = capsys.readouterr().err
+    assert "it said" in err
+    assert "internal error: RuntimeError" in err
+    assert err.replace("\n", "").isprintable()
 
 
 def test_json_is_one_document_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import ssl
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,12 +22,12 @@ from ._files import read_bounded
 from ._grammar import parse, seconds
 from ._machine import Repl
 from ._outcome import Code, CommandError, Outcome
-from ._output import Output, escape
+from ._output import Output
 from ._pool import Access
 from ._shell import Interrupts, run_one, run_shell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _MAX_SECRET: Final = 4096
 _EPILOG: Final = """\
@@ -104,24 +105,23 @@ def _run(options: dict[str, Any], words: list[str] | None, output: Output) -> Co
             raise CommandError(Code.USAGE, "give ADDR, -f FILE or -d DIR; try --help")
         source = Source()
     level = am.LogLevel(options["log_level"])
-    if level:
-        _log_to_stderr()
     if options["dbg_addr"] is not None:
         os.environ["AM_DBG_ADDR"] = options["dbg_addr"]
     is_shell = words is None and sys.stdin.isatty() and not output.as_json
     repl = Repl(
         source,
         show=output.show,
-        access=_access(options["secret_file"], options["key_id"], options["tls_ca"]),
+        access=access_from(options["secret_file"], options["key_id"], options["tls_ca"]),
         watch=options["watch"] and words is None,
         timeout=options["timeout"],
         log_level=level,
         on_notice=output.notice if is_shell else lambda line: None,
         on_fault=output.fault,
     )
-    if words is None:
-        return trio.run(_shell, repl, output)
-    return trio.run(_command, repl, output, words, options["req_all"])
+    with _log_lines(output, level):
+        if words is None:
+            return trio.run(_shell, repl, output)
+        return trio.run(_command, repl, output, words, options["req_all"])
 
 
 async def _shell(repl: Repl, output: Output) -> Code:
@@ -158,7 +158,8 @@ def _source(addrs: tuple[str, ...], file: Path | None, folder: Path | None) -> S
         raise CommandError(Code.USAGE, str(error)) from error
 
 
-def _access(secret_file: Path | None, key_id: str | None, tls_ca: Path | None) -> Access:
+def access_from(secret_file: Path | None, key_id: str | None, tls_ca: Path | None) -> Access:
+    """Return how to reach machines, as the flags say it; raises `CommandError`."""
     try:
         context = None if tls_ca is None else ssl.create_default_context(cafile=tls_ca)
         if secret_file is None:
@@ -171,17 +172,32 @@ def _access(secret_file: Path | None, key_id: str | None, tls_ca: Path | None) -
     return Access(context, secret if key_id is None else (key_id, secret))
 
 
-class _Escaping(logging.Formatter):
-    """Log lines may quote what a machine said."""
+class _LogLines(logging.Handler):
+    """Shows log lines as news: they may quote what a machine said, so they are escaped too."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line, escaped."""
-        return "\n".join(escape(line) for line in super().format(record).split("\n"))
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+        # Lines of machines carry the machine's id.
+        form = "%(asctime)s %(name)s %(machine)s: %(message)s"
+        self.setFormatter(logging.Formatter(form, defaults={"machine": ""}))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record, tracebacks line by line."""
+        for line in self.format(record).split("\n"):
+            self._output.notice(line)
 
 
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Escaping("%(asctime)s %(name)s %(message)s"))
+@contextmanager
+def _log_lines(output: Output, level: am.LogLevel) -> Iterator[None]:
+    """Show the log while in the block: warnings at least, everything if a level was asked for."""
     root = logging.getLogger()
+    before = root.level
+    handler = _LogLines(output)
     root.addHandler(handler)
-    root.setLevel(1)
+    root.setLevel(1 if level else logging.WARNING)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from ._addr_files import Source
 
+logger: Final = logging.getLogger("am_rpc")
 CONNECT_TIME: Final = 1.0
 WATCH_EVERY: Final = 0.5
 # Files that are written in a row are looked at once.
@@ -193,6 +195,10 @@ class Repl(ah.DisposedHandlers):
             if error.code is Code.USAGE:
                 self.mach.add_err("ErrSyntax", error)
             outcome = Outcome(error.code, error=str(error))
+        except Exception as error:
+            # A bug of ours costs a command, not the session.
+            logger.exception("%s failed", words[0])
+            outcome = Outcome(Code.NO, error=f"internal error: {error!r}")
         self.show(words[0] if words else "", outcome)
         return outcome
 
