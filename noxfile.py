@@ -148,9 +148,14 @@ def nightly(session: nox.Session) -> None:
     patient = ("-o", "faulthandler_timeout=3600", *session.posargs)
     session.run(*pytest("nightly", "-m", "nightly", *patient, *places))
     # The same tests as every day, at the size of a night.
-    sizes = {"AM_RPC_SEEDS": "20", "AM_RPC_CLIENTS": "1000"}
-    faults = pytest("nightly-faults", *patient, "integration-tests/test_rpc_faults.py")
-    session.run(*faults, env=sizes)
+    sizes = {
+        "AM_RPC_SEEDS": "20",
+        "AM_RPC_CALLS": "20000",
+        "AM_RPC_CLIENTS": "1000",
+        "AM_RPC_HARMED_UPDATES": "1000000",
+    }
+    sized = ("integration-tests/test_rpc_faults.py", "packages/am-rpc/tests/test_pressure.py")
+    session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 
 
 @nox.session
