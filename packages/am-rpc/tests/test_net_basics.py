@@ -25,6 +25,20 @@ async def test_a_replica_starts_with_the_clock_of_its_source(serve: Any, demo_st
             assert not net.is_local
 
 
+async def test_a_replica_knows_whom_its_source_belongs_to(network: Any, demo_states: Any) -> None:
+    async with (
+        am.Machine(demo_states, id="boss") as boss,
+        am.Machine(demo_states, id="worker", parent=boss) as worker,
+    ):
+        for source, parent in ((boss, None), (worker, "boss")):
+            net_of = network()
+            async with (
+                am_rpc.Mux(source, listener=net_of.listener()),
+                am_rpc.connect(net_of.dial) as net,
+            ):
+                assert (net.remote_id, net.remote_parent) == (source.id, parent)
+
+
 async def test_a_result_settles_after_the_caller_can_see_its_effects(serve: Any) -> None:
     async with serve() as pair, pair.connect() as net:
         result = net.add("B")
@@ -45,6 +59,15 @@ async def test_awaiting_a_mutation_is_one_line(serve: Any) -> None:
         assert await net.set("B") is am.EXECUTED
         assert await net.toggle("B") is am.EXECUTED
         assert net.time() == pair.source.time()
+
+
+async def test_the_one_arg_that_is_refused_is_a_canceled_result_not_a_crash(serve: Any) -> None:
+    async with serve() as pair, pair.connect() as net:
+        for mutate in (net.add, net.toggle, net.set, net.remove):
+            result = mutate("D", **{"self": 1})
+            assert await result is am.CANCELED
+            assert isinstance(result.error, am_rpc.InvalidParams)
+        assert pair.source.tick("D") == 0
 
 
 async def test_args_reach_the_handlers_of_the_source(serve: Any) -> None:

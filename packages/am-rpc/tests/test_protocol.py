@@ -304,6 +304,7 @@ def test_notifications_survive_the_trip(message: Any) -> None:
         ("hello", w.Challenge(bytes(32))),
         ("hello", w.Welcome("src", bytes(8), SHAPE, True, 5, 0.25, {"args": 1}, True, 2)),
         ("auth", w.Welcome("src", bytes(8), SHAPE, mac=bytes(32))),
+        ("hello", w.Welcome("src", bytes(8), SHAPE, parent="boss")),
         ("a", w.MutationResult(False)),
         ("a", w.MutationResult(True, m.Update((0, 1), 1, 0, 5))),
         ("a", w.MutationResult(True, (m.Record(0, (1,), m.Update((), 1, 0, 5)),))),

@@ -394,7 +394,7 @@ class Client(Calls):
         else:
             replaced = welcome.boot != self._boot or net.went_back(vector)
             net.reshape(schema, welcome.shape)
-            net.remote_id = welcome.id
+            net.remote_id, net.remote_parent = welcome.id, welcome.parent
         self._boot, self._trace, self._hops = welcome.boot, welcome.trace, welcome.hops
         if replaced:
             # Those who serve the replica let go before its clock jumps.
@@ -411,6 +411,7 @@ class Client(Calls):
             self,
             schema,
             remote_id=welcome.id,
+            remote_parent=welcome.parent,
             sync=self.sync_options,
             untracked=welcome.shape.untracked,
             args_schema=own if own is not None and own.args_classes else None,

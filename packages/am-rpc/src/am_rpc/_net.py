@@ -35,7 +35,8 @@ class NetworkMachine(am.BaseMachine):
 
     It offers the surface of `am.MachineApi`. Mutations are plain calls that return a `NetResult`
     which settles once the source has answered. Final handlers may be bound, negotiation handlers
-    may not.
+    may not. `remote_id` is the id of the source, `remote_parent` that of the machine it was made
+    under, None if there is none.
     """
 
     is_local = False
@@ -47,6 +48,7 @@ class NetworkMachine(am.BaseMachine):
         schema: am.Schema,
         *,
         remote_id: str,
+        remote_parent: str | None,
         sync: Sync,
         untracked: Iterable[int] = (),
         args_schema: am.Schema | None = None,
@@ -57,6 +59,7 @@ class NetworkMachine(am.BaseMachine):
     ) -> None:
         self.client = client
         self.remote_id = remote_id
+        self.remote_parent = remote_parent
         self.has_schema = sync.schema
         self._sync = sync
         self._args_schema = args_schema
@@ -72,7 +75,7 @@ class NetworkMachine(am.BaseMachine):
 
     # Mutations.
 
-    def add(self, *states: str, **args: Any) -> am.Result:
+    def add(self, /, *states: str, **args: Any) -> am.Result:
         """Activate states at the source.
 
         Returns at once. `await` the result to learn the outcome; it is `CANCELED` right away if
@@ -85,23 +88,23 @@ class NetworkMachine(am.BaseMachine):
         """
         return self._mutate(m.ADD, states, args)
 
-    def remove(self, *states: str, **args: Any) -> am.Result:
+    def remove(self, /, *states: str, **args: Any) -> am.Result:
         """Deactivate states at the source; see `add`."""
         return self._mutate(m.REMOVE, states, args)
 
-    def set(self, *states: str, **args: Any) -> am.Result:
+    def set(self, /, *states: str, **args: Any) -> am.Result:
         """Make these the active states of the source; see `add`."""
         return self._mutate(m.SET, states, args)
 
-    def toggle(self, *states: str, **args: Any) -> am.Result:
+    def toggle(self, /, *states: str, **args: Any) -> am.Result:
         """Remove the states if all are active, else add them; the source decides. See `add`."""
         return self._mutate(m.TOGGLE, states, args)
 
-    def add_ns(self, *states: str, **args: Any) -> am.Result:
+    def add_ns(self, /, *states: str, **args: Any) -> am.Result:
         """Activate states without an answer: `EXECUTED` means written to the outbox."""
         return self._mutate_one_way(m.ADD, states, args)
 
-    def remove_ns(self, *states: str, **args: Any) -> am.Result:
+    def remove_ns(self, /, *states: str, **args: Any) -> am.Result:
         """Deactivate states without an answer; see `add_ns`."""
         return self._mutate_one_way(m.REMOVE, states, args)
 
@@ -187,11 +190,11 @@ class NetworkMachine(am.BaseMachine):
 
     # Checks.
 
-    def can_add(self, *states: str, **args: Any) -> am.Result:
+    def can_add(self, /, *states: str, **args: Any) -> am.Result:
         """Tell what the relations say: `CANCELED` is final, `EXECUTED` means not excluded."""
         return self._can(m.ADD, states)
 
-    def can_remove(self, *states: str, **args: Any) -> am.Result:
+    def can_remove(self, /, *states: str, **args: Any) -> am.Result:
         """Tell what the relations say; see `can_add`."""
         return self._can(m.REMOVE, states)
 
@@ -199,7 +202,7 @@ class NetworkMachine(am.BaseMachine):
         self.schema.indexes(states, self.id)
         return am.CANCELED if self._is_excluded(method, states) else am.EXECUTED
 
-    async def check_add(self, *states: str, **args: Any) -> am.Result:
+    async def check_add(self, /, *states: str, **args: Any) -> am.Result:
         """Ask the source, whose negotiation handlers decide; nothing changes.
 
         Raises:
@@ -208,7 +211,7 @@ class NetworkMachine(am.BaseMachine):
         """
         return await self._check(0, states, args)
 
-    async def check_remove(self, *states: str, **args: Any) -> am.Result:
+    async def check_remove(self, /, *states: str, **args: Any) -> am.Result:
         """Ask the source; see `check_add`."""
         return await self._check(1, states, args)
 

@@ -398,6 +398,7 @@ class Server:
             True,
             hops + 1,
             greeted.mac,
+            None if source.parent is None else source.parent.id,
         )
 
     async def _run(self, client: ServedClient) -> None:

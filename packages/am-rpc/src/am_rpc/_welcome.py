@@ -101,6 +101,8 @@ class Welcome:
     trace: bool = False
     hops: int = 0
     mac: bytes | None = None
+    # Id of the machine that the source belongs to, if there is one.
+    parent: str | None = None
 
     def wire(self) -> dict[str, Any]:
         """Return the result that travels."""
@@ -110,6 +112,8 @@ class Welcome:
         body |= {"lim": self.limits, "trace": self.trace, "hops": self.hops}
         if self.mac is not None:
             body["mac"] = self.mac
+        if self.parent is not None:
+            body["parent"] = self.parent
         return body
 
     @classmethod
@@ -118,7 +122,7 @@ class Welcome:
         push = body.get("push")
         if push is not None and type(push) not in (int, float):
             raise InvalidParams("push")
-        mac = body.get("mac")
+        mac, parent = body.get("mac"), body.get("parent")
         return cls(
             text(body.get("id"), 256, "id", least=1),
             blob(body.get("boot"), 8, "boot"),
@@ -130,6 +134,7 @@ class Welcome:
             boolean(body.get("trace", False), "trace"),
             uint(body.get("hops", 0), 16),
             None if mac is None else blob(mac, 32, "mac"),
+            None if parent is None else text(parent, 256, "parent"),
         )
 
 
