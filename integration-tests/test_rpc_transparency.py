@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import ssl
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -233,6 +234,101 @@ async def test_errors_are_recorded(mach: Any) -> None:
     assert mach.err is error
     assert mach.is_err
     assert await failed
+
+
+async def test_clocks_are_compared(mach: Any) -> None:
+    await mach.add("A")
+    then = mach.time()
+    await mach.add("B")
+    assert mach.is_clock({"A": 1, "B": 1})
+    assert not mach.is_clock({"A": 1, "B": 2})
+    assert mach.was_time(then)
+    assert not mach.is_time(then)
+    assert mach.can_remove("A") is am.EXECUTED
+    assert mach.machine_tick == mach.export().machine_tick
+
+
+async def test_what_is_asked_of_a_handler_is_pending_until_it_is_done(mach: Any) -> None:
+    assert mach.queue == ()
+    seen: dict[str, Any] = {}
+
+    class Watch:
+        def AState(self, event: am.Event) -> None:
+            mach.add("B", why="later")
+            mach.remove("A")
+            # Behind a relay the change arrives before the answer to the mutation that made it.
+            seen["queue"] = [(mutation.kind, mutation.called) for mutation in mach.queue[-2:]]
+            seen["add"] = mach.will_be("B"), mach.is_queued("add", "B", without_args=True)
+            seen["remove"] = mach.will_be_removed("A"), mach.will_be_removed("B")
+            seen["transition"] = mach.transition is not None
+
+    mach.bind(Watch())
+    await mach.add("A")
+    with trio.fail_after(5):
+        assert await mach.when_queue_ends()
+    assert seen == {
+        "queue": [("add", ("B",)), ("remove", ("A",))],
+        "add": (True, False),
+        "remove": (True, False),
+        "transition": True,
+    }
+    assert mach.transition is None
+    assert not mach.will_be("B")
+    assert mach.active == ()
+
+
+async def test_tracers_see_transitions_until_they_are_detached(mach: Any) -> None:
+    class Count(am.Tracer):
+        ended = 0
+
+        def transition_end(self, transition: am.Transition) -> None:
+            self.ended += 1
+
+    tracer = Count()
+    mach.bind_tracer(tracer)
+    await mach.add("A")
+    await mach.add("D")
+    seen = tracer.ended
+    mach.detach_tracer(tracer)
+    await mach.remove("A")
+    assert seen >= 2
+    assert tracer.ended == seen
+
+
+async def test_settings_and_the_log_are_its_own(
+    mach: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert mach.id
+    assert mach.parent is None
+    mach.handler_timeout = 3
+    assert mach.handler_timeout == 3
+    mach.log_level = am.LogLevel.CHANGES
+    assert mach.log_level is am.LogLevel.CHANGES
+    assert isinstance(mach.sem_log, am.SemLog)
+    with caplog.at_level(1, "am_machine"):
+        mach.log("hello from here")
+    assert "hello from here" in caplog.text
+
+
+async def test_disposal_ends_waits_and_refuses(mach: Any) -> None:
+    told: list[Any] = []
+    mach.on_dispose(told.append)
+    never, gone = mach.when("E"), mach.when_disposed()
+    assert not mach.disposed
+    mach.dispose()
+    with trio.fail_after(5):
+        assert await gone
+        assert not await never
+    assert mach.disposed
+    assert told == [mach]
+    assert mach.add("A") is am.CANCELED
+
+
+async def test_this_suite_uses_all_of_the_surface() -> None:
+    suite = await trio.Path(__file__).read_text(encoding="utf-8")
+    names = {name for name in vars(am.MachineApi) if not name.startswith("_")}
+    assert len(names) > 50
+    assert {name for name in names if not re.search(rf"\bmach\.{name}\b", suite)} == set()
 
 
 async def test_pipes_and_helpers_do_not_notice(mach: Any) -> None:
