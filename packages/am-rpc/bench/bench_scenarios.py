@@ -78,6 +78,22 @@ async def one_way_bytes(count: int = 1000) -> float:
         return (client.stats.bytes_out + client.stats.bytes_in - before) / count
 
 
+async def push_bytes(count: int = 1000) -> float:
+    """Bytes of a push that tells of one change."""
+    async with (
+        am.Machine(ValueStates) as source,
+        am_rpc.Mux(source, "127.0.0.1:0", push_interval=0) as mux,
+        am_rpc.Client(mux.addr, ValueStates) as client,
+    ):
+        net = await client.ready()
+        before = client.stats.bytes_in
+        for _ in range(count):
+            heard = net.when_next_active("Event")
+            source.add("Event")
+            await heard
+        return (client.stats.bytes_in - before) / count
+
+
 def resident() -> int:
     """Resident size of this process in bytes."""
     with open("/proc/self/statm") as file:
@@ -122,6 +138,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     print("subscribe-get-process", trio.run(subscribe_get_process, rounds))
     print("one-way bytes", trio.run(one_way_bytes))
+    print("push bytes", trio.run(push_bytes))
     print("clients", trio.run(many_clients, int(sys.argv[2]) if len(sys.argv) > 2 else 1000))
 
 
