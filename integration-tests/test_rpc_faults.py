@@ -116,9 +116,12 @@ class Counter:
 
 
 @asynccontextmanager
-async def proxied(source: am.Machine, **options: Any) -> AsyncIterator[tuple[am_rpc.Mux, Proxy]]:
-    async with am_rpc.Mux(source, "127.0.0.1:0", **options) as mux, trio.open_nursery() as nursery:
-        proxy = Proxy(int(mux.addr.rpartition(":")[2]))
+async def proxied(
+    source: am.Machine, addr: str = "127.0.0.1:0", **options: Any
+) -> AsyncIterator[tuple[am_rpc.Mux, Proxy]]:
+    async with am_rpc.Mux(source, addr, **options) as mux, trio.open_nursery() as nursery:
+        port = mux.addr.removeprefix("ws://").partition("/")[0].rpartition(":")[2]
+        proxy = Proxy(int(port))
         await nursery.start(proxy.serve)
         yield mux, proxy
         nursery.cancel_scope.cancel()
@@ -211,6 +214,42 @@ async def test_a_delayed_and_a_stalled_connection_recover() -> None:
             proxy.stalled.set()
             assert await result is am.EXECUTED
             assert net.time() == source.time()
+
+
+async def test_websockets_survive_cuts_within_frames_and_a_stall() -> None:
+    rand = random.Random(3)
+    counter = Counter()
+    retry = am_rpc.Retry(connect_delay=0.005, connect_max_delay=0.02, connect_tries=10_000)
+    with trio.fail_after(60):
+        async with (
+            am.Machine(WorkStates, handlers=counter) as source,
+            proxied(source, "ws://127.0.0.1:0/rpc", push_interval=0) as (mux, proxy),
+            am_rpc.Client(f"ws://127.0.0.1:{proxy.port}/rpc", WorkStates, retry=retry) as client,
+        ):
+            net = await client.ready(30)
+            n = 0
+            for _ in range(20):
+                # Frames carry about 30 bytes: most cuts are within one.
+                proxy.cut_after[rand.choice(("up", "down"))] = rand.randrange(1, 600)
+                results = [net.add("CallOp", who=1, n=n + more) for more in range(40)]
+                n += len(results)
+                for result in results:
+                    assert await result is am.EXECUTED, result.error
+            proxy.cut_after.clear()
+            proxy.stalled = trio.Event()
+            stuck = net.add("CallOp", who=1, n=n)
+            heard = net.when("Done")
+            source.add("Done")
+            await trio.sleep(0.2)
+            assert stuck.outcome is None
+            assert not heard.done
+            proxy.stalled.set()
+            assert await stuck is am.EXECUTED
+            assert await heard
+            await net.sync()
+            assert net.time() == source.time()
+            assert mux.stats.resumes >= 10
+    assert counter.seen == {1: list(range(n + 1))}
 
 
 SERVER = textwrap.dedent(

@@ -6,14 +6,12 @@ import ipaddress
 import logging
 import os
 import socket
+import ssl
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
-
-if TYPE_CHECKING:
-    import ssl
 
 logger: Final = logging.getLogger("am_rpc")
 _BACKLOG: Final = 1024
@@ -94,19 +92,21 @@ async def open_stream(
 
     A websocket has a task of its own, which runs in `nursery`.
     """
-    if address.kind in ("ws", "wss"):
-        # Only here, for it needs an extra.
-        from ._websocket import open_websocket_stream
-
-        return await open_websocket_stream(address, ssl_context, nursery)
     stream: trio.abc.Stream
     if address.kind == "unix":
         stream = await trio.open_unix_socket(address.path)
     else:
         stream = await trio.open_tcp_stream(address.host, address.port)
-    if ssl_context is None:
+    if ssl_context is None and address.kind == "wss":
+        ssl_context = ssl.create_default_context()
+    if ssl_context is not None:
+        stream = await start_tls(stream, ssl_context, server_hostname=address.host or "localhost")
+    if address.kind not in ("ws", "wss"):
         return stream
-    return await start_tls(stream, ssl_context, server_hostname=address.host or "localhost")
+    # Only here, for it needs an extra.
+    from ._websocket import open_websocket_stream
+
+    return await open_websocket_stream(stream, address, nursery)
 
 
 async def start_tls(

@@ -12,13 +12,11 @@ from trio_websocket import (
     ConnectionClosed,
     HandshakeError,
     WebSocketConnection,
-    connect_websocket,
+    wrap_client_stream,
     wrap_server_stream,
 )
 
 if TYPE_CHECKING:
-    import ssl
-
     from ._address import Address
 
 # The largest frame: a message of the protocol is cut into these.
@@ -27,10 +25,11 @@ _MAX_MESSAGE: Final = 1024 * 1024
 
 
 class WebSocketStream(trio.abc.Stream):
-    """One websocket connection as a stream of bytes."""
+    """One websocket connection as a stream of bytes; closing it closes the transport below."""
 
-    def __init__(self, connection: WebSocketConnection) -> None:
+    def __init__(self, connection: WebSocketConnection, transport: trio.abc.Stream) -> None:
         self._connection = connection
+        self._transport = transport
         self._rest = memoryview(b"")
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -61,41 +60,45 @@ class WebSocketStream(trio.abc.Stream):
         return data or await self.receive_some(max_bytes)
 
     async def aclose(self) -> None:
-        """Close the websocket."""
-        await self._connection.aclose()
+        """Close the websocket, and the transport even if the websocket broke before."""
+        try:
+            await self._connection.aclose()
+        finally:
+            await trio.aclose_forcefully(self._transport)
 
 
 async def open_websocket_stream(
-    address: Address, ssl_context: ssl.SSLContext | None, nursery: trio.Nursery
+    transport: trio.abc.Stream, address: Address, nursery: trio.Nursery
 ) -> WebSocketStream:
-    """Connect; the library's task runs in `nursery` until the stream is closed.
+    """Shake hands as a client; the library's task runs in `nursery` until the stream is closed.
+
+    The transport is closed if that fails.
 
     Raises:
-        OSError: no connection, or no websocket there.
+        OSError: no websocket there.
     """
-    use_ssl: bool | ssl.SSLContext = ssl_context if ssl_context is not None else False
-    if address.kind == "wss" and ssl_context is None:
-        use_ssl = True
     try:
-        connection = await connect_websocket(
+        connection = await wrap_client_stream(
             nursery,
-            address.host,
-            address.port,
+            transport,  # type: ignore[arg-type]  # any stream will do
+            f"{address.host}:{address.port}",
             address.path,
-            use_ssl=use_ssl,
             max_message_size=_MAX_MESSAGE,
         )
-    except (HandshakeError, ConnectionClosed) as error:
-        raise OSError(f"no websocket at {address}: {error}") from error
-    return WebSocketStream(connection)
+    except BaseException as error:
+        await trio.aclose_forcefully(transport)
+        if isinstance(error, HandshakeError | ConnectionClosed):
+            raise OSError(f"no websocket at {address}: {error}") from error
+        raise
+    return WebSocketStream(connection, transport)
 
 
 async def accept_websocket_stream(
-    stream: trio.abc.Stream, nursery: trio.Nursery
+    transport: trio.abc.Stream, nursery: trio.Nursery
 ) -> WebSocketStream:
     """Take a client's websocket handshake on a connected stream; see `open_websocket_stream`."""
     try:
-        request = await wrap_server_stream(nursery, stream, max_message_size=_MAX_MESSAGE)
-        return WebSocketStream(await request.accept())
+        request = await wrap_server_stream(nursery, transport, max_message_size=_MAX_MESSAGE)
+        return WebSocketStream(await request.accept(), transport)
     except (HandshakeError, ConnectionClosed) as error:
         raise OSError(f"no websocket handshake: {error}") from error
