@@ -254,6 +254,7 @@ def test_a_command_that_waits_is_interrupted(shared: Fleet) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
+    # Nothing outside tells that the command has begun to wait; start and connect take about 0.5 s.
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE)
@@ -391,6 +392,7 @@ def test_ctrl_c_ends_a_command_and_clears_a_line_but_not_the_shell(
     shell.expect("arpc 3/3>")
     shell.type("when . Never\r")
     shell.expect("when . Never")
+    # The echo is the terminal's; the command itself has begun a moment later.
     time.sleep(0.5)
     shell.type("\x03")
     shell.expect("interrupted")
