@@ -21,6 +21,7 @@ from ._hot import perform
 from ._log import LogLevel, emit
 from ._mutation import Kind, check_args
 from ._result import CANCELED, EXECUTED, Result
+from ._schema import Schema, compile_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from ._api import MachineApi
     from ._context import Fork
     from ._errors import HandlerTimeoutError
-    from ._schema import Schema
     from ._snapshot import Snapshot
     from ._state import States
     from ._tracer import Tracer
@@ -260,8 +260,6 @@ class Machine(Draining):
 
         :raises SchemaError: if snapshot and schema name different states.
         """
-        from ._schema import Schema, compile_schema
-
         compiled = compile_schema(schema)
         if set(compiled.names) != set(snapshot.state_names):
             raise SchemaError("the snapshot has other states than the schema")
