@@ -230,10 +230,14 @@ def bench_rpc(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """A million harmed frames, then a minute of a live mux: `-- FRAMES SECONDS SEED`."""
+    """Harmed input against am-rpc, guided by atheris where it installs; see its `__main__.py`."""
     fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False))
-    posargs = session.posargs or ["1000000", "60", "1"]
-    session.run("python", "packages/am-rpc/bench/fuzz.py", *posargs)
+    try:
+        session.install("--only-binary=:all:", "atheris>=3")
+    except nox.command.CommandFailed:
+        session.log("No atheris for this Python or platform: the guided part is skipped.")
+    corpus = os.environ.get("AM_RPC_FUZZ_CORPUS", str(ROOT / ".nox" / "fuzz-corpus"))
+    session.run("python", "packages/am-rpc/fuzz", env={"AM_RPC_FUZZ_CORPUS": corpus})
 
 
 @nox.session(venv_backend="none")

@@ -1,0 +1,107 @@
+"""A live mux that strangers attack from four sides, and a healthy client beside them."""
+
+from __future__ import annotations
+
+import gc
+import random
+import resource
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import msgpack
+import trio
+from inputs import HELLO, harmed, reshaped
+
+import am_machine as am
+import am_rpc
+
+ATTACKERS: Final = 4
+WORST_ROUND_TRIP: Final = 1.0  # seconds
+GROWTH: Final = 32 * 1024  # KiB
+
+
+class FuzzStates(am.States):
+    """A few states."""
+
+    A = am.State(multi=True)
+    B = am.State(auto=True, require=[A])
+    Beat = am.State(multi=True)
+
+
+async def attack(addr: str, rand: random.Random, until: float) -> None:
+    """Connect, say nonsense, leave; again and again."""
+    host, _, port = addr.rpartition(":")
+    while trio.current_time() < until:
+        stream = await trio.open_tcp_stream(host, int(port))
+        try:
+            with trio.move_on_after(0.5):
+                if rand.random() < 0.7:
+                    hello = HELLO | {"se": rand.randbytes(8)}
+                    await stream.send_all(msgpack.packb([0, 1, "hello", [hello]]))
+                    await stream.receive_some()
+                    await stream.send_all(msgpack.packb([0, 2, "ready", []]))
+                for _ in range(rand.randrange(1, 20)):
+                    data = harmed(rand)
+                    await stream.send_all(reshaped(data, rand) if rand.random() < 0.5 else data)
+                if rand.random() < 0.5:
+                    await stream.receive_some()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        finally:
+            await trio.aclose_forcefully(stream)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the attack cost the others."""
+
+    connections: int
+    worst: float
+    kib: int
+    tasks_left: int
+    reconnects: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether it cost them nothing that counts."""
+        clean = self.tasks_left <= 0 and self.reconnects == 0
+        return clean and self.worst <= WORST_ROUND_TRIP and self.kib <= GROWTH
+
+    def __str__(self) -> str:
+        return (
+            f"{self.connections} connections; worst round trip of the healthy client "
+            f"{self.worst:.3f} s, {self.reconnects} reconnects; {self.kib} KiB of memory; "
+            f"{max(self.tasks_left, 0)} tasks left"
+        )
+
+
+async def besiege(seconds: float, rand: random.Random) -> Report:
+    """Attack a mux from four sides; measure the round trips of a healthy client."""
+    worst = 0.0
+    async with (
+        am.Machine(FuzzStates) as source,
+        am_rpc.Mux(source, "127.0.0.1:0") as mux,
+        am_rpc.connect(mux.addr) as net,
+    ):
+        gc.collect()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        until = trio.current_time() + seconds
+        async with trio.open_nursery() as nursery:
+            for _ in range(ATTACKERS):
+                nursery.start_soon(attack, mux.addr, random.Random(rand.random()), until)
+            while trio.current_time() < until:
+                start = time.perf_counter()
+                assert await net.add("Beat") is am.EXECUTED
+                worst = max(worst, time.perf_counter() - start)
+                await trio.sleep(0.05)
+        with trio.fail_after(10):
+            while len(mux.servers) > 1:  # noqa: ASYNC110 - no event for the second last one
+                await trio.sleep(0.05)
+        # A server leaves the table just before its task ends.
+        await trio.sleep(0.5)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        left = trio.lowlevel.current_statistics().tasks_living - tasks
+        connections = mux.mach.tick("ClientConnected") // 2
+        return Report(connections, worst, grown, left, net.client.stats.reconnects)
