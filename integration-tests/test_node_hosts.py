@@ -47,7 +47,7 @@ async def test_workers_of_a_command_launcher_use_tcp_on_the_hosts_given(folder: 
         pool=am_node.Pool(1, 1, 0),
         launcher=launcher,
         worker_host="127.0.0.2",
-        link_host="127.0.0.3",
+        link_addr="127.0.0.3:0",
     )
     with trio.fail_after(30):
         async with supervisor as sup, am_node.Client("c", supers=[sup.addr]) as client:

@@ -116,7 +116,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="worker_pool", description=__doc__)
     parser.add_argument("--plain", action="store_true", help="print lines instead of a live table")
     parser.add_argument("--workers", type=int, default=4, help="worker processes (4)")
-    parser.add_argument("--tls", action="store_true", help="encrypt the way to supervisors")
+    parser.add_argument(
+        "--tls", action="store_true", help="encrypt the ways to supervisors and workers"
+    )
     parser.add_argument("--supers", type=int, default=1, help="supervisors to spread them over (1)")
     options = parser.parse_args()
 

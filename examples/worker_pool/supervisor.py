@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
 import sys
 from dataclasses import asdict
 
@@ -20,11 +19,8 @@ _INTERVAL = 0.1
 async def main(workers: int, addr: str, cert: str) -> int:
     """Serve until a signal comes; return the exit code."""
     pool = am_node.Pool(min=workers, max=workers, warm=0)
-    tls = None
-    if cert:
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(cert)
-    supervisor = am_node.Supervisor(TextStats, addr=addr, pool=pool, ssl_context=tls)
+    tls = am_node.Tls(cert) if cert else None
+    supervisor = am_node.Supervisor(TextStats, addr=addr, pool=pool, tls=tls)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_report, supervisor)
         code = await am_node.serve(supervisor)

@@ -54,6 +54,7 @@ from ._supervisor import Supervisor as Supervisor
 from ._supervisor_states import SlotStates as SlotStates
 from ._supervisor_states import StartArgs as StartArgs
 from ._supervisor_states import SupervisorStates as SupervisorStates
+from ._tls import Tls as Tls
 from ._worker import Worker as Worker
 from ._worker_states import BootstrapStates as BootstrapStates
 from ._worker_states import WorkerStates as WorkerStates
@@ -96,6 +97,7 @@ __all__ = [
     "SupervisorLost",
     "SupervisorStates",
     "Timing",
+    "Tls",
     "WorkError",
     "WorkTimeout",
     "Worker",

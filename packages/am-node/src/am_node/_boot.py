@@ -36,9 +36,11 @@ class BootConfig:
 
     `bootstrap` is the address to report to, `token` the one-time secret for it, `worker_id` the id
     of the worker's machine, `super_id` the RPC client id of the supervisor's private link,
-    `link_token` the secret of that link. `local_addr` and `public_addr` are to be bound. `ppid` is
-    the pid the child's parent must have (0: not checked), `lifeline` whether stdin stays open as
-    long as the supervisor lives. `path` goes to the front of ``sys.path``. Durations are seconds.
+    `link_token` the secret of that link. `local_addr` and `public_addr` are to be bound; without
+    `local_addr` the worker dials `bootstrap` for its private link, too. `ppid` is the pid the
+    child's parent must have (0: not checked), `lifeline` whether stdin stays open as long as the
+    supervisor lives. `path` goes to the front of ``sys.path``. `tls` holds certificate, chain and
+    key in PEM, if links are to be encrypted. Durations are seconds.
     """
 
     bootstrap: str
@@ -53,6 +55,7 @@ class BootConfig:
     ppid: int = 0
     lifeline: bool = True
     log_level: int = 0
+    tls: bytes = b""
     path: tuple[str, ...] = ()
     timing: Mapping[str, float] = field(default_factory=dict)
     rlimits: Mapping[str, int] = field(default_factory=dict)
@@ -100,7 +103,7 @@ class BootConfig:
 _TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("bootstrap", "kind", "entry", "worker_id", "super_id"), (str,)),
     **dict.fromkeys(("local_addr", "public_addr"), (str,)),
-    **dict.fromkeys(("token", "link_token"), (bytes,)),
+    **dict.fromkeys(("token", "link_token", "tls"), (bytes,)),
     **dict.fromkeys(("ppid", "log_level"), (int,)),
     **dict.fromkeys(("timing", "rlimits", "options"), (dict,)),
     "lifeline": (bool,),

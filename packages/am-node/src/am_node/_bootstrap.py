@@ -24,7 +24,7 @@ class Addresses:
 
 
 class Bootstrap:
-    """Waits for the addresses of the worker `worker_id`, at `addr`, for whoever knows `token`."""
+    """Waits for the addresses of the worker `worker_id`, for whoever knows `token`."""
 
     def __init__(self, worker_id: str, parent: am.Machine) -> None:
         self.token = secrets.token_bytes(32)
@@ -64,14 +64,26 @@ class Bootstrap:
         self._closed.set()
 
     async def serve(
-        self, addr: str, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+        self,
+        addr: str | None,
+        listener: trio.abc.Listener[trio.abc.Stream] | None = None,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Serve at `addr` until `close` is called; started once clients can connect."""
+        """Serve at `addr`, or what comes by `listener`, until `close` is called.
+
+        Started once clients can connect.
+        """
         access = am_rpc.Access(read=frozenset({"WorkerAddr"}), write=frozenset({"WorkerAddr"}))
         async with (
             self.mach,
             am_rpc.Mux(
-                self.mach, addr, secret=self.token, access=access, push_interval=0, max_clients=4
+                self.mach,
+                addr,
+                listener=listener,
+                secret=self.token,
+                access=access,
+                push_interval=0,
+                max_clients=4,
             ) as mux,
         ):
             self.mach.add("Start")

@@ -23,6 +23,7 @@ from ._run_worker import run_worker
 from ._serve import serve
 from ._settings import Pool
 from ._supervisor import Supervisor
+from ._tls import Tls
 from ._worker import Worker
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def _add_supervisor(commands: Any) -> None:
     parser.add_argument("--min", type=int, default=_POOL.min, help="ready workers at least")
     parser.add_argument("--max", type=int, default=_POOL.max, help="processes at most")
     parser.add_argument("--warm", type=int, default=_POOL.warm, help="idle workers beyond need")
-    parser.add_argument("--tls-cert", help="PEM file with certificate and key")
+    parser.add_argument("--tls-cert", help="PEM file with the pool's certificate, for every link")
+    parser.add_argument("--tls-key", help="PEM file with its key, if that is in a file of its own")
     parser.add_argument("--insecure", action="store_true", help="allow other hosts unprotected")
     _add_common(parser)
     parser.set_defaults(run=_supervise)
@@ -105,7 +107,7 @@ def _supervise(options: argparse.Namespace) -> int:
         addr=options.addr,
         pool=pool,
         secret=_secret(options.secret_file),
-        ssl_context=_server_tls(options.tls_cert),
+        tls=_tls(options),
         insecure=options.insecure,
     )
     return trio.run(_announce_and_serve, supervisor)
@@ -181,12 +183,10 @@ def _secret(path: str | None) -> bytes | None:
     return secret
 
 
-def _server_tls(path: str | None) -> ssl.SSLContext | None:
-    if path is None:
+def _tls(options: argparse.Namespace) -> Tls | None:
+    if options.tls_cert is None:
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(path)
-    return context
+    return Tls(options.tls_cert, options.tls_key)
 
 
 def _log_to_stderr(level: str) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ._launcher import Launcher
     from ._settings import Policy, Pool, Rlimits, Timing
     from ._slot import Slot
+    from ._switchboard import Switchboard
+    from ._tls import Tls
 
 log = logging.getLogger("am_node")
 
@@ -39,8 +41,10 @@ class Core:
     options: Mapping[str, Any]
     directory: Path
     worker_host: str
-    link_host: str
     link_timeout: float
+    # What remote workers dial; None for launchers on this host.
+    switchboard: Switchboard | None = None
+    tls: Tls | None = None
     log_level: int = 0
     slots: dict[str, Slot] = field(default_factory=dict)
     public: am_rpc.Mux | None = None

@@ -20,6 +20,7 @@ import am_helpers as amh
 import am_machine as am
 import am_rpc
 
+from ._address import join
 from ._boot import BootConfig
 from ._bootstrap import Addresses, Bootstrap
 from ._core import log
@@ -29,7 +30,10 @@ from ._names import wire_id, worker_id
 from ._slot import Slot
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from ._core import Core
+    from ._switchboard import Calls, Line
 
 # What a slot's machine follows of its worker's.
 _PIPED = ("Ready", "Idle", "ClientConnected", "ClientLeft", "Draining")
@@ -115,14 +119,33 @@ class Forker:
         link = _Link(slot.id)
         failure: WorkerError | None = None
         try:
-            async with trio.open_nursery() as nursery:
-                await nursery.start(bootstrap.serve, self._address("b", slot))
+            async with self._expecting(slot, link), trio.open_nursery() as nursery:
+                await nursery.start(bootstrap.serve, *self._meeting_point(slot, link))
                 await self._turn(slot)
                 if not slot.mach.is_("Stopping"):
                     failure = await self._live(slot, bootstrap, link, nursery)
                 bootstrap.close()
         finally:
             self._ended(slot, failure)
+
+    @contextlib.asynccontextmanager
+    async def _expecting(self, slot: Slot, link: _Link) -> AsyncIterator[None]:
+        switchboard = self._core.switchboard
+        if switchboard is None:
+            yield
+            return
+        with switchboard.line(slot.id, link.token) as line:
+            link.line = line
+            try:
+                yield
+            finally:
+                with trio.CancelScope(shield=True):
+                    await line.aclose()
+
+    def _meeting_point(self, slot: Slot, link: _Link) -> tuple[str | None, Calls | None]:
+        if link.line is not None:
+            return None, link.line.reports
+        return self._socket("b", slot), None
 
     async def _live(
         self, slot: Slot, bootstrap: Bootstrap, link: _Link, nursery: trio.Nursery
@@ -171,7 +194,7 @@ class Forker:
             )
         self._started(slot)
         self._mach.add("WorkerConnected", id=slot.id)
-        slot.public_addr = addresses.public
+        slot.public_addr = link.reachable(addresses.public)
         consumer = _Consumer(self._core, slot)
         client = self._client(addresses.local, link, consumer)
         async with consumer.mach, client:
@@ -187,7 +210,7 @@ class Forker:
     def _client(self, addr: str, link: _Link, consumer: _Consumer) -> am_rpc.Client:
         silence = self._core.link_timeout
         return am_rpc.Client(
-            addr,
+            addr if link.line is None else link.line.link,
             id=link.super_id,
             secret=link.token,
             consumer=consumer.mach,
@@ -254,28 +277,27 @@ class Forker:
 
     # -- configuration
 
-    def _address(self, prefix: str, slot: Slot) -> str:
-        if self._core.launcher.same_host:
-            return f"unix:{self._core.directory / prefix}{slot.id[-6:]}"
-        return f"{self._core.link_host if prefix == 'b' else self._core.worker_host}:0"
+    def _socket(self, prefix: str, slot: Slot) -> str:
+        return f"unix:{self._core.directory / prefix}{slot.id[-6:]}"
 
     def _spec(self, slot: Slot, bootstrap: Bootstrap, link: _Link) -> WorkerSpec:
         core = self._core
-        local = core.launcher.same_host
+        local = link.line is None
         limits = {k: v for k, v in asdict(core.rlimits).items() if v is not None}
         config = BootConfig(
-            bootstrap=bootstrap.addr,
+            bootstrap=bootstrap.addr if core.switchboard is None else core.switchboard.addr,
             token=bootstrap.token,
             kind=core.kind,
             entry=core.entry,
             worker_id=slot.id,
             super_id=wire_id(link.super_id),
             link_token=link.token,
-            local_addr=self._address("w", slot),
-            public_addr=f"{core.worker_host}:0",
+            local_addr=self._socket("w", slot) if local else "",
+            public_addr=join(core.worker_host, 0),
             ppid=os.getpid() if local else 0,
             lifeline=core.launcher.lifeline,
             log_level=core.log_level,
+            tls=b"" if core.tls is None else core.tls.pem,
             path=tuple(sys.path) if local else (),
             timing=asdict(core.timing),
             rlimits=limits,
@@ -286,11 +308,16 @@ class Forker:
 
 
 class _Link:
-    """The credentials of one private link."""
+    """The credentials of one private link, and the line it comes by if the worker dials it."""
 
     def __init__(self, worker: str) -> None:
         self.super_id = f"nc-worker-{worker}"
         self.token = secrets.token_bytes(32)
+        self.line: Line | None = None
+
+    def reachable(self, addr: str) -> str:
+        """A worker's address for clients; one that binds all is known by where it called from."""
+        return addr if self.line is None else self.line.reachable(addr)
 
 
 class _Watch:

@@ -146,7 +146,7 @@ class Lanes:
         try:
             lane.mach.add("WorkerRequested")
             contract = await self._request(lane)
-            opened = contract is not None and await lane.connect(contract)
+            opened = contract is not None and await lane.connect(contract, self._link.way_to)
             return lane if opened else None
         finally:
             if not opened:

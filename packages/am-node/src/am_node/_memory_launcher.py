@@ -27,7 +27,7 @@ class MemoryLauncher:
     """
 
     same_host = True
-    lifeline = True
+    lifeline = False
 
     def __init__(self, worker: type[Worker] | None = None) -> None:
         self._worker = worker
@@ -54,7 +54,7 @@ class MemoryLauncher:
                 host = WorkerHost(cls(), _in_this_process(config))
                 handle.host = self.hosts[spec.worker_id] = host
                 await host.serve()
-                return ExitInfo(code=0)
+                return ExitInfo(code=host.exit_code)
         except Exception as exc:
             text = f"{type(exc).__name__}: {exc}"
             spec.line("stderr", text)
@@ -66,7 +66,7 @@ class MemoryLauncher:
 
 def _in_this_process(config: BootConfig) -> BootConfig:
     # Everybody is in one directory, and a port would be a second kind of socket for nothing.
-    return replace(config, public_addr=config.local_addr + "p")
+    return replace(config, public_addr=config.local_addr + "p") if config.local_addr else config
 
 
 class _Handle:

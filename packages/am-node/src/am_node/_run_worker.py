@@ -12,7 +12,7 @@ import trio
 from ._boot import BootConfig, read_boot_config
 from ._entry import load_entry_point
 from ._errors import NodeError
-from ._lifeline import die_with_parent, lifeline
+from ._lifeline import EXIT_ORPHANED, die_with_parent, lifeline
 from ._rlimits import apply_rlimits
 from ._worker import Worker
 from ._worker_host import WorkerHost
@@ -37,11 +37,11 @@ def run_worker(worker: type[Worker] | None = None) -> NoReturn:
         apply_rlimits(config.rlimits)
         sys.path[:0] = [path for path in config.path if path not in sys.path]
         cls = worker or _worker_class(config.entry)
-        _serve(cls, config)
+        code = _serve(cls, config)
     except NodeError as exc:
         print(f"am_node: {exc}", file=sys.stderr, flush=True)
-        _exit(EXIT_FAILED)
-    _exit(0)
+        code = EXIT_FAILED
+    _exit(code)
 
 
 def _exit(code: int) -> NoReturn:
@@ -58,13 +58,13 @@ def _worker_class(entry: str) -> type[Worker]:
     return cls
 
 
-def _serve(cls: type[Worker], config: BootConfig) -> None:
+def _serve(cls: type[Worker], config: BootConfig) -> int:
     # The terminal sends SIGINT to everyone; the supervisor decides what it means.
     signals.signal(signals.SIGINT, signals.SIG_IGN)
-    trio.run(_main, cls, config)
+    return trio.run(_main, cls, config)
 
 
-async def _main(cls: type[Worker], config: BootConfig) -> None:
+async def _main(cls: type[Worker], config: BootConfig) -> int:
     host = WorkerHost(cls(), config)
     token = trio.lowlevel.current_trio_token()
 
@@ -74,18 +74,32 @@ async def _main(cls: type[Worker], config: BootConfig) -> None:
     with trio.open_signal_receiver(*_DRAIN_SIGNALS) as arrivals:
         if not config.lifeline:
             await _until_drained(host, arrivals)
-            return
+            return host.exit_code
         with lifeline(orphaned, host.timing.orphan_grace):
             await _until_drained(host, arrivals)
+    return host.exit_code
 
 
 async def _until_drained(host: WorkerHost, arrivals: AsyncIterator[int]) -> None:
+    failure: NodeError | None = None
     async with trio.open_nursery() as nursery:
 
         async def on_signal() -> None:
             async for _ in arrivals:
                 host.drain()
 
+        async def when_orphaned() -> None:
+            await host.orphaned.wait()
+            await trio.sleep(host.timing.orphan_grace)
+            # Like the lifeline: work that does not end by itself is not waited for.
+            _exit(EXIT_ORPHANED)
+
         nursery.start_soon(on_signal)
-        await host.serve()
+        nursery.start_soon(when_orphaned)
+        try:
+            await host.serve()
+        except NodeError as exc:  # carried out of the nursery, which would make it a group
+            failure = exc
         nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

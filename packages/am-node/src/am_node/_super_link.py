@@ -10,13 +10,18 @@ import trio
 import am_helpers as amh
 import am_rpc
 
+from ._address import host_port, reachable
 from ._candidates import Candidates
 from ._names import wire_id
+from ._tls import tls_dialer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import am_machine as am
 
     from ._discovery import Discovery
+    from ._tls import Dialer
 
 # Three tries within five seconds, then it is another supervisor's turn.
 _RETRY = am_rpc.Retry(connect_timeout=2.0, connect_tries=3, connect_delay=0.2, connect_total=5.0)
@@ -64,6 +69,23 @@ class SuperLink:
     def _wake(self) -> None:
         if len(self._candidates):
             self._known.set()
+
+    def way_to(self, contract: Mapping[str, Any]) -> str | Dialer:
+        """How to connect to the worker of a `ProvideWorker` payload.
+
+        A worker without an address of its own is where its supervisor is, and shows its
+        supervisor's certificate.
+
+        :raises KeyError, TypeError, ValueError: if the payload names no address.
+        """
+        host = "localhost" if self.addr.startswith("unix:") else host_port(self.addr)[0]
+        addr = str(contract["addr"])
+        if not addr.startswith("unix:"):
+            addr = reachable(addr, host)
+        context = self._ssl_context
+        return (
+            addr if context is None or not contract.get("tls") else tls_dialer(addr, context, host)
+        )
 
     @property
     def alternatives(self) -> int:

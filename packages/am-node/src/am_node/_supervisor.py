@@ -14,6 +14,7 @@ import am_helpers as amh
 import am_machine as am
 import am_rpc
 
+from ._address import host_port, is_local, is_wildcard, join
 from ._core import Core
 from ._entry import entry_point_of
 from ._errors import PoolError
@@ -28,6 +29,7 @@ from ._runtime_dir import runtime_directory
 from ._settings import Policy, Pool, Rlimits, Timing
 from ._shutdown import Shutdown
 from ._supervisor_states import SupervisorStates
+from ._switchboard import Switchboard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from ._launcher import Launcher
     from ._slot import WorkerInfo
+    from ._tls import Tls
     from ._worker import Worker
 
 CLIENT_WRITES = frozenset({"ProvideWorker", "WorkerIssues"})
@@ -50,11 +53,15 @@ class Supervisor:
         addr: address for clients, ``host:port`` (port 0 picks one, see `addr`) or ``unix:PATH``.
         pool: how many workers to keep; `set_pool` changes it later.
         launcher: what starts processes; by default they are children of this one.
-        worker_host: address that workers bind, for clients and for the supervisor.
-        link_host: address of this host that workers on other hosts report to.
-        secret, ssl_context: protect the endpoint for clients, as in am-rpc.
-        peer_context: the TLS context to connect to peers with.
-        insecure: allow an endpoint beyond this host without either.
+        worker_host: address that workers bind, for clients; by default the host of `addr`. A
+            wildcard such as 0.0.0.0 is told to clients as the host that the worker is on.
+        link_addr: ``host:port`` of this host that workers on other hosts dial (port 0 picks one).
+        secret: what clients have to know, as in am-rpc.
+        tls: the certificate for every link: of clients to the supervisor and to workers, of remote
+            workers to the supervisor.
+        ssl_context, peer_context: replace what `tls` means for the endpoint for clients, and for
+            connecting to peers; for instance to ask for client certificates.
+        insecure: allow endpoints beyond this host without secret or TLS.
         peers: addresses of other supervisors, which clients of this one are told of.
         rlimits: limits of the operating system on each worker.
 
@@ -62,6 +69,7 @@ class Supervisor:
     seconds. `drain` ends them gently. A subclass adds states by ``States`` and handlers by methods.
 
     :raises ValueError: for a class that other processes cannot import, or an unprotected address.
+    :raises NetworkError: from ``async with``, if an address cannot be listened on.
     """
 
     States: ClassVar[type[SupervisorStates]] = SupervisorStates
@@ -76,9 +84,10 @@ class Supervisor:
         policy: Policy = Policy(),  # noqa: B008 - frozen
         launcher: Launcher | None = None,
         kind: str | None = None,
-        worker_host: str = "127.0.0.1",
-        link_host: str = "127.0.0.1",
+        worker_host: str | None = None,
+        link_addr: str = "127.0.0.1:0",
         secret: bytes | None = None,
+        tls: Tls | None = None,
         ssl_context: Any = None,
         peer_context: Any = None,
         insecure: bool = False,
@@ -98,13 +107,22 @@ class Supervisor:
         self._rlimits = rlimits
         self._options = dict(options or {})
         self._peers = tuple(peers)
-        self._worker_host = worker_host
-        self._link_host = link_host
+        self._worker_host = worker_host or _host_of(addr)
+        self._link_addr = link_addr
+        self._tls = tls
         self._link_timeout = own_timeout or timing.link_timeout
         self._secret = secret
-        self._ssl_context = ssl_context
+        self._ssl_context = ssl_context or (tls.server if tls is not None else None)
         self._peer_context = peer_context
-        _refuse_exposure(addr, secret, ssl_context, insecure)
+        if peer_context is None and tls is not None and peers:
+            self._peer_context = tls.peer_context()
+        if is_wildcard(link_addr):
+            raise ValueError(f"{link_addr} is no address that workers could dial: give one host")
+        if not insecure:
+            _refuse_exposure("clients", addr, secret, self._ssl_context)
+            # The context for clients cannot be handed to workers, hence does not count.
+            _refuse_exposure("workers", join(self._worker_host, 0), secret, tls)
+            _refuse_exposure("workers", link_addr, secret, tls)
         self.mach = am.Machine(
             self.States,
             id=supervisor_id(self.kind),
@@ -157,7 +175,8 @@ class Supervisor:
             options=self._options,
             directory=directory,
             worker_host=self._worker_host,
-            link_host=self._link_host,
+            switchboard=None if self.launcher.same_host else self._switchboard(),
+            tls=self._tls,
             link_timeout=self._link_timeout,
             log_level=_log_level("AM_NODE_LOG_WORKER").value,
         )
@@ -168,6 +187,8 @@ class Supervisor:
         for part in (self, *parts, peers, Lists(core)):
             self.mach.bind(part)
         await self._stack.enter_async_context(self.mach)
+        if core.switchboard is not None:
+            await self._listen(core.switchboard)
         core.public = await self._stack.enter_async_context(self._public_mux())
         private = await self._stack.enter_async_context(self._private_mux(directory))
         self.addr = core.public.addr
@@ -176,6 +197,16 @@ class Supervisor:
         for mux, state in ((core.public, "PublicRpcReady"), (private, "LocalRpcReady")):
             amh.bind_ready(mux.mach, self.mach, state)
             amh.sync(mux.mach, self.mach, ["Ready"], [state])
+
+    def _switchboard(self) -> Switchboard:
+        return Switchboard(self._link_addr, None if self._tls is None else self._tls.server)
+
+    async def _listen(self, switchboard: Switchboard) -> None:
+        try:
+            await switchboard.open()
+        except OSError as exc:
+            raise am_rpc.NetworkError(f"{switchboard.addr} cannot be listened on: {exc}") from exc
+        self.mach.fork(switchboard.serve)
 
     def _public_mux(self) -> am_rpc.Mux:
         followed = frozenset(self.States.names()) - _PAYLOADS
@@ -310,12 +341,14 @@ def _kind_of(worker: type[Worker] | str) -> str:
     )
 
 
-def _refuse_exposure(addr: str, secret: object, ssl_context: object, insecure: bool) -> None:
-    host = addr.rpartition(":")[0].strip("[]")
-    local = addr.startswith("unix:") or host in {"localhost", "::1"} or host.startswith("127.")
-    if not (local or secret or ssl_context or insecure):
+def _host_of(addr: str) -> str:
+    return "127.0.0.1" if addr.startswith("unix:") else host_port(addr)[0]
+
+
+def _refuse_exposure(whose: str, addr: str, secret: object, tls: object) -> None:
+    if not (is_local(addr) or secret or tls):
         raise ValueError(
-            f"{addr} is reachable from other hosts: give a secret or a TLS context, "
+            f"{addr}, for {whose}, is reachable from other hosts: give a secret or tls, "
             "or say insecure=True"
         )
 

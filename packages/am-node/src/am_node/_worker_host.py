@@ -15,9 +15,13 @@ import am_helpers as amh
 import am_machine as am
 import am_rpc
 
+from ._dialled import supervisor_listener
 from ._errors import BootError, NodeError
 from ._guest import Guest
+from ._lifeline import EXIT_ORPHANED
 from ._settings import Timing
+from ._switchboard import Purpose, dial
+from ._tls import pinned_context, server_context
 from ._work_flow import WorkFlow
 from ._worker_states import BootstrapStates
 
@@ -53,6 +57,15 @@ class WorkerHost:
         self.mach.bind(self)
         self._guest: Guest | None = None
         self._drained = False
+        # Set when the private link was gone for too long and there is no other lifeline.
+        self.orphaned = trio.Event()
+        self._server_tls = server_context(config.tls) if config.tls else None
+        self._pinned_tls = pinned_context(config.tls) if config.tls else None
+
+    @property
+    def exit_code(self) -> int:
+        """What the worker's process should exit with after `serve` returned."""
+        return EXIT_ORPHANED if self.orphaned.is_set() else 0
 
     async def serve(self) -> None:
         """Come up, report, serve until `Start` ends.
@@ -65,7 +78,9 @@ class WorkerHost:
             async with self._private_mux() as private, self._public_mux() as public:
                 self._pipe(private, public)
                 self.mach.add("Ready")
-                await self._report(private.addr, public.addr)
+                if not self._config.lifeline:
+                    self.mach.fork(self._mind_the_link)
+                await self._report(private.addr or self._config.bootstrap, public.addr)
                 await self.mach.when_not("Start")
         if not self._drained:
             raise NodeError("the worker stopped without being drained")
@@ -80,11 +95,32 @@ class WorkerHost:
         """Finish the running work, accept nothing new, then end."""
         self.mach.add("Draining")
 
+    async def _mind_the_link(self) -> None:
+        """End this worker when the private link is gone for too long: nobody else would."""
+        while True:
+            with trio.move_on_after(self.timing.remote_orphan_timeout) as gone:
+                await self.mach.when("SuperConnected")
+            if gone.cancelled_caught:
+                _log.error("no supervisor for %g s", self.timing.remote_orphan_timeout)
+                self.orphaned.set()
+                self.drain()
+                return
+            await self.mach.when_not("SuperConnected")
+
     def _private_mux(self) -> am_rpc.Mux:
+        config = self._config
+        listener = None
+        if not config.local_addr:
+            listener = supervisor_listener(
+                config.bootstrap, config.worker_id, config.link_token, self._pinned_tls
+            )
+        silence = self._worker.link_timeout or self.timing.link_timeout
         return am_rpc.Mux(
             self.mach,
-            self._config.local_addr,
+            config.local_addr or None,
+            listener=listener,
             secret=self._config.link_token,
+            limits=am_rpc.Limits(heartbeat=silence / 3, dead=silence),
             allow_id=self._config.super_id,
             access=am_rpc.Access(read=self._readable(), write=SUPERVISOR_WRITES),
             # The first change is seen at once; a busy worker's many changes cost ten pushes a
@@ -96,7 +132,11 @@ class WorkerHost:
 
     def _public_mux(self) -> am_rpc.Mux:
         return am_rpc.Mux(
-            None, self._config.public_addr, new_server=self._new_client_server, max_clients=16
+            None,
+            self._config.public_addr,
+            new_server=self._new_client_server,
+            ssl_context=self._server_tls,
+            max_clients=16,
         )
 
     def _readable(self) -> frozenset[str]:
@@ -106,15 +146,27 @@ class WorkerHost:
 
     async def _report(self, local: str, public: str) -> None:
         args = {"id": self.mach.id, "local_addr": local, "public_addr": public}
+        config = self._config
+        way = config.bootstrap if config.local_addr else self._call_for_report
         try:
             async with am_rpc.connect(
-                self._config.bootstrap, BootstrapStates, secret=self._config.token
+                way, BootstrapStates, secret=config.token, timeout=self.timing.conn_timeout
             ) as net:
                 outcome = await net.add("WorkerAddr", **args)
         except am_rpc.RpcError as exc:
             raise BootError(f"the bootstrap cannot be reached: {exc}") from exc
         if outcome is not am.EXECUTED:
             raise BootError("the bootstrap refused the report")
+
+    async def _call_for_report(self) -> trio.abc.Stream:
+        config = self._config
+        return await dial(
+            config.bootstrap,
+            Purpose.REPORT,
+            config.worker_id,
+            config.link_token,
+            self._pinned_tls,
+        )
 
     # -- the client
 

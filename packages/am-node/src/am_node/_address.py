@@ -1,0 +1,43 @@
+"""Reading addresses as this package needs them: which host, and who can reach it."""
+
+from __future__ import annotations
+
+_WILDCARDS = frozenset({"0.0.0.0", "::"})
+
+
+def host_port(addr: str) -> tuple[str, int]:
+    """The parts of ``host:port``; an IPv6 address stands in brackets.
+
+    :raises ValueError: if it is no such address.
+    """
+    host, colon, port = addr.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    bare = host[1:-1] if bracketed else host
+    if not colon or not bare or (":" in bare) != bracketed:
+        raise ValueError(f"{addr!r} is not host:port")
+    if not (port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise ValueError(f"{addr!r} has no port")
+    return bare, int(port)
+
+
+def join(host: str, port: int) -> str:
+    """The address made of both."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_local(addr: str) -> bool:
+    """Whether only this host can reach it: a unix socket, or the loopback interface."""
+    if addr.startswith("unix:"):
+        return True
+    host = addr.rpartition(":")[0].strip("[]")
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def is_wildcard(addr: str) -> bool:
+    """Whether it stands for every interface of its host, so that nobody can connect to it."""
+    return addr.rpartition(":")[0].strip("[]") in _WILDCARDS
+
+
+def reachable(addr: str, host: str) -> str:
+    """`addr` for those who know its machine as `host`: a wildcard is replaced by that."""
+    return join(host, host_port(addr)[1]) if is_wildcard(addr) else addr

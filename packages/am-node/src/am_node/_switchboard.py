@@ -1,0 +1,250 @@
+"""Where workers on other hosts call in: one port for all of them, so that they may be behind NAT.
+
+A worker dials its supervisor twice: to report its addresses, and to be followed over what is then
+its private link (the supervisor is the calling end of that link in aRPC's terms, whoever dialled).
+So that the stream gets to the one who waits for it, the worker first says who it is and proves it:
+
+* the supervisor sends a random number of 32 bytes;
+* the worker answers with its purpose (one byte), the length of its id (uint16), its id, and the
+  HMAC-SHA256 of purpose, random number and id under the token of its boot configuration.
+
+Whoever fails is cut without an answer, before any machine hears of it. Above this, aRPC shakes
+hands with the same secrets and both ends prove themselves.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import hmac
+import logging
+import secrets
+import struct
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import trio
+
+from ._address import host_port, join, reachable
+from ._tls import start_tls
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+NONCE_SIZE = 32
+MAC_SIZE = 32
+MAX_ID = 512
+# One who calls in has so many seconds for TLS and for its proof.
+GREETING_TIMEOUT = 5.0
+_MAX_GREETING = 64
+# Streams that wait for their taker; a worker dials again only after its last stream broke.
+_MAX_WAITING = 4
+_ACCEPT_PAUSE = 0.1
+_HEAD = struct.Struct(">cH")
+
+_log = logging.getLogger("am_node")
+
+
+class Purpose(enum.Enum):
+    """What a worker calls for."""
+
+    REPORT = b"R"
+    LINK = b"L"
+
+
+def proof(token: bytes, purpose: Purpose, nonce: bytes, worker: bytes) -> bytes:
+    """What only a worker with this token can say."""
+    message = b"am-node call\0" + purpose.value + nonce + worker
+    return hmac.digest(token, message, hashlib.sha256)
+
+
+class Line:
+    """What one worker dials: its report, as a listener, and its private link, stream by stream."""
+
+    def __init__(self, token: bytes) -> None:
+        self.token = token
+        self.host = ""
+        self.reports = Calls()
+        self._links = Calls()
+
+    async def link(self) -> trio.abc.Stream:
+        """Wait for the next private link, for a client that has to call nobody."""
+        return await self._links.accept()
+
+    def take(self, purpose: Purpose, stream: trio.abc.Stream, host: str) -> bool:
+        """Hand over a stream that `host` dialled; False if nobody takes it."""
+        self.host = host
+        calls = self.reports if purpose is Purpose.REPORT else self._links
+        return calls.put(stream)
+
+    def reachable(self, addr: str) -> str:
+        """The address of the worker for its clients: where it called from, if it binds all."""
+        return reachable(addr, self.host) if self.host else addr
+
+    async def aclose(self) -> None:
+        """Close whatever nobody took."""
+        await self.reports.aclose()
+        await self._links.aclose()
+
+
+class Calls(trio.abc.Listener[trio.abc.Stream]):
+    """A listener fed by hand."""
+
+    def __init__(self) -> None:
+        self._send, self._receive = trio.open_memory_channel[trio.abc.Stream](_MAX_WAITING)
+
+    def put(self, stream: trio.abc.Stream) -> bool:
+        """Let the next `accept` return it; False if too many wait or nobody will."""
+        try:
+            self._send.send_nowait(stream)
+        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+            return False
+        return True
+
+    async def accept(self) -> trio.abc.Stream:
+        """Wait for a stream.
+
+        :raises trio.ClosedResourceError: once this is closed.
+        """
+        return await self._receive.receive()
+
+    async def aclose(self) -> None:
+        """Close it, and the streams in it."""
+        waiting = []
+        with suppress(trio.WouldBlock, trio.ClosedResourceError):
+            while True:
+                waiting.append(self._receive.receive_nowait())
+        self._receive.close()
+        self._send.close()
+        for stream in waiting:
+            await trio.aclose_forcefully(stream)
+        await trio.lowlevel.checkpoint()
+
+
+class Switchboard:
+    """Listens at `addr` for workers, with TLS if a context is given."""
+
+    def __init__(self, addr: str, context: ssl.SSLContext | None) -> None:
+        self.addr = addr
+        self._context = context
+        self._lines: dict[str, Line] = {}
+        self._listeners: list[trio.SocketListener] = []
+        self._greeting = 0
+
+    @contextmanager
+    def line(self, worker_id: str, token: bytes) -> Iterator[Line]:
+        """Expect the worker `worker_id`, which has `token`."""
+        line = self._lines[worker_id] = Line(token)
+        try:
+            yield line
+        finally:
+            del self._lines[worker_id]
+
+    async def open(self) -> None:
+        """Listen; `addr` has the real port then.
+
+        :raises OSError: if the address cannot be listened on.
+        """
+        host, port = host_port(self.addr)
+        self._listeners = await trio.open_tcp_listeners(port, host=host)
+        self.addr = join(host, self._listeners[0].socket.getsockname()[1])
+
+    async def serve(self) -> None:
+        """Answer calls until cancelled, which stops listening."""
+        try:
+            async with trio.open_nursery() as nursery:
+                for listener in self._listeners:
+                    nursery.start_soon(self._accept, listener, nursery)
+        finally:
+            with trio.CancelScope(shield=True):
+                for listener in self._listeners:
+                    await listener.aclose()
+
+    async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
+        # trio's own loop would close a stream as soon as it is answered; here it is handed on.
+        while True:
+            try:
+                nursery.start_soon(self._answer, await listener.accept())
+            except OSError as exc:  # out of descriptors, for example
+                _log.warning("accept failed: %s", exc)
+                await trio.sleep(_ACCEPT_PAUSE)
+
+    async def _answer(self, stream: trio.SocketStream) -> None:
+        if self._greeting >= _MAX_GREETING:
+            await trio.aclose_forcefully(stream)
+            return
+        self._greeting += 1
+        taken = False
+        try:
+            with trio.move_on_after(GREETING_TIMEOUT):
+                taken = await self._connect(stream)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as exc:
+            _log.info("a call to the supervisor broke off: %r", exc)
+        finally:
+            self._greeting -= 1
+            if not taken:
+                await trio.aclose_forcefully(stream)
+
+    async def _connect(self, transport: trio.SocketStream) -> bool:
+        host = transport.socket.getpeername()[0]
+        stream: trio.abc.Stream = transport
+        if self._context is not None:
+            stream = await start_tls(stream, self._context, server_side=True)
+        nonce = secrets.token_bytes(NONCE_SIZE)
+        await stream.send_all(nonce)
+        letter, size = _HEAD.unpack(await _exactly(stream, _HEAD.size))
+        if size > MAX_ID:
+            return False
+        worker = await _exactly(stream, size)
+        mac = await _exactly(stream, MAC_SIZE)
+        line = self._lines.get(worker.decode("utf-8", "replace"))
+        try:
+            purpose = Purpose(letter)
+        except ValueError:
+            return False
+        # A worker that is not expected is compared as well: the time tells nothing.
+        token = secrets.token_bytes(32) if line is None else line.token
+        if not hmac.compare_digest(mac, proof(token, purpose, nonce, worker)) or line is None:
+            _log.warning("a call from %s to the supervisor was refused", host)
+            return False
+        return line.take(purpose, stream, host)
+
+
+async def dial(
+    addr: str,
+    purpose: Purpose,
+    worker_id: str,
+    token: bytes,
+    context: ssl.SSLContext | None,
+) -> trio.abc.Stream:
+    """Call the supervisor at `addr` and return the stream to it.
+
+    :raises OSError: if it cannot be reached.
+    :raises trio.BrokenResourceError: if it breaks off.
+    """
+    host, port = host_port(addr)
+    transport = await trio.open_tcp_stream(host, port)
+    stream: trio.abc.Stream = transport
+    try:
+        if context is not None:
+            stream = await start_tls(stream, context)
+        nonce = await _exactly(stream, NONCE_SIZE)
+        worker = worker_id.encode()
+        mac = proof(token, purpose, nonce, worker)
+        await stream.send_all(_HEAD.pack(purpose.value, len(worker)) + worker + mac)
+    except BaseException:
+        await trio.aclose_forcefully(transport)
+        raise
+    return stream
+
+
+async def _exactly(stream: trio.abc.Stream, count: int) -> bytes:
+    # Never more than asked for: what follows belongs to aRPC.
+    data = bytearray()
+    while len(data) < count:
+        part = await stream.receive_some(count - len(data))
+        if not part:
+            raise trio.BrokenResourceError("the other side broke off")
+        data += part
+    return bytes(data)
