@@ -204,7 +204,7 @@ class Forker:
                 return ErrWorkerConn(f"the private link failed: {exc}", slot.id)
             self._linked(slot, client)
             bootstrap.close()
-            await self._link_is_lost(client)
+            await self._link_is_lost(client, link)
         return ErrWorkerConn("the private link was lost", slot.id)
 
     def _client(self, addr: str, link: _Link, consumer: _Consumer) -> am_rpc.Client:
@@ -234,11 +234,14 @@ class Forker:
             self._mach.add("WorkerReady", id=slot.id)
             self._mach.fork(self._stays_healthy, slot)
 
-    async def _link_is_lost(self, client: am_rpc.Client) -> None:
+    async def _link_is_lost(self, client: am_rpc.Client, link: _Link) -> None:
+        # A cut link may be made again; a silent one took its whole time-out already. A far worker
+        # has to notice first, and then to call.
+        near = link.line is None
+        patience = self._timing.op_timeout / 2 if near else self._timing.conn_timeout
         while True:
             await client.mach.when_not("Ready")
-            # A cut link may be made again; a silent one took its whole time-out already.
-            with trio.move_on_after(self._timing.op_timeout / 2):
+            with trio.move_on_after(patience):
                 await client.mach.when("Ready")
                 continue
             return
