@@ -177,6 +177,18 @@ class TestAcceptance10EachSwitchAlone:
         assert seen == [("m1", address)]
 
 
+@pytest.mark.parametrize(
+    ("debug", "runner", "expected"),
+    [("1", "", True), ("", "", False), ("1", "1", False), ("maybe", "", False), ("off", "", False)],
+)
+def test_others_can_ask_whether_somebody_debugs(
+    monkeypatch: pytest.MonkeyPatch, debug: str, runner: str, expected: bool
+) -> None:
+    monkeypatch.setenv("AM_DEBUG", debug)
+    monkeypatch.setenv("AM_TEST_RUNNER", runner)
+    assert amh.is_debugging() is expected
+
+
 class TestAcceptance10Exporters:
     def test_none_installed_is_one_warning(
         self, monkeypatch: pytest.MonkeyPatch, caplog: Any

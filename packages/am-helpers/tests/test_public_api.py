@@ -37,7 +37,7 @@ import am_helpers
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
 third = new - set(sys.stdlib_module_names) - {"am_helpers"}
 assert not third, third
-assert not {"sqlite3", "networkx", "tenacity"} & set(sys.modules)
+assert not {"sqlite3", "networkx", "tenacity", "importlib.metadata"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

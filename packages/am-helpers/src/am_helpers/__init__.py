@@ -25,6 +25,7 @@ from ._disposal import on_dispose as on_dispose
 from ._env import common as common
 from ._env import debug_env as debug_env
 from ._env import enable_debugging as enable_debugging
+from ._env import is_debugging as is_debugging
 from ._env import register_debug_exporter as register_debug_exporter
 from ._errors import CanceledError as CanceledError
 from ._errors import ConnectingError as ConnectingError
@@ -149,6 +150,7 @@ __all__ = [
     "healthcheck",
     "implements",
     "interval",
+    "is_debugging",
     "load_machine",
     "mermaid",
     "mirror",

@@ -8,7 +8,6 @@ the group ``am_helpers.debug_exporter``.
 from __future__ import annotations
 
 import os
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import am_machine as am
@@ -20,7 +19,8 @@ from ._health import healthcheck
 from ._watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from importlib.metadata import EntryPoint
 
     DebugExporter: TypeAlias = Callable[[am.MachineApi, str], object]
 
@@ -57,6 +57,14 @@ def debug_env(mach: am.MachineApi) -> None:
     prefix = os.environ.get("AM_TRACE_FILTER", "")
     if prefix:
         shorten_tracebacks(prefix)
+
+
+def is_debugging() -> bool:
+    """Whether ``AM_DEBUG`` asks for debugging, and ``AM_TEST_RUNNER`` does not forbid it.
+
+    For packages with time-outs of their own, which people who step through code need longer.
+    """
+    return is_on("AM_DEBUG") and not is_on("AM_TEST_RUNNER")
 
 
 def _debugging(mach: Any) -> None:
@@ -113,6 +121,14 @@ def _export(mach: am.MachineApi, address: str) -> None:
         exporter(mach, address)
     except Exception:
         LOGGER.warning("the debug exporter failed for %s", mach.id, exc_info=True)
+
+
+def entry_points(group: str) -> Iterable[EntryPoint]:
+    """The installed entry points of a group."""
+    # Imported when somebody debugs: it takes longer than the rest of this package together.
+    from importlib import metadata
+
+    return metadata.entry_points(group=group)
 
 
 def _installed_exporter() -> DebugExporter | None:
