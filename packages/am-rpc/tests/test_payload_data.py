@@ -6,7 +6,7 @@ import pytest
 
 import am_rpc
 from am_rpc._errors import InvalidParams
-from am_rpc._messages import PayloadAnnounced, PayloadChunk
+from am_rpc._news import PayloadAnnounced, PayloadChunk
 from am_rpc._payload import Assembler, SeenTokens, Undelivered, wrap
 
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import am_rpc
 from am_rpc import Protocol
 from am_rpc import _messages as m
+from am_rpc import _mutating as mutating
+from am_rpc import _news as news
 from am_rpc import _protocol as p
 from am_rpc import _welcome as w
 from am_rpc._errors import ErrorCode, InvalidParams, InvalidResponse, error_from_wire
@@ -190,7 +192,7 @@ def test_a_server_of_many_states_takes_longer_arrays() -> None:
 
 def test_extra_params_are_ignored_and_missing_ones_take_defaults() -> None:
     (event,) = events(msgpack.packb([0, 1, "a", [[1], {}, None, "new", 5]]))
-    assert event.message == m.Mutate("a", (1,))
+    assert event.message == mutating.Mutate("a", (1,))
     (event,) = events(msgpack.packb([2, "bye", []]))
     assert event.message == m.Bye("")
     (event,) = events(msgpack.packb([0, 1, "hello", [{"v": 7, "new": True}]]))
@@ -260,10 +262,10 @@ MESSAGES: list[Any] = [
     m.Hello("rc-a", bytes(8), hash=bytes(16), sync=None, kid="k", last=bytes(8)),
     m.Auth(bytes(32), bytes(range(32))),
     m.Ready(),
-    m.Mutate("s", (0, 1), {"x": [1]}, m.Origin("a", "b", 3, 1)),
-    m.Mutate("t", (), {}),
-    m.AddErr((1,), "T", "m", "tb", {"x": 1}, m.Origin("a", "b", 3, 1)),
-    m.AddErr((1,), "T", "m"),
+    mutating.Mutate("s", (0, 1), {"x": [1]}, mutating.Origin("a", "b", 3, 1)),
+    mutating.Mutate("t", (), {}),
+    mutating.AddErr((1,), "T", "m", "tb", {"x": 1}, mutating.Origin("a", "b", 3, 1)),
+    mutating.AddErr((1,), "T", "m"),
     m.Check(1, (2,), {"x": 1}),
     m.SyncRequest(),
     m.ArgsRequest(),
@@ -273,13 +275,13 @@ MESSAGES: list[Any] = [
 ]
 SHAPE = w.Shape(("A", "B"), {"A": {"auto": True}, "B": {}}, w.Vector((1, 2), 3, 4), 2, (1,))
 FROM_SERVER: list[Any] = [
-    m.Update((0, 1), 1, 0, 5),
-    m.Records((m.Record(3, (1,), m.Update((), 1, 0, 5)),)),
+    news.Update((0, 1), 1, 0, 5),
+    news.Records((news.Record(3, (1,), news.Update((), 1, 0, 5)),)),
     w.SchemaGrown(SHAPE),
-    m.PayloadAnnounced(1, "x", 2),
-    m.PayloadChunk(1, 0, 2, b"x"),
+    news.PayloadAnnounced(1, "x", 2),
+    news.PayloadChunk(1, 0, 2, b"x"),
     m.WhenArgs(4),
-    m.SourceTouch(False),
+    news.SourceTouch(False),
     m.Bye("drain"),
 ]
 
@@ -305,9 +307,9 @@ def test_notifications_survive_the_trip(message: Any) -> None:
         ("hello", w.Welcome("src", bytes(8), SHAPE, True, 5, 0.25, {"args": 1}, True, 2)),
         ("auth", w.Welcome("src", bytes(8), SHAPE, mac=bytes(32))),
         ("hello", w.Welcome("src", bytes(8), SHAPE, parent="boss")),
-        ("a", w.MutationResult(False)),
-        ("a", w.MutationResult(True, m.Update((0, 1), 1, 0, 5))),
-        ("a", w.MutationResult(True, (m.Record(0, (1,), m.Update((), 1, 0, 5)),))),
+        ("a", mutating.MutationResult(False)),
+        ("a", mutating.MutationResult(True, news.Update((0, 1), 1, 0, 5))),
+        ("a", mutating.MutationResult(True, (news.Record(0, (1,), news.Update((), 1, 0, 5)),))),
         ("sync", w.Vector((1,), 2, 3)),
         ("args", {"A": ("x", "y")}),
     ],
@@ -344,13 +346,13 @@ def test_what_cannot_be_encoded_says_so() -> None:
 
 def test_parse_helpers_refuse_wrong_records() -> None:
     with pytest.raises(InvalidParams):
-        w.MutationResult.parse([1, [[0, [1]]]])
+        mutating.MutationResult.parse([1, [[0, [1]]]])
 
 
 SEED = b"".join(
     [Protocol(client=True).send_request(n, message) for n, message in enumerate(MESSAGES)]
     + [Protocol.send_notification(message) for message in FROM_SERVER]
-    + [Protocol.send_result(1, w.MutationResult(True, m.Update((0, 1), 1, 0, 5)))]
+    + [Protocol.send_result(1, mutating.MutationResult(True, news.Update((0, 1), 1, 0, 5)))]
 )
 
 

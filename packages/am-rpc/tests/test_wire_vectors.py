@@ -8,6 +8,8 @@ import pytest
 
 from am_rpc import Protocol
 from am_rpc import _messages as m
+from am_rpc import _mutating as mutating
+from am_rpc import _news as news
 from am_rpc import _protocol as p
 from am_rpc import _welcome as w
 from am_rpc._errors import ErrorCode, InvalidParams
@@ -17,34 +19,36 @@ HELLO = (
     "a2 73 65 c4 08 00 01 02 03 04 05 06 07"
 )
 TWO_RECORDS = "93 02 a2 75 6d 92 93 00 91 01 94 92 01 01 01 00 0a 93 00 91 00 94 92 00 01 01 00 0c"
-BAR_ADDED = m.Update((1, 1), 1, 0, 10)
+BAR_ADDED = news.Update((1, 1), 1, 0, 10)
 
 FROM_CLIENT: list[tuple[str, int | None, Any]] = [
     (HELLO, 1, m.Hello("rc-a", bytes(range(8)))),
     ("94 00 02 a5 72 65 61 64 79 90", 2, m.Ready()),
-    ("94 00 07 a1 61 92 91 01 81 a1 78 01", 7, m.Mutate("a", (1,), {"x": 1})),
-    ("94 00 08 a1 72 91 91 01", 8, m.Mutate("r", (1,))),
-    ("93 02 a1 61 92 08 91 01", None, m.Mutate("a", (1,), seq=8)),
+    ("94 00 07 a1 61 92 91 01 81 a1 78 01", 7, mutating.Mutate("a", (1,), {"x": 1})),
+    ("94 00 08 a1 72 91 91 01", 8, mutating.Mutate("r", (1,))),
+    ("93 02 a1 61 92 08 91 01", None, mutating.Mutate("a", (1,), seq=8)),
     ("94 00 09 a4 73 79 6e 63 90", 9, m.SyncRequest()),
     ("94 00 0c a2 77 61 93 03 00 81 a2 69 64 7b", 12, m.WhenArgs(3, 0, {"id": 123})),
     ("94 00 0d a4 70 69 6e 67 90", 13, m.Ping()),
     ("93 02 a3 62 79 65 91 a4 73 74 6f 70", None, m.Bye("stop")),
 ]
 FROM_SERVER: list[tuple[str, int | None, Any]] = [
-    ("93 02 a1 75 94 94 00 02 01 01 03 00 0e", None, m.Update((0, 2, 1, 1), 3, 0, 14)),
+    ("93 02 a1 75 94 94 00 02 01 01 03 00 0e", None, news.Update((0, 2, 1, 1), 3, 0, 14)),
     (
         TWO_RECORDS,
         None,
-        m.Records((m.Record(0, (1,), BAR_ADDED), m.Record(0, (0,), m.Update((0, 1), 1, 0, 12)))),
+        news.Records(
+            (news.Record(0, (1,), BAR_ADDED), news.Record(0, (0,), news.Update((0, 1), 1, 0, 12)))
+        ),
     ),
-    ("94 00 03 a1 70 93 01 a2 73 71 04", 3, m.Payload(1, "sq", 4)),
+    ("94 00 03 a1 70 93 01 a2 73 71 04", 3, news.Payload(1, "sq", 4)),
     ("93 02 a2 77 61 91 03", None, m.WhenArgs(3)),
     ("94 00 0d a4 70 69 6e 67 90", 13, m.Ping()),
     ("93 02 a3 62 79 65 91 a4 73 74 6f 70", None, m.Bye("stop")),
 ]
 RESPONSES: list[tuple[str, int, str, Any]] = [
     ("94 01 02 c0 c0", 2, "ready", None),
-    ("94 01 07 c0 92 01 94 92 01 01 01 00 0a", 7, "a", w.MutationResult(True, BAR_ADDED)),
+    ("94 01 07 c0 92 01 94 92 01 01 01 00 0a", 7, "a", mutating.MutationResult(True, BAR_ADDED)),
     ("94 01 09 c0 93 93 03 01 00 07 00", 9, "sync", w.Vector((3, 1, 0), 7, 0)),
     ("94 01 0d c0 c0", 13, "ping", None),
 ]

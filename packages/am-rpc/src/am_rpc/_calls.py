@@ -8,8 +8,8 @@ import trio
 
 import am_machine as am
 
-from . import _messages as m
 from ._errors import EncodeError, NetworkTimeout, NotConnected, OutcomeUnknown, RpcError
+from ._mutating import Mutate
 from ._outbox import Entry, Outbox
 from ._protocol import Protocol
 from ._signal import Signal
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ._link import Link
+    from ._messages import Message
+    from ._mutating import AddErr
     from ._options import Limits, Retry
     from ._protocol import Response
     from ._results import NetResult
@@ -56,7 +58,7 @@ class Calls:
 
     def submit(
         self,
-        message: m.Mutate | m.AddErr,
+        message: Mutate | AddErr,
         states: tuple[int, ...],
         args: Mapping[str, Any],
         result: NetResult,
@@ -69,7 +71,7 @@ class Calls:
     def submit_one_way(self, method: str, states: tuple[int, ...], args: Mapping[str, Any]) -> bool:
         """Put a mutation without response into the outbox; False if it has no room."""
         seq = self.last_id + 1
-        data = Protocol.send_notification(m.Mutate(method, states, args, seq=seq))
+        data = Protocol.send_notification(Mutate(method, states, args, seq=seq))
         self.stats.notifications += 1
         return self._push(seq, method, states, args, data, None)
 
@@ -196,7 +198,7 @@ class Calls:
 
     # Calls that are no mutations.
 
-    async def call(self, message: m.Message) -> Any:
+    async def call(self, message: Message) -> Any:
         """Make a call that may be repeated without harm, and return its result.
 
         Raises:
@@ -252,7 +254,7 @@ class Calls:
             if not await self.mach.when_any("Ready", "ConnRetryFailed"):
                 raise NotConnected("the client was closed")
 
-    def subscribe(self, message: m.Message) -> None:
+    def subscribe(self, message: Message) -> None:
         """Send a subscription if there is a connection; a new one sends all again."""
         if self.link is not None:
             self.link.request(message, lambda response: None)

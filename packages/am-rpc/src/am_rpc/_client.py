@@ -26,7 +26,8 @@ from ._errors import (
 )
 from ._feed import tracked_indexes
 from ._link import Link, accept, shake_hands
-from ._messages import Hello, Origin
+from ._messages import Hello
+from ._mutating import Origin
 from ._net import NetworkMachine
 from ._options import Limits, Retry, Sync
 from ._payload import SeenTokens
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from types import TracebackType
 
-    from ._messages import Payload
+    from ._news import Payload
     from ._welcome import Shape, Welcome
 
     Dialer = Callable[[], Awaitable[trio.abc.Stream]]

@@ -7,6 +7,7 @@ cannot reach the interpreter's stack.
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import lru_cache
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from ._options import Limits
 
-_SCALARS: Final = frozenset((NoneType, bool, int, float, str, bytes))
+# Types of values that hold no other values.
+SCALARS: Final = frozenset((NoneType, bool, int, float, str, bytes))
 _TEXT: Final = frozenset((str,))
 # The unpacker's own first allocation. Its default of 1 MiB would be paid for every connection.
 _FIRST_BUFFER: Final = 4096
@@ -48,8 +50,8 @@ def pack(value: Any) -> bytes:
 
 def check_value(root: object, depth: int) -> None:
     """Raise `ProtocolError` or `LimitExceeded` unless `root` is plain data of at most `depth`."""
-    plain = _SCALARS.issuperset
-    level: list[Any] = [] if type(root) in _SCALARS else [root]
+    plain = SCALARS.issuperset
+    level: list[Any] = [] if type(root) in SCALARS else [root]
     for _ in range(depth):
         if not level:
             return
@@ -66,7 +68,7 @@ def check_value(root: object, depth: int) -> None:
                 raise ProtocolError("extension types are refused")
             # Most containers hold nothing but scalars; then no item is looked at in Python.
             if not plain(map(type, children)):
-                below += [child for child in children if type(child) not in _SCALARS]
+                below += [child for child in children if type(child) not in SCALARS]
         level = below
     if level:
         raise LimitExceeded(f"nested deeper than {depth} levels")
@@ -138,7 +140,10 @@ class Decoder:
         self._fed += len(data)
 
     def next_value(self) -> Any:
-        """Return the next whole value or `Decoder.MORE`; `size` is then its length in bytes."""
+        """Return the next whole value or `Decoder.MORE`; `size` is then its length in bytes.
+
+        The value is not checked yet beyond what its headers say; see `check_value`.
+        """
         unpacker = self._unpacker
         if unpacker is None:
             return _MORE
@@ -148,18 +153,21 @@ class Decoder:
             raise ProtocolError(f"undecodable bytes: {type(error).__name__}") from error
         # The unpacker keeps unfinished values outside of its buffer, so its own bound on the
         # buffer does not bound a message; the distance from the message's start does.
-        end = self._fed if value is _MORE else unpacker.tell()
+        fed = self._fed
+        end = fed if value is _MORE else unpacker.tell()
         size = end - self._mark
         if size > self.max_message:
             raise LimitExceeded(f"message larger than {self.max_message} bytes")
         if value is not _MORE:
             self.size = size
             self._mark = end
-            check_value(value, self._depth)
-        elif not size:
-            self._unpacker = None
-            if len(self._pool) < _POOL:
-                self._pool.append(unpacker)
+            if end != fed:
+                return value
+        elif size:
+            return _MORE
+        self._unpacker = None
+        if len(self._pool) < _POOL:
+            self._pool.append(unpacker)
         return value
 
 
@@ -197,21 +205,26 @@ def encode_args(args: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     for key, value in args.items():
         if not is_arg_name(key, limits.arg_key):
             raise EncodeError(f"bad arg name {key[:32]!r}")
-        plain[key] = value if type(value) in _SCALARS else to_plain(value, limits.args_depth - 1)
+        plain[key] = value if type(value) in SCALARS else to_plain(value, limits.args_depth - 1)
     return plain
 
 
-@lru_cache(maxsize=4096)
 def is_arg_name(key: str, longest: int) -> bool:
     """Tell whether `key` may name an argument of at most `longest` bytes."""
-    if len(key) > longest or not key.isidentifier() or key.startswith("_"):
-        return False
-    return len(key.encode()) <= longest
+    # A long one is judged before it is remembered: peers choose them.
+    return len(key) <= longest and _name_size(key) <= longest
+
+
+@lru_cache(maxsize=4096)
+def _name_size(key: str) -> float:
+    if not key.isidentifier() or key.startswith("_"):
+        return math.inf
+    return len(key.encode())
 
 
 def to_plain(value: Any, depth: int) -> Any:
     """Return `value` as plain data of at most `depth` levels, or raise `EncodeError`."""
-    if type(value) in _SCALARS:
+    if type(value) in SCALARS:
         return value
     if isinstance(value, Enum):
         return to_plain(value.value, depth)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._checksum import MASK, full_sum
-from ._messages import KIND_CODES, Record, Update
+from ._news import KIND_CODES, Record, Update
 from ._welcome import Shape, Vector
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import trio
 import am_machine as am
 
 from . import _messages as m
+from . import _news as news
 from . import _welcome as w
 from ._auth import NONCE_SIZE, client_mac, verify_server
 from ._errors import (
@@ -24,6 +25,7 @@ from ._errors import (
     ProtocolError,
     RpcError,
 )
+from ._news import Update
 from ._payload import Assembler
 from ._protocol import Notification, Request, Response
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from ._client import Client
     from ._driver import Connection
+    from ._mutating import MutationResult
     from ._net import NetworkMachine
     from ._outbox import Entry
     from ._protocol import Event
@@ -189,10 +192,10 @@ class Link:
         if event.error is not None:
             self.client.settle(entry, am.CANCELED, event.error)
             return
-        result: w.MutationResult = event.result
+        result: MutationResult = event.result
         update = result.update
         if update is not None and not self._syncing:
-            if isinstance(update, m.Update):
+            if isinstance(update, Update):
                 fits = self.net.apply(update)
             else:
                 fits = self.net.apply_records(update)
@@ -274,7 +277,7 @@ class Link:
     # Payloads.
 
     def _on_announced(self, event: Notification) -> None:
-        message: m.PayloadAnnounced = event.message
+        message: news.PayloadAnnounced = event.message
         try:
             self._assembler.announce(message)
         except LimitExceeded as error:
@@ -286,7 +289,7 @@ class Link:
         self._assembler.add(event.message)
 
     def _on_payload(self, event: Request) -> None:
-        message: m.Payload = event.message
+        message: news.Payload = event.message
         client = self.client
         if message.token not in client.seen_tokens:
             try:
@@ -304,14 +307,14 @@ class Link:
 
 
 _HANDLERS: Final[dict[type[Any], Callable[[Link, Any], None]]] = {
-    m.Update: Link._on_update,
-    m.Records: Link._on_records,
+    Update: Link._on_update,
+    news.Records: Link._on_records,
     w.SchemaGrown: Link._on_schema,
     m.WhenArgs: Link._on_when_args,
-    m.SourceTouch: Link._on_touch,
+    news.SourceTouch: Link._on_touch,
     m.Bye: Link._on_bye,
     m.Ping: Link._on_ping,
-    m.PayloadAnnounced: Link._on_announced,
-    m.PayloadChunk: Link._on_chunk,
-    m.Payload: Link._on_payload,
+    news.PayloadAnnounced: Link._on_announced,
+    news.PayloadChunk: Link._on_chunk,
+    news.Payload: Link._on_payload,
 }

@@ -1,19 +1,18 @@
-"""The vocabulary of the wire, version 1: one frozen dataclass per message.
+"""The vocabulary of the wire, version 1: what a client says, and what both sides say.
 
 Each class knows its own `params`, the array that stands for it, and how to `parse` an array that a
 peer sent. Parsing trusts nothing: a missing trailing parameter takes its default, an unknown extra
-one is ignored, everything else raises `InvalidParams` with a text fit for the peer.
+one is ignored, everything else raises `InvalidParams` with a text fit for the peer. What only a
+server says is in `_news`, mutations are in `_mutating`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self
 
 from ._codec import is_arg_name
 from ._errors import InvalidParams
 from ._parse import (
-    array_of_uint,
     at,
     blob,
     boolean,
@@ -25,6 +24,7 @@ from ._parse import (
     uint,
     uint_or_none,
 )
+from ._value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,45 +32,21 @@ if TYPE_CHECKING:
     from ._options import Limits
 
 VERSION: Final = 1
-ADD, REMOVE, SET, TOGGLE = "a", "r", "s", "t"
-KIND_CODES: Final = {"add": 0, "remove": 1, "set": 2, "auto": 3}
-KIND_NAMES: Final = ("add", "remove", "set", "auto")
+# Shared by all messages without args, so nobody may change it.
+NO_ARGS: Final[Mapping[str, Any]] = {}
 
 
 class Message(Protocol):
-    """What every message of this module offers."""
+    """What every message offers."""
 
     @property
     def method(self) -> str:
         """Return the method name on the wire."""
         ...
 
-    def params(self) -> list[Any]:
+    def params(self) -> Any:
         """Return the parameter array, without trailing defaults."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a mutation came from: machine id, transition id, machine time before, hops."""
-
-    machine_id: str
-    transition_id: str
-    time: int
-    hops: int
-
-    def wire(self) -> list[Any]:
-        """Return the array that travels."""
-        return [self.machine_id, self.transition_id, self.time, self.hops]
-
-    @classmethod
-    def parse(cls, value: Any) -> Self:
-        """Read what a peer sent, or raise `InvalidParams`."""
-        if type(value) is not list or len(value) < 4:
-            raise InvalidParams("src")
-        return cls(
-            text(value[0], 256, "src"), text(value[1], 256, "src"), uint(value[2]), uint(value[3])
-        )
 
 
 def parse_args(value: Any, limits: Limits) -> dict[str, Any]:
@@ -93,18 +69,29 @@ def trim(params: list[Any], *defaults: Any) -> list[Any]:
     return params
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Value):
     """First message of a client. `session` is its nonce, `sync` what it wants to follow."""
 
-    id: str
-    session: bytes
-    v: int = VERSION
-    hash: bytes | None = None
-    sync: Mapping[str, Any] | None = None
-    kid: str | None = None
-    last: bytes | None = None
+    __slots__ = ("hash", "id", "kid", "last", "session", "sync", "v")
     method: ClassVar[str] = "hello"
+
+    def __init__(
+        self,
+        id: str,
+        session: bytes,
+        v: int = VERSION,
+        hash: bytes | None = None,
+        sync: Mapping[str, Any] | None = None,
+        kid: str | None = None,
+        last: bytes | None = None,
+    ) -> None:
+        self.id = id
+        self.session = session
+        self.v = v
+        self.hash = hash
+        self.sync = sync
+        self.kid = kid
+        self.last = last
 
     def params(self) -> list[Any]:
         """Return `[{v, id, se, …}]`."""
@@ -144,13 +131,15 @@ class Hello:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Auth:
+class Auth(Value):
     """The client's answer to a challenge."""
 
-    nonce: bytes
-    mac: bytes
+    __slots__ = ("mac", "nonce")
     method: ClassVar[str] = "auth"
+
+    def __init__(self, nonce: bytes, mac: bytes) -> None:
+        self.nonce = nonce
+        self.mac = mac
 
     def params(self) -> list[Any]:
         """Return `[client_nonce, mac]`."""
@@ -162,8 +151,8 @@ class Auth:
         return cls(blob(at(params, 0), 32, "nonce"), blob(at(params, 1), 32, "mac"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Empty:
+class _Empty(Value):
+    __slots__ = ()
     method: ClassVar[str] = ""
 
     def params(self) -> list[Any]:
@@ -176,113 +165,46 @@ class _Empty:
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
 class Ready(_Empty):
     """The client has checked the welcome; pushing may begin."""
 
+    __slots__ = ()
     method: ClassVar[str] = "ready"
 
 
-@dataclass(frozen=True, slots=True)
 class SyncRequest(_Empty):
     """Ask for the tracked vector in full."""
 
+    __slots__ = ()
     method: ClassVar[str] = "sync"
 
 
-@dataclass(frozen=True, slots=True)
 class ArgsRequest(_Empty):
     """Ask which args the source's states declare."""
 
+    __slots__ = ()
     method: ClassVar[str] = "args"
 
 
-@dataclass(frozen=True, slots=True)
 class Ping(_Empty):
     """Ask for any sign of life."""
 
+    __slots__ = ()
     method: ClassVar[str] = "ping"
 
 
-@dataclass(frozen=True, slots=True)
-class Mutate:
-    """Add, remove, set or toggle states by index. As a notification it carries `seq`."""
-
-    method: str
-    states: tuple[int, ...]
-    args: Mapping[str, Any] = field(default_factory=dict)
-    source: Origin | None = None
-    seq: int | None = None
-
-    def params(self) -> list[Any]:
-        """Return `[idxs, args, src]`, or `[seq, idxs, args]` for a notification."""
-        if self.seq is not None:
-            return trim([self.seq, self.states, self.args], {})
-        source = None if self.source is None else self.source.wire()
-        return trim([self.states, self.args, source], None, {})
-
-    @classmethod
-    def parse_as(
-        cls, method: str, params: list[Any], limits: Limits, *, one_way: bool = False
-    ) -> Self:
-        """Read params, or raise `InvalidParams`."""
-        seq = uint(at(params, 0), 32) if one_way else None
-        start = 1 if one_way else 0
-        states = indexes(at(params, start))
-        size = len(params)
-        args: Mapping[str, Any] = {}
-        if size > start + 1 and params[start + 1]:
-            args = parse_args(params[start + 1], limits)
-        source = None
-        if not one_way and size > 2 and params[2] is not None:
-            source = Origin.parse(params[2])
-        return cls(method, states, args, source, seq)
-
-
-@dataclass(frozen=True, slots=True)
-class AddErr:
-    """Report an error on the source: type name, message, and trace text if wanted."""
-
-    states: tuple[int, ...]
-    type_name: str
-    message: str
-    trace: str | None = None
-    args: Mapping[str, Any] = field(default_factory=dict)
-    source: Origin | None = None
-    method: ClassVar[str] = "e"
-
-    def params(self) -> list[Any]:
-        """Return `[idxs, {t, m, tb?}, args, src]`."""
-        error = {"t": self.type_name, "m": self.message}
-        if self.trace is not None:
-            error["tb"] = self.trace
-        source = None if self.source is None else self.source.wire()
-        return trim([self.states, error, self.args, source], None, {})
-
-    @classmethod
-    def parse(cls, params: list[Any], limits: Limits) -> Self:
-        """Read params, or raise `InvalidParams`."""
-        error = mapping(at(params, 1), "error")
-        trace = error.get("tb")
-        source = at(params, 3)
-        return cls(
-            indexes(at(params, 0)),
-            text(error.get("t"), 256, "error type"),
-            text(error.get("m"), limits.text, "error message"),
-            None if trace is None else text(trace, limits.text, "trace"),
-            parse_args(at(params, 2) or {}, limits),
-            None if source is None else Origin.parse(source),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Value):
     """Run the negotiation of an add (kind 0) or a remove (kind 1) and change nothing."""
 
-    kind: int
-    states: tuple[int, ...]
-    args: Mapping[str, Any] = field(default_factory=dict)
+    __slots__ = ("args", "kind", "states")
     method: ClassVar[str] = "c"
+
+    def __init__(
+        self, kind: int, states: tuple[int, ...], args: Mapping[str, Any] = NO_ARGS
+    ) -> None:
+        self.kind = kind
+        self.states = states
+        self.args = args
 
     def params(self) -> list[Any]:
         """Return `[kind, idxs, args]`."""
@@ -297,14 +219,18 @@ class Check:
         return cls(kind, indexes(at(params, 1)), parse_args(at(params, 2) or {}, limits))
 
 
-@dataclass(frozen=True, slots=True)
-class WhenArgs:
+class WhenArgs(Value):
     """Subscribe to a state being entered with these args (client), or say it was (server)."""
 
-    token: int
-    state: int | None = None
-    args: Mapping[str, Any] = field(default_factory=dict)
+    __slots__ = ("args", "state", "token")
     method: ClassVar[str] = "wa"
+
+    def __init__(
+        self, token: int, state: int | None = None, args: Mapping[str, Any] = NO_ARGS
+    ) -> None:
+        self.token = token
+        self.state = state
+        self.args = args
 
     def params(self) -> list[Any]:
         """Return `[token, idx, args]`, or `[token]` from a server."""
@@ -318,12 +244,14 @@ class WhenArgs:
         return cls(token, uint_or_none(at(params, 1)), args)
 
 
-@dataclass(frozen=True, slots=True)
-class DropWhenArgs:
+class DropWhenArgs(Value):
     """Drop a `WhenArgs` subscription."""
 
-    token: int
+    __slots__ = ("token",)
     method: ClassVar[str] = "wx"
+
+    def __init__(self, token: int) -> None:
+        self.token = token
 
     def params(self) -> list[Any]:
         """Return `[token]`."""
@@ -335,12 +263,14 @@ class DropWhenArgs:
         return cls(uint(at(params, 0)))
 
 
-@dataclass(frozen=True, slots=True)
-class Bye:
+class Bye(Value):
     """The sender closes. Reason `stop` ends a client for good, `drain` sends it elsewhere."""
 
-    reason: str = ""
+    __slots__ = ("reason",)
     method: ClassVar[str] = "bye"
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
 
     def params(self) -> list[Any]:
         """Return `[reason]`."""
@@ -351,159 +281,3 @@ class Bye:
         """Read params, or raise `InvalidParams`."""
         reason = at(params, 0)
         return cls("" if reason is None else text(reason, 256, "reason"))
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Growth of tracked ticks since the last send, as flat index, increment pairs.
-
-    In shallow mode `pairs` is the list of flipped indexes. `sum` is the checksum afterwards.
-    """
-
-    pairs: tuple[int, ...]
-    dq: int
-    dm: int
-    sum: int
-    method: ClassVar[str] = "u"
-
-    def params(self) -> list[Any]:
-        """Return `[pairs, dq, dm, sum]`."""
-        return [self.pairs, self.dq, self.dm, self.sum]
-
-    @classmethod
-    def parse(cls, params: Any, limits: Limits | None = None) -> Self:
-        """Read params, or raise `InvalidParams`. Indexes are judged by who knows the states."""
-        if type(params) is not list or len(params) < 4:
-            raise InvalidParams("update")
-        return cls(
-            array_of_uint(params[0], "pairs"), uint(params[1]), uint(params[2]), uint(params[3], 16)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One mutation of the source: kind (0 add, 1 remove, 2 set, 3 auto), called, its update."""
-
-    kind: int
-    called: tuple[int, ...]
-    update: Update
-
-    def wire(self) -> list[Any]:
-        """Return `[kind, called, update]`."""
-        return [self.kind, self.called, self.update.params()]
-
-    @classmethod
-    def parse(cls, value: Any) -> Self:
-        """Read what a peer sent, or raise `InvalidParams`."""
-        if type(value) is not list or len(value) < 3:
-            raise InvalidParams("record")
-        kind = uint(value[0])
-        if kind >= len(KIND_NAMES):
-            raise InvalidParams("record kind")
-        return cls(kind, indexes(value[1]), Update.parse(value[2]))
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """Mutations of the source one by one, oldest first."""
-
-    records: tuple[Record, ...]
-    method: ClassVar[str] = "um"
-
-    def params(self) -> list[Any]:
-        """Return the records as params."""
-        return [record.wire() for record in self.records]
-
-    @classmethod
-    def parse(cls, params: list[Any], limits: Limits) -> Self:
-        """Read params, or raise `InvalidParams`."""
-        return cls(tuple(Record.parse(item) for item in params))
-
-
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """Data for the client's consumer. After chunks `data` is nil and the chunks hold it."""
-
-    token: int
-    name: str
-    data: Any = None
-    source: str | None = None
-    source_tx: str | None = None
-    method: ClassVar[str] = "p"
-
-    def params(self) -> list[Any]:
-        """Return `[token, name, data, source, source_tx]`."""
-        return trim([self.token, self.name, self.data, self.source, self.source_tx], None, None)
-
-    @classmethod
-    def parse(cls, params: list[Any], limits: Limits) -> Self:
-        """Read params, or raise `InvalidParams`."""
-        source, transition = at(params, 3), at(params, 4)
-        return cls(
-            uint(at(params, 0)),
-            text(at(params, 1), 256, "name"),
-            at(params, 2),
-            None if source is None else text(source, 256, "source"),
-            None if transition is None else text(transition, 256, "source_tx"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadAnnounced:
-    """A payload of `size` encoded bytes follows."""
-
-    token: int
-    name: str
-    size: int
-    method: ClassVar[str] = "pd"
-
-    def params(self) -> list[Any]:
-        """Return `[token, name, size]`."""
-        return [self.token, self.name, self.size]
-
-    @classmethod
-    def parse(cls, params: list[Any], limits: Limits) -> Self:
-        """Read params, or raise `InvalidParams`."""
-        return cls(uint(at(params, 0)), text(at(params, 1), 256, "name"), uint(at(params, 2)))
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadChunk:
-    """Part `index` of `count` of an encoded payload."""
-
-    token: int
-    index: int
-    count: int
-    data: bytes
-    method: ClassVar[str] = "pc"
-
-    def params(self) -> list[Any]:
-        """Return `[token, index, count, bytes]`."""
-        return [self.token, self.index, self.count, self.data]
-
-    @classmethod
-    def parse(cls, params: list[Any], limits: Limits) -> Self:
-        """Read params, or raise `InvalidParams`."""
-        return cls(
-            uint(at(params, 0)),
-            uint(at(params, 1), 32),
-            uint(at(params, 2), 32),
-            blob(at(params, 3), None, "chunk"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SourceTouch:
-    """The server's own source is in touch again (true) or lost (false)."""
-
-    alive: bool
-    method: ClassVar[str] = "src"
-
-    def params(self) -> list[Any]:
-        """Return `[bool]`."""
-        return [self.alive]
-
-    @classmethod
-    def parse(cls, params: list[Any], limits: Limits) -> Self:
-        """Read params, or raise `InvalidParams`."""
-        return cls(boolean(at(params, 0), "src"))

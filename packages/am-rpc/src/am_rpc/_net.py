@@ -17,13 +17,15 @@ from . import _messages as m
 from ._checksum import MASK, full_sum, moved_sum
 from ._codec import encode_args
 from ._errors import RpcError
+from ._mutating import ADD, REMOVE, SET, TOGGLE, AddErr, Mutate
+from ._news import KIND_NAMES
 from ._results import NetResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ._client import Client
-    from ._messages import Record, Update
+    from ._news import Record, Update
     from ._options import Sync
     from ._welcome import Shape, Vector
 
@@ -86,27 +88,27 @@ class NetworkMachine(am.BaseMachine):
             am.ArgsError: the args do not fit the typed schema that the client was given.
             EncodeError: an arg has no wire form.
         """
-        return self._mutate(m.ADD, states, args)
+        return self._mutate(ADD, states, args)
 
     def remove(self, /, *states: str, **args: Any) -> am.Result:
         """Deactivate states at the source; see `add`."""
-        return self._mutate(m.REMOVE, states, args)
+        return self._mutate(REMOVE, states, args)
 
     def set(self, /, *states: str, **args: Any) -> am.Result:
         """Make these the active states of the source; see `add`."""
-        return self._mutate(m.SET, states, args)
+        return self._mutate(SET, states, args)
 
     def toggle(self, /, *states: str, **args: Any) -> am.Result:
         """Remove the states if all are active, else add them; the source decides. See `add`."""
-        return self._mutate(m.TOGGLE, states, args)
+        return self._mutate(TOGGLE, states, args)
 
     def add_ns(self, /, *states: str, **args: Any) -> am.Result:
         """Activate states without an answer: `EXECUTED` means written to the outbox."""
-        return self._mutate_one_way(m.ADD, states, args)
+        return self._mutate_one_way(ADD, states, args)
 
     def remove_ns(self, /, *states: str, **args: Any) -> am.Result:
         """Deactivate states without an answer; see `add_ns`."""
-        return self._mutate_one_way(m.REMOVE, states, args)
+        return self._mutate_one_way(REMOVE, states, args)
 
     def add_err(
         self, error: BaseException | str | None, exc: BaseException | None = None, /, **args: Any
@@ -127,7 +129,7 @@ class NetworkMachine(am.BaseMachine):
         args.pop("err", None)
         plain = encode_args(args, self.client.limits) if args else args
         text = str(error)[:4096]
-        message = m.AddErr(
+        message = AddErr(
             indexes, type(error).__name__[:256], text, None, plain, self.client.origin()
         )
         return self._submit(message, indexes, plain)
@@ -141,10 +143,10 @@ class NetworkMachine(am.BaseMachine):
         if self.client.filter_mutations and self._is_excluded(method, states):
             return am.CANCELED
         client = self.client
-        return self._submit(m.Mutate(method, indexes, args, client.origin()), indexes, args)
+        return self._submit(Mutate(method, indexes, args, client.origin()), indexes, args)
 
     def _submit(
-        self, message: m.Mutate | m.AddErr, indexes: tuple[int, ...], args: Mapping[str, Any]
+        self, message: Mutate | AddErr, indexes: tuple[int, ...], args: Mapping[str, Any]
     ) -> am.Result:
         if self.disposed:
             return am.CANCELED
@@ -179,12 +181,12 @@ class NetworkMachine(am.BaseMachine):
 
     def _check_args(self, method: str, states: tuple[str, ...], args: dict[str, Any]) -> None:
         schema = self._args_schema
-        if schema is not None and method in (m.ADD, m.SET):
+        if schema is not None and method in (ADD, SET):
             known = [state for state in states if state in schema]
             am.check_args(schema, schema.indexes(known), args)
 
     def _is_excluded(self, method: str, states: tuple[str, ...]) -> bool:
-        if method not in (m.ADD, m.REMOVE) or not self.has_schema:
+        if method not in (ADD, REMOVE) or not self.has_schema:
             return False
         return not self.schema.resolve(_KINDS[method], states, self.active).accepted
 
@@ -192,11 +194,11 @@ class NetworkMachine(am.BaseMachine):
 
     def can_add(self, /, *states: str, **args: Any) -> am.Result:
         """Tell what the relations say: `CANCELED` is final, `EXECUTED` means not excluded."""
-        return self._can(m.ADD, states)
+        return self._can(ADD, states)
 
     def can_remove(self, /, *states: str, **args: Any) -> am.Result:
         """Tell what the relations say; see `can_add`."""
-        return self._can(m.REMOVE, states)
+        return self._can(REMOVE, states)
 
     def _can(self, method: str, states: tuple[str, ...]) -> am.Result:
         self.schema.indexes(states, self.id)
@@ -243,7 +245,7 @@ class NetworkMachine(am.BaseMachine):
         return tuple(
             am.Mutation(schema, _KINDS.get(entry.method, "add"), entry.states, entry.args)
             for entry in self.client.outbox
-            if entry.method != m.TOGGLE
+            if entry.method != TOGGLE
         )
 
     def is_queued(
@@ -381,8 +383,7 @@ class NetworkMachine(am.BaseMachine):
     def apply_records(self, records: Iterable[Record]) -> bool:
         """Apply mutations one by one; False at the first that does not fit."""
         return all(
-            self._apply(record.update, m.KIND_NAMES[record.kind], record.called)
-            for record in records
+            self._apply(record.update, KIND_NAMES[record.kind], record.called) for record in records
         )
 
     def _apply(self, update: Update, kind: str, called: tuple[int, ...] | None) -> bool:

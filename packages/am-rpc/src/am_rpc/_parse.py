@@ -63,13 +63,21 @@ def optional(parse: Callable[[Any, str], T], value: Any, what: str) -> T | None:
     return None if value is None else parse(value, what)
 
 
+def uints(value: Any) -> tuple[int, ...] | None:
+    """Return a flat array of unsigned integers, or None if it is none."""
+    if type(value) is not list:
+        return None
+    if value and (not _INTS.issuperset(map(type, value)) or min(value) < 0 or max(value) >> 63):
+        return None
+    return tuple(value)
+
+
 def array_of_uint(value: Any, what: str) -> tuple[int, ...]:
     """Return a flat array of unsigned integers."""
-    if type(value) is not list:
-        raise InvalidParams(f"{what}: an array was expected")
-    if value and (not _INTS.issuperset(map(type, value)) or min(value) < 0 or max(value) >> 63):
-        raise InvalidParams(f"{what}: unsigned integers were expected")
-    return tuple(value)
+    found = uints(value)
+    if found is None:
+        raise InvalidParams(f"{what}: an array of unsigned integers was expected")
+    return found
 
 
 def indexes(value: Any) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from ._errors import EncodeError, InvalidParams, LimitExceeded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._messages import PayloadAnnounced, PayloadChunk
+    from ._news import PayloadAnnounced, PayloadChunk
     from ._options import Limits
 
 

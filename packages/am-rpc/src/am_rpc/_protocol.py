@@ -15,12 +15,13 @@ A message that is well framed but wrong inside becomes a `Refusal`, which a driv
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from . import _messages as m
+from . import _mutating as mutating
+from . import _news as news
 from . import _welcome as w
-from ._codec import Decoder, pack
+from ._codec import Decoder, check_value, pack
 from ._errors import (
     ErrorCode,
     InvalidParams,
@@ -30,79 +31,91 @@ from ._errors import (
     RpcError,
     error_from_wire,
 )
+from ._mutating import MUTATIONS, Mutate, MutationResult
 from ._options import Limits
+from ._value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from ._mutating import Origin
 
 REQUEST, RESPONSE, NOTIFICATION = 0, 1, 2
-_MUTATIONS: Final = frozenset((m.ADD, m.REMOVE, m.SET, m.TOGGLE))
-_WITH_ARGS: Final = _MUTATIONS | {"e", "c", "wa"}
+_WITH_ARGS: Final = MUTATIONS | {"e", "c", "wa"}
 
 _CLIENT_REQUESTS: Final[dict[str, Any]] = {
     kind.method: kind.parse
     for kind in (
-        m.Hello, m.Auth, m.Ready, m.AddErr, m.Check, m.SyncRequest,
+        m.Hello, m.Auth, m.Ready, mutating.AddErr, m.Check, m.SyncRequest,
         m.ArgsRequest, m.WhenArgs, m.DropWhenArgs, m.Ping,
     )
 }  # fmt: skip
-_SERVER_REQUESTS: Final[dict[str, Any]] = {kind.method: kind.parse for kind in (m.Payload, m.Ping)}
+_SERVER_REQUESTS: Final[dict[str, Any]] = {
+    kind.method: kind.parse for kind in (news.Payload, m.Ping)
+}
 _CLIENT_NOTIFICATIONS: Final[dict[str, Any]] = {m.Bye.method: m.Bye.parse}
 _SERVER_NOTIFICATIONS: Final[dict[str, Any]] = {
-    kind.method: kind.parse
-    for kind in (
-        m.Update, m.Records, w.SchemaGrown, m.PayloadAnnounced, m.PayloadChunk,
-        m.WhenArgs, m.SourceTouch, m.Bye,
-    )
+    "u": news.Update.parse,
+    **{
+        kind.method: kind.parse
+        for kind in (
+            news.Records, w.SchemaGrown, news.PayloadAnnounced, news.PayloadChunk,
+            m.WhenArgs, news.SourceTouch, m.Bye,
+        )
+    },
 }  # fmt: skip
 _RESULTS: Final[dict[str, Callable[[Any], Any]]] = {
     "hello": w.parse_greeting,
     "auth": w.parse_greeting,
-    "a": w.MutationResult.parse,
-    "r": w.MutationResult.parse,
-    "s": w.MutationResult.parse,
-    "t": w.MutationResult.parse,
-    "e": w.MutationResult.parse,
+    **dict.fromkeys((*MUTATIONS, "e"), MutationResult.parse),
     "c": w.parse_check,
     "sync": w.Vector.parse,
     "args": w.parse_args_result,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value):
     """The peer asks; answer with `send_result` or `send_refusal` under the same id."""
 
-    id: int
-    message: Any
-    size: int
+    __slots__ = ("id", "message", "size")
+
+    def __init__(self, id: int, message: Any, size: int) -> None:
+        self.id = id
+        self.message = message
+        self.size = size
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(Value):
     """The peer says something that needs no answer."""
 
-    message: Any
-    size: int
+    __slots__ = ("message", "size")
+
+    def __init__(self, message: Any, size: int) -> None:
+        self.message = message
+        self.size = size
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Value):
     """The answer to a request of ours: `error` is None, or why it was refused."""
 
-    id: int
-    method: str
-    error: RpcError | None
-    result: Any
+    __slots__ = ("error", "id", "method", "result")
+
+    def __init__(self, id: int, method: str, error: RpcError | None, result: Any) -> None:
+        self.id = id
+        self.method = method
+        self.error = error
+        self.result = result
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Value):
     """The peer sent a message that cannot be used. `id` is None if it wants no answer."""
 
-    id: int | None
-    code: ErrorCode
-    text: str
+    __slots__ = ("code", "id", "text")
+
+    def __init__(self, id: int | None, code: ErrorCode, text: str) -> None:
+        self.id = id
+        self.code = code
+        self.text = text
 
 
 Event = Request | Notification | Response | Refusal
@@ -182,13 +195,18 @@ class Protocol:
             self._remember_hello(size, value)
         if type(value) is not list or not value or type(value[0]) is not int:
             raise ProtocolError("not a message")
+        # What has a short way in is checked there.
         match value[0], len(value):
             case 0, 4:
+                if (event := self._usual_request(value, size)) is not None:
+                    return event
+                check_value(value, self._limits.depth)
                 return self._request(value[1], value[2], value[3], size)
             case 1, 4:
-                return self._response(value[1], value[2], value[3])
+                return self._response(value)
             case 2, 3:
-                return self._notification(value[1], value[2], size)
+                check_value(value, self._limits.depth)
+                return self._parsed(None, value[1], value[2], size)
         raise ProtocolError("not a message")
 
     def _remember_hello(self, size: int, value: Any) -> None:
@@ -199,13 +217,26 @@ class Protocol:
         else:
             del self._raw[:size]
 
+    def _usual_request(self, value: list[Any], size: int) -> Request | None:
+        """Return a mutation of the usual shape, or None if it is not one."""
+        _, call_id, method, params = value
+        if (
+            self._client
+            or type(method) is not str
+            or method not in MUTATIONS
+            or type(call_id) is not int
+            or not 0 <= call_id < 2**32
+            or type(params) is not list
+            or size > self._limits.args
+        ):
+            return None
+        message = Mutate.parse_usual(method, params, self._limits)
+        return None if message is None else Request(call_id, message, size)
+
     def _request(self, call_id: Any, method: Any, params: Any, size: int) -> Event:
         if type(call_id) is not int or not 0 <= call_id < 2**32:
             raise ProtocolError("bad message id")
         return self._parsed(call_id, method, params, size)
-
-    def _notification(self, method: Any, params: Any, size: int) -> Event:
-        return self._parsed(None, method, params, size)
 
     def _parsed(self, call_id: int | None, method: Any, params: Any, size: int) -> Event:
         if type(method) is not str or type(params) is not list:
@@ -223,15 +254,21 @@ class Protocol:
         return Request(call_id, message, size)
 
     def _parse(self, one_way: bool, method: str, params: list[Any]) -> Any:
-        if not self._client and method in _MUTATIONS:
-            return m.Mutate.parse_as(method, params, self._limits, one_way=one_way)
+        if not self._client and method in MUTATIONS:
+            return Mutate.parse_as(method, params, self._limits, one_way=one_way)
         parse = (self._notifications if one_way else self._requests).get(method)
         return None if parse is None else parse(params, self._limits)
 
-    def _response(self, call_id: Any, error: Any, result: Any) -> Event | None:
+    def _response(self, value: list[Any]) -> Event | None:
+        _, call_id, error, result = value
         if type(call_id) is not int:
             raise ProtocolError("bad message id")
         method = self._awaited.pop(call_id, None)
+        if error is None and method in MUTATIONS:
+            usual = MutationResult.parse_usual(result)
+            if usual is not None:
+                return Response(call_id, method, None, usual)
+        check_value(value, self._limits.depth)
         if method is None:
             self.unasked += 1
             return None
@@ -255,6 +292,19 @@ class Protocol:
         if message.method == m.Hello.method:
             self.hello_digest = hashlib.sha256(data).digest()
         return data
+
+    @staticmethod
+    def encode_mutation(
+        seq: int,
+        method: str,
+        states: tuple[int, ...],
+        args: Mapping[str, Any],
+        source: Origin | None,
+    ) -> bytes:
+        """Return the bytes of a request to mutate, as `encode_request` of a `Mutate` would be."""
+        if source is not None:
+            return pack((REQUEST, seq, method, (states, args, source.wire())))
+        return pack((REQUEST, seq, method, (states, args) if args else (states,)))
 
     @staticmethod
     def encode_request(call_id: int, message: m.Message) -> bytes:

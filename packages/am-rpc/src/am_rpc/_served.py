@@ -15,29 +15,31 @@ import trio
 import am_machine as am
 
 from . import _messages as m
+from . import _news as news
 from ._errors import DeliveryError, ErrorCode, InvalidParams, NetworkTimeout, RemoteError, RpcError
-from ._messages import Record, Update
+from ._mutating import ADD, REMOVE, SET, TOGGLE, AddErr, Mutate, MutationResult
 from ._net import NetworkMachine
+from ._news import KIND_CODES, Record, Update
 from ._observer import Observer
 from ._protocol import Notification, Request, Response
 from ._results import when_settled
 from ._schema_wire import schema_to_wire
 from ._typed_args import coerce_args, declared_args
-from ._welcome import MutationResult, SchemaGrown
+from ._welcome import SchemaGrown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ._driver import Connection
     from ._feed import Feed
-    from ._messages import Origin
+    from ._mutating import Origin
     from ._payload import Parcel
     from ._protocol import Event
     from ._server import Server
     from ._session import Outcome, Session
 
 logger: Final = logging.getLogger("am_rpc")
-_METHODS: Final = {m.ADD: "add", m.REMOVE: "remove", m.SET: "set", m.TOGGLE: "toggle"}
+_METHODS: Final = {ADD: "add", REMOVE: "remove", SET: "set", TOGGLE: "toggle"}
 
 
 class ServedClient:
@@ -157,7 +159,7 @@ class ServedClient:
         if isinstance(update, Update):
             self._notify(update)
         else:
-            self._notify(m.Records(update))
+            self._notify(news.Records(update))
 
     def _take_update(self) -> Update | tuple[Record, ...] | None:
         """Return everything since the last send; it will be sent, in this order."""
@@ -223,7 +225,7 @@ class ServedClient:
                 self.connection.refuse(event.id, error.code, str(error))
         elif type(event) is Notification:
             message = event.message
-            if type(message) is m.Mutate:
+            if type(message) is Mutate:
                 self._mutate_one_way(message)
             else:
                 self.connection.close()
@@ -237,7 +239,7 @@ class ServedClient:
 
     # Mutations.
 
-    def _mutate(self, call_id: int, message: m.Mutate | m.AddErr) -> None:
+    def _mutate(self, call_id: int, message: Mutate | AddErr) -> None:
         outcome = self.session.begin(call_id)
         if outcome is None:
             self._repeat(call_id)
@@ -282,7 +284,7 @@ class ServedClient:
         update = self._take_update()
         self._reply(call_id, MutationResult(bool(outcome.executed), update))
 
-    def _mutate_one_way(self, message: m.Mutate) -> None:
+    def _mutate_one_way(self, message: Mutate) -> None:
         assert message.seq is not None
         if not self.session.begin_one_way(message.seq):
             self.server.stats.dedup_hits += 1
@@ -296,7 +298,7 @@ class ServedClient:
         if not result:
             self.server.stats.canceled += 1
 
-    def _execute(self, message: m.Mutate | m.AddErr) -> am.Result:
+    def _execute(self, message: Mutate | AddErr) -> am.Result:
         source = self.source
         if source.disposed:
             raise InvalidParams("the source is disposed", ErrorCode.DISPOSED)
@@ -312,7 +314,7 @@ class ServedClient:
     def _caused(
         self,
         origin: Origin,
-        message: m.Mutate | m.AddErr,
+        message: Mutate | AddErr,
         names: list[str],
         args: Mapping[str, Any],
     ) -> am.Result:
@@ -323,10 +325,10 @@ class ServedClient:
             return self._apply(message, names, args)
 
     def _apply(
-        self, message: m.Mutate | m.AddErr, names: list[str], args: Mapping[str, Any]
+        self, message: Mutate | AddErr, names: list[str], args: Mapping[str, Any]
     ) -> am.Result:
         source = self.source
-        if isinstance(message, m.Mutate):
+        if isinstance(message, Mutate):
             call = getattr(source, _METHODS[message.method])
             result: am.Result = call(*names, **args)
             return result
@@ -429,7 +431,7 @@ class ServedClient:
         if self.server.boot != self._boot:
             self.connection.close()
         else:
-            self._notify(m.SourceTouch(alive))
+            self._notify(news.SourceTouch(alive))
 
     # Payloads.
 
@@ -441,7 +443,7 @@ class ServedClient:
         return delivery
 
     def _ask_to_take(self, parcel: Parcel, delivery: Delivery) -> None:
-        call = m.Payload(parcel.token, parcel.name, parcel.data, parcel.source, parcel.source_tx)
+        call = news.Payload(parcel.token, parcel.name, parcel.data, parcel.source, parcel.source_tx)
         self._call(call, delivery.answer)
 
     async def deliver(self, parcel: Parcel, delivery: Delivery) -> None:
@@ -454,10 +456,10 @@ class ServedClient:
         limits = self.server.serving.limits
         with trio.move_on_after(limits.payload_timeout):
             if parcel.encoded is not None:
-                self._notify(m.PayloadAnnounced(parcel.token, parcel.name, parcel.size))
+                self._notify(news.PayloadAnnounced(parcel.token, parcel.name, parcel.size))
                 for index, count, data in parcel.chunks(limits.chunk):
                     await self.connection.room()
-                    self._notify(m.PayloadChunk(parcel.token, index, count, data))
+                    self._notify(news.PayloadChunk(parcel.token, index, count, data))
                 await self.connection.room()
                 self._ask_to_take(parcel, delivery)
             await delivery.arrived.wait()
@@ -490,8 +492,8 @@ class Delivery:
 
 
 _REQUESTS: Final[dict[type[Any], Callable[[ServedClient, int, Any], None]]] = {
-    m.Mutate: ServedClient._mutate,
-    m.AddErr: ServedClient._mutate,
+    Mutate: ServedClient._mutate,
+    AddErr: ServedClient._mutate,
     m.Check: ServedClient._check,
     m.SyncRequest: ServedClient._sync,
     m.ArgsRequest: ServedClient._args,
@@ -525,4 +527,4 @@ def merge_records(records: list[Record]) -> Record:
     flat = tuple(number for pair in sorted(moved.items()) for number in pair)
     flipped = tuple(index for index, growth in sorted(moved.items()) if growth & 1)
     update = Update(flat, dq, dm, records[-1].update.sum)
-    return Record(m.KIND_CODES["set"], flipped, update)
+    return Record(KIND_CODES["set"], flipped, update)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from ._errors import InvalidParams
-from ._messages import VERSION, Record, Update
+from ._messages import NO_ARGS, VERSION
 from ._parse import array_of_uint, at, blob, boolean, mapping, names, optional, text, uint
+from ._value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,28 +15,25 @@ if TYPE_CHECKING:
     from ._options import Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Value):
     """A server with a secret says only this before it knows who asks."""
 
-    nonce: bytes
+    __slots__ = ("nonce",)
+
+    def __init__(self, nonce: bytes) -> None:
+        self.nonce = nonce
 
     def wire(self) -> dict[str, Any]:
         """Return the result that travels."""
         return {"v": VERSION, "auth": self.nonce}
 
 
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """Full values of the tracked ticks, queue tick and machine tick."""
+class Vector(NamedTuple):
+    """Full values of the tracked ticks, queue tick and machine tick: `[time, q, m]`."""
 
     ticks: tuple[int, ...]
     queue_tick: int
     machine_tick: int
-
-    def wire(self) -> list[Any]:
-        """Return `[time, q, m]`."""
-        return [self.ticks, self.queue_tick, self.machine_tick]
 
     @classmethod
     def parse(cls, value: Any) -> Self:
@@ -46,16 +43,27 @@ class Vector:
         return cls(array_of_uint(value[0], "time"), uint(value[1]), uint(value[2]))
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Names in order, with schema if it was wanted and is not known yet, and the full vector."""
+class Shape(Value):
+    """Names in order, with schema if it was wanted and is not known yet, and the full vector.
 
-    names: tuple[str, ...]
-    schema: Mapping[str, Any] | None
-    vector: Vector
-    states: int
-    # With a schema: indexes of states that are named, but not followed.
-    untracked: tuple[int, ...] = ()
+    `untracked`, with a schema: indexes of states that are named, but not followed.
+    """
+
+    __slots__ = ("names", "schema", "states", "untracked", "vector")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        schema: Mapping[str, Any] | None,
+        vector: Vector,
+        states: int,
+        untracked: tuple[int, ...] = (),
+    ) -> None:
+        self.names = names
+        self.schema = schema
+        self.vector = vector
+        self.states = states
+        self.untracked = untracked
 
     def wire(self) -> dict[str, Any]:
         """Return the map that travels."""
@@ -87,22 +95,41 @@ class Shape:
         return cls(listed, schema, vector, uint(body.get("n")), untracked)
 
 
-@dataclass(frozen=True, slots=True)
-class Welcome:
-    """A usable server: who it is, what it holds, and whether the client's session lives on."""
+class Welcome(Value):
+    """A usable server: who it is, what it holds, and whether the client's session lives on.
 
-    id: str
-    boot: bytes
-    shape: Shape
-    resume: bool = False
-    last: int = 0
-    push: float | None = None
-    limits: Mapping[str, Any] = field(default_factory=dict)
-    trace: bool = False
-    hops: int = 0
-    mac: bytes | None = None
-    # Id of the machine that the source belongs to, if there is one.
-    parent: str | None = None
+    `parent` is the id of the machine that the source belongs to, if there is one.
+    """
+
+    __slots__ = (
+        "boot", "hops", "id", "last", "limits", "mac", "parent", "push", "resume", "shape", "trace",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        id: str,
+        boot: bytes,
+        shape: Shape,
+        resume: bool = False,
+        last: int = 0,
+        push: float | None = None,
+        limits: Mapping[str, Any] = NO_ARGS,
+        trace: bool = False,
+        hops: int = 0,
+        mac: bytes | None = None,
+        parent: str | None = None,
+    ) -> None:
+        self.id = id
+        self.boot = boot
+        self.shape = shape
+        self.resume = resume
+        self.last = last
+        self.push = push
+        self.limits = limits
+        self.trace = trace
+        self.hops = hops
+        self.mac = mac
+        self.parent = parent
 
     def wire(self) -> dict[str, Any]:
         """Return the result that travels."""
@@ -138,12 +165,14 @@ class Welcome:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaGrown:
+class SchemaGrown(Value):
     """The source has more states now; everything after this counts from its vector."""
 
-    shape: Shape
+    __slots__ = ("shape",)
     method: ClassVar[str] = "schema"
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
 
     def params(self) -> list[Any]:
         """Return `[map]`."""
@@ -153,36 +182,6 @@ class SchemaGrown:
     def parse(cls, params: list[Any], limits: Limits) -> Self:
         """Read params, or raise `InvalidParams`."""
         return cls(Shape.parse(mapping(at(params, 0), "schema")))
-
-
-@dataclass(frozen=True, slots=True)
-class MutationResult:
-    """Outcome of a mutation with every clock change since the last send."""
-
-    executed: bool
-    update: Update | tuple[Record, ...] | None = None
-
-    def wire(self) -> list[Any]:
-        """Return `[res, update]`."""
-        update = self.update
-        if isinstance(update, Update):
-            return [int(self.executed), update.params()]
-        records = None if update is None else [record.wire() for record in update]
-        return [int(self.executed), records]
-
-    @classmethod
-    def parse(cls, value: Any) -> Self:
-        """Read what a peer sent, or raise `InvalidParams`."""
-        if type(value) is not list or len(value) < 2 or uint(value[0]) > 1:
-            raise InvalidParams("mutation result")
-        body = value[1]
-        if body is None:
-            return cls(value[0] == 1)
-        if type(body) is list and len(body) == 4 and type(body[1]) is int:
-            return cls(value[0] == 1, Update.parse(body))
-        if type(body) is not list:
-            raise InvalidParams("mutation result")
-        return cls(value[0] == 1, tuple(Record.parse(item) for item in body))
 
 
 def parse_greeting(value: Any) -> Welcome | Challenge:
