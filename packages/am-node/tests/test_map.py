@@ -145,7 +145,7 @@ async def test_queued_requests_wait_inside_the_worker_and_move_with_it(
         async for _, result in client.map([{"x": n, "pause": 0.5} for n in range(16)], workers=1):
             results.append(result)
             hosts = list(sup.launcher.hosts.values())
-            most = max(most, *(len(host.flow._waiting) for host in hosts))
+            most = max(most, *(host.flow.waiting for host in hosts))
             if len(results) == 3:
                 victim = next(w for w in await sup.workers() if w.client)
                 sup.mach.add("KillWorker", id=victim.id, reason="test")

@@ -1,8 +1,21 @@
 """Pool, timing, policy and limits refuse nonsense at once."""
 
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
+import trio
 
 import am_node
+from am_node import _log
+
+
+class Echo(am_node.Worker):
+    async def work(self, x: int) -> int:
+        return x
 
 
 def test_the_minimum_is_clipped_to_the_maximum() -> None:
@@ -46,3 +59,88 @@ def test_a_duration_that_is_none_is_refused(value: float) -> None:
 def test_a_limit_that_is_none_is_refused(value: int) -> None:
     with pytest.raises(ValueError, match="memory"):
         am_node.Rlimits(memory=value)
+
+
+# -- the debug switch
+
+
+def test_all_durations_grow_tenfold_while_somebody_debugs(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = am_node.Supervisor(Echo)
+    monkeypatch.setenv("AM_DEBUG", "1")
+    slow = am_node.Supervisor(Echo)
+    for field in dataclasses.fields(am_node.Timing):
+        before, after = (getattr(sup._timing, field.name) for sup in (plain, slow))
+        assert after == 10 * before, field.name
+    assert plain._link_timeout == 9
+    assert slow._link_timeout == 90
+    monkeypatch.setenv("AM_TEST_RUNNER", "1")
+    assert am_node.Supervisor(Echo)._timing == plain._timing
+
+
+@pytest.mark.trio
+async def test_workers_and_links_of_a_debugged_pool_are_as_patient(
+    monkeypatch: pytest.MonkeyPatch, pooled: Any, clock: trio.abc.Clock
+) -> None:
+    monkeypatch.setenv("AM_DEBUG", "1")
+    async with (
+        pooled(Echo) as sup,
+        am_node.Client("c", Echo, supers=[sup.addr]) as client,
+    ):
+        assert await client.work(x=1) == 1
+        (host,) = sup.launcher.hosts.values()
+        assert host.timing.drain_timeout == 300
+        assert client._link.net.client.limits.dead == 90
+        # The worker has its client for longer, too: a link that is down for a minute is no loss.
+        (lane,) = client._lanes._lanes
+        assert lane.net.client.limits.dead == 90
+
+
+# -- logs
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("part", ["SUPERVISOR", "WORKER", "CLIENT"])
+async def test_each_part_has_its_log_level(
+    monkeypatch: pytest.MonkeyPatch, pooled: Any, clock: trio.abc.Clock, part: str
+) -> None:
+    monkeypatch.setenv(f"AM_NODE_LOG_{part}", "2")
+    async with pooled(Echo) as sup, am_node.Client("c", Echo, supers=[sup.addr]) as client:
+        (host,) = sup.launcher.hosts.values()
+        levels = {
+            "SUPERVISOR": sup.mach.log_level,
+            "WORKER": host.mach.log_level,
+            "CLIENT": client.mach.log_level,
+        }
+    assert levels.pop(part) == 2
+    assert set(levels.values()) == {0}
+
+
+@pytest.mark.parametrize("value", ["loud", "6", "-1", "2.5", "\udcff", "9" * 10_000])
+@pytest.mark.parametrize("part", ["SUPERVISOR", "WORKER", "CLIENT"])
+def test_what_is_no_log_level_is_an_error_in_the_log_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: Any, part: Any, value: str
+) -> None:
+    monkeypatch.setattr(_log, "_told", set())
+    monkeypatch.setenv(f"AM_NODE_LOG_{part}", value)
+    assert _log.log_level(part) == 0
+    assert _log.log_level(part) == 0
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert f"AM_NODE_LOG_{part}" in record.getMessage()
+    assert len(record.getMessage()) < 200
+
+
+def test_a_worker_process_shows_its_machine_only_if_asked(tmp_path: Path) -> None:
+    code = (
+        "import am_machine as am\n"
+        "from am_node._log import show_machines\n"
+        "show_machines({})\n"
+        "m = am.Machine({{'Foo': {{}}}}, id='m1', log_level=am.LogLevel.EVERYTHING)\n"
+        "m.add('Foo')\n"
+    )
+    told = {}
+    for level in (0, 2):
+        command = [sys.executable, "-c", code.format(level)]
+        told[level] = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert "Foo" not in told[0]
+    assert "Foo" in told[2]

@@ -12,13 +12,14 @@ import os
 import ssl
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import trio
 
 from ._client import Client
 from ._entry import load_entry_point
 from ._errors import EntryPointError, NodeError, NoWorkers, SupervisorLost, WorkError, WorkTimeout
+from ._log import log_level, show_machines
 from ._run_worker import run_worker
 from ._serve import serve
 from ._settings import Pool
@@ -98,7 +99,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _supervise(options: argparse.Namespace) -> int:
-    _log_to_stderr(options.log)
+    _log_to_stderr(options.log, "SUPERVISOR")
     pool = Pool(options.min, options.max, options.warm)
     if options.workers is not None:
         pool = Pool(options.workers, options.workers, 0)
@@ -127,7 +128,7 @@ async def _announce_and_serve(supervisor: Supervisor) -> int:
 
 
 def _work(options: argparse.Namespace) -> int:
-    _log_to_stderr(options.log)
+    _log_to_stderr(options.log, "CLIENT")
     if len(options.arg) != len(options.val):
         print("am-node: each --arg needs a --val", file=sys.stderr)
         return USAGE
@@ -189,8 +190,9 @@ def _tls(options: argparse.Namespace) -> Tls | None:
     return Tls(options.tls_cert, options.tls_key)
 
 
-def _log_to_stderr(level: str) -> None:
+def _log_to_stderr(level: str, part: Literal["SUPERVISOR", "CLIENT"]) -> None:
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ValueError(f"{level!r} is not a log level")
     logging.basicConfig(level=number, format="%(levelname)s %(name)s %(message)s")
+    show_machines(log_level(part))

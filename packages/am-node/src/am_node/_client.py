@@ -17,6 +17,7 @@ from ._errors import NoWorkers, SupervisorLost, WorkerLost, WorkError, WorkTimeo
 from ._lane import Lane, LaneLost
 from ._lanes import Lanes
 from ._lessor import LEASE_ENDED, PROVIDE
+from ._log import log_level
 from ._map import Inputs, Results
 from ._names import client_id, host_name, instance_name
 from ._super_link import SuperLink
@@ -78,6 +79,7 @@ class Client:
                 f"host:{host_name()}",
                 f"instance:{instance_name()}",
             ),
+            log_level=log_level("CLIENT"),
         )
         unique = f"{name}-{os.getpid()}"
         self._rotate = rotate

@@ -27,6 +27,7 @@ from ._core import log
 from ._errors import ErrWorkerConn, ErrWorkerExit, ErrWorkerKill, WorkerError
 from ._launcher import WorkerHandle, WorkerSpec
 from ._names import wire_id, worker_id
+from ._settings import link_limits
 from ._slot import Slot
 
 if TYPE_CHECKING:
@@ -208,7 +209,6 @@ class Forker:
         return ErrWorkerConn("the private link was lost", slot.id)
 
     def _client(self, addr: str, link: _Link, consumer: _Consumer) -> am_rpc.Client:
-        silence = self._core.link_timeout
         return am_rpc.Client(
             addr if link.line is None else link.line.link,
             id=link.super_id,
@@ -217,7 +217,7 @@ class Forker:
             parent=self._mach,
             sync=am_rpc.Sync(skipped=("ClientSendPayload", "SuperSendPayload", "SendPayload")),
             retry=am_rpc.Retry(connect_delay=0.05, connect_total=self._timing.conn_timeout),
-            limits=am_rpc.Limits(heartbeat=silence / 3, dead=silence),
+            limits=link_limits(self._core.link_timeout),
         )
 
     def _linked(self, slot: Slot, client: am_rpc.Client) -> None:

@@ -7,6 +7,7 @@ presents the same ones is sent away, since a token is for a single use.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -14,6 +15,8 @@ import trio
 import am_rpc
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     import am_machine as am
 
 # An error of the link, if there was one, is reported just after the connection's end.
@@ -67,15 +70,16 @@ class Guest:
         if server is not None:
             mach.fork(server.disconnect, "stop")
 
-    async def deliver(self, name: str, data: Any) -> bool:
-        """Send a payload and wait until it was taken; False if the client is not connected.
+    def post(self, name: str, data: Any) -> Callable[[], Awaitable[None]] | None:
+        """Send a payload; returns how to wait until it was taken, None if nobody is connected.
 
-        :raises am_rpc.RpcError: if it was refused or not taken in time.
+        :raises am_rpc.RpcError: if it cannot travel; waiting raises it, too, if it was refused or
+            not taken in time.
         """
-        if self._server is None or self._server.client is None:
-            return False
-        await self._server.send_payload(name, data)
-        return True
+        server = self._server
+        if server is None or server.client is None:
+            return None
+        return partial(server.settle_payload, server.post_payload(name, data))
 
 
 class _Door:

@@ -16,6 +16,7 @@ import am_rpc
 from ._client_states import LaneStates
 from ._errors import WorkError
 from ._names import wire_id
+from ._settings import link_limits, stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _RETRY = am_rpc.Retry(connect_timeout=2.0, connect_tries=5, connect_delay=0.1, connect_total=10.0)
 CONNECT_TIMEOUT = 5.0
 LEASE_GRACE = 10.0
+LINK_TIMEOUT = 9.0
 # An idle worker that still owes an answer lost it on the way: it is asked again.
 _ASK_AGAIN = 1.0
 _BUSY_PAUSE = 0.25
@@ -98,12 +100,12 @@ class Lane:
                 consumer=self.mach,
                 parent=self._parent,
                 retry=_RETRY,
-                limits=am_rpc.Limits(heartbeat=3.0, dead=9.0),
+                limits=link_limits(LINK_TIMEOUT * stretch()),
             )
         except (KeyError, TypeError, ValueError):
             return False
         self._fork = self._parent.fork(self._hold, client)
-        with trio.move_on_after(CONNECT_TIMEOUT):
+        with trio.move_on_after(CONNECT_TIMEOUT * stretch()):
             await self.mach.when_any("WorkerReady", "WorkerLost")
         return self.usable
 
@@ -112,7 +114,7 @@ class Lane:
             async with client:
                 self._pipe(client.mach)
                 try:
-                    await client.ready(CONNECT_TIMEOUT)
+                    await client.ready(CONNECT_TIMEOUT * stretch())
                     self.net = client.net
                     self.mach.add("WorkerReady")
                     await self._until_broken(client.mach)
@@ -134,12 +136,13 @@ class Lane:
         amh.bind_err(rpc, self.mach, "ErrWorker")
 
     async def _until_broken(self, rpc: am.Machine) -> None:
+        grace = LEASE_GRACE * stretch()
         while rpc.is_("Ready"):
             await rpc.when_not("Ready")
-            with trio.move_on_after(LEASE_GRACE):
+            with trio.move_on_after(grace):
                 await amh.wait_for_any(
                     rpc.when("Ready"), rpc.when_not("Start"), rpc.when("ConnRetryFailed"),
-                    timeout=2 * LEASE_GRACE,
+                    timeout=2 * grace,
                 )  # fmt: skip
 
     def lose(self, why: str) -> None:

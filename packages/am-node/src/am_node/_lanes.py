@@ -10,6 +10,7 @@ import am_helpers as amh
 import am_machine as am
 
 from ._lane import Lane
+from ._settings import stretch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -157,14 +158,14 @@ class Lanes:
         net = self._link.net
         if net is None:
             return None
-        with trio.move_on_after(_ROTATE_AFTER) as none_free:
+        with trio.move_on_after(_ROTATE_AFTER * stretch()) as none_free:
             await net.when("WorkersAvailable")
         if none_free.cancelled_caught:
             self._link.rotate()
             return None
         event, contract = self._contracts[lane.link_id] = trio.Event(), {}
         try:
-            with trio.move_on_after(_PROVIDE_TIMEOUT):
+            with trio.move_on_after(_PROVIDE_TIMEOUT * stretch()):
                 outcome = await net.add(
                     "ProvideWorker", worker_rpc_id=lane.link_id, super_rpc_id=self._link.id
                 )

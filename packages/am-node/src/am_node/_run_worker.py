@@ -13,6 +13,7 @@ from ._boot import BootConfig, read_boot_config
 from ._entry import load_entry_point
 from ._errors import NodeError
 from ._lifeline import EXIT_ORPHANED, die_with_parent, lifeline
+from ._log import show_machines
 from ._rlimits import apply_rlimits
 from ._worker import Worker
 from ._worker_host import WorkerHost
@@ -61,6 +62,7 @@ def _worker_class(entry: str) -> type[Worker]:
 def _serve(cls: type[Worker], config: BootConfig) -> int:
     # The terminal sends SIGINT to everyone; the supervisor decides what it means.
     signals.signal(signals.SIGINT, signals.SIG_IGN)
+    show_machines(config.log_level)
     return trio.run(_main, cls, config)
 
 

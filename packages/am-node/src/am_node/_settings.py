@@ -5,6 +5,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields, replace
 
+import am_helpers as amh
+import am_rpc
+
+# What all durations grow by while somebody debugs.
+DEBUG_FACTOR = 10.0
+
+
+def stretch() -> float:
+    """What to multiply durations by: more than 1 if the debug switch of am-helpers is on."""
+    return DEBUG_FACTOR if amh.is_debugging() else 1.0
+
+
+def link_limits(silence: float) -> am_rpc.Limits:
+    """What keeps a link alive: a ping after a third of `silence`, the end after all of it."""
+    return am_rpc.Limits(heartbeat=silence / 3, dead=silence)
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:

@@ -13,6 +13,7 @@ import am_rpc
 from ._address import host_port, reachable
 from ._candidates import Candidates
 from ._names import wire_id
+from ._settings import link_limits, stretch
 from ._tls import tls_dialer
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # Three tries within five seconds, then it is another supervisor's turn.
 _RETRY = am_rpc.Retry(connect_timeout=2.0, connect_tries=3, connect_delay=0.2, connect_total=5.0)
 READY_TIMEOUT = 5.0
+LINK_TIMEOUT = 9.0
 _AGAIN = 0.2
 FOLLOWED = ("Start", "Ready", "WorkersAvailable", "Draining", "ProvideWorker", "WorkerIssues")
 
@@ -126,14 +128,14 @@ class SuperLink:
             parent=self._mach,
             sync=am_rpc.Sync(allowed=FOLLOWED),
             retry=_RETRY,
-            limits=am_rpc.Limits(heartbeat=3.0, dead=9.0),
+            limits=link_limits(LINK_TIMEOUT * stretch()),
             secret=self._secret,
             ssl_context=self._ssl_context,
         )
         async with client:
             pipes = self._pipe(client.mach)
             try:
-                await client.ready(READY_TIMEOUT)
+                await client.ready(READY_TIMEOUT * stretch())
                 self.net = client.net
                 self._mach.remove("FailingOver")
                 return await self._until_over(client)
@@ -177,7 +179,7 @@ class SuperLink:
             nonlocal polite
             while True:
                 await client.mach.when_not("Ready")
-                with trio.move_on_after(READY_TIMEOUT):
+                with trio.move_on_after(READY_TIMEOUT * stretch()):
                     await client.mach.when_any("Ready", "ConnRetryFailed")
                 if not client.mach.is_("Ready"):
                     break

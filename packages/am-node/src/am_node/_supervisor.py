@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -22,11 +20,12 @@ from ._forker import Forker
 from ._health import Health
 from ._lessor import Lessor
 from ._local_launcher import LocalLauncher
+from ._log import log_level
 from ._names import host_name, instance_name, supervisor_id
 from ._peers import Peers
 from ._pool_keeper import PoolKeeper
 from ._runtime_dir import runtime_directory
-from ._settings import Policy, Pool, Rlimits, Timing
+from ._settings import Policy, Pool, Rlimits, Timing, stretch
 from ._shutdown import Shutdown
 from ._supervisor_states import SupervisorStates
 from ._switchboard import Switchboard
@@ -102,7 +101,7 @@ class Supervisor:
         self.kind = kind or _kind_of(worker)
         self._addr = addr
         self._pool = pool
-        self._timing = timing
+        self._timing = timing.stretched(stretch())
         self._policy = policy
         self._rlimits = rlimits
         self._options = dict(options or {})
@@ -110,7 +109,7 @@ class Supervisor:
         self._worker_host = worker_host or _host_of(addr)
         self._link_addr = link_addr
         self._tls = tls
-        self._link_timeout = own_timeout or timing.link_timeout
+        self._link_timeout = stretch() * (own_timeout or timing.link_timeout)
         self._secret = secret
         self._ssl_context = ssl_context or (tls.server if tls is not None else None)
         self._peer_context = peer_context
@@ -133,7 +132,7 @@ class Supervisor:
                 f"host:{host_name()}",
                 f"instance:{instance_name()}",
             ),
-            log_level=_log_level("AM_NODE_LOG_SUPERVISOR"),
+            log_level=log_level("SUPERVISOR"),
         )
         self._stack = AsyncExitStack()
         self._core: Core | None = None
@@ -178,7 +177,7 @@ class Supervisor:
             switchboard=None if self.launcher.same_host else self._switchboard(),
             tls=self._tls,
             link_timeout=self._link_timeout,
-            log_level=_log_level("AM_NODE_LOG_WORKER").value,
+            log_level=log_level("WORKER").value,
         )
         self._keeper = PoolKeeper(core)
         self._shutdown = Shutdown(core)
@@ -351,14 +350,3 @@ def _refuse_exposure(whose: str, addr: str, secret: object, tls: object) -> None
             f"{addr}, for {whose}, is reachable from other hosts: give a secret or tls, "
             "or say insecure=True"
         )
-
-
-def _log_level(variable: str) -> am.LogLevel:
-    value = os.environ.get(variable, "")
-    if not value:
-        return am.LogLevel.NOTHING
-    try:
-        return am.LogLevel(int(value))
-    except ValueError:
-        logging.getLogger("am_node").warning("%s=%r is not a log level", variable, value)
-        return am.LogLevel.NOTHING

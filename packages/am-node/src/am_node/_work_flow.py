@@ -1,4 +1,4 @@
-"""One request through a worker: asked for, begun, run, answered, remembered.
+"""A worker's requests: asked for, queued, begun, run, answered, remembered.
 
 The flow is a set of handlers beside those of the user's class. Whatever that class overrides, the
 rules of this file hold: one request at a time, an answer for each, the last answers kept for
@@ -8,114 +8,176 @@ repeats.
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 import am_machine as am
-import am_rpc
 
+from ._courier import Courier, Parcel, Post
 from ._errors import WorkTimeout
-from ._work_runner import WorkRunner
-from ._worker import Worker, work_signature
+from ._remembered import Remembered
+from ._wire_work import ANSWER, BATCH, error_answer, is_req, unpack_batch
+from ._work_runner import Job, WorkRunner
+from ._work_signature import WorkSignature
 
 if TYPE_CHECKING:
-    from ._settings import Timing
+    from collections.abc import Mapping
 
-# A client repeats a request only after it lost the answer, which at most this many others follow.
-MAX_REMEMBERED = 64
-MAX_REMEMBERED_BYTES = 64 * 2**20
-MAX_REQ_BYTES = 64
-ANSWER = "work"
+    from ._settings import Timing
+    from ._worker import Worker
 
 _WORK_STATUS = ("WorkRequested", "Working", "WorkReady")
 _log = logging.getLogger("am_node")
 
-Deliver = Callable[[str, Any], Awaitable[None]]
-
-
-def error_answer(exc: BaseException) -> dict[str, Any]:
-    """The answer that tells the caller of an exception, by its type's name and its text."""
-    return {"error": {"type": type(exc).__name__, "message": str(exc)}}
-
-
-def weight(value: object) -> int:
-    """About how many bytes of memory a result keeps."""
-    if isinstance(value, (bytes, str)):
-        return len(value)
-    if isinstance(value, dict):
-        return sum(weight(part) for pair in value.items() for part in pair)
-    if isinstance(value, (list, tuple)):
-        return sum(map(weight, value))
-    return 8
-
 
 class WorkFlow:
-    """The handlers of a worker's *WorkStatus* states.
+    """The handlers of a worker's *WorkStatus* states; `post` sends a payload to the client."""
 
-    `deliver(name, data)` sends a payload to the client; it returns when the client has it and
-    raises if that fails.
-    """
-
-    def __init__(self, worker: Worker, mach: am.Machine, timing: Timing, deliver: Deliver) -> None:
-        self._worker = worker
+    def __init__(self, worker: Worker, mach: am.Machine, timing: Timing, post: Post) -> None:
+        cls = type(worker)
+        self._queue = cls.queue
+        self._max_tasks = cls.max_tasks
+        self._limit = cls.work_timeout
         self._mach = mach
         self._timing = timing
-        self._deliver = deliver
-        self._signature = work_signature(type(worker))
-        self._runner = WorkRunner(
-            getattr(worker, "work", _no_work), worker.thread, self._stray_threads_ended
-        )
-        self._waiting: deque[dict[str, Any]] = deque()
-        # The request taken from the queue last: it was accepted, so draining does not refuse it.
-        self._promised: bytes | None = None
-        self._running: bytes | None = None
+        self._signature = WorkSignature(cls)
+        work = getattr(worker, "work", _no_work)
+        self._runner = WorkRunner(work, cls.thread, cls.work_timeout, self)
+        self._courier = Courier(mach, post, timing.delivery_timeout)
+        # Args of accepted requests by id, oldest first; one without id is its own key.
+        self._waiting: dict[object, dict[str, Any]] = {}
+        # The request taken from the queue last, if it is not begun yet: it was accepted, so it is
+        # not refused any more.
+        self._promised: tuple[bytes | None, dict[str, Any]] | None = None
+        # Whether a request follows the one that was just answered.
+        self._goes_on = False
         self._asked: bytes | None = None
-        self._answers: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
-        self._remembered = 0
-        self._under_way = trio.Event()
-        self._under_way.set()
+        self._remembered = Remembered(cls.queue)
+        # Asked for in a batch, so answered in one, too, where that is possible.
+        self._in_batch: set[object] = set()
         self.finished = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn."""
+        return len(self._waiting)
+
+    def StartState(self, e: am.Event) -> None:
+        """Start the tasks that run requests and deliver answers."""
+        self._mach.fork(self._runner.run)
+        self._mach.fork(self._courier.run)
 
     # -- asked for
 
     def WorkRequestedEnter(self, e: am.Event) -> bool:
         """Refuse while busy: refusing tells the client to wait for `Idle` or go elsewhere."""
         req = e.args.get("req")
-        promised = req is not None and req == self._promised
+        promised = self._promised is not None and self._promised[0] == req
         if self._mach.any_("Working", "WorkRequested") or self._runner.stray:
-            if promised:
-                self._waiting.appendleft(dict(e.args))
+            if promised and not e.is_check:
+                self._wait_again()
             return False
-        if not promised and (self._mach.is_("Draining") or not _is_req(req)):
+        if promised:
+            self._promised = None
+        elif self._stops or not is_req(req):
             return False
-        if req is not None and req in self._answers:
+        elif req in self._remembered:
             # Asked again after the answer was lost on its way: it is sent again, not worked out.
-            self._mach.fork(self._send, ANSWER, self._answers[req], req, None)
+            if not e.is_check:
+                self._send(req, self._remembered[req])
             return False
         self._asked = req
         return True
 
+    @property
+    def _stops(self) -> bool:
+        """Whether no new request is accepted: it drains, or has done all it may."""
+        done = bool(self._max_tasks) and self.finished >= self._max_tasks
+        return done or self._mach.is_("Draining")
+
     def WorkQueuedEnter(self, e: am.Event) -> bool:
-        """Refuse when as many requests wait as the class allows."""
-        room = len(self._waiting) < self._worker.queue
-        return room and not self._mach.is_("Draining") and _is_req(e.args.get("req"))
+        """Accept all that are asked for, or none: as many as the class lets wait."""
+        requests = _requests(e.args)
+        if requests is None:
+            return False
+        new = sum(not self._knows(req) for req, _ in requests)
+        if not new:
+            return True
+        if self._stops:
+            return False
+        room = self._queue - len(self._waiting)
+        if self._is_free:
+            room += 1
+        if self._max_tasks:
+            room = min(room, self._max_tasks - self.finished - len(self._waiting))
+        return new <= room
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether a request can begin at once."""
+        return not (
+            self._mach.any_("Working", "WorkRequested")
+            or self._promised is not None
+            or self._runner.stray
+        )
+
+    @property
+    def _current(self) -> bytes | None:
+        """The request that is being worked at."""
+        return self._asked if self._mach.any_("Working", "WorkRequested") else None
+
+    def _knows(self, req: bytes | None) -> bool:
+        return req is not None and (
+            req in self._waiting
+            or req in self._remembered
+            or req == self._current
+            or (self._promised is not None and req == self._promised[0])
+        )
 
     def WorkQueuedState(self, e: am.Event) -> None:
-        """Keep the request; a worker that does nothing begins it at once."""
-        self._waiting.append(dict(e.args))
-        if not self._mach.any_("Working", "WorkRequested"):
-            self._begin_next()
+        """Keep the requests; a worker that does nothing begins the first at once."""
+        requests = _requests(e.args)
+        assert requests is not None
+        if self._promised is not None and not self._mach.is_queued("add", "WorkRequested"):
+            # A handler of the class refused it. It may be asked again.
+            self._wait_again()
+        together = BATCH in e.args and "req" not in e.args
+        for req, args in requests:
+            if req is not None and req in self._remembered:
+                self._send(req, self._remembered[req])
+            elif not self._knows(req):
+                self._waiting[object() if req is None else req] = args
+                if together:
+                    self._in_batch.add(req)
+        begun = self._is_free and self._begin_next()
+        if not begun and not self._waiting:
+            self._mach.remove("WorkQueued")
 
-    def _begin_next(self) -> None:
-        if self._waiting and not self._runner.stray:
-            following = self._waiting.popleft()
-            self._promised = following.get("req")
-            self._mach.add("WorkRequested", **following)
+    def _begin_next(self) -> bool:
+        """Ask for the oldest request that waits; False if there is none that can begin."""
+        while self._waiting and not self._runner.stray:
+            key = next(iter(self._waiting))
+            args = self._waiting.pop(key)
+            req = key if isinstance(key, bytes) else None
+            self._promised = (req, args)
+            try:
+                self._mach.add("WorkRequested", req=req, **args)
+            except am.ArgsError as exc:
+                self._promised = None
+                self.finished += 1
+                self._send(req, error_answer(exc))
+                continue
             if not self._waiting:
                 self._mach.remove("WorkQueued")
+            return True
+        return False
+
+    def _wait_again(self) -> None:
+        assert self._promised is not None
+        (req, args), self._promised = self._promised, None
+        self._waiting = {object() if req is None else req: args, **self._waiting}
+        self._mach.add("WorkQueued")
 
     # -- begun and run
 
@@ -123,67 +185,70 @@ class WorkFlow:
         """Take up the request of event `e`: refuse its args, or start it."""
         args = dict(e.args)
         req = args.pop("req", None)
-        if self._signature is not None:
-            try:
-                self._signature.bind(**args)
-            except TypeError as exc:
-                self.finish(req, error_answer(exc))
-                return
-        self._mach.add("Working", req=req, args=args)
-
-    def WorkingExit(self, e: am.Event) -> bool:
-        """A client that gives up names the request: it must not hit the one after it."""
-        req = e.args.get("req")
-        if e.mutation.kind is not am.Kind.REMOVE or req is None or req == self._running:
-            return True
-        self._waiting = deque(item for item in self._waiting if item.get("req") != req)
-        return False
+        problem = self._signature.problem(args)
+        if problem is not None:
+            self.finish(req, error_answer(problem))
+        else:
+            self._mach.add("Working", req=req, args=args)
 
     def WorkingEnter(self, e: am.Event) -> bool:
         """Accept only as the next step of a request."""
         return self._mach.is_("WorkRequested")
 
-    async def run_work(self, e: am.Event) -> None:
-        """Run ``work`` and answer with its result; the caller's scope is the state `Working`."""
-        req: bytes | None = e.args.get("req")
-        self._running = req
-        args: Mapping[str, Any] = e.args.get("args", {})
-        limit = self._worker.work_timeout
-        try:
-            if limit is None:
-                result = await self._runner.run(args)
-                late = None
-            else:
-                with trio.move_on_after(limit) as scope:
-                    result = await self._runner.run(args)
-                text = f"the work took longer than {limit} s"
-                late = WorkTimeout(text) if scope.cancelled_caught else None
-        except Exception as exc:
-            _log.info("work failed", exc_info=exc)
-            self._mach.add_err("ErrWork", exc)
-            self.finish(req, error_answer(exc))
-            return
-        if late is not None:
-            self._mach.add_err("ErrWorkTimeout", late)
-            self.finish(req, error_answer(late))
-            return
-        self.finish(req, {"data": result})
+    def run(self, e: am.Event) -> None:
+        """Run ``work`` for the request of event `e`; it is cancelled when `Working` ends."""
+        args = e.args
+        self._runner.start(Job(args.get("req"), args.get("args", {}), am.current_source()))
+
+    def WorkingExit(self, e: am.Event) -> bool:
+        """A client that gives up names the request: it must not hit the one after it."""
+        req = e.args.get("req")
+        if e.mutation.kind is not am.Kind.REMOVE or req is None or req == self._asked:
+            return True
+        self._forget(req)
+        return False
+
+    def _forget(self, req: object) -> None:
+        if self._waiting.pop(req, None) is not None:
+            self._in_batch.discard(req)
+            if not self._waiting:
+                self._mach.remove("WorkQueued")
 
     def WorkingEnd(self, e: am.Event) -> None:
-        """Look after a thread that its request may have left behind."""
-        if self._runner.in_thread:
+        """Cancel what still runs, and look after a thread that cannot be cancelled."""
+        self._runner.cancel()
+        if self._runner.stray:
             self._mach.fork(self._watch_stray_threads)
 
     async def _watch_stray_threads(self) -> None:
-        # The task that ran the work learns of its cancellation only after this handler.
-        await trio.lowlevel.checkpoint()
-        if not self._runner.stray:
-            return
         await trio.sleep(self._timing.kill_timeout)
         if self._runner.stray:
             self._mach.add("WorkStuck")
 
-    def _stray_threads_ended(self) -> None:
+    # -- what the runner tells
+
+    def job_done(self, job: Job, result: Any) -> None:
+        """Answer with the result."""
+        self.finish(job.req, {"data": result})
+
+    def job_failed(self, job: Job, error: Exception) -> None:
+        """Answer with the error, which is the caller's."""
+        _log.info("work failed", exc_info=error)
+        self._mach.add_err("ErrWork", error)
+        self.finish(job.req, error_answer(error))
+
+    def job_late(self, job: Job) -> None:
+        """Answer that it took too long; a thread is left behind."""
+        late = WorkTimeout(f"the work took longer than {self._limit} s")
+        self._mach.add_err("ErrWorkTimeout", late)
+        self.finish(job.req, error_answer(late))
+
+    def job_cancelled(self) -> None:
+        """Nobody wants an answer; what waits can begin."""
+        self._rest()
+
+    def strays_ended(self) -> None:
+        """No thread is left behind any more."""
         self._mach.remove("WorkStuck")
         self._rest()
 
@@ -200,64 +265,31 @@ class WorkFlow:
 
     def finish(self, req: bytes | None, answer: dict[str, Any]) -> None:
         """Answer a request, which makes `WorkReady`, sends the payload, and lets `Idle` in."""
-        if req is not None:
-            self._remember(req, answer)
         self.finished += 1
         self._mach.add("WorkReady", req=req, answer=answer)
 
-    def _remember(self, req: bytes, answer: dict[str, Any]) -> None:
-        self._answers[req] = answer
-        self._remembered += weight(answer)
-        while len(self._answers) > 1 and (
-            len(self._answers) > MAX_REMEMBERED or self._remembered > MAX_REMEMBERED_BYTES
-        ):
-            _, forgotten = self._answers.popitem(last=False)
-            self._remembered -= weight(forgotten)
-
     def WorkReadyState(self, e: am.Event) -> None:
         """Send the answer; what waits begins without waiting for its delivery."""
-        req = e.args.get("req")
-        answer = e.args.get("answer", {})
-        self._mach.add("ClientSendPayload", name=ANSWER, data=answer, req=req, tick=e.tick)
-        self._begin_next()
+        args = e.args
+        self._send(args.get("req"), args.get("answer", {}), e.tick)
+        self._goes_on = self._begin_next()
+
+    def _send(self, req: bytes | None, answer: dict[str, Any], tick: int | None = None) -> None:
+        self._mach.add("ClientSendPayload", name=ANSWER, data=answer, req=req, tick=tick)
 
     def ClientSendPayloadState(self, e: am.Event) -> None:
-        """Deliver one payload in a task of its own, after those before it have set out."""
+        """Hand the payload to the courier; an answer that others follow may wait for them."""
         args = e.args
-        before, self._under_way = self._under_way, trio.Event()
-        self._mach.fork(
-            self._send_after,
-            before,
-            self._under_way,
-            (str(args.get("name")), args.get("data"), args.get("req"), args.get("tick")),
-        )
-
-    async def _send_after(
-        self,
-        before: trio.Event,
-        under_way: trio.Event,
-        payload: tuple[str, Any, bytes | None, int | None],
-    ) -> None:
-        await before.wait()
-        # Whoever waits for this event runs later than the next lines, which write to the link.
-        under_way.set()
-        await self._send(*payload)
-
-    async def _send(self, name: str, data: Any, req: bytes | None, tick: int | None) -> None:
-        payload = {"req": req, **data} if name == ANSWER else data
-        try:
-            with trio.fail_after(self._timing.delivery_timeout):
-                await self._deliver(name, payload)
-        except (TypeError, ValueError, am_rpc.LimitExceeded) as exc:
-            # The result cannot travel, which is the work's fault: the caller gets to know.
-            if name == ANSWER and "error" not in payload:
-                await self._send(name, error_answer(exc), req, tick)
-                return
-            self._mach.add_err("ErrSendPayload", exc)
-        except Exception as exc:
-            _log.info("payload %r was not delivered: %s", name, exc)
-        if tick is not None and self._mach.tick("WorkReady") == tick:
-            self._mach.remove("WorkReady")
+        name, data = str(args.get("name")), args.get("data")
+        if name != ANSWER or not isinstance(data, dict):
+            self._courier.put(Parcel(name, data), True)
+            return
+        req = args.get("req")
+        size = 0 if req is None else self._remembered.keep(req, data)
+        together = req in self._in_batch
+        self._in_batch.discard(req)
+        parcel = Parcel(name, {"req": req, **data}, size if together else None, args.get("tick"))
+        self._courier.put(parcel, not (together and self._goes_on))
 
     # -- at rest
 
@@ -267,8 +299,7 @@ class WorkFlow:
 
     def IdleState(self, e: am.Event) -> None:
         """Stop after the last task that the class allows."""
-        limit = self._worker.max_tasks
-        if limit and self.finished >= limit:
+        if self._max_tasks and self.finished >= self._max_tasks:
             self._mach.add("Draining")
 
     def ErrWorkState(self, e: am.Event) -> None:
@@ -281,19 +312,25 @@ class WorkFlow:
 
     def drop(self) -> None:
         """Forget what the client asked for: cancel running work, empty the queue."""
+        self._courier.clear()
         self._waiting.clear()
+        self._in_batch.clear()
+        self._promised = None
         self._mach.remove("WorkQueued")
         self._mach.remove(*_WORK_STATUS)
 
     def _rest(self) -> None:
-        if self._waiting:
-            self._begin_next()
-        elif not self._mach.any_(*_WORK_STATUS):
+        if not self._mach.any_(*_WORK_STATUS) and not self._begin_next():
             self._mach.add("Idle")
 
 
-def _is_req(req: object) -> bool:
-    return req is None or (isinstance(req, bytes) and 0 < len(req) <= MAX_REQ_BYTES)
+def _requests(args: Mapping[str, Any]) -> list[tuple[bytes | None, dict[str, Any]]] | None:
+    """The requests of a `WorkQueued`: one, or a batch; None if they are malformed."""
+    if BATCH in args and "req" not in args:
+        return list(unpack_batch(args) or ()) or None
+    single = dict(args)
+    req = single.pop("req", None)
+    return [(req, single)] if is_req(req) else None
 
 
 def _no_work(**args: Any) -> Any:

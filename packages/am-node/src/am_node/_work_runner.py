@@ -1,68 +1,190 @@
-"""Running one ``work`` call in the way its class wants: in the loop, in a thread, or inline."""
+"""Running ``work`` in the way its class wants: in the loop, in a thread, or inline.
+
+One task runs all requests of a worker, one after the other. It stays inside one cancel scope, which
+is renewed after each cancellation: most requests are never cancelled and need none of their own.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
+import am_machine as am
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+# Requests that are done sooner follow each other without a turn of the event loop, up to so many
+# seconds together: their answers then travel together, too.
+TURN = 0.001
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One call of ``work``. `source` is the transition that it belongs to."""
+
+    req: bytes | None
+    args: Mapping[str, Any]
+    source: am.Source | None
+
+
+class Employer(Protocol):
+    """Who hears of what became of a job, in the runner's task."""
+
+    def job_done(self, job: Job, result: Any) -> None:
+        """It returned `result`."""
+
+    def job_failed(self, job: Job, error: Exception) -> None:
+        """It raised."""
+
+    def job_late(self, job: Job) -> None:
+        """It took longer than allowed and was cancelled."""
+
+    def job_cancelled(self) -> None:
+        """A job was cancelled and is over, but for a thread that may be left behind."""
+
+    def strays_ended(self) -> None:
+        """The last thread that was left behind has ended."""
 
 
 class WorkRunner:
     """Calls ``work`` and keeps count of calls which outlive their cancellation.
 
-    A thread cannot be cancelled. It is left behind, counted in `stray` until it ends, and
-    `on_stray_end` is called in the event loop when the last one has.
+    A thread cannot be cancelled. It is left behind and counted in `stray` until it ends.
     """
 
     def __init__(
-        self, function: Callable[..., Any], in_thread: bool, on_stray_end: Callable[[], None]
+        self, function: Callable[..., Any], in_thread: bool, limit: float | None, employer: Employer
     ) -> None:
         self._function = function
         self._is_async = inspect.iscoroutinefunction(function)
-        self.in_thread = in_thread and not self._is_async
-        self._on_stray_end = on_stray_end
+        self._in_thread = in_thread and not self._is_async
+        self._limit = limit
+        self._employer = employer
+        self._next: Job | None = None
+        self._running: Job | None = None
+        self._was_cancelled = False
+        self._scope = trio.CancelScope()
+        self._asked = trio.Event()
+        self._thread: _Thread | None = None
         self.stray = 0
 
-    async def run(self, args: Mapping[str, Any]) -> Any:
-        """Return the result of the call. Cancelling leaves a thread behind, if there is one."""
-        call = partial(self._function, **args)
-        if self._is_async:
-            return await call()
-        if not self.in_thread:
-            await trio.lowlevel.checkpoint()
-            return call()
-        return await self._run_in_thread(call)
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs or is about to."""
+        return self._running is not None or self._next is not None
 
-    async def _run_in_thread(self, call: Callable[[], Any]) -> Any:
-        token = trio.lowlevel.current_trio_token()
-        ended = left_behind = False
+    def start(self, job: Job) -> None:
+        """Run `job` as soon as the one before it is over."""
+        self._next = job
+        self._asked.set()
 
-        def on_end() -> None:
-            nonlocal ended
-            ended = True
-            if left_behind:
-                self.stray -= 1
-                if not self.stray:
-                    self._on_stray_end()
+    def cancel(self) -> None:
+        """Cancel what runs. A thread is left behind."""
+        if not self.busy:
+            return
+        self._next = None
+        self._was_cancelled = True
+        self._asked.set()
+        if self._running is not None:
+            self._scope.cancel()
+            self._leave_thread()
 
-        def in_thread() -> Any:
-            try:
-                return call()
-            finally:
-                # A thread that was left behind may outlive the event loop.
-                with contextlib.suppress(trio.RunFinishedError):
-                    token.run_sync_soon(on_end)
+    async def run(self) -> None:
+        """Run jobs for ever."""
+        while True:
+            with trio.CancelScope() as self._scope:
+                await self._run_jobs(self._scope)
+            job, self._running = self._running, None
+            if self._was_cancelled:
+                self._was_cancelled = False
+                self._employer.job_cancelled()
+            elif job is not None:
+                self._leave_thread()
+                self._employer.job_late(job)
 
+    async def _run_jobs(self, scope: trio.CancelScope) -> None:
+        began = perf_counter()
+        while not (scope.cancel_called or self._was_cancelled):
+            job = self._next
+            if job is None:
+                await self._asked.wait()
+                self._asked = trio.Event()
+                began = perf_counter()
+                continue
+            self._next, self._running = None, job
+            await self._run_one(job, scope)
+            if perf_counter() - began > TURN:
+                await trio.lowlevel.checkpoint()
+                began = perf_counter()
+
+    async def _run_one(self, job: Job, scope: trio.CancelScope) -> None:
+        if self._limit is not None:
+            scope.deadline = trio.current_time() + self._limit
         try:
-            return await trio.to_thread.run_sync(in_thread, abandon_on_cancel=True)
-        except trio.Cancelled:
-            if not ended:
-                left_behind = True
-                self.stray += 1
-            raise
+            with am.use_source(job.source):
+                result = await self._call(job.args)
+        except Exception as exc:
+            if self._settle(job, scope):
+                self._employer.job_failed(job, exc)
+        else:
+            if self._settle(job, scope):
+                self._employer.job_done(job, result)
+
+    def _settle(self, job: Job, scope: trio.CancelScope) -> bool:
+        """The job is over; False if it was cancelled, so that nobody wants its outcome."""
+        scope.deadline = float("inf")
+        self._running = None
+        return not self._was_cancelled
+
+    async def _call(self, args: Mapping[str, Any]) -> Any:
+        if self._is_async:
+            return await self._function(**args)
+        if not self._in_thread:
+            return self._function(**args)
+        self._thread = _Thread(self, partial(self._function, **args))
+        return await self._thread.run()
+
+    def _leave_thread(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None and not thread.ended:
+            thread.left_behind = True
+            self.stray += 1
+
+    def thread_ended(self, thread: _Thread) -> None:
+        """Called in the event loop when a thread's call has returned."""
+        thread.ended = True
+        if thread.left_behind:
+            self.stray -= 1
+            if not self.stray:
+                self._employer.strays_ended()
+
+
+class _Thread:
+    """One call in a thread, which may outlive the wait for it."""
+
+    __slots__ = ("_call", "_runner", "_token", "ended", "left_behind")
+
+    def __init__(self, runner: WorkRunner, call: Callable[[], Any]) -> None:
+        self._runner = runner
+        self._call = call
+        self._token = trio.lowlevel.current_trio_token()
+        self.ended = False
+        self.left_behind = False
+
+    async def run(self) -> Any:
+        return await trio.to_thread.run_sync(self._in_thread, abandon_on_cancel=True)
+
+    def _in_thread(self) -> Any:
+        try:
+            return self._call()
+        finally:
+            # A thread that was left behind may outlive the event loop.
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._runner.thread_ended, self)

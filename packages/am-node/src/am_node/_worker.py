@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._worker_states import WorkerStates
@@ -70,9 +69,9 @@ class Worker:
         """Begin the request: check its args against the signature of ``work``, then `Working`."""
         self._flow.begin(e)
 
-    async def WorkingState(self, e: am.Event) -> None:
-        """Run ``work`` inside this state; what it returns or raises becomes the answer."""
-        await self._flow.run_work(e)
+    def WorkingState(self, e: am.Event) -> None:
+        """Run ``work`` until this state ends; what it returns or raises becomes the answer."""
+        self._flow.run(e)
 
     def reply(self, e: am.Event, data: object) -> None:
         """Answer the request of event `e` with `data`, which ends the request.
@@ -89,17 +88,3 @@ class Worker:
         if name == "work":
             raise ValueError("the payload 'work' is the answer: call reply()")
         self.mach.add("ClientSendPayload", name=name, data=data)
-
-
-def work_signature(cls: type[Worker]) -> inspect.Signature | None:
-    """The parameters of the class's ``work`` without ``self``; None if it has no such method."""
-    method = inspect.getattr_static(cls, "work", None)
-    if method is None:
-        return None
-    function = getattr(cls, "work", None)
-    if function is None:
-        return None
-    signature = inspect.signature(function)
-    if isinstance(method, (staticmethod, classmethod)):
-        return signature
-    return signature.replace(parameters=list(signature.parameters.values())[1:])

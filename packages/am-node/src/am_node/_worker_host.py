@@ -26,6 +26,8 @@ from ._work_flow import WorkFlow
 from ._worker_states import BootstrapStates
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from ._boot import BootConfig
     from ._worker import Worker
 
@@ -51,7 +53,7 @@ class WorkerHost:
             tags=("node-worker", f"kind:{config.kind}"),
             log_level=am.LogLevel(min(max(config.log_level, 0), 5)),
         )
-        self.flow = worker._flow = WorkFlow(worker, self.mach, self.timing, self._deliver)
+        self.flow = worker._flow = WorkFlow(worker, self.mach, self.timing, self._post)
         self.mach.bind(worker)
         self.mach.bind(self.flow)
         self.mach.bind(self)
@@ -196,13 +198,8 @@ class WorkerHost:
         access = am_rpc.Access(read=self._readable(), write=self._worker.writable_states())
         return self._guest.server(self.mach, mux, stream, access)
 
-    async def _deliver(self, name: str, data: Any) -> None:
-        while self._guest is not None:
-            if await self._guest.deliver(name, data):
-                return
-            # The link may come back while the lease lasts.
-            await self.mach.when("ClientConnected")
-        raise ConnectionError("there is no client")
+    def _post(self, name: str, data: Any) -> Callable[[], Awaitable[None]] | None:
+        return None if self._guest is None else self._guest.post(name, data)
 
     # -- the end
 
