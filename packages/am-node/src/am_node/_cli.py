@@ -22,7 +22,7 @@ from ._errors import EntryPointError, NodeError, NoWorkers, SupervisorLost, Work
 from ._log import log_level, show_machines
 from ._run_worker import run_worker
 from ._serve import serve
-from ._settings import Pool
+from ._settings import Pool, Rlimits
 from ._supervisor import Supervisor
 from ._tls import Tls
 from ._worker import Worker
@@ -71,6 +71,9 @@ def _add_supervisor(commands: Any) -> None:
     parser.add_argument("--min", type=int, default=_POOL.min, help="ready workers at least")
     parser.add_argument("--max", type=int, default=_POOL.max, help="processes at most")
     parser.add_argument("--warm", type=int, default=_POOL.warm, help="idle workers beyond need")
+    parser.add_argument("--memory", type=int, metavar="MIB", help="address space of a worker")
+    parser.add_argument("--files", type=int, metavar="N", help="open descriptors of a worker")
+    parser.add_argument("--cpu", type=int, metavar="SECONDS", help="processor time of a worker")
     parser.add_argument("--tls-cert", help="PEM file with the pool's certificate, for every link")
     parser.add_argument("--tls-key", help="PEM file with its key, if that is in a file of its own")
     parser.add_argument("--insecure", action="store_true", help="allow other hosts unprotected")
@@ -107,6 +110,11 @@ def _supervise(options: argparse.Namespace) -> int:
         options.entry,
         addr=options.addr,
         pool=pool,
+        rlimits=Rlimits(
+            memory=None if options.memory is None else options.memory * 2**20,
+            files=options.files,
+            cpu=options.cpu,
+        ),
         secret=_secret(options.secret_file),
         tls=_tls(options),
         insecure=options.insecure,

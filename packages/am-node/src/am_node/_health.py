@@ -72,7 +72,7 @@ class Health:
         self._mach.remove("ErrWorker", "Exception")
         error = self._mach.err
         name = error.worker_id if isinstance(error, WorkerError) else e.args.get("worker_id")
-        log.warning("%s", error)
+        log.warning("%s", _line(error, name))
         slot = self._core.slots.get(str(name))
         if slot is None or isinstance(error, ErrWorkerExit):
             return
@@ -88,3 +88,9 @@ class Health:
             return
         if trio.current_time() >= slot.recent_until:
             slot.mach.remove("ErrRecent")
+
+
+def _line(error: BaseException | None, worker: object) -> str:
+    """One line that names the worker, whatever its error says."""
+    text = " ".join(str(error).split())
+    return text if not worker or str(worker) in text else f"worker {worker}: {text}"

@@ -10,7 +10,7 @@ import trio
 
 from ._boot import BOOT_VARIABLE, framed
 from ._launcher import ExitInfo, WorkerHandle, WorkerSpec
-from ._output import Tail, read_lines
+from ._output import FLOOD_SECONDS, Tail, read_lines
 from ._process import LocalProcess, start_process
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # After a process is gone its pipes end, unless a grandchild that left the group still holds them.
 _DRAIN_SECONDS = 1.0
 _REAP_SECONDS = 5.0
+# A shorter flood may be an honest burst; a longer one is told of, whatever ended the worker.
+_TELL_SECONDS = 2.0
 
 
 class LocalLauncher:
@@ -83,7 +85,7 @@ async def _attend(
     process: LocalProcess, spec: WorkerSpec, task_status: TaskStatus[WorkerHandle]
 ) -> ExitInfo:
     tail = Tail()
-    reasons: list[str] = []
+    floods: dict[str, float] = {}
     open_streams = 2
     drained = trio.Event()
 
@@ -95,9 +97,10 @@ async def _attend(
                 tail.add(line)
             spec.line(name, line)
 
-        def flooded() -> None:
-            reasons.append(f"flooded {name}")
-            process.kill()
+        def flooded(seconds: float) -> None:
+            floods[name] = seconds
+            if seconds >= FLOOD_SECONDS:
+                process.kill()
 
         await read_lines(stream, sink, flooded)
         open_streams -= 1
@@ -118,5 +121,7 @@ async def _attend(
         code=None if by_signal else returncode,
         signal=-returncode if by_signal else None,
         stderr=str(tail),
-        reason=", ".join(reasons),
+        reason=", ".join(
+            f"flooded {name}" for name, seconds in floods.items() if seconds >= _TELL_SECONDS
+        ),
     )

@@ -41,17 +41,16 @@ class Tail:
 
 
 async def read_lines(
-    stream: ReceiveStream, sink: Callable[[str], None], flooded: Callable[[], None]
+    stream: ReceiveStream, sink: Callable[[str], None], flooded: Callable[[float], None]
 ) -> None:
     """Call `sink` with each line of `stream` until it ends; longer lines arrive in pieces of 8 KiB.
 
-    Bytes which are not UTF-8 are replaced. `flooded` is called once if the stream stays above 1
-    MiB per second for five seconds.
+    Bytes which are not UTF-8 are replaced. `flooded` is called with the seconds that the stream has
+    been above 1 MiB per second, after each of them, and with 0 when it is calm again.
     """
     pending = b""
     window_start = calm_since = trio.current_time()
     window_bytes = 0
-    told = False
     while True:
         try:
             chunk = await stream.receive_some(_CHUNK)
@@ -71,12 +70,11 @@ async def read_lines(
         if now - window_start >= 1.0:
             calm_since = now
             window_start, window_bytes = now, 0
+            flooded(0.0)
         elif window_bytes > MAX_BYTES_PER_SECOND:
             await trio.sleep(window_start + 1.0 - now)
             window_start, window_bytes = trio.current_time(), 0
-            if not told and window_start - calm_since >= FLOOD_SECONDS:
-                told = True
-                flooded()
+            flooded(window_start - calm_since)
     if pending:
         sink(_text(pending))
 

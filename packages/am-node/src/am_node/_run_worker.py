@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal as signals
 import sys
@@ -53,10 +54,24 @@ def _exit(code: int) -> NoReturn:
 
 
 def _worker_class(entry: str) -> type[Worker]:
+    worker = os.getpid()
     cls = load_entry_point(entry)
+    if os.getpid() != worker:
+        _end_twins(worker, entry)
     if not issubclass(cls, Worker):
         raise NodeError(f"{entry} is not a subclass of am_node.Worker")
     return cls
+
+
+def _end_twins(worker: int, entry: str) -> NoReturn:
+    """End a copy that the import made of this process, and its original: they share one identity.
+
+    Only the copy can tell that it is one, so it ends both, with the reason as the last line.
+    """
+    print(f"am_node: importing {entry} forked a copy of the worker", file=sys.stderr, flush=True)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(worker, signals.SIGABRT)
+    _exit(EXIT_FAILED)
 
 
 def _serve(cls: type[Worker], config: BootConfig) -> int:
