@@ -71,8 +71,6 @@ def test_all_durations_grow_tenfold_while_somebody_debugs(monkeypatch: pytest.Mo
     for field in dataclasses.fields(am_node.Timing):
         before, after = (getattr(sup._timing, field.name) for sup in (plain, slow))
         assert after == 10 * before, field.name
-    assert plain._link_timeout == 9
-    assert slow._link_timeout == 90
     monkeypatch.setenv("AM_TEST_RUNNER", "1")
     assert am_node.Supervisor(Echo)._timing == plain._timing
 
@@ -144,3 +142,35 @@ def test_a_worker_process_shows_its_machine_only_if_asked(tmp_path: Path) -> Non
         told[level] = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert "Foo" not in told[0]
     assert "Foo" in told[2]
+
+
+# -- the silence that a class allows itself
+
+
+class Patient(Echo):
+    link_timeout = 30.0
+
+
+class Confused(Echo):
+    link_timeout = -1.0
+
+
+@pytest.mark.trio
+async def test_a_supervisor_that_knows_only_the_name_of_a_class_is_as_patient_as_it_asks(
+    clock: trio.abc.Clock,
+) -> None:
+    launcher = am_node.MemoryLauncher(Patient)
+    pool = am_node.Pool(1, 1, 0)
+    async with am_node.Supervisor("memory:Patient", launcher=launcher, pool=pool) as sup:
+        await sup.mach.when("PoolReady")
+        (slot,) = sup._core
+        assert slot.net.client.limits.dead == 30
+
+
+@pytest.mark.trio
+async def test_a_report_with_nonsense_is_refused(clock: trio.abc.Clock) -> None:
+    launcher = am_node.MemoryLauncher(Confused)
+    pool = am_node.Pool(1, 1, 0)
+    async with am_node.Supervisor(Confused, launcher=launcher, pool=pool) as sup:
+        await sup.mach.when("ErrWorker")
+        assert "refused the report" in str(sup.mach.err)

@@ -13,14 +13,16 @@ import am_rpc
 from ._worker_states import BootstrapStates
 
 _MAX_ADDR = 256
+_MAX_SILENCE = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a new worker listens."""
+    """Where a new worker listens, and how long it may be silent (None: as the pool says)."""
 
     local: str
     public: str
+    link_timeout: float | None = None
 
 
 class Bootstrap:
@@ -46,11 +48,16 @@ class Bootstrap:
         args = e.args
         texts = [args.get(name) for name in ("id", "local_addr", "public_addr")]
         plausible = all(isinstance(text, str) and 0 < len(text) <= _MAX_ADDR for text in texts)
+        silence = args.get("link_timeout")
+        if silence is not None:
+            plausible = plausible and type(silence) in {int, float} and 0 < silence < _MAX_SILENCE
         return plausible and texts[0] == self._worker_id and self._addresses is None
 
     def WorkerAddrState(self, e: am.Event) -> None:
         """Keep the addresses and wake the supervisor."""
-        self._addresses = Addresses(e.args["local_addr"], e.args["public_addr"])
+        args = e.args
+        silence = args.get("link_timeout")
+        self._addresses = Addresses(args["local_addr"], args["public_addr"], silence)
         self._reported.set()
 
     async def report(self) -> Addresses:

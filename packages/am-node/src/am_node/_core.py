@@ -41,7 +41,6 @@ class Core:
     options: Mapping[str, Any]
     directory: Path
     worker_host: str
-    link_timeout: float
     # What remote workers dial; None for launchers on this host.
     switchboard: Switchboard | None = None
     tls: Tls | None = None

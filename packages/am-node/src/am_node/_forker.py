@@ -27,24 +27,19 @@ from ._core import log
 from ._errors import ErrWorkerConn, ErrWorkerExit, ErrWorkerKill, WorkerError
 from ._launcher import WorkerHandle, WorkerSpec
 from ._names import wire_id, worker_id
-from ._settings import link_limits
+from ._settings import link_limits, stretch
 from ._slot import Slot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ._core import Core
-    from ._launcher import ExitInfo
     from ._switchboard import Calls, Line
 
 # What a slot's machine follows of its worker's.
 _PIPED = ("Ready", "Idle", "ClientConnected", "ClientLeft", "Draining")
 # Orders that end a worker without it being a failure.
 _PLANNED = frozenset({"surplus", "drain", "restart", "reuse"})
-# The order that ends a worker which cannot be talked to. It has nothing to end gently, so it gets
-# only the moment that a launcher may need to pass on the first of two signals.
-_FAILURE = "failure"
-_LAST_MOMENT = 0.25
 
 
 class Forker:
@@ -109,8 +104,7 @@ class Forker:
         if handle is None:
             return
         handle.terminate()
-        hopeless = slot.kill_reason == _FAILURE
-        with trio.move_on_after(_LAST_MOMENT if hopeless else self._timing.kill_timeout):
+        with trio.move_on_after(self._timing.kill_timeout):
             await slot.mach.when("Gone")
             return
         handle.kill()
@@ -168,7 +162,7 @@ class Forker:
         with scope:
             failure = await self._bring_up(slot, bootstrap, link)
         if slot.exit is None:
-            self._mach.add("KillWorker", id=slot.id, reason=_FAILURE)
+            self._mach.add("KillWorker", id=slot.id, reason="failure")
         return failure
 
     async def _turn(self, slot: Slot) -> None:
@@ -197,15 +191,13 @@ class Forker:
             addresses = await bootstrap.report()
         if addresses is None:
             return ErrWorkerConn(
-                f"no report within {self._timing.conn_timeout:g} s of the start, "
-                f"which includes the import of {self._core.entry}",
-                slot.id,
+                f"no report within {self._timing.conn_timeout} s of the start", slot.id
             )
         self._started(slot)
         self._mach.add("WorkerConnected", id=slot.id)
         slot.public_addr = link.reachable(addresses.public)
         consumer = _Consumer(self._core, slot)
-        client = self._client(addresses.local, link, consumer)
+        client = self._client(addresses, link, consumer)
         async with consumer.mach, client:
             try:
                 await client.ready(self._timing.conn_timeout)
@@ -216,16 +208,18 @@ class Forker:
             await self._link_is_lost(client, link)
         return ErrWorkerConn("the private link was lost", slot.id)
 
-    def _client(self, addr: str, link: _Link, consumer: _Consumer) -> am_rpc.Client:
+    def _client(self, addresses: Addresses, link: _Link, consumer: _Consumer) -> am_rpc.Client:
+        own = addresses.link_timeout
+        silence = self._timing.link_timeout if own is None else own * stretch()
         return am_rpc.Client(
-            addr if link.line is None else link.line.link,
+            addresses.local if link.line is None else link.line.link,
             id=link.super_id,
             secret=link.token,
             consumer=consumer.mach,
             parent=self._mach,
             sync=am_rpc.Sync(skipped=("ClientSendPayload", "SuperSendPayload", "SendPayload")),
             retry=am_rpc.Retry(connect_delay=0.05, connect_total=self._timing.conn_timeout),
-            limits=link_limits(self._core.link_timeout),
+            limits=link_limits(silence),
         )
 
     def _linked(self, slot: Slot, client: am_rpc.Client) -> None:
@@ -277,10 +271,8 @@ class Forker:
             outside = was_up and slot.exit is not None and slot.exit.signal == SIGKILL
             if not outside and core.crashes.died(now, now - slot.forked_at):
                 self._mach.add("CrashLoop")
-            if slot.exit is not None and slot.kill_reason != _FAILURE:
+            if slot.exit is not None and slot.kill_reason != "failure":
                 failure = _exit_error(slot)
-            elif slot.exit is not None and failure is not None:
-                failure = ErrWorkerConn(f"{failure}{_hints(slot.exit)}", slot.id)
             if failure is not None:
                 self._mach.add_err("ErrWorker", failure, worker_id=slot.id)
         self._mach.add("WorkerGone", id=slot.id)
@@ -376,16 +368,6 @@ class _Consumer:
 def _exit_error(slot: Slot) -> ErrWorkerExit:
     info = slot.exit
     assert info is not None
-    last = _last_line(info)
+    last = info.stderr.strip().rsplit("\n", 1)[-1]
     text = f"worker {slot.id}: {info}" + (f": {last}" if last else "")
     return ErrWorkerExit(text, slot.id, info.code, info.signal, info.stderr)
-
-
-def _hints(info: ExitInfo) -> str:
-    """What a worker that had to be killed left behind that may tell why."""
-    found = [part for part in (info.reason, _last_line(info)) if part]
-    return f" ({'; '.join(found)})" if found else ""
-
-
-def _last_line(info: ExitInfo) -> str:
-    return info.stderr.strip().rsplit("\n", 1)[-1]

@@ -97,7 +97,6 @@ class Supervisor:
     ) -> None:
         self.launcher = launcher or LocalLauncher()
         self.entry = worker if isinstance(worker, str) else self._entry_of(worker)
-        own_timeout = None if isinstance(worker, str) else worker.link_timeout
         self.kind = kind or _kind_of(worker)
         self._addr = addr
         self._pool = pool
@@ -109,7 +108,6 @@ class Supervisor:
         self._worker_host = worker_host or _host_of(addr)
         self._link_addr = link_addr
         self._tls = tls
-        self._link_timeout = stretch() * (own_timeout or timing.link_timeout)
         self._secret = secret
         self._ssl_context = ssl_context or (tls.server if tls is not None else None)
         self._peer_context = peer_context
@@ -176,7 +174,6 @@ class Supervisor:
             worker_host=self._worker_host,
             switchboard=None if self.launcher.same_host else self._switchboard(),
             tls=self._tls,
-            link_timeout=self._link_timeout,
             log_level=log_level("WORKER").value,
         )
         self._keeper = PoolKeeper(core)

@@ -19,7 +19,7 @@ from ._dialled import supervisor_listener
 from ._errors import BootError, NodeError
 from ._guest import Guest
 from ._lifeline import EXIT_ORPHANED
-from ._settings import Timing
+from ._settings import Timing, link_limits
 from ._switchboard import Purpose, dial
 from ._tls import pinned_context, server_context
 from ._work_flow import WorkFlow
@@ -116,13 +116,13 @@ class WorkerHost:
             listener = supervisor_listener(
                 config.bootstrap, config.worker_id, config.link_token, self._pinned_tls
             )
-        silence = self._worker.link_timeout or self.timing.link_timeout
+        silence = max(self._worker.link_timeout or 0.0, self.timing.link_timeout)
         return am_rpc.Mux(
             self.mach,
             config.local_addr or None,
             listener=listener,
             secret=self._config.link_token,
-            limits=am_rpc.Limits(heartbeat=silence / 3, dead=silence),
+            limits=link_limits(silence),
             allow_id=self._config.super_id,
             access=am_rpc.Access(read=self._readable(), write=SUPERVISOR_WRITES),
             # The first change is seen at once; a busy worker's many changes cost ten pushes a
@@ -147,7 +147,9 @@ class WorkerHost:
     # -- the bootstrap
 
     async def _report(self, local: str, public: str) -> None:
-        args = {"id": self.mach.id, "local_addr": local, "public_addr": public}
+        args: dict[str, Any] = {"id": self.mach.id, "local_addr": local, "public_addr": public}
+        if self._worker.link_timeout is not None:
+            args["link_timeout"] = self._worker.link_timeout
         config = self._config
         way = config.bootstrap if config.local_addr else self._call_for_report
         try:
