@@ -34,12 +34,17 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ._core import Core
+    from ._launcher import ExitInfo
     from ._switchboard import Calls, Line
 
 # What a slot's machine follows of its worker's.
 _PIPED = ("Ready", "Idle", "ClientConnected", "ClientLeft", "Draining")
 # Orders that end a worker without it being a failure.
 _PLANNED = frozenset({"surplus", "drain", "restart", "reuse"})
+# The order that ends a worker which cannot be talked to. It has nothing to end gently, so it gets
+# only the moment that a launcher may need to pass on the first of two signals.
+_FAILURE = "failure"
+_LAST_MOMENT = 0.25
 
 
 class Forker:
@@ -104,7 +109,8 @@ class Forker:
         if handle is None:
             return
         handle.terminate()
-        with trio.move_on_after(self._timing.kill_timeout):
+        hopeless = slot.kill_reason == _FAILURE
+        with trio.move_on_after(_LAST_MOMENT if hopeless else self._timing.kill_timeout):
             await slot.mach.when("Gone")
             return
         handle.kill()
@@ -162,7 +168,7 @@ class Forker:
         with scope:
             failure = await self._bring_up(slot, bootstrap, link)
         if slot.exit is None:
-            self._mach.add("KillWorker", id=slot.id, reason="failure")
+            self._mach.add("KillWorker", id=slot.id, reason=_FAILURE)
         return failure
 
     async def _turn(self, slot: Slot) -> None:
@@ -191,7 +197,9 @@ class Forker:
             addresses = await bootstrap.report()
         if addresses is None:
             return ErrWorkerConn(
-                f"no report within {self._timing.conn_timeout} s of the start", slot.id
+                f"no report within {self._timing.conn_timeout:g} s of the start, "
+                f"which includes the import of {self._core.entry}",
+                slot.id,
             )
         self._started(slot)
         self._mach.add("WorkerConnected", id=slot.id)
@@ -271,8 +279,10 @@ class Forker:
             outside = was_up and slot.exit is not None and slot.exit.signal == SIGKILL
             if not outside and core.crashes.died(now, now - slot.forked_at):
                 self._mach.add("CrashLoop")
-            if slot.exit is not None and slot.kill_reason != "failure":
+            if slot.exit is not None and slot.kill_reason != _FAILURE:
                 failure = _exit_error(slot)
+            elif slot.exit is not None and failure is not None:
+                failure = ErrWorkerConn(f"{failure}{_hints(slot.exit)}", slot.id)
             if failure is not None:
                 self._mach.add_err("ErrWorker", failure, worker_id=slot.id)
         self._mach.add("WorkerGone", id=slot.id)
@@ -368,6 +378,16 @@ class _Consumer:
 def _exit_error(slot: Slot) -> ErrWorkerExit:
     info = slot.exit
     assert info is not None
-    last = info.stderr.strip().rsplit("\n", 1)[-1]
+    last = _last_line(info)
     text = f"worker {slot.id}: {info}" + (f": {last}" if last else "")
     return ErrWorkerExit(text, slot.id, info.code, info.signal, info.stderr)
+
+
+def _hints(info: ExitInfo) -> str:
+    """What a worker that had to be killed left behind that may tell why."""
+    found = [part for part in (info.reason, _last_line(info)) if part]
+    return f" ({'; '.join(found)})" if found else ""
+
+
+def _last_line(info: ExitInfo) -> str:
+    return info.stderr.strip().rsplit("\n", 1)[-1]
