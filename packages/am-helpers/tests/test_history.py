@@ -12,6 +12,7 @@ import pytest
 
 import am_helpers as amh
 import am_machine as am
+from am_helpers._history._recorder import tell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -65,7 +66,8 @@ class Clockwork:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = datetime(2030, 1, 1, tzinfo=UTC)
-        monkeypatch.setattr("time.time_ns", self.time_ns)
+        for name in ("time", "am_machine._drain", "am_machine._journal"):
+            monkeypatch.setattr(f"{name}.time_ns", self.time_ns)
 
     def time_ns(self) -> int:
         return (self.now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
@@ -408,6 +410,6 @@ async def test_an_error_of_on_err_is_only_logged(machine: Any, caplog: Any) -> N
         raise RuntimeError("on_err is broken")
 
     history = amh.MemoryHistory(machine(STATES), on_err=broken)
-    history._recorder.tell(OSError("disk"))
+    tell(history._recorder, OSError("disk"), history._on_err)
     assert "on_err" in caplog.text
     await history.aclose()

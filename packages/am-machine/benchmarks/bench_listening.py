@@ -69,6 +69,14 @@ def test_a_tracer(measure: Any, tracer: type[am.Tracer]) -> None:
     measure(toggling(machine), "listening", "base" if tracer is am.Tracer else "every hook")
 
 
+def test_a_journal(measure: Any) -> None:
+    machine = listened()
+    journal = am.Journal()
+    journal.limit = 10**7  # the reader's part is not the machine's: nobody reads
+    machine.bind_tracer(journal)
+    measure(toggling(machine), "listening", "journal")
+
+
 def test_a_tracer_taken_off(measure: Any) -> None:
     machine = listened()
     tracer = Everything()

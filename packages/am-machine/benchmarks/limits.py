@@ -113,6 +113,7 @@ LIMITS = (
         "MiB",
     ),
     Limit("with a tracer that does nothing", listening("base"), 1.5),
+    Limit("with a journal", listening("journal"), 2),
     Limit("after the tracer is taken off", listening("tracer taken off"), BACK_TO_ONE),
     Limit("logging at OPS to a null handler", listening("log at OPS, null handler"), 6),
     Limit("after logging is turned off", listening("log turned off"), BACK_TO_ONE),

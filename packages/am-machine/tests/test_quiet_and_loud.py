@@ -73,7 +73,18 @@ def watched(m: am.Machine) -> None:
     m.add_breakpoint(added=["A", "B", "C", "D", "E"])
 
 
-LISTENERS: list[Callable[[am.Machine], None]] = [traced, hooked, logged, stepped, watched]
+def journaled(m: am.Machine) -> None:
+    m.bind_tracer(am.Journal())
+
+
+LISTENERS: list[Callable[[am.Machine], None]] = [
+    traced,
+    hooked,
+    logged,
+    stepped,
+    watched,
+    journaled,
+]
 
 
 def random_schema(chance: random.Random) -> dict[str, Any]:
@@ -242,3 +253,39 @@ def test_listening_changes_nothing_that_can_be_seen(
         assert quiet.seen == loud.seen
         quiet.seen.clear()
         loud.seen.clear()
+
+
+class EndsOnly(am.Tracer):
+    """Writes down what a journal keeps, as it happens."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def transition_end(self, transition: am.Transition) -> None:
+        mutation, m = transition.mutation, transition.machine
+        if not mutation.is_check:
+            before, after = tuple(transition.time_before), tuple(transition.time_after)
+            self.seen.append(
+                (str(mutation.kind), mutation.indexes, before, after, m.queue_tick,
+                 transition.accepted, transition.is_broken)
+            )  # fmt: skip
+
+
+@pytest.mark.usefixtures("log")
+@RELAXED
+@given(seed=st.integers(0, 2**32))
+def test_a_journal_tells_afterwards_what_a_tracer_hears(seed: int) -> None:
+    tracer, beside, alone = EndsOnly(), am.Journal(rejected=True), am.Journal(rejected=True)
+
+    def both(m: am.Machine) -> None:
+        m.bind_tracer(tracer)
+        m.bind_tracer(beside)
+
+    loud, quiet = Play(seed, both), Play(seed, lambda m: m.bind_tracer(alone))
+    for number in range(25):
+        loud.step()
+        quiet.step()
+        if number % 3 == 0:
+            told, tracer.seen = tracer.seen, []
+            assert [entry[1:8] for entry in beside.read()] == told
+            assert [entry[1:8] for entry in alone.read()] == told

@@ -25,6 +25,8 @@ from ._errors import HandlerTimeoutError as HandlerTimeoutError
 from ._errors import NotOpenError as NotOpenError
 from ._errors import SchemaError as SchemaError
 from ._errors import UnknownStateError as UnknownStateError
+from ._journal import Journal as Journal
+from ._journal import JournalEntry as JournalEntry
 from ._log import LogArgs as LogArgs
 from ._log import LogEntry as LogEntry
 from ._log import LogLevel as LogLevel
@@ -54,11 +56,10 @@ from ._waits import Wait as Wait
 
 __all__ = [
     "CANCELED", "EXECUTED", "ArgsError", "BaseMachine", "Binding", "Error", "Event", "Fork",
-    "HandlerError", "HandlerTimeoutError", "Kind", "LogArgs", "LogEntry", "LogLevel", "Machine",
-    "MachineApi", "Mutation", "NotOpenError", "Panic", "Pipe", "Resolution", "Result", "Schema",
-    "SchemaError", "SemLog", "Snapshot", "Source", "State", "StateContext", "States", "Step",
-    "StepKind", "Time", "Tracer", "Transition", "UnknownStateError", "Wait", "__version__",
-    "check_args",
-    "compile_schema", "current_source",
+    "HandlerError", "HandlerTimeoutError", "Journal", "JournalEntry", "Kind", "LogArgs",
+    "LogEntry", "LogLevel", "Machine", "MachineApi", "Mutation", "NotOpenError", "Panic", "Pipe",
+    "Resolution", "Result", "Schema", "SchemaError", "SemLog", "Snapshot", "Source", "State",
+    "StateContext", "States", "Step", "StepKind", "Time", "Tracer", "Transition",
+    "UnknownStateError", "Wait", "__version__", "check_args", "compile_schema", "current_source",
     "use_source",
 ]  # fmt: skip

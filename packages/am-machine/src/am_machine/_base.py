@@ -17,6 +17,7 @@ from ._causality import current_source, watch_tasks
 from ._context import Fork, StateContext
 from ._core import ALIVE, DISPOSED, DISPOSING, LIFE
 from ._errors import NotOpenError, SchemaError
+from ._journal import Journal
 from ._log import LogLevel, complain, emit
 from ._schema import Schema, compile_schema
 from ._snapshot import Snapshot
@@ -80,10 +81,13 @@ class BaseMachine(Waiting):
         own = list(tracers)
         if isinstance(parent, BaseMachine):
             parent._adopt(self)
-            if parent._hooks is not None:
-                own += parent._hooks.tracers
+            own += [tracer for tracer in parent.tracers if not isinstance(tracer, Journal)]
         if own:
-            self._hooks = Hooks(own)
+            for tracer in own:
+                if isinstance(tracer, Journal):
+                    tracer._open(self)
+            self._listen(own)
+            assert self._hooks is not None
             self._hooks.fire("machine_init", self)
             self._hooks.fire("verify_states", self)
         self._retune()
@@ -246,7 +250,7 @@ class BaseMachine(Waiting):
         for binding in bindings:
             for name, fn in binding.handlers.items():
                 calls[name] = (*calls.get(name, ()), (fn, binding))
-        self._book = self._schema.plans(frozenset(calls))
+        self._book = self._schema.plans(frozenset(calls), bool(self._journals))
         if self._plan is not None:
             # The running transition may still look for names that are bound no more.
             calls = dict.fromkeys(self._calls, ()) | calls
@@ -257,17 +261,30 @@ class BaseMachine(Waiting):
     def bind_tracer(self, tracer: Tracer) -> None:
         """Add a tracer; it is not sent `machine_init`."""
         self.check_thread()
-        known = self._hooks.tracers if self._hooks is not None else ()
-        self._hooks = Hooks((*known, tracer))
-        self._retune()
+        if isinstance(tracer, Journal):
+            tracer._open(self)
+        self._listen((*self.tracers, tracer))
 
     def detach_tracer(self, tracer: Tracer) -> None:
         """Take a tracer off; one that is not there is ignored."""
         self.check_thread()
-        if self._hooks is not None:
-            rest = [t for t in self._hooks.tracers if t is not tracer]
-            self._hooks = Hooks(rest) if rest else None
+        if tracer in self.tracers:
+            self._listen([t for t in self.tracers if t is not tracer])
+
+    def _listen(self, tracers: Sequence[Tracer]) -> None:
+        """These are the tracers from now on."""
+        self._hooks = Hooks(tracers) if tracers else None
+        kept = bool(self._journals)
+        self._journals = tuple([t for t in tracers if isinstance(t, Journal)])
+        self._notes = None
+        if len(self._journals) == 1:
+            self._notes = self._journals[0]._entries
+            self._notes_mark = self._journals[0]._mark
+        if kept == bool(self._journals):
             self._retune()
+        else:
+            # Plans of machines with a journal are others.
+            self._rebind(self._bindings)
 
     @property
     def tracers(self) -> tuple[Tracer, ...]:
@@ -358,9 +375,10 @@ class BaseMachine(Waiting):
         self._end_waits()
         self._life = DISPOSED
         self._disposers = None
-        self._rebind(())
         self._hooks = None
-        self._retune()
+        self._journals = ()
+        self._notes = None
+        self._rebind(())
         self._end_dispose_waits()
 
     # ---------------------------------------------------------------- snapshots and growth
@@ -394,6 +412,8 @@ class BaseMachine(Waiting):
         self._ticks.extend([0] * (len(wanted) - len(old.names)))
         self._schema = compiled
         self._rebind(self._bindings)
+        for journal in self._journals:
+            journal._rebase()
         if self._hooks is not None:
             self._hooks.fire("schema_change", self, old)
             self._hooks.fire("verify_states", self)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ._binding import Binding, Handler
     from ._context import Fork, StateContext
     from ._handlers import HandlerCall
+    from ._journal import Journal
     from ._mutation import Mutation
     from ._plans import Configuration, Plan, PlanBook
     from ._state import States
@@ -43,12 +44,11 @@ class Core:
 
     __slots__ = (
         "__weakref__", "_binding_count", "_bindings", "_book", "_calls", "_children", "_conf",
-        "_contexts", "_disposers", "_forks", "_handling", "_hooks", "_id", "_life", "_log_args",
-        "_log_level", "_loud", "_machine_tick", "_mutation", "_nursery", "_nursery_manager",
-        "_owner", "_plan", "_pre_log", "_queue_tick", "_schema", "_sem_log", "_slow", "_ticks",
-        "_timeout", "_told_cycle", "_transition", "_waits", "_wants_steps",
-        "_watched", "catch_exceptions", "err",
-        "log_traceback", "parent", "tags",
+        "_contexts", "_disposers", "_forks", "_handling", "_hooks", "_id", "_journals", "_life",
+        "_log_args", "_log_level", "_loud", "_machine_tick", "_mutation", "_notes", "_notes_mark",
+        "_nursery", "_nursery_manager", "_owner", "_plan", "_pre_log", "_queue_tick", "_schema",
+        "_sem_log", "_slow", "_ticks", "_timeout", "_told_cycle", "_transition", "_waits",
+        "_wants_steps", "_watched", "catch_exceptions", "err", "log_traceback", "parent", "tags",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +92,11 @@ class Core:
         # Of names with a handler; in the middle of a transition also names without any more.
         self._calls: dict[str, tuple[tuple[Handler, Binding], ...]] = {}
         self._hooks: Hooks | None = None
+        # Those of its tracers that are journals.
+        self._journals: tuple[Journal, ...] = ()
+        # What one has noted, if it is the only one, and how much it may be before that has to know.
+        self._notes: Any = None
+        self._notes_mark = 0
         self._children: list[ref[Any]] | None = None
         self._disposers: list[Callable[[Any], object]] | None = None
         # Union of the states that waits, contexts and tasks look at.

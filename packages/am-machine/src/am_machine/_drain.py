@@ -11,6 +11,7 @@ breakpoints) a call without keywords makes no `Mutation`, and never sees the que
 from __future__ import annotations
 
 from collections import deque
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from . import _voices as voices
@@ -72,7 +73,9 @@ class Draining(Queueing):
         )
         hooks = self._hooks
         self._is_quiet = self._is_calm and not (
-            self._is_rebound or (hooks is not None and hooks.queue_end)
+            self._is_rebound
+            or (hooks is not None and hooks.queue_end)
+            or (self._journals and self._notes is None)
         )
         sem_log = self._sem_log
         self._only_logs = not (
@@ -253,6 +256,23 @@ class Draining(Queueing):
 
     def _run(self, plan: Plan) -> Result:
         """Drain, beginning with a plan that never had to queue."""
+        if plan.noted and self._hot is not None:
+            if plan.finals or plan.votes:
+                return perform(self, plan, noted=True)
+            if not plan.changed & self._watched:
+                # Clocks only, and nobody looks now; somebody reads of it later.
+                self._queue_tick += 1
+                if (one := plan.one) is not None:
+                    self._ticks[one] += 1
+                else:
+                    plan.move(self._ticks)
+                self._conf = self._hot = plan.after
+                notes = self._notes
+                notes.append(plan)
+                notes.append(time_ns())
+                if len(notes) >= self._notes_mark:
+                    self._journals[0]._filled()
+                return EXECUTED
         self._hot = None
         self._draining = True
         self._queue_tick += 1

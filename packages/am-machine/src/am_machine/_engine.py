@@ -39,11 +39,13 @@ def transit(machine: Draining, plan: Plan, mutation: Mutation | None) -> Result:
         voices.begin(machine, plan, mutation)
     changed = plan.changed
     result = plan.result
-    if plan.accepted:
+    accepted = plan.accepted
+    if accepted:
         if plan.votes or plan.finals or (loud and voices.wants_all_handlers(machine)):
             done = _with_handlers(machine, plan)
             if done is None:
                 result = CANCELED
+                accepted = False
                 changed = 0
                 if machine._transition is not None:
                     machine._transition.accepted = False
@@ -69,6 +71,8 @@ def transit(machine: Draining, plan: Plan, mutation: Mutation | None) -> Result:
         mutation.result.settle(result)
     if machine._transition is not None:
         voices.end(machine)
+    for journal in machine._journals:
+        journal._note(plan, mutation, accepted)
     machine._plan = machine._mutation = machine._transition = None
     if changed & machine._watched:
         machine._wake(changed)

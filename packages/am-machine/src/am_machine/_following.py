@@ -64,7 +64,8 @@ def follow(
     plan.votes = ()
     plan.finals = machine._book.handlers.finals(plan.exits, plan.enters) if changed else ()
     plan.result = EXECUTED
-    plan.continues = plan.looks_for_auto = plan.simple = plan.direct = False
+    plan.continues = plan.looks_for_auto = False
+    plan.simple = plan.noted = plan.direct = False
     return _follow_plan(machine, plan, ticks, queue_tick, machine_tick, blips)
 
 
@@ -102,6 +103,8 @@ def _follow_plan(
         _follow_handlers(machine, plan)
     if machine._loud:
         voices.end(machine)
+    for journal in machine._journals:
+        journal._followed(plan, transition.time_before)
     machine._plan = machine._mutation = machine._transition = machine._handling = None
     if plan.changed & machine._watched:
         machine._wake(plan.changed, blips)

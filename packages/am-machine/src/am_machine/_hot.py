@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from ._plans import Plan
 
 
-def perform(machine: Draining, plan: Plan) -> Result:
-    """Run a `direct` plan on an idle, quiet machine, and then whatever its handlers queued."""
+def perform(machine: Draining, plan: Plan, noted: bool = False) -> Result:
+    """Run a `direct` plan on an idle, quiet machine, and then whatever its handlers queued.
+
+    `noted`: the machine keeps a journal.
+    """
     machine._hot = None
     machine._queue_tick += 1
     machine._plan = plan
@@ -78,11 +81,8 @@ def perform(machine: Draining, plan: Plan) -> Result:
     running.machine = None
     if token is not None:
         machine._forget_cause(token)
-    if machine._transition is not None:
-        if result is CANCELED:
-            machine._transition.accepted = False
-        voices.end(machine)
-        machine._mutation = machine._transition = None
+    if noted or machine._transition is not None:
+        _record(machine, plan, result)
     machine._plan = machine._handling = None
     if changed & machine._watched or machine._queue or result is CANCELED:
         # More follows, so the drain goes on without a running plan.
@@ -97,6 +97,17 @@ def perform(machine: Draining, plan: Plan) -> Result:
     else:
         machine._drained()
     return result
+
+
+def _record(machine: Draining, plan: Plan, result: Result) -> None:
+    """Somebody looked at the transition, or reads of it later."""
+    if machine._transition is not None:
+        if result is CANCELED:
+            machine._transition.accepted = False
+        voices.end(machine)
+    for journal in machine._journals:
+        journal._note(plan, None, result is EXECUTED)
+    machine._mutation = machine._transition = None
 
 
 def _negotiate(machine: Draining, plan: Plan) -> bool:

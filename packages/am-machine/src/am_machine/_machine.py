@@ -271,6 +271,8 @@ class Machine(Draining):
         active = sum([1 << i for i, tick in enumerate(snapshot.time) if tick & 1])
         machine._conf = machine._book.configuration(active)
         machine._machine_tick = snapshot.machine_tick + 1
+        for journal in machine._journals:
+            journal._rebase()
         machine._retune()
         told = f"imported {machine._machine_tick} times, now at {sum(machine._ticks)} ticks"
         emit(machine, LogLevel.CHANGES, f"[import] {told}")

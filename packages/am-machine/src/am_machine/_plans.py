@@ -89,8 +89,7 @@ class Plan:
         "accepted", "after", "before", "called", "called_mask", "changed", "continues", "direct",
         "enters",
         "exits", "finals", "increments", "is_auto", "is_check", "kind", "looks_for_auto", "missing",
-        "one",
-        "result", "simple", "story", "target", "votes",
+        "noted", "one", "result", "simple", "story", "target", "votes",
     )  # fmt: skip
 
     kind: str
@@ -123,6 +122,8 @@ class Plan:
     simple: bool
     # Whether it is accepted and has handlers, and is neither auto nor a check.
     direct: bool
+    # Whether it would be one of these, but has to be noted in a journal.
+    noted: bool
 
     def move(self, ticks: list[int]) -> None:
         """Add what is gained to the clocks."""
@@ -131,12 +132,15 @@ class Plan:
 
 
 class PlanBook:
-    """Plans of one schema and one set of bound handler names, shared by machines."""
+    """Plans of one schema and one set of bound handler names, shared by machines.
 
-    __slots__ = ("_calls", "_configurations", "_count", "handlers", "schema")
+    Machines that keep a journal share others."""
 
-    def __init__(self, schema: Schema, handler_names: frozenset[str]) -> None:
+    __slots__ = ("_calls", "_configurations", "_count", "_journaled", "handlers", "schema")
+
+    def __init__(self, schema: Schema, handler_names: frozenset[str], journaled: bool) -> None:
         self.schema = schema
+        self._journaled = journaled
         self.handlers = HandlerTable(schema, handler_names)
         self._configurations: dict[int, Configuration] = {}
         self._count = 0
@@ -272,7 +276,8 @@ class PlanBook:
         plan.changed = 0
         plan.votes = plan.finals = ()
         plan.after = plan.before
-        plan.continues = plan.simple = plan.direct = plan.looks_for_auto = False
+        plan.continues = plan.looks_for_auto = False
+        plan.simple = plan.noted = plan.direct = False
         plan.result = CANCELED
         if not plan.accepted:
             return
@@ -305,6 +310,9 @@ class PlanBook:
         handled = bool(plan.votes or plan.finals)
         plan.simple = not handled and not plan.continues
         plan.direct = handled and not plan.is_auto
+        if self._journaled:
+            plan.noted = plan.simple or plan.direct
+            plan.simple = plan.direct = False
 
     def _is_health_ping(self, plan: Plan) -> bool:
         return (

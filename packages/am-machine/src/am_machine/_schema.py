@@ -70,7 +70,7 @@ class Schema(Mapping[str, State]):
         self.args_classes = {
             i: state.args for i, state in enumerate(self._states.values()) if state.args
         }
-        self._books: dict[frozenset[str], PlanBook] = {}
+        self._books: dict[tuple[frozenset[str], bool], PlanBook] = {}
         # Parsed handler names, by whoever binds handlers; the parser is the owner of its values.
         self._handler_names: dict[str, Any] = {}
 
@@ -144,16 +144,17 @@ class Schema(Mapping[str, State]):
             self, kind, self.indexes(called), self.mask(active), is_auto=is_auto, is_check=is_check
         )
 
-    def plans(self, handlers: frozenset[str]) -> PlanBook:
-        """The plans of all machines with this schema and this set of handler names."""
+    def plans(self, handlers: frozenset[str], journaled: bool = False) -> PlanBook:
+        """The plans of all machines with this schema and this set of handler names, with or
+        without a journal."""
         from ._plans import PlanBook
 
-        book = self._books.get(handlers)
+        book = self._books.get((handlers, journaled))
         if book is None:
             if len(self._books) >= MAX_BOOKS:
                 # The oldest goes; machines that use it keep it alive.
                 del self._books[next(iter(self._books))]
-            book = self._books[handlers] = PlanBook(self, handlers)
+            book = self._books[handlers, journaled] = PlanBook(self, handlers, journaled)
         return book
 
 

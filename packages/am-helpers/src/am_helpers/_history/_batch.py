@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._recorder import now_micros
+from ._notes import now_micros
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from ._model import TransitionRecord
-    from ._recorder import Note
+    from ._notes import Note
 
 ROTATION_SLACK = 1.1
 """Rotation begins when this many times `max_records` are kept, so that it is seldom."""
@@ -168,8 +168,7 @@ def _rows(ledger: Ledger, notes: Sequence[Note], indexes: Sequence[int]) -> _Row
     ticks: list[str] = []
     transitions = []
     last_sum = ledger.last_sum
-    for id_, at, kind, time_before, time_after, _, transition in notes:
-        before, after = tuple(time_before), tuple(time_after)
+    for id_, at, kind, before, after, _, _, transition in notes:
         if len(before) < len(after):  # the machine grew in between
             before += (0,) * (len(after) - len(before))
         time_sum = sum(after)

@@ -18,7 +18,8 @@ from ._model import (
     from_micros,
     to_micros,
 )
-from ._recorder import Note, Recorder, now_micros, to_record
+from ._notes import now_micros, to_record
+from ._recorder import recorder_of, tell
 from ._schema_json import schema_to_json
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class MemoryHistory:
         self._records: deque[TimeRecord] = deque(maxlen=self._config.max_records)
         self._began = now_micros()
         self._last_sum: int | None = None
-        self._recorder = Recorder(mach, self._config, self._keep, on_err, self.close)
+        self._on_err = on_err
+        self._recorder = recorder_of(mach, self._config, self._keep, self.close)
         self._final: MachineRecord | None = None
         self._recorder.attach(next_id, 0)
 
@@ -62,10 +64,16 @@ class MemoryHistory:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
 
-    def _keep(self, note: Note) -> None:
-        record = to_record(note, self._recorder.indexes, self._last_sum, self._mach.machine_tick)
-        self._last_sum = record.time_sum
-        self._records.append(record)
+    def _keep(self) -> None:
+        """Make records of what was noted since the last time."""
+        indexes = self._recorder.selection.indexes
+        try:
+            for note in self._recorder.take():
+                record = to_record(note, indexes, self._last_sum)
+                self._last_sum = record.time_sum
+                self._records.append(record)
+        except Exception as exc:
+            tell(self._recorder, exc, self._on_err)
 
     def close(self) -> None:
         """Stop recording, without an event loop; the records stay."""
@@ -86,11 +94,12 @@ class MemoryHistory:
     @property
     def tracked(self) -> tuple[str, ...]:
         """The tracked states, in the order of the ticks in records."""
-        return self._recorder.tracked
+        return self._recorder.selection.tracked
 
     @property
     def records(self) -> tuple[TimeRecord, ...]:
         """All records kept, oldest first."""
+        self._keep()
         return tuple(self._records)
 
     @property
@@ -98,6 +107,7 @@ class MemoryHistory:
         """The machine now, or when recording ended."""
         if self._final is not None:
             return self._final
+        self._keep()
         mach = self._mach
         ticks = tuple(mach.time())
         return MachineRecord(
@@ -116,7 +126,7 @@ class MemoryHistory:
 
     def is_tracked(self, *states: str) -> bool:
         """Whether all these states are tracked."""
-        return set(states) <= set(self._recorder.tracked)
+        return set(states) <= set(self._recorder.selection.tracked)
 
     def match(self, fn: Callable[[dict[str, int], tuple[TimeRecord, ...]], T]) -> T:
         """Return ``fn(clock now, records)``, for questions that no query can put."""
@@ -125,9 +135,9 @@ class MemoryHistory:
     def export(self) -> dict[str, Any]:
         """Return everything as plain values: the machine and its records, times as ISO text."""
         machine = asdict(self.machine_record)
-        records = [asdict(record) for record in self._records]
+        records = [asdict(record) for record in self.records]
         plain: dict[str, Any] = _plain({"machine": machine, "records": records})
-        return plain | {"tracked": list(self._recorder.tracked)}
+        return plain | {"tracked": list(self._recorder.selection.tracked)}
 
     async def activated_between(self, state: str, start: datetime, end: datetime) -> bool:
         """Whether a record in the range entered the state."""
@@ -149,7 +159,7 @@ class MemoryHistory:
 
     async def _was(self, parity: int, state: str, start: datetime, end: datetime) -> bool:
         inside, i = await self._inside(state, start, end)
-        earlier = next((r for r in reversed(self._records) if r.at < start), None)
+        earlier = next((r for r in reversed(self.records) if r.at < start), None)
         if earlier is not None and start <= end:
             inside = [*inside, earlier]
         return any(len(r.tracked_time) > i and r.tracked_time[i] & 1 == parity for r in inside)
@@ -159,10 +169,10 @@ class MemoryHistory:
     ) -> tuple[list[TimeRecord], int]:
         """Records in the range that know the state, and its place in them."""
         await trio.lowlevel.checkpoint()
-        check_tracked((state,), self._recorder.tracked)
+        check_tracked((state,), self._recorder.selection.tracked)
         to_micros(start), to_micros(end)  # refuses naive ones
-        place = self._recorder.tracked.index(state)
-        inside = [r for r in self._records if start <= r.at <= end and len(r.tracked_time) > place]
+        place = self._recorder.selection.tracked.index(state)
+        inside = [r for r in self.records if start <= r.at <= end and len(r.tracked_time) > place]
         return inside, place
 
     async def find_latest(
@@ -172,10 +182,10 @@ class MemoryHistory:
         await trio.lowlevel.checkpoint()
         query = as_tuples(query)
         ranges, tick_ranges = query.ranges(), query.tick_ranges()
-        check_tracked(query.states(), self._recorder.tracked)
-        places = {state: i for i, state in enumerate(self._recorder.tracked)}
+        check_tracked(query.states(), self._recorder.selection.tracked)
+        places = {state: i for i, state in enumerate(self._recorder.selection.tracked)}
         found: list[TimeRecord] = []
-        for record in reversed(self._records):
+        for record in reversed(self.records):
             if (
                 all(_in_range(record, *bounds) for bounds in ranges)
                 and all(

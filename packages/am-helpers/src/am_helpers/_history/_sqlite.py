@@ -14,7 +14,7 @@ from .._errors import HistoryError
 from ._batch import Clock, Ledger, enroll
 from ._model import HistoryConfig, as_tuples, check_tracked, to_micros
 from ._reader import Reader
-from ._recorder import Recorder
+from ._recorder import recorder_of, tell
 from ._schema_json import schema_to_json
 from ._tables import open_reader
 from ._writer import Writer
@@ -58,8 +58,11 @@ class SqliteHistory:
         self._mach = mach
         self._path = Path(path)
         self._config = config or HistoryConfig()
-        self._writer = Writer(self._path, durable, self._enroll, self._layout, self._tell)
-        self._recorder = Recorder(mach, self._config, self._writer.put, on_err, self._stop)
+        self._on_err = on_err
+        self._recorder = recorder_of(mach, self._config, self._due, self._stop)
+        self._writer = Writer(
+            self._path, durable, self._recorder, self._enroll, self._layout, self._tell
+        )
         self._token: trio.lowlevel.TrioToken | None = None
         self._reader: Reader | None = None
         self._reading = trio.Lock()
@@ -98,7 +101,7 @@ class SqliteHistory:
                 if self._reader is not None:
                     await trio.to_thread.run_sync(self._reader.close)
         if error is not None:
-            self._recorder.tell(error)
+            tell(self._recorder, error, self._on_err)
         await trio.lowlevel.checkpoint()
 
     def _stop(self) -> None:
@@ -127,11 +130,14 @@ class SqliteHistory:
 
     # ------------------------------------------------- for recorder and writer
 
+    def _due(self) -> None:
+        self._writer.wake()
+
     def _clock(self) -> Clock:
         return Clock(tuple(self._mach.time()), self._mach.queue_tick)
 
     def _layout(self) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        return tuple(self._mach.schema), self._recorder.indexes
+        return tuple(self._mach.schema), self._recorder.selection.indexes
 
     def _enroll(self, connection: sqlite3.Connection) -> Ledger:
         mach, config = self._mach, self._config
@@ -141,14 +147,14 @@ class SqliteHistory:
             mach.id,
             self._clock(),
             tuple(mach.schema),
-            self._recorder.tracked,
+            self._recorder.selection.tracked,
             schema,
             mach.machine_tick,
             config.max_records,
         )
 
     def _tell(self, exc: Exception) -> None:
-        self._in_trio(partial(self._recorder.tell, exc))
+        self._in_trio(partial(tell, self._recorder, exc, self._on_err))
 
     def _in_trio(self, fn: Callable[[], Any]) -> None:
         assert self._token is not None
@@ -180,7 +186,7 @@ class SqliteHistory:
     @property
     def tracked(self) -> tuple[str, ...]:
         """The tracked states, in the order of the ticks in records."""
-        return self._recorder.tracked
+        return self._recorder.selection.tracked
 
     @property
     def machine_record(self) -> MachineRecord:
@@ -190,7 +196,7 @@ class SqliteHistory:
 
     def is_tracked(self, *states: str) -> bool:
         """Whether all these states are tracked."""
-        return set(states) <= set(self._recorder.tracked)
+        return set(states) <= set(self._recorder.selection.tracked)
 
     async def activated_between(self, state: str, start: datetime, end: datetime) -> bool:
         """Whether a record in the range entered the state."""
@@ -212,7 +218,7 @@ class SqliteHistory:
         self, condition: str, before: bool | None, state: str, start: datetime, end: datetime
     ) -> bool:
         """Look inside the range and, unless ``before`` is None, at the last record before it."""
-        check_tracked((state,), self._recorder.tracked)
+        check_tracked((state,), self._recorder.selection.tracked)
         low, high = to_micros(start), to_micros(end)
         index = self._mach.schema.indexes((state,))[0]
 
@@ -230,9 +236,11 @@ class SqliteHistory:
         """Find records, newest first; at most ``limit``, or all for 0."""
         query = as_tuples(query)
         query.ranges(), query.tick_ranges()  # refuses what does not fit together
-        check_tracked(query.states(), self._recorder.tracked)
-        places = dict(zip(self._recorder.tracked, self._recorder.indexes, strict=True))
-        indexes = self._recorder.indexes
+        check_tracked(query.states(), self._recorder.selection.tracked)
+        places = dict(
+            zip(self._recorder.selection.tracked, self._recorder.selection.indexes, strict=True)
+        )
+        indexes = self._recorder.selection.indexes
         return await self._ask(lambda r: r.find(query, places, indexes, limit, with_tx))
 
     async def _ask(self, question: Callable[[Reader], T]) -> T:

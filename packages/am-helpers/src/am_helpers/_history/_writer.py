@@ -1,15 +1,14 @@
 """The thread that owns the connection to a history file and writes batches to it.
 
-The machine's thread only appends notes, so a transition never waits for the disk. Notes are written
-when `BATCH` of them wait, when the first has waited `BATCH_DELAY`, when somebody syncs, and at the
-end. A batch that could not be written waits on with the rest; what waits is bounded.
+The machine's thread only leaves notes with the recorder, so a transition never waits for the disk.
+They are written when `BATCH` of them wait, when the first has waited `BATCH_DELAY`, when somebody
+syncs, and at the end. A batch that could not be written waits on; what waits is bounded.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._errors import HistoryError
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from ._recorder import Note
+    from ._notes import Note
+    from ._recorder import AnyRecorder
 
     Enroll: TypeAlias = Callable[[sqlite3.Connection], Ledger]
     Done: TypeAlias = Callable[[HistoryError | None], object]
@@ -43,6 +43,7 @@ class Writer:
         self,
         path: Path,
         durable: bool,
+        recorder: AnyRecorder,
         enroll_in: Enroll,
         layout: Callable[[], tuple[tuple[str, ...], Sequence[int]]],
         tell: Callable[[Exception], object],
@@ -50,10 +51,12 @@ class Writer:
         self.dropped = 0
         self._path = path
         self._durable = durable
+        self._recorder = recorder
         self._enroll = enroll_in
         self._layout = layout
         self._tell = tell
-        self._waiting: deque[Note] = deque(maxlen=MAX_WAITING)
+        # What could not be written yet; newer notes are still with the recorder.
+        self._waiting: list[Note] = []
         self._changed = threading.Condition()
         self._syncs: list[Done] = []
         self._clock: Clock | None = None
@@ -78,14 +81,10 @@ class Writer:
             raise self._error or HistoryError(f"cannot open {self._path}")
         return self._ledger
 
-    def put(self, note: Note) -> None:
-        """Have a note written soon. Called in every recorded transition, so it does little."""
-        waiting = self._waiting
-        waiting.append(note)
-        count = len(waiting)
-        if count == 1 or count == BATCH:
-            with self._changed:
-                self._changed.notify()
+    def wake(self) -> None:
+        """There is a first note, or a batch of them. Called in transitions, so it does little."""
+        with self._changed:
+            self._changed.notify()
 
     def sync(self, clock: Clock, done: Done) -> bool:
         """Call ``done(error or None)`` in the writer's thread once all notes put are written.
@@ -150,21 +149,34 @@ class Writer:
     def _wait(self) -> tuple[list[Done], Clock | None, bool]:
         """Sleep until there is something to write or to answer."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._syncs or self._closing)
-            # While the file cannot be written, more notes are no reason to try again at once.
-            enough = MAX_WAITING + 1 if self._failing else BATCH
+            self._changed.wait_for(self._has_work)
             self._changed.wait_for(
-                lambda: len(self._waiting) >= enough or self._syncs or self._closing,
-                timeout=RETRY_DELAY if self._failing else BATCH_DELAY,
+                self._is_due, timeout=RETRY_DELAY if self._failing else BATCH_DELAY
             )
             syncs, self._syncs = self._syncs, []
             clock, self._clock = self._clock, None
             return syncs, clock, self._closing
 
+    def _has_work(self) -> bool:
+        return bool(self._waiting or self._syncs or self._closing or not self._recorder.rest())
+
+    def _is_due(self) -> bool:
+        if self._syncs or self._closing:
+            return True
+        if not self._failing:
+            return len(self._recorder) >= BATCH
+        # More notes are no reason to try again at once, but the oldest of too many give way.
+        self._collect()
+        return False
+
+    def _collect(self) -> list[Note]:
+        """All notes that are to be written, at most as many as may wait."""
+        self._waiting += self._recorder.take()
+        del self._waiting[:-MAX_WAITING]
+        return self._waiting
+
     def _write_waiting(self, ledger: Ledger, clock: Clock | None) -> HistoryError | None:
-        notes: list[Note] = []
-        while self._waiting:
-            notes.append(self._waiting.popleft())
+        notes = self._collect()
         try:
             names, indexes = self._layout()
             if notes:
@@ -173,8 +185,9 @@ class Writer:
                     clock = noted  # the machine went on after it was asked
             write(ledger, notes, indexes, clock, names)
         except Exception as exc:  # of any kind: those who sync must be answered
-            return self._failed(notes, exc)
+            return self._failed(exc)
         self._failing = False
+        self._waiting = []
         self._count_lost(notes)
         try:
             rotate(ledger)
@@ -182,12 +195,9 @@ class Writer:
             self._tell(HistoryError(f"cannot rotate {self._path}: {exc}"))
         return None
 
-    def _failed(self, notes: list[Note], exc: Exception) -> HistoryError:
+    def _failed(self, exc: Exception) -> HistoryError:
         error = HistoryError(f"cannot write {self._path}: {exc}")
         error.__cause__ = exc
-        # What came meanwhile is younger: of the batch the oldest give way.
-        room = MAX_WAITING - len(self._waiting)
-        self._waiting.extendleft(reversed(notes[-room:] if room > 0 else []))
         if not self._failing:
             self._failing = True
             self._tell(error)

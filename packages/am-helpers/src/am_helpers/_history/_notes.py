@@ -1,0 +1,85 @@
+"""Notes: what a history keeps of a transition until it becomes a record, and which it wants."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._names import check_states
+from ._model import HistoryConfig, TimeRecord, TransitionRecord, from_micros
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import am_machine as am
+
+
+class Note(NamedTuple):
+    """What is kept of a transition until it becomes a record."""
+
+    id: int
+    at: int
+    kind: str
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    queue_tick: int
+    machine_tick: int
+    transition: TransitionRecord | None
+
+
+class Selection:
+    """Which transitions a configuration wants, of which states. `settle` it when states grow."""
+
+    def __init__(self, mach: am.MachineApi, config: HistoryConfig) -> None:
+        check_states(mach, (*config.listed, *config.called, *config.changed))
+        self._mach = mach
+        self._config = config
+        self.settle()
+
+    def settle(self) -> None:
+        """Look up the indexes of states."""
+        schema, config = self._mach.schema, self._config
+        self.tracked = tuple(schema) if config.tracked is None else config.listed
+        self.indexes = schema.indexes(self.tracked)
+        self._called = frozenset(schema.indexes(config.called))
+        self._changed = schema.indexes(config.changed)
+        self._open = (not config.called or config.called_exclude) and (
+            not config.changed or config.changed_exclude
+        )
+
+    def wants(self, called: Sequence[int], before: Sequence[int], after: Sequence[int]) -> bool:
+        """Whether the lists of called and changed states let a transition in."""
+        match, config = self._open, self._config
+        if self._called and not self._called.isdisjoint(called):
+            match = not config.called_exclude
+        known = len(before)
+        if any((before[i] if i < known else 0) != after[i] for i in self._changed):
+            match = not config.changed_exclude
+        return match
+
+
+def to_record(note: Note, indexes: Sequence[int], last_sum: int | None) -> TimeRecord:
+    """Make the record of a note; ``last_sum`` is the time sum of the record before, if any."""
+    before, after = note.before, note.after
+    tracked_time = tuple(after[i] for i in indexes)
+    tracked_diff = tuple(after[i] - (before[i] if i < len(before) else 0) for i in indexes)
+    time_sum = sum(after)
+    return TimeRecord(
+        id=note.id,
+        kind=note.kind,
+        time_sum=time_sum,
+        tracked_sum=sum(tracked_time),
+        diff_sum=time_sum - sum(before),
+        tracked_diff_sum=sum(tracked_diff),
+        record_diff_sum=0 if last_sum is None else time_sum - last_sum,
+        at=from_micros(note.at),
+        tracked_time=tracked_time,
+        tracked_diff=tracked_diff,
+        machine_tick=note.machine_tick,
+        transition=note.transition,
+    )
+
+
+def now_micros() -> int:
+    """The time of day in microseconds since 1970."""
+    return time.time_ns() // 1000

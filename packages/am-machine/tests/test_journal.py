@@ -1,0 +1,278 @@
+"""Journals: transitions read later, in short."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+import am_machine as am
+
+SCHEMA = {"Foo": {}, "Bar": {"multi": True}, "Baz": {"auto": True, "require": ["Foo"]}}
+
+
+class Counting(am.Journal):
+    """Counts how often its reader was called for."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.calls = 0
+
+    def due(self) -> None:
+        self.calls += 1
+
+
+def told(entries: list[am.JournalEntry]) -> list[str]:
+    return [f"{e.kind} {e.called} {e.after} @{e.queue_tick}" for e in entries]
+
+
+def test_entries_hold_kind_called_states_and_clocks() -> None:
+    journal = am.Journal()
+    m = am.Machine(SCHEMA, tracers=[journal])
+    before = time.time_ns() // 1000
+    m.add("Foo")
+    m.add("Bar", "Foo")
+    m.add("Bar")
+    first, auto, second, third = journal.read()
+    assert before <= first.at <= auto.at <= second.at <= third.at <= time.time_ns() // 1000
+    assert first == (first.at, "add", (0,), (0, 0, 0, 0), (1, 0, 0, 0), 2, True, False, 0)
+    assert auto == (auto.at, "add", (2,), (1, 0, 0, 0), (1, 0, 1, 0), 2, True, False, 0)
+    assert second == (second.at, "add", (1, 0), (1, 0, 1, 0), (1, 1, 1, 0), 3, True, False, 0)
+    assert third.after == (1, 3, 1, 0)
+    assert third.after == tuple(m.time())
+    assert journal.read() == []
+
+
+def test_a_journal_may_be_bound_late_and_taken_off() -> None:
+    journal = am.Journal()
+    m = am.Machine({"Foo": {}})
+    m.add("Foo")
+    m.bind_tracer(journal)
+    m.remove("Foo")
+    m.detach_tracer(journal)
+    m.add("Foo")
+    m.bind_tracer(journal)
+    m.remove("Foo")
+    first, second = journal.read()
+    assert (first.before, first.after) == ((1, 0), (2, 0))
+    assert (second.before, second.after) == ((3, 0), (4, 0))
+    assert (first.queue_tick, second.queue_tick) == (3, 5)
+
+
+def test_bound_in_a_handler_it_begins_with_the_running_transition() -> None:
+    journal = am.Journal()
+    m = am.Machine({"Foo": {}})
+    m.bind({"FooState": lambda e: m.bind_tracer(journal)})
+    m.add("Foo")
+    m.remove("Foo")
+    assert [(e.before, e.after) for e in journal.read()] == [((0, 0), (1, 0)), ((1, 0), (2, 0))]
+
+
+def test_taken_off_in_a_handler_it_ends_before_the_running_transition() -> None:
+    journal = am.Journal()
+    m = am.Machine({"Foo": {}}, tracers=[journal])
+    m.bind({"FooEnd": lambda e: m.detach_tracer(journal)})
+    m.add("Foo")
+    m.remove("Foo")
+    m.add("Foo")
+    assert [e.after for e in journal.read()] == [(1, 0)]
+
+
+def test_checks_and_unless_wanted_canceled_transitions_are_left_out() -> None:
+    plain, all_of_them = am.Journal(), am.Journal(rejected=True)
+    m = am.Machine({"Foo": {}, "Bar": {"require": ["Foo"]}}, tracers=[plain, all_of_them])
+    m.bind({"FooEnter": lambda e: False})
+    m.can_add("Bar")
+    m.can_add("Foo")
+    assert m.add("Bar") is am.CANCELED
+    assert m.add("Foo") is am.CANCELED
+    assert plain.read() == []
+    assert [(e.called, e.accepted) for e in all_of_them.read()] == [((1,), False), ((0,), False)]
+
+
+def test_a_failed_final_handler_is_told_with_the_clocks_it_left() -> None:
+    journal = am.Journal()
+    m = am.Machine({"Foo": {}, "Bar": {}}, tracers=[journal])
+    m.log_level = am.LogLevel.NOTHING
+    m.bind({"BarState": lambda e: 1 / 0})
+    m.add("Foo", "Bar")
+    broken, error = journal.read()
+    assert (broken.after, broken.accepted, broken.is_broken) == ((1, 2, 0), False, True)
+    assert (error.called, error.before, error.after) == ((2,), (1, 2, 0), (1, 2, 1))
+    # Errors are put in front of the queue, whose clock stands still.
+    assert error.queue_tick == broken.queue_tick == m.queue_tick
+
+
+def test_growth_goes_on_from_the_longer_clocks() -> None:
+    journal = am.Journal()
+    m = am.Machine({"Foo": {}}, tracers=[journal])
+    m.add("Foo")
+    m.set_schema({**m.schema, "New": am.State()}, (*m.schema.names, "New"))
+    m.add("New")
+    assert [e.after for e in journal.read()] == [(1, 0), (1, 0, 1)]
+
+
+def test_a_restored_machine_is_told_from_its_snapshot_on() -> None:
+    old = am.Machine({"Foo": {}})
+    old.add("Foo")
+    journal = am.Journal()
+    m = am.Machine.restore(old.export(), {"Foo": {}}, tracers=[journal])
+    m.remove("Foo")
+    (entry,) = journal.read()
+    assert (entry.before, entry.after) == ((1, 0), (2, 0))
+
+
+def test_a_replica_is_told_by_the_clocks_it_follows() -> None:
+    journal = am.Journal()
+    m = am.BaseMachine({"Foo": {}, "Bar": {}}, tracers=[journal])
+    m.advance([(0, 3)], kind="add", called=[0], queue_tick=9, machine_tick=2)
+    m.reset_clock([1, 1, 0])
+    first, second = journal.read()
+    assert first[1:] == ("add", (0,), (0, 0, 0), (3, 0, 0), 9, True, False, 2)
+    assert (second.kind, second.before, second.after) == ("set", (3, 0, 0), (1, 1, 0))
+
+
+def test_a_journal_is_of_one_machine_and_not_inherited() -> None:
+    journal = am.Journal()
+    m = am.Machine({"Foo": {}}, tracers=[journal])
+    child = am.Machine({"Foo": {}}, parent=m)
+    child.add("Foo")
+    assert child.tracers == ()
+    assert journal.read() == []
+    with pytest.raises(ValueError, match="one machine"):
+        child.bind_tracer(journal)
+
+
+def test_the_reader_is_called_for_the_first_entry_and_once_for_a_batch() -> None:
+    journal = Counting()
+    m = am.Machine({"Foo": {}}, tracers=[journal])
+    m.toggle("Foo")
+    assert journal.calls == 1
+    journal.read()
+    for _ in range(journal.batch - 1):
+        m.toggle("Foo")
+    assert journal.calls == 1
+    m.toggle("Foo")
+    assert journal.calls == 2
+    # It was told of a batch, and finds all there is when it comes.
+    for _ in range(journal.batch + 1):
+        m.toggle("Foo")
+    assert journal.calls == 2
+    assert len(journal.read()) == 2 * journal.batch + 1
+    # It has not said that it sleeps, so a batch is waited for …
+    m.toggle("Foo")
+    assert journal.calls == 2
+    # … and it would find an entry before it could.
+    assert not journal.rest()
+    journal.read()
+    assert journal.rest()
+    m.toggle("Foo")
+    assert journal.calls == 3
+
+
+def test_two_journals_hear_the_same() -> None:
+    one, other = Counting(), Counting()
+    m = am.Machine({"Foo": {}}, tracers=[one])
+    m.toggle("Foo")
+    m.bind_tracer(other)
+    for _ in range(300):
+        m.toggle("Foo")
+    first, second = one.read(), other.read()
+    assert len(first) == 301
+    assert [e.after for e in first[1:]] == [e.after for e in second]
+    assert one.calls == other.calls == 2
+    m.detach_tracer(one)
+    for _ in range(150):
+        m.toggle("Foo")
+    assert one.read() == []
+    assert len(other.read()) == 150
+    assert other.calls == 3
+
+
+def test_the_oldest_entries_give_way_and_are_counted() -> None:
+    journal = Counting()
+    journal.limit = 1_000
+    m = am.Machine({"Foo": {}, "Bar": {}}, tracers=[journal])
+    for _ in range(5_000):
+        m.toggle("Foo")
+        assert len(journal) <= journal.limit
+    m.add("Bar")
+    kept = journal.read()
+    assert (len(kept), journal.dropped) == (1_000, 4_001)
+    # Clocks do not depend on what was dropped.
+    assert kept[-1].after == tuple(m.time()) == (5_000, 1, 0)
+    assert [e.after[0] for e in kept[:-1]] == list(range(journal.dropped + 1, 5_001))
+    assert kept[-1].queue_tick == m.queue_tick
+
+
+def test_what_is_not_kept_is_neither_read_nor_counted() -> None:
+    class Bars(am.Journal):
+        limit = 200
+
+        def keeps(self, entry: am.JournalEntry) -> bool:
+            return 1 in entry.called
+
+    journal = Bars()
+    m = am.Machine({"Foo": {}, "Bar": {}}, tracers=[journal])
+    m.add("Bar")
+    for _ in range(1_000):
+        m.toggle("Foo")
+    m.remove("Bar")
+    (entry,) = journal.read()
+    assert entry.after == (1_000, 2, 0)
+    assert journal.dropped == 1
+
+
+def test_reading_in_another_thread_misses_nothing() -> None:
+    class Waking(am.Journal):
+        def __init__(self) -> None:
+            super().__init__()
+            self.woken = threading.Event()
+
+        def due(self) -> None:
+            self.woken.set()
+
+    journal, count = Waking(), 20_000
+    got: list[am.JournalEntry] = []
+
+    def reader() -> None:
+        while len(got) < count:
+            if journal.rest() and not journal.woken.wait(10):
+                return
+            journal.woken.clear()
+            got.extend(journal.read())
+
+    m = am.Machine({"Foo": {}, "Bar": {}}, tracers=[journal])
+    m.bind({"BarState": lambda e: m.remove("Bar")})
+    thread = threading.Thread(target=reader)
+    thread.start()
+    for number in range(count // 2):
+        m.toggle("Foo") if number % 2 else m.add("Bar")
+        if number % 2:
+            m.toggle("Foo")
+    thread.join(20)
+    assert not thread.is_alive()
+    assert journal.dropped == 0
+    assert [sum(e.after) for e in got] == list(range(1, count + 1))
+
+
+def test_what_waits_or_listens_beside_a_journal_still_does() -> None:
+    journal = am.Journal()
+    m = am.Machine({"Foo": {}, "Bar": {}}, tracers=[journal])
+    wait, context = m.when("Foo"), m.state_ctx("Foo")
+    m.add("Foo")
+    assert wait.done
+    assert context.expired
+    assert len(journal.read()) == 1
+    m.dispose()
+    assert m.tracers == ()
+
+
+def test_text() -> None:
+    journal = am.Journal()
+    assert journal
+    m = am.Machine({"Foo": {}}, tracers=[journal])
+    m.set("Foo")
+    assert told(journal.read()) == ["set (0,) (1, 0) @2"]
