@@ -5,8 +5,9 @@ Declare states and relations (`States`, `State`), make a `Machine`, bind handler
 
 * `_state`, `_schema`: declarations, compiled to bit masks;  `_resolve`: relations, pure
 * `_plans`: resolved mutations, kept;  `_machine`: the queue;  `_engine`: one transition
-* `_base`, `_waiting`, `_queueing`: what a machine offers;  `_waits`, `_context`: waits, tasks
-* `_handlers`, `_binding`: handlers;  `_voices`, `_log`, `_steps`, `_tracer`: what can be watched
+* `_base`, `_waiting`, `_tasking`, `_queueing`: what a machine offers;  `_waits`, `_context`
+* `_handlers`, `_binding`: handlers
+* `_voices`, `_log`, `_steps`, `_tracer`, `_journal`: what can be watched
 """
 
 from .__about__ import __version__ as __version__

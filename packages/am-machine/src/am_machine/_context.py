@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-    from ._base import BaseMachine
     from ._causality import Source
+    from ._tasking import Tasking
 
 
 class StateContext:
@@ -27,7 +27,7 @@ class StateContext:
 
     __slots__ = ("__weakref__", "_scopes", "expired", "machine", "state", "tick")
 
-    def __init__(self, machine: BaseMachine, state: str, tick: int) -> None:
+    def __init__(self, machine: Tasking, state: str, tick: int) -> None:
         self.machine = machine
         self.state = state
         self.tick = tick
@@ -93,7 +93,7 @@ class Fork:
         self._scope.cancel()
 
     async def run(
-        self, machine: BaseMachine, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+        self, machine: Tasking, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
     ) -> None:
         """The task itself."""
         try:

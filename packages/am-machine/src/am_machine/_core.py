@@ -1,7 +1,7 @@
 """What every part of a machine stands on: its fields, identity, log switches and thread.
 
 A machine is built in storeys, each a room of its own that knows the ones below: `Core`, `Reading`,
-`Waiting`, `BaseMachine`, `Queueing`, `Machine`.
+`Waiting`, `Tasking`, `BaseMachine`, `Queueing`, `Machine`.
 """
 
 from __future__ import annotations
