@@ -258,6 +258,20 @@ def test_reading_in_another_thread_misses_nothing() -> None:
     assert [sum(e.after) for e in got] == list(range(1, count + 1))
 
 
+def test_a_journal_that_raises_is_logged_and_otherwise_ignored(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(am.Journal):
+        def due(self) -> None:
+            raise RuntimeError("no reader")
+
+    journal = Broken()
+    m = am.Machine({"Foo": {}}, tracers=[journal])
+    assert m.add("Foo") is am.EXECUTED
+    assert "Broken raised RuntimeError('no reader')" in caplog.text
+    assert len(journal.read()) == 1
+
+
 def test_what_waits_or_listens_beside_a_journal_still_does() -> None:
     journal = am.Journal()
     m = am.Machine({"Foo": {}, "Bar": {}}, tracers=[journal])

@@ -12,6 +12,7 @@ from threading import Lock
 from time import time_ns
 from typing import TYPE_CHECKING, NamedTuple
 
+from ._log import complain
 from ._plans import Plan
 from ._tracer import Tracer
 
@@ -119,7 +120,7 @@ class Journal(Tracer):
 
         :raises ValueError: if it belongs to another one.
         """
-        if self._machine not in {None, machine}:
+        if self._machine is not None and self._machine is not machine:
             raise ValueError("a journal is of one machine")
         self._machine = machine
         # A plan that is being followed may have moved the clocks already. Whoever asks for the
@@ -167,20 +168,27 @@ class Journal(Tracer):
             self._filled()
 
     def _filled(self) -> None:
-        """The mark is reached: drop what is too old, and tell."""
-        excess = len(self._entries) // 2 - self.limit
-        # A reader that holds the lock is just making room.
-        if excess > 0 and self._reading.acquire(blocking=False):
-            try:
-                for _ in range(excess):
-                    entry = self._replay()
-                    self.dropped += entry is not None and self.keeps(entry)
-            finally:
-                self._reading.release()
-        first = len(self._entries) < 2 * self.batch
-        # A reader that was told of a batch comes for all there is by then.
-        self._mark_at(2 * self.batch if first else 2 * self.limit + 2)
-        self.due()
+        """The mark is reached: drop what is too old, and tell. What is raised is only logged."""
+        try:
+            excess = len(self._entries) // 2 - self.limit
+            # A reader that holds the lock is just making room.
+            if excess > 0 and self._reading.acquire(blocking=False):
+                try:
+                    self._drop(excess)
+                finally:
+                    self._reading.release()
+            first = len(self._entries) < 2 * self.batch
+            # A reader that was told of a batch comes for all there is by then.
+            self._mark_at(2 * self.batch if first else 2 * self.limit + 2)
+            self.due()
+        except Exception as exc:
+            assert self._machine is not None
+            complain(self._machine, f"[tracer] {type(self).__name__} raised {exc!r}", exc)
+
+    def _drop(self, count: int) -> None:
+        for _ in range(count):
+            entry = self._replay()
+            self.dropped += entry is not None and self.keeps(entry)
 
     def _mark_at(self, count: int) -> None:
         self._mark = count
