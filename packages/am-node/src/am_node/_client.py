@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -13,13 +12,13 @@ import am_machine as am
 
 from ._client_states import ClientStates
 from ._discovery import Discovery, as_discovery
-from ._errors import NoWorkers, SupervisorLost, WorkerLost, WorkError, WorkTimeout
-from ._lane import Lane, LaneLost
+from ._errors import NoWorkers, SupervisorLost, WorkTimeout
 from ._lanes import Lanes
 from ._lessor import LEASE_ENDED, PROVIDE
 from ._log import log_level
 from ._map import Inputs, Results
 from ._names import client_id, host_name, instance_name
+from ._request import Request
 from ._super_link import SuperLink
 from ._worker import Worker
 
@@ -128,9 +127,7 @@ class Client:
         :raises NoWorkers: if none has a worker to give within that time.
         """
         with trio.move_on_after(timeout):
-            lane = await self._lanes.acquire()
-            self._lanes.release(lane)
-            return lane.worker_id
+            return await self._lanes.worker()
         raise self._without_worker(timeout)
 
     def _without_worker(self, timeout: float) -> NoWorkers | SupervisorLost:
@@ -162,7 +159,7 @@ class Client:
         :raises SupervisorLost: if no supervisor was reached within `timeout`.
         :raises TypeError: if the args cannot be sent.
         """
-        return await self._perform(None, args, timeout, attempts, frozenset(retry_on))
+        return await self._perform(args, timeout, attempts, frozenset(retry_on))
 
     async def work_with(
         self,
@@ -173,7 +170,7 @@ class Client:
         retry_on: Collection[str] = (),
     ) -> Any:
         """The same as `work`, for args in a mapping or with a name that `work` needs itself."""
-        return await self._perform(None, args, timeout, attempts, frozenset(retry_on))
+        return await self._perform(args, timeout, attempts, frozenset(retry_on))
 
     def map(
         self,
@@ -193,67 +190,53 @@ class Client:
         for them. The first error cancels the rest, unless `return_errors` puts it in place of a
         result. The other options are those of `work`, for each input.
         """
-        types = frozenset(retry_on)
-
-        async def perform(lane: Lane, args: Mapping[str, Any]) -> Any:
-            return await self._perform(lane, args, timeout, attempts, types)
-
         return Results(
             self.mach,
             self._lanes,
-            perform,
             inputs,
             workers=workers,
             ordered=ordered,
             return_errors=return_errors,
+            timeout=timeout,
+            attempts=attempts,
+            retry_on=frozenset(retry_on),
+            busy=self._count_open,
         )
 
     async def _perform(
         self,
-        lane: Lane | None,
         args: Mapping[str, Any],
         timeout: float,  # noqa: ASYNC109 - the promise to the caller
         attempts: int,
         retry_on: frozenset[str],
     ) -> Any:
-        req = secrets.token_bytes(16)
-        tried = 0
-        self._begin()
+        answered = trio.Event()
+        request = Request(
+            args, attempts, retry_on, lambda request: answered.set(), am.current_source()
+        )
+        self._count_open(1)
         try:
             with trio.move_on_after(timeout):
-                while True:
-                    if lane is None:
-                        lane = await self._lanes.acquire()
-                    tried += 1
-                    try:
-                        return await lane.ask(req, args)
-                    except LaneLost as lost:
-                        if tried >= attempts:
-                            raise WorkerLost(f"{lost}, in each of {tried} attempts") from None
-                    except WorkError as error:
-                        if error.type_name not in retry_on or tried >= attempts:
-                            raise
-                        # The worker would answer the same id from memory.
-                        req = secrets.token_bytes(16)
-                    finally:
-                        self._lanes.release(lane)
-                        lane = None
+                self._lanes.submit(request)
+                await answered.wait()
         finally:
-            self._end()
-            if lane is not None:
-                self._lanes.release(lane)
-        if tried:
+            self._count_open(-1)
+            if not answered.is_set():
+                self._lanes.withdraw(request)
+        if request.error is not None:
+            raise request.error
+        if answered.is_set():
+            return request.result
+        if request.tried:
             raise WorkTimeout(f"no answer within {timeout:g} s")
         raise self._without_worker(timeout)
 
-    def _begin(self) -> None:
-        self._open += 1
-        if self._open == 1:
+    def _count_open(self, change: int) -> None:
+        """Keep count of what is open, for the state `WorkPending`."""
+        before, self._open = self._open, self._open + change
+        if not before:
             self.mach.add("WorkPending")
-
-    def _end(self) -> None:
-        self._open -= 1
-        if not self._open and not self.mach.disposed:
+        elif not self._open and not self.mach.disposed:
             self.mach.remove("WorkPending")
 
     async def _rotate_at_times(self, every: float) -> None:

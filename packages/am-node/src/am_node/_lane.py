@@ -1,11 +1,9 @@
-"""A client's hold of one worker: the lease, the link, and the requests that wait for answers."""
+"""A client's hold of one worker: the lease and the link, with a mailbox of requests."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
@@ -14,51 +12,49 @@ import am_machine as am
 import am_rpc
 
 from ._client_states import LaneStates
-from ._errors import WorkError
+from ._mailbox import Mailbox
 from ._names import wire_id
 from ._settings import link_limits, stretch
+from ._wire_work import ANSWER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Mapping
 
-    from ._tls import Dialer
-
-    WayTo = Callable[[Mapping[str, Any]], str | Dialer]
+    from ._request import Request
 
 # A cut link is made again quickly or not at all: the address of a dead process refuses at once.
 _RETRY = am_rpc.Retry(connect_timeout=2.0, connect_tries=5, connect_delay=0.1, connect_total=10.0)
+# What a busy worker changes with each request, and its client need not follow.
+_UNFOLLOWED = (
+    "ClientSendPayload", "SuperSendPayload", "SendPayload", "WorkRequested", "Working", "WorkReady",
+    "WorkQueued",
+)  # fmt: skip
 CONNECT_TIMEOUT = 5.0
-LEASE_GRACE = 10.0
 LINK_TIMEOUT = 9.0
-# An idle worker that still owes an answer lost it on the way: it is asked again.
-_ASK_AGAIN = 1.0
-_BUSY_PAUSE = 0.25
+LEASE_GRACE = 10.0
 
 
-class LaneLost(Exception):
-    """The worker of a lane went away with the request."""
+class Owner(Protocol):
+    """Who hears of what happens on a lane."""
 
+    def lane_moved(self) -> None:
+        """There may be room on the lane."""
 
-class _Pending:
-    __slots__ = ("answer", "answered", "scope")
+    def lane_lost(self, lane: Lane) -> None:
+        """The worker is gone."""
 
-    def __init__(self) -> None:
-        self.answered = trio.Event()
-        self.answer: Mapping[str, Any] | None = None
-        self.scope: trio.CancelScope | None = None
+    def try_again(self, request: Request) -> None:
+        """A request is to be tried anew."""
+
+    def forward(self, args: Mapping[str, Any]) -> None:
+        """A payload that is the user's."""
 
 
 class Lane:
-    """One worker of a client. `lost` is set once, when worker, lease or link are gone."""
+    """One worker of a client. It is lost once, when worker, lease or link are gone."""
 
     def __init__(
-        self,
-        name: str,
-        parent: am.Machine,
-        schema: Any,
-        depth: int,
-        on_payload: Callable[[Mapping[str, Any]], None],
-        on_lost: Callable[[], None],
+        self, name: str, parent: am.Machine, schema: Any, depth: int, owner: Owner
     ) -> None:
         self._name = f"nc-worker-{name}-{secrets.token_hex(4)}"
         self.link_id = wire_id(self._name)
@@ -67,38 +63,41 @@ class Lane:
         )
         self._parent = parent
         self._schema = schema
-        self._on_payload = on_payload
-        self._on_lost = on_lost
-        self._pending: dict[bytes, _Pending] = {}
+        self._owner = owner
         self._fork: am.Fork | None = None
+        self._mailbox: Mailbox | None = None
+        self._is_lost = False
         self.depth = depth
-        self.users = 0
         self.worker_id = ""
         self.lease = ""
         self.why = ""
-        self.lost = trio.Event()
-        self.net: am_rpc.NetworkMachine | None = None
         self.mach.add("Start")
 
     @property
     def usable(self) -> bool:
         """Whether a request can be given to it."""
-        return self.mach.is_("WorkerReady") and not self.lost.is_set()
+        return self._mailbox is not None and not self._is_lost
+
+    @property
+    def load(self) -> int:
+        """How many requests it has."""
+        return 0 if self._mailbox is None else len(self._mailbox)
 
     # -- the link
 
-    async def connect(self, contract: Mapping[str, Any], way_to: WayTo) -> bool:
+    async def connect(self, contract: Mapping[str, Any]) -> bool:
         """Connect to the worker of a `ProvideWorker` payload; False if that failed."""
         try:
-            way, token = way_to(contract), contract["token"]
+            addr, token = contract["addr"], contract["token"]
             self.worker_id, self.lease = str(contract["worker_id"]), str(contract["lease"])
             client = am_rpc.Client(
-                way,
+                addr,
                 self._schema,
                 id=self._name,
                 secret=token,
                 consumer=self.mach,
                 parent=self._parent,
+                sync=am_rpc.Sync(skipped=_UNFOLLOWED, queue=False),
                 retry=_RETRY,
                 limits=link_limits(LINK_TIMEOUT * stretch()),
             )
@@ -115,7 +114,13 @@ class Lane:
                 self._pipe(client.mach)
                 try:
                     await client.ready(CONNECT_TIMEOUT * stretch())
-                    self.net = client.net
+                    self._mailbox = Mailbox(
+                        client.net,
+                        self.worker_id,
+                        self.depth,
+                        self._parent.fork,
+                        self._owner.try_again,
+                    )
                     self.mach.add("WorkerReady")
                     await self._until_broken(client.mach)
                     self.lose("the link to the worker was lost")
@@ -146,17 +151,14 @@ class Lane:
                 )  # fmt: skip
 
     def lose(self, why: str) -> None:
-        """Declare the worker lost: every request that waits for it moves on."""
-        if self.lost.is_set():
+        """Declare the worker lost; its requests are the owner's to move."""
+        if self._is_lost:
             return
         self.why = why
-        self.lost.set()
+        self._is_lost = True
         if not self.mach.disposed:
             self.mach.add("WorkerLost")
-        for pending in self._pending.values():
-            if pending.scope is not None:
-                pending.scope.cancel()
-        self._on_lost()
+        self._owner.lane_lost(self)
 
     def close(self) -> None:
         """Say goodbye to the worker, which ends the lease."""
@@ -168,81 +170,34 @@ class Lane:
 
     # -- requests
 
-    async def ask(self, req: bytes, args: Mapping[str, Any]) -> Any:
-        """Give the request to the worker and return its result.
+    def give(self, request: Request) -> None:
+        """Hold a request for the worker; `flush` sends it."""
+        assert self._mailbox is not None
+        request.lane = self
+        self._mailbox.give(request)
 
-        Cancelling cancels the work, too.
+    def flush(self) -> None:
+        """Send what was given."""
+        if self._mailbox is not None:
+            self._mailbox.flush()
 
-        :raises LaneLost: if the worker went away before the answer came.
-        :raises WorkError: if the work failed.
-        :raises TypeError: if the args cannot travel.
-        """
-        with self._expecting(req) as pending, trio.CancelScope() as scope:
-            pending.scope = scope
-            if self.lost.is_set():
-                scope.cancel()
-            try:
-                await self._submit(req, args, pending)
-                await self._until_answered(req, args, pending)
-            except trio.Cancelled:
-                if not self.lost.is_set() and self.net is not None:
-                    self.net.remove("Working", req=req)
-                raise
-        if pending.answer is None:
-            raise LaneLost(self.why)
-        return self._result(pending.answer)
+    def cancel(self, request: Request) -> None:
+        """Nobody wants the answer any more."""
+        if self._mailbox is not None:
+            self._mailbox.cancel(request)
 
-    @contextmanager
-    def _expecting(self, req: bytes) -> Iterator[_Pending]:
-        pending = self._pending[req] = _Pending()
-        try:
-            yield pending
-        finally:
-            del self._pending[req]
-
-    async def _submit(self, req: bytes, args: Mapping[str, Any], pending: _Pending) -> None:
-        net = self.net
-        assert net is not None
-        state = "WorkQueued" if self.depth > 1 else "WorkRequested"
-        while not pending.answered.is_set():
-            result = net.add(state, req=req, **args)
-            if await result is am.EXECUTED:
-                return
-            if isinstance(result.error, am_rpc.NoAccess):
-                raise WorkError("NoAccess", str(result.error), self.worker_id)
-            # Busy, or nobody knows: the same id is tried again, which the worker tells apart.
-            with trio.move_on_after(_BUSY_PAUSE):
-                await net.when_next_active("Idle")
-
-    async def _until_answered(self, req: bytes, args: Mapping[str, Any], pending: _Pending) -> None:
-        while True:
-            with trio.move_on_after(_ASK_AGAIN):
-                await pending.answered.wait()
-                return
-            if self.net is not None and self.net.is_("Ready", "Idle"):
-                await self._submit(req, args, pending)
-
-    def _result(self, answer: Mapping[str, Any]) -> Any:
-        error = answer.get("error")
-        if error is None:
-            return answer.get("data")
-        if not isinstance(error, Mapping):
-            raise WorkError("error", str(error), self.worker_id)
-        raise WorkError(
-            str(error.get("type", "error")), str(error.get("message", "")), self.worker_id
-        )
+    def empty(self) -> list[Request]:
+        """Take back the requests of a lost worker, oldest first."""
+        return [] if self._mailbox is None else self._mailbox.empty()
 
     def ServerPayloadState(self, e: am.Event) -> None:
-        """Take an answer; each counts once. Payloads with other names are the user's."""
-        data = e.args.get("data")
-        if e.args.get("name") != "work":
-            self._on_payload(dict(e.args))
-            return
-        req = data.get("req") if isinstance(data, Mapping) else None
-        pending = self._pending.get(req) if isinstance(req, bytes) else None
-        if pending is not None and pending.answer is None:
-            pending.answer = data
-            pending.answered.set()
+        """Take answers. Payloads with other names are the user's."""
+        args = e.args
+        if args.get("name") != ANSWER:
+            self._owner.forward(dict(args))
+        elif self._mailbox is not None:
+            self._mailbox.answered(args.get("data"))
+            self._owner.lane_moved()
 
     def ExceptionState(self, e: am.Event) -> None:
         """Errors of the link are judged by whether it comes back."""

@@ -1,20 +1,26 @@
-"""All lanes of a client: opening them, and lending them to one request after the other."""
+"""All lanes of a client, and which request goes to which of them.
+
+Requests come one by one, from `submit`, and out of feeds, which hold many in stock. Each goes to
+the lane with the fewest, as soon as one has room; as long as some wait, further lanes are opened.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
 import am_helpers as amh
 import am_machine as am
 
+from ._errors import WorkerLost
 from ._lane import Lane
 from ._settings import stretch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ._request import Request
     from ._super_link import SuperLink
 
 _FIRST_PAUSE = 0.05
@@ -31,6 +37,16 @@ PIPED = (
     "WorkerRequested",
     "WorkerReady",
 )
+
+
+class Feed(Protocol):
+    """A source of many requests."""
+
+    def __len__(self) -> int:
+        """How many are in stock."""
+
+    def take(self) -> Request:
+        """The next one in stock."""
 
 
 class Lanes:
@@ -53,53 +69,117 @@ class Lanes:
         self.depth = depth
         self._lanes: list[Lane] = []
         self._opening = 0
+        self._seekers = 0
         self._changed = trio.Event()
         self._contracts: dict[str, tuple[trio.Event, dict[str, Any]]] = {}
         self._least = workers
         self._wanted = 0
-
-    def __len__(self) -> int:
-        return len(self._lanes)
+        self._again: dict[Request, None] = {}
+        self._waiting: dict[Request, None] = {}
+        self._feeds: list[Feed] = []
+        self._closed = False
 
     @property
     def workers(self) -> tuple[str, ...]:
         """The ids of the workers held."""
         return tuple(lane.worker_id for lane in self._lanes)
 
-    # -- lending
+    # -- requests
 
-    async def acquire(self) -> Lane:
-        """Lend a worker with room for one more request; opens a lane if there may be one more."""
-        while True:
-            self._drop_lost()
-            live = [lane for lane in self._lanes if lane.usable]
-            free = [lane for lane in live if lane.users < lane.depth]
-            if free:
-                lane = min(free, key=lambda lane: lane.users)
-                lane.users += 1
-                return lane
-            if len(live) + self._opening < self.limit:
-                lane = await self._open()
-                lane.users += 1
-                return lane
-            await self._changed.wait()
+    def submit(self, request: Request) -> None:
+        """Give a request to a worker as soon as one has room."""
+        self._waiting[request] = None
+        self.dispatch()
 
-    def release(self, lane: Lane) -> None:
-        """Give a lane back."""
-        lane.users -= 1
-        self._drop_lost()
-        self._change()
+    def withdraw(self, request: Request) -> None:
+        """Nobody wants its answer any more: cancel the work, if it has begun."""
+        self._again.pop(request, None)
+        self._waiting.pop(request, None)
+        if request.lane is not None:
+            request.lane.cancel(request)
+            self.dispatch()
+
+    def add_feed(self, feed: Feed) -> None:
+        """Take requests out of a feed's stock; call `dispatch` when it was filled up."""
+        self._feeds.append(feed)
+
+    def remove_feed(self, feed: Feed) -> None:
+        """Leave the rest of its stock alone."""
+        self._feeds.remove(feed)
+
+    def try_again(self, request: Request) -> None:
+        """Those that were tried before come first."""
+        request.lane = None
+        self._again[request] = None
+
+    def _stock(self) -> int:
+        stock = len(self._again) + len(self._waiting)
+        for feed in self._feeds:
+            stock += len(feed)
+        return stock
+
+    def _next(self) -> Request:
+        for single in (self._again, self._waiting):
+            if single:
+                request = next(iter(single))
+                del single[request]
+                return request
+        feed = next(feed for feed in self._feeds if len(feed))
+        if len(self._feeds) > 1:
+            # Each in its turn.
+            self._feeds.remove(feed)
+            self._feeds.append(feed)
+        return feed.take()
+
+    def dispatch(self) -> None:
+        """Give out what waits, as far as there is room, and open lanes for the rest."""
+        stock = self._stock()
+        if not stock:
+            return
+        lanes = [lane for lane in self._lanes if lane.usable]
+        most = self._share(lanes, stock)
+        free = [lane for lane in lanes if lane.load < most]
+        for _ in range(stock):
+            if not free:
+                break
+            lane = free[0] if len(free) == 1 else min(free, key=_load)
+            lane.give(self._next())
+            stock -= 1
+            if lane.load >= most:
+                free.remove(lane)
+        for lane in lanes:
+            lane.flush()
+        self._open_more(stock)
+
+    def _share(self, lanes: list[Lane], stock: int) -> int:
+        """How many requests one lane may have: its part, when there is little for all."""
+        if self.depth == 1:
+            return 1
+        expected = min(self.limit, len(lanes) + self._opening + stock) or 1
+        total = stock + sum(lane.load for lane in lanes)
+        return min(self.depth, -(-total // expected))
+
+    # -- workers
+
+    async def worker(self) -> str:
+        """Wait for a worker, asking for one if none is held; returns its id."""
+        self._seekers += 1
+        try:
+            while True:
+                for lane in self._lanes:
+                    if lane.usable:
+                        return lane.worker_id
+                self._open_more(1)
+                await self._changed.wait()
+        finally:
+            self._seekers -= 1
 
     def want(self, workers: int) -> None:
         """Allow so many more workers for a while; a negative number takes that back."""
         self._wanted += workers
-        if workers > 0:
-            self._change()
-            return
         # The youngest go: the first lane is the one whose states the client shows.
         surplus = max(0, len(self._lanes) - self.limit)
-        for lane in [lane for lane in reversed(self._lanes) if not lane.users][:surplus]:
-            self._lanes.remove(lane)
+        for lane in [lane for lane in reversed(self._lanes) if not lane.load][:surplus]:
             lane.close()
 
     @property
@@ -109,13 +189,37 @@ class Lanes:
 
     def close(self) -> None:
         """Close all lanes."""
-        while self._lanes:
-            self._lanes.pop().close()
-
-    def _drop_lost(self) -> None:
-        for lane in [lane for lane in self._lanes if not lane.usable and not lane.users]:
-            self._lanes.remove(lane)
+        self._closed = True
+        for lane in tuple(self._lanes):
             lane.close()
+        for request in (*self._again, *self._waiting):
+            request.fail(WorkerLost("the client was closed"))
+
+    # -- what lanes tell
+
+    def lane_moved(self) -> None:
+        """Answers came, so there is room for more."""
+        self.dispatch()
+
+    def lane_lost(self, lane: Lane) -> None:
+        """Move the requests of a lost worker to others."""
+        if lane not in self._lanes:
+            return
+        self._lanes.remove(lane)
+        for request in lane.empty():
+            if request.tried >= request.attempts:
+                tried = f"{lane.why}, in each of {request.tried} attempts"
+                request.fail(WorkerLost(tried))
+            else:
+                self.try_again(request)
+        lane.close()
+        self._change()
+        if not self._closed:
+            self.dispatch()
+
+    def forward(self, args: Mapping[str, Any]) -> None:
+        """A payload for the handlers of the client's user."""
+        self._mach.add("ServerPayload", **args)
 
     def _change(self) -> None:
         self._changed.set()
@@ -123,31 +227,45 @@ class Lanes:
 
     # -- opening
 
-    async def _open(self) -> Lane:
-        self._opening += 1
+    def _open_more(self, wanted: int) -> None:
+        """Open lanes for `wanted` requests, as far as allowed."""
+        room = self.limit - len(self._lanes) - self._opening
+        for _ in range(min(wanted - self._opening, room)):
+            self._mach.fork(self._open)
+            self._opening += 1
+
+    async def _open(self) -> None:
+        """Open one lane, as long as somebody wants one."""
+        pause = _FIRST_PAUSE
         try:
-            pause = _FIRST_PAUSE
-            while True:
+            while self._is_wanted():
                 lane = await self._try_open()
                 if lane is not None:
-                    self._lanes.append(lane)
-                    return lane
+                    if len(self._lanes) > self.limit:
+                        lane.close()
+                    break
                 await trio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
             self._opening -= 1
             self._change()
+        self.dispatch()
+
+    def _is_wanted(self) -> bool:
+        return not self._closed and bool(self._stock() or self._seekers)
 
     async def _try_open(self) -> Lane | None:
         name = f"{self._name}-{len(self._lanes)}"
-        lane = Lane(name, self._mach, self._schema, self.depth, self._forward, self._change)
+        lane = Lane(name, self._mach, self._schema, self.depth, self)
         if not self._lanes:
             amh.bind_many(lane.mach, self._mach, PIPED)
         opened = False
         try:
             lane.mach.add("WorkerRequested")
             contract = await self._request(lane)
-            opened = contract is not None and await lane.connect(contract, self._link.way_to)
+            opened = contract is not None and await lane.connect(contract)
+            if opened:
+                self._lanes.append(lane)
             return lane if opened else None
         finally:
             if not opened:
@@ -185,11 +303,10 @@ class Lanes:
 
     def lease_ended(self, data: Mapping[str, Any]) -> None:
         """The supervisor says that a lease is over: do not wait for the link to find out."""
-        for lane in self._lanes:
+        for lane in tuple(self._lanes):
             if lane.lease and lane.lease == data.get("lease"):
                 lane.lose(f"the lease ended: {data.get('reason', '')}")
-        self._drop_lost()
-        self._change()
 
-    def _forward(self, args: Mapping[str, Any]) -> None:
-        self._mach.add("ServerPayload", **args)
+
+def _load(lane: Lane) -> int:
+    return lane.load
