@@ -6,7 +6,6 @@ stores transitions has to listen to each of them.
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import am_machine as am
 
 from ._model import HistoryConfig, TransitionRecord
-from ._notes import Note, Selection, now_micros
+from ._notes import Note, Watching, now_micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class ListeningRecorder(am.Tracer):
+class ListeningRecorder(Watching, am.Tracer):
     """Listens to one machine, and offers notes as `Recorder` does."""
 
     def __init__(
@@ -30,11 +29,7 @@ class ListeningRecorder(am.Tracer):
         on_due: Callable[[], None],
         on_dispose: Callable[[], None],
     ) -> None:
-        self.name = f"history-{secrets.token_hex(2)}"
-        self.selection = Selection(mach, config)
-        self.next_id = 1
-        self.last_at = 0
-        self.mach = mach
+        self._watch(mach, config)
         self._watched: object = mach
         self._on_due = on_due
         self._on_dispose = on_dispose
@@ -43,16 +38,6 @@ class ListeningRecorder(am.Tracer):
         self._is_awaited = True
         self._queued_at: dict[int, int] = {}
         self._last_queue_tick = mach.queue_tick
-
-    def attach(self, next_id: int, last_at: int) -> None:
-        """Begin to watch; records go on from this id and are not earlier than this time."""
-        self.next_id = next_id
-        self.last_at = last_at
-        self.mach.bind_tracer(self)
-
-    def detach(self) -> None:
-        """Stop watching. Calling it again does nothing."""
-        self.mach.detach_tracer(self)
 
     def take(self) -> list[Note]:
         """Take out what was noted, oldest first."""

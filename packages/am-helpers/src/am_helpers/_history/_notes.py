@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from .._names import check_states
 from ._model import HistoryConfig, TimeRecord, TransitionRecord, from_micros
@@ -25,6 +26,31 @@ class Note(NamedTuple):
     queue_tick: int
     machine_tick: int
     transition: TransitionRecord | None
+
+
+class Watching:
+    """The part of a recorder that knows its machine, and how far its records go."""
+
+    name: str
+    next_id: int
+    last_at: int
+    mach: am.MachineApi
+    selection: Selection
+
+    def _watch(self, mach: am.MachineApi, config: HistoryConfig) -> None:
+        self.name = f"history-{secrets.token_hex(2)}"
+        self.next_id, self.last_at = 1, 0
+        self.mach = mach
+        self.selection = Selection(mach, config)
+
+    def attach(self, next_id: int, last_at: int) -> None:
+        """Begin to watch; records go on from this id and are not earlier than this time."""
+        self.next_id, self.last_at = next_id, last_at
+        self.mach.bind_tracer(cast("am.Tracer", self))
+
+    def detach(self) -> None:
+        """Stop watching. Calling it again does nothing."""
+        self.mach.detach_tracer(cast("am.Tracer", self))
 
 
 class Selection:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, TypeAlias
 
 import am_machine as am
 
 from .._env_values import LOGGER
 from ._listener import ListeningRecorder
-from ._notes import Note, Selection
+from ._notes import Note, Watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 AnyRecorder: TypeAlias = "Recorder | ListeningRecorder"
 
 
-class Recorder(am.Journal):
+class Recorder(Watching, am.Journal):
     """Reads the journal of one machine as notes.
 
     `on_due` is called in the machine's stack when there is something to `take`.
@@ -33,25 +32,11 @@ class Recorder(am.Journal):
         on_dispose: Callable[[], None],
     ) -> None:
         super().__init__(rejected=config.track_rejected)
-        self.name = f"history-{secrets.token_hex(2)}"
-        self.selection = Selection(mach, config)
-        self.next_id = 1
-        self.last_at = 0
-        self.mach = mach
+        self._watch(mach, config)
         self.due = on_due  # type: ignore[method-assign]  # one frame less
         self._on_dispose = on_dispose
         self._picky = bool(config.called or config.changed)
         self._lost = 0
-
-    def attach(self, next_id: int, last_at: int) -> None:
-        """Begin to watch; records go on from this id and are not earlier than this time."""
-        self.next_id = next_id
-        self.last_at = last_at
-        self.mach.bind_tracer(self)
-
-    def detach(self) -> None:
-        """Stop watching. Calling it again does nothing."""
-        self.mach.detach_tracer(self)
 
     def take(self) -> list[Note]:
         """Take out what was noted, oldest first."""
