@@ -14,7 +14,7 @@ import trustme
 
 import am_node
 from am_node._dialled import DialledListener
-from am_node._switchboard import Purpose, Switchboard, dial, proof
+from am_node._switchboard import Line, Purpose, Switchboard, dial, proof
 
 pytestmark = pytest.mark.trio
 
@@ -324,6 +324,14 @@ async def switchboard() -> AsyncIterator[Switchboard]:
 TOKEN = b"t" * 32
 
 
+@asynccontextmanager
+async def expected(board: Switchboard, seconds: float) -> AsyncIterator[Line]:
+    """The line of one worker, for so long at most."""
+    with trio.fail_after(seconds):
+        async with board.line("worker", TOKEN) as line:
+            yield line
+
+
 async def _call(board: Switchboard, letter: bytes, name: bytes, mac: bytes | None) -> bytes:
     """Say what the worker `name` would say, with this mac or the right one; returns the answer."""
     host, _, port = board.addr.rpartition(":")
@@ -349,16 +357,14 @@ async def _call(board: Switchboard, letter: bytes, name: bytes, mac: bytes | Non
     ],
 )
 async def test_a_stranger_is_cut_without_an_answer(letter: bytes, name: bytes, mac: Any) -> None:
-    async with switchboard() as board:
-        with board.line("worker", TOKEN) as line, trio.fail_after(5):
-            assert await _call(board, letter, name, mac) == b""
-            stream = await dial(board.addr, Purpose.LINK, "worker", TOKEN, None)
-            taken = await line.link()
-            await taken.send_all(b"hello")
-            assert await stream.receive_some(5) == b"hello"
-            await stream.aclose()
-            await taken.aclose()
-            await line.aclose()
+    async with switchboard() as board, expected(board, 5) as line:
+        assert await _call(board, letter, name, mac) == b""
+        stream = await dial(board.addr, Purpose.LINK, "worker", TOKEN, None)
+        taken = await line.link()
+        await taken.send_all(b"hello")
+        assert await stream.receive_some(5) == b"hello"
+        await stream.aclose()
+        await taken.aclose()
 
 
 async def test_one_who_says_nothing_is_cut_after_five_seconds(clock: trio.abc.Clock) -> None:
@@ -375,7 +381,7 @@ async def test_silent_strangers_do_not_keep_a_worker_out(clock: trio.abc.Clock) 
     async with switchboard() as board:
         host, _, port = board.addr.rpartition(":")
         strangers = [await trio.open_tcp_stream(host, int(port)) for _ in range(70)]
-        with board.line("worker", TOKEN) as line, trio.fail_after(20):
+        async with expected(board, 20) as line:
             while True:
                 try:
                     stream = await dial(board.addr, Purpose.LINK, "worker", TOKEN, None)
@@ -388,14 +394,11 @@ async def test_silent_strangers_do_not_keep_a_worker_out(clock: trio.abc.Clock) 
 
 
 async def test_streams_that_nobody_takes_are_bounded_and_closed() -> None:
-    async with switchboard() as board:
-        with board.line("worker", TOKEN) as line, trio.fail_after(5):
-            streams = [
-                await dial(board.addr, Purpose.LINK, "worker", TOKEN, None) for _ in range(5)
-            ]
-            # Four wait, the fifth is one too many.
-            assert await streams[4].receive_some(1) == b""
-            await line.aclose()
-            for stream in streams:
-                assert await stream.receive_some(1) == b""
-                await stream.aclose()
+    async with switchboard() as board, expected(board, 5) as line:
+        streams = [await dial(board.addr, Purpose.LINK, "worker", TOKEN, None) for _ in range(5)]
+        # Four wait, the fifth is one too many.
+        assert await streams[4].receive_some(1) == b""
+        await line.aclose()
+        for stream in streams:
+            assert await stream.receive_some(1) == b""
+            await stream.aclose()

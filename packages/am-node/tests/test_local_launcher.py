@@ -1,4 +1,4 @@
-"""Worker processes on this host: the conformance suite, and what only processes can get wrong."""
+"""Worker processes on this host: what only processes can get wrong."""
 
 import os
 import signal
@@ -11,14 +11,8 @@ import pytest
 import trio
 
 import am_node
-from am_node.testing import LAUNCHER_CHECKS, LauncherCheck
 
 pytestmark = pytest.mark.trio
-
-
-@pytest.mark.parametrize("check", LAUNCHER_CHECKS, ids=lambda c: c.__name__)
-async def test_it_conforms(check: LauncherCheck) -> None:
-    await check(lambda scenario: am_node.LocalLauncher())
 
 
 async def _run(code: str, lines: list[tuple[str, str]] | None = None) -> am_node.ExitInfo:

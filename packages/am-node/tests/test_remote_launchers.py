@@ -1,7 +1,5 @@
-"""Launchers for other hosts conform, against stand-ins for the programs that they call."""
+"""What only launchers for other hosts do, against a stand-in for ssh."""
 
-import base64
-import json
 import sys
 from pathlib import Path
 
@@ -9,7 +7,6 @@ import pytest
 import trio
 
 import am_node
-from am_node.testing import LAUNCHER_CHECKS, LauncherCheck, Scenario, scenario_command
 
 pytestmark = pytest.mark.trio
 
@@ -20,12 +17,6 @@ SSH = """#!/bin/sh
 echo "$2" >> "$0.hosts"
 exec /bin/sh -c "$3"
 """
-# Like srun: options, then a command.
-SRUN = """#!/bin/sh
-[ "$1" = --ntasks=1 ] || exit 64
-shift
-exec "$@"
-"""
 
 
 def _program(folder: Path, name: str, text: str) -> str:
@@ -35,60 +26,14 @@ def _program(folder: Path, name: str, text: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("check", LAUNCHER_CHECKS, ids=lambda c: c.__name__)
-async def test_the_ssh_launcher_conforms(check: LauncherCheck, tmp_path: Path) -> None:
-    ssh = _program(tmp_path, "ssh", SSH)
-    await check(lambda scenario: am_node.SshLauncher(["node1"], ssh=[ssh]))
-
-
-@pytest.mark.parametrize("check", LAUNCHER_CHECKS, ids=lambda c: c.__name__)
-async def test_the_recipe_for_slurm_conforms(check: LauncherCheck, tmp_path: Path) -> None:
-    srun = _program(tmp_path, "srun", SRUN)
-    await check(lambda scenario: am_node.CommandLauncher([srun, "--ntasks=1"]))
-
-
-class PodLauncher(am_node.LocalLauncher):
-    """The recipe for launchers without stdin: the configuration comes by the environment.
-
-    A cluster would start a pod with this variable from a secret; here a process stands for the pod,
-    and its own small supervisor inside hands the configuration on as the scenario wants it.
-    """
-
-    lifeline = False
-
-    def command_for(self, spec: am_node.WorkerSpec) -> tuple[str, ...]:
-        encoded = base64.b64encode(spec.config).decode()
-        inner = json.dumps([sys.executable, *spec.command[1:]])
-        return ("/usr/bin/env", f"AM_NODE_BOOT={encoded}", sys.executable, "-c", POD, inner)
-
-
-POD = """
-import base64, json, os, struct, subprocess, sys
-data = base64.b64decode(os.environ.pop("AM_NODE_BOOT"))
-child = subprocess.Popen(json.loads(sys.argv[1]), stdin=subprocess.PIPE)
-child.stdin.write(struct.pack(">I", len(data)) + data)
-child.stdin.flush()
-import signal
-signal.signal(signal.SIGTERM, lambda *_: child.stdin.close())
-code = child.wait()
-sys.exit(code)
-"""
-
-
-@pytest.mark.parametrize("check", LAUNCHER_CHECKS, ids=lambda c: c.__name__)
-async def test_the_recipe_for_pods_conforms(check: LauncherCheck) -> None:
-    await check(lambda scenario: PodLauncher())
-
-
 async def test_hosts_take_turns_and_have_no_more_workers_than_slots(tmp_path: Path) -> None:
     ssh = _program(tmp_path, "ssh", SSH)
     launcher = am_node.SshLauncher(["node1", "node2"], slots=1, ssh=[ssh])
     started: list[am_node.WorkerHandle] = []
 
     async def run(number: int, task_status: trio.TaskStatus[am_node.WorkerHandle]) -> None:
-        spec = am_node.WorkerSpec(
-            f"w{number}", b"the boot configuration", scenario_command(Scenario.SERVE)
-        )
+        until_eof = (sys.executable, "-c", "import sys; sys.stdin.read()")
+        spec = am_node.WorkerSpec(f"w{number}", b"x", until_eof)
         await launcher.run(spec, task_status)
 
     with trio.fail_after(20):

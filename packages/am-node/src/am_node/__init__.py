@@ -41,6 +41,7 @@ from ._launcher import WorkerSpec as WorkerSpec
 from ._local_launcher import LocalLauncher as LocalLauncher
 from ._map import Results as Results
 from ._memory_launcher import MemoryLauncher as MemoryLauncher
+from ._run_worker import drain_worker as drain_worker
 from ._run_worker import run_worker as run_worker
 from ._serve import serve as serve
 from ._settings import Policy as Policy
@@ -107,6 +108,7 @@ __all__ = [
     "WorkerLost",
     "WorkerSpec",
     "WorkerStates",
+    "drain_worker",
     "entry_point_of",
     "load_entry_point",
     "run_worker",

@@ -1,145 +1,305 @@
 """The conformance suite of launchers.
 
-A launcher's test makes one for a `Scenario` - what the worker shall do - and runs each check with
-it. A launcher of processes runs `scenario_command`; one without processes acts the scenario out.
+Each check starts real workers through a launcher, with a bootstrap to report to and, where it
+matters, a private link. What a launcher says of itself decides what is expected of it, so every
+check applies to every launcher:
+
+* `lifeline`: a worker whose supervisor is gone ends because its stdin did, even while it blocks its
+  event loop; without it, because its private link did.
+* `output`: what a worker prints arrives; without it, nothing is claimed to.
 """
 
 from __future__ import annotations
 
-import enum
+import secrets
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+import am_helpers as amh
+import am_machine as am
+import am_rpc
+
+from ._boot import BootConfig
+from ._bootstrap import Addresses, Bootstrap
+from ._entry import entry_point_of
+from ._errors import NodeError
 from ._launcher import ExitInfo, Launcher, WorkerHandle, WorkerSpec
+from ._lifeline import EXIT_ORPHANED
+from ._names import wire_id
+from ._runtime_dir import runtime_directory
+from ._settings import Timing
+from ._switchboard import Line, Switchboard
+from ._worker import Worker
 
-CONFIG = b"the boot configuration"
-_DEADLINE = 10.0
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
-
-class Scenario(enum.Enum):
-    """What the worker does after reading its configuration; each first prints ``up``."""
-
-    SERVE = "wait until the lifeline ends, then exit with 0"
-    FAIL = "write 'no luck' to stderr and exit with 3"
-    STUBBORN = "ignore the lifeline and SIGTERM"
-
-
-_PREAMBLE = """
-import os, signal, struct, sys, time
-size, = struct.unpack('>I', os.read(0, 4))
-assert os.read(0, size) == b'the boot configuration'
-"""
-_IGNORE = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
-_SCRIPTS: Mapping[Scenario, str] = {
-    Scenario.SERVE: _IGNORE + "os.read(0, 1)",
-    Scenario.FAIL: "print('up', flush=True); print('no luck', file=sys.stderr); sys.exit(3)",
-    Scenario.STUBBORN: _IGNORE + "time.sleep(60)",
-}
+EXIT_FAILED = 70
+LOCAL = "127.0.0.1:0"
+PATIENCE = 20.0
+_LONG = 60.0
+_SHORT = 0.3
 
 
-def scenario_command(scenario: Scenario) -> tuple[str, ...]:
-    """A command that acts out `scenario`, for launchers that start processes."""
-    return (sys.executable, "-c", _PREAMBLE + _SCRIPTS[scenario])
+class Obedient(Worker):
+    """Says that it is up, and ends when it is told to."""
+
+    def ReadyState(self, e: am.Event) -> None:
+        """Print a line."""
+        print("up", flush=True)
 
 
-LauncherCheck = Callable[[Callable[[Scenario], Launcher]], Awaitable[None]]
+class Failing(Worker):
+    """Cannot be made."""
+
+    def __init__(self) -> None:
+        print("up", flush=True)
+        raise NodeError("no luck")
 
 
-class _Run:
+class Stubborn(Worker):
+    """Never has nothing to do, so it takes its whole time to drain."""
+
+    def IdleEnter(self, e: am.Event) -> bool:
+        """Refuse."""
+        return False
+
+
+class Blocking(Stubborn):
+    """Blocks its event loop, too, once it is linked."""
+
+    def HealthcheckState(self, e: am.Event) -> None:
+        """Block after the answer to this."""
+        self.mach.fork(self._block)
+
+    async def _block(self) -> None:
+        await trio.sleep(_SHORT)
+        time.sleep(_LONG)  # noqa: ASYNC251 - blocking is what this is for
+
+
+class LauncherCheck(Protocol):
+    """One line of the suite.
+
+    `link_addr` is what workers on other hosts dial, `patience` the seconds a worker may need for
+    anything.
+
+    :raises AssertionError, trio.TooSlowError: if the launcher does not conform.
+    """
+
+    __name__: str
+
+    async def __call__(
+        self, launcher: Launcher, *, link_addr: str = LOCAL, patience: float = PATIENCE
+    ) -> None: ...
+
+
+class _Trial:
     """One worker under test: its handle, the lines it printed, how it ended."""
 
-    def __init__(self, launcher: Launcher, scenario: Scenario) -> None:
+    def __init__(self, launcher: Launcher, bootstrap: Bootstrap, line: Line | None) -> None:
         self._launcher = launcher
+        self._bootstrap = bootstrap
+        self._line = line
+        self.super_id = f"check-{secrets.token_hex(3)}"
+        self.link_token = secrets.token_bytes(32) if line is None else line.token
         self.lines: list[tuple[str, str]] = []
         self.up = trio.Event()
+        self.scope = trio.CancelScope()
         self.ended = trio.Event()
         self.exit: ExitInfo | None = None
-        self.spec = WorkerSpec(
-            "nw-check", CONFIG, command=scenario_command(scenario), on_line=self._line
-        )
+        self.handle: WorkerHandle
 
-    def _line(self, stream: str, text: str) -> None:
+    def take_line(self, stream: str, text: str) -> None:
         self.lines.append((stream, text))
-        if text == "up":
+        if (stream, text) == ("stdout", "up"):
             self.up.set()
 
-    async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(
+        self,
+        spec: WorkerSpec,
+        task_status: trio.TaskStatus[WorkerHandle] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
         try:
-            self.exit = await self._launcher.run(self.spec, task_status)
+            with self.scope:
+                self.exit = await self._launcher.run(spec, task_status)
         finally:
             self.ended.set()
 
+    async def report(self) -> Addresses:
+        """Wait for the worker's addresses."""
+        return await self._bootstrap.report()
 
-async def check_start_and_report(make: Callable[[Scenario], Launcher]) -> None:
-    """The handle is reported, the worker gets its configuration, and what it prints arrives."""
-    run = _Run(make(Scenario.SERVE), Scenario.SERVE)
-    with trio.fail_after(_DEADLINE):
-        async with trio.open_nursery() as nursery:
-            handle: WorkerHandle = await nursery.start(run.run)
-            await run.up.wait()
-            assert ("stdout", "up") in run.lines
-            handle.terminate()
-
-
-async def check_exit_code_and_stderr(make: Callable[[Scenario], Launcher]) -> None:
-    """The exit code and the tail of stderr are told."""
-    run = _Run(make(Scenario.FAIL), Scenario.FAIL)
-    with trio.fail_after(_DEADLINE):
-        await run.run()
-    assert run.exit is not None
-    assert run.exit.code == 3
-    assert not run.exit.ok
-    assert "no luck" in run.exit.stderr
+    @asynccontextmanager
+    async def linked(self, addresses: Addresses) -> AsyncIterator[None]:
+        """Hold the private link, and be sure that the worker knows."""
+        way = addresses.local if self._line is None else self._line.link
+        async with am_rpc.Client(way, id=self.super_id, secret=self.link_token) as client:
+            net = await client.ready(PATIENCE)
+            await net.add("Healthcheck")
+            yield
 
 
-async def check_end_of_lifeline(make: Callable[[Scenario], Launcher]) -> None:
-    """Terminating closes the lifeline, at which a good worker ends by itself with 0."""
-    run = _Run(make(Scenario.SERVE), Scenario.SERVE)
-    with trio.fail_after(_DEADLINE):
-        async with trio.open_nursery() as nursery:
-            handle: WorkerHandle = await nursery.start(run.run)
-            await run.up.wait()
-            handle.terminate()
-    assert run.exit is not None
-    assert run.exit.ok, run.exit
-
-
-async def check_kill(make: Callable[[Scenario], Launcher]) -> None:
-    """A worker that ignores everything is killed, which is told; the handle stays harmless after
-    that.
-    """
-    run = _Run(make(Scenario.STUBBORN), Scenario.STUBBORN)
-    with trio.fail_after(_DEADLINE):
-        async with trio.open_nursery() as nursery:
-            handle: WorkerHandle = await nursery.start(run.run)
-            await run.up.wait()
-            handle.terminate()
-            handle.kill()
-    assert run.exit is not None
-    assert not run.exit.ok
-    handle.kill()
-    handle.terminate()
-
-
-async def check_cancel(make: Callable[[Scenario], Launcher]) -> None:
-    """Cancelling ``run`` kills the worker and returns only when it is gone."""
-    run = _Run(make(Scenario.STUBBORN), Scenario.STUBBORN)
-    with trio.fail_after(_DEADLINE):
-        async with trio.open_nursery() as nursery:
-            await nursery.start(run.run)
-            await run.up.wait()
+@asynccontextmanager
+async def _trial(
+    launcher: Launcher, worker: type[Worker], link_addr: str, patience: float, **timing: float
+) -> AsyncIterator[_Trial]:
+    worker_id = f"nw-check-{secrets.token_hex(3)}"
+    mach = am.Machine(amh.Basic, id=f"{worker_id}-check")
+    with trio.fail_after(patience), runtime_directory() as directory:
+        async with mach, trio.open_nursery() as nursery, AsyncExitStack() as stack:
+            bootstrap = Bootstrap(worker_id, mach)
+            line: Line | None = None
+            if launcher.same_host:
+                address = f"unix:{directory}/b"
+                await nursery.start(bootstrap.serve, address)
+            else:
+                board = Switchboard(link_addr, None)
+                await board.open()
+                nursery.start_soon(board.serve)
+                address = board.addr
+                token = secrets.token_bytes(32)
+                line = await stack.enter_async_context(board.line(worker_id, token))
+                await nursery.start(bootstrap.serve, None, line.reports)
+            trial = _Trial(launcher, bootstrap, line)
+            config = BootConfig(
+                bootstrap=address,
+                token=bootstrap.token,
+                kind="check",
+                entry=entry_point_of(worker),
+                worker_id=worker_id,
+                super_id=wire_id(trial.super_id),
+                link_token=trial.link_token,
+                local_addr=f"unix:{directory}/w" if launcher.same_host else "",
+                public_addr=LOCAL,
+                lifeline=launcher.lifeline,
+                path=tuple(sys.path) if launcher.same_host else (),
+                timing=asdict(Timing(**timing)),
+            )
+            spec = WorkerSpec(worker_id, config.to_bytes(), on_line=trial.take_line)
+            trial.handle = await nursery.start(trial.run, spec)
+            yield trial
+            await trial.ended.wait()
             nursery.cancel_scope.cancel()
-    assert run.ended.is_set()
-    assert run.exit is None
+
+
+async def check_start_and_report(
+    launcher: Launcher, *, link_addr: str = LOCAL, patience: float = PATIENCE
+) -> None:
+    """A handle is reported, the worker gets its configuration, comes up and reports."""
+    async with _trial(launcher, Obedient, link_addr, patience) as trial:
+        addresses = await trial.report()
+        assert addresses.public
+        pid = trial.handle.pid
+        assert pid is None or pid > 0
+        if launcher.output:
+            await trial.up.wait()
+        trial.handle.kill()
+
+
+async def check_terminate(
+    launcher: Launcher, *, link_addr: str = LOCAL, patience: float = PATIENCE
+) -> None:
+    """Terminating asks the worker to drain, after which it ends by itself with 0."""
+    async with _trial(launcher, Obedient, link_addr, patience) as trial:
+        addresses = await trial.report()
+        async with trial.linked(addresses):
+            trial.handle.terminate()
+            await trial.ended.wait()
+    assert trial.exit is not None
+    assert trial.exit.ok, trial.exit
+
+
+async def check_exit_code_and_output(
+    launcher: Launcher, *, link_addr: str = LOCAL, patience: float = PATIENCE
+) -> None:
+    """The exit code is told, and what the worker printed, its stderr in `ExitInfo`, too."""
+    async with _trial(launcher, Failing, link_addr, patience) as trial:
+        await trial.ended.wait()
+    assert trial.exit is not None
+    assert trial.exit.code == EXIT_FAILED, trial.exit
+    assert not trial.exit.ok
+    assert (("stdout", "up") in trial.lines) == launcher.output, trial.lines
+    if launcher.output:
+        assert "no luck" in trial.exit.stderr
+        assert any("no luck" in text for stream, text in trial.lines if stream == "stderr")
+
+
+async def check_kill(
+    launcher: Launcher, *, link_addr: str = LOCAL, patience: float = PATIENCE
+) -> None:
+    """A worker that ignores everything is killed; the handle stays harmless after that."""
+    long = {"orphan_grace": _LONG, "drain_timeout": _LONG}
+    async with _trial(launcher, Stubborn, link_addr, patience, **long) as trial:
+        addresses = await trial.report()
+        trial.handle.terminate()
+        with trio.move_on_after(_SHORT):
+            await trial.ended.wait()
+        assert not trial.ended.is_set(), trial.exit
+        trial.handle.kill()
+        await trial.ended.wait()
+        assert not await _answers(addresses.public)
+    assert trial.exit is not None
+    assert not trial.exit.ok
+    trial.handle.kill()
+    trial.handle.terminate()
+
+
+async def check_cancel(
+    launcher: Launcher, *, link_addr: str = LOCAL, patience: float = PATIENCE
+) -> None:
+    """Cancelling ``run`` kills the worker and returns only when it is gone."""
+    long = {"orphan_grace": _LONG, "drain_timeout": _LONG}
+    async with _trial(launcher, Stubborn, link_addr, patience, **long) as trial:
+        addresses = await trial.report()
+        trial.scope.cancel()
+        await trial.ended.wait()
+        assert not await _answers(addresses.public)
+    assert trial.exit is None
+
+
+async def check_lost_supervisor(
+    launcher: Launcher, *, link_addr: str = LOCAL, patience: float = PATIENCE
+) -> None:
+    """A worker without its supervisor ends, with code 75: after its lifeline, or its link."""
+    short = {"orphan_grace": _SHORT, "remote_orphan_timeout": _SHORT}
+    if launcher.lifeline:
+        async with _trial(launcher, Blocking, link_addr, patience, **short) as trial:
+            addresses = await trial.report()
+            async with trial.linked(addresses):
+                await trio.sleep(2 * _SHORT)  # it takes its time to block, which is no event
+                trial.handle.terminate()
+                await trial.ended.wait()
+    else:
+        short["drain_timeout"] = _SHORT
+        async with _trial(launcher, Stubborn, link_addr, patience, **short) as trial:
+            await trial.ended.wait()
+    assert trial.exit is not None
+    assert trial.exit.code == EXIT_ORPHANED, trial.exit
+
+
+async def _answers(addr: str) -> bool:
+    try:
+        if addr.startswith("unix:"):
+            stream: trio.abc.Stream = await trio.open_unix_socket(addr.removeprefix("unix:"))
+        else:
+            host, _, port = addr.rpartition(":")
+            stream = await trio.open_tcp_stream(host, int(port))
+    except OSError:
+        return False
+    await trio.aclose_forcefully(stream)
+    return True
 
 
 LAUNCHER_CHECKS: tuple[LauncherCheck, ...] = (
     check_start_and_report,
-    check_exit_code_and_stderr,
-    check_end_of_lifeline,
+    check_terminate,
+    check_exit_code_and_output,
     check_kill,
     check_cancel,
+    check_lost_supervisor,
 )

@@ -141,13 +141,8 @@ class Forker:
         if switchboard is None:
             yield
             return
-        with switchboard.line(slot.id, link.token) as line:
-            link.line = line
-            try:
-                yield
-            finally:
-                with trio.CancelScope(shield=True):
-                    await line.aclose()
+        async with switchboard.line(slot.id, link.token) as link.line:
+            yield
 
     def _meeting_point(self, slot: Slot, link: _Link) -> tuple[str | None, Calls | None]:
         if link.line is not None:

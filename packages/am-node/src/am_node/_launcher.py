@@ -1,7 +1,7 @@
 """What a supervisor needs of the thing that starts processes, and nothing more.
 
 The supervisor keeps pool, leases and health; a launcher only places one worker somewhere and tells
-when it ended. Its conformance suite is `am_node.testing.check_launcher`.
+when it ended. Its conformance suite is `am_node.testing.LAUNCHER_CHECKS`.
 """
 
 from __future__ import annotations
@@ -111,11 +111,14 @@ class Launcher(Protocol):
     """Starts workers.
 
     `same_host`: the worker shares this host's file system and process ids, so unix sockets and
-    parent checks work. `lifeline`: its stdin ends when the supervisor dies.
+    parent checks work. `lifeline`: its stdin ends when the supervisor dies; without it, the worker
+    ends when its private link is gone for `Timing.remote_orphan_timeout`. `output`: what the worker
+    prints reaches `WorkerSpec.line`, and the tail of its stderr `ExitInfo`.
     """
 
     same_host: bool
     lifeline: bool
+    output: bool
 
     async def run(
         self,

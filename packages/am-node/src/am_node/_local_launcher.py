@@ -36,6 +36,7 @@ class LocalLauncher:
 
     same_host = True
     lifeline = True
+    output = True
 
     def __init__(
         self,

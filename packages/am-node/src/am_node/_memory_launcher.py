@@ -23,11 +23,12 @@ class MemoryLauncher:
 
     With a class given, every worker is made from it, so it may be defined inside a test. A worker
     that raises ends with exit code 70, as its process would; one that is killed ends by
-    ``SIGKILL``.
+    ``SIGKILL``. Workers have no stdin, and what they print is printed by this process.
     """
 
     same_host = True
     lifeline = False
+    output = False
 
     def __init__(self, worker: type[Worker] | None = None) -> None:
         self._worker = worker

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal as signals
 import sys
+import threading
 from typing import TYPE_CHECKING, NoReturn
 
 import trio
@@ -20,18 +21,23 @@ from ._worker import Worker
 from ._worker_host import WorkerHost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
 
 EXIT_FAILED = 70
-_DRAIN_SIGNALS = (signals.SIGTERM,)
+# A process is one worker at most; this asks it to drain.
+_drain: Callable[[], None] | None = None
 
 
-def run_worker(worker: type[Worker] | None = None) -> NoReturn:
+def run_worker(
+    worker: type[Worker] | None = None, leave: Callable[[int], NoReturn] | None = None
+) -> NoReturn:
     """Be a worker process: read the boot configuration, serve, exit.
 
     The class comes from the configuration unless it is given. Exit codes: 0 after draining, 70 if
     the worker could not come up (the reason is the last line on stderr), 75 if the supervisor
-    vanished.
+    vanished. The process ends at once, whatever threads its work left behind; `leave`, such as
+    `sys.exit`, is called with the code instead, for programs with something to do after that.
+    Outside the main thread no signals are handled: see `drain_worker`.
     """
     try:
         config = read_boot_config()
@@ -43,7 +49,7 @@ def run_worker(worker: type[Worker] | None = None) -> NoReturn:
     except NodeError as exc:
         print(f"am_node: {exc}", file=sys.stderr, flush=True)
         code = EXIT_FAILED
-    _exit(code)
+    (leave or _exit)(code)
 
 
 def _exit(code: int) -> NoReturn:
@@ -74,36 +80,48 @@ def _end_twins(worker: int, entry: str) -> NoReturn:
     _exit(EXIT_FAILED)
 
 
+def drain_worker() -> None:
+    """Have the worker that runs in this process finish its work and end; from any thread.
+
+    `SIGTERM` does this, too, where `run_worker` runs in the main thread. Nothing happens if no
+    worker runs.
+    """
+    drain = _drain
+    if drain is not None:
+        with contextlib.suppress(trio.RunFinishedError):
+            drain()
+
+
 def _serve(cls: type[Worker], config: BootConfig) -> int:
-    # The terminal sends SIGINT to everyone; the supervisor decides what it means.
-    signals.signal(signals.SIGINT, signals.SIG_IGN)
+    if threading.current_thread() is threading.main_thread():
+        # The terminal sends SIGINT to everyone; the supervisor decides what it means.
+        signals.signal(signals.SIGINT, signals.SIG_IGN)
     show_machines(config.log_level)
     return trio.run(_main, cls, config)
 
 
 async def _main(cls: type[Worker], config: BootConfig) -> int:
+    global _drain
     host = WorkerHost(cls(), config)
-    token = trio.lowlevel.current_trio_token()
+    soon = trio.lowlevel.current_trio_token().run_sync_soon
 
-    def orphaned() -> None:
-        token.run_sync_soon(host.drain)
+    def drain() -> None:
+        soon(host.drain, idempotent=True)
 
-    with trio.open_signal_receiver(*_DRAIN_SIGNALS) as arrivals:
-        if not config.lifeline:
-            await _until_drained(host, arrivals)
-            return host.exit_code
-        with lifeline(orphaned, host.timing.orphan_grace):
-            await _until_drained(host, arrivals)
+    _drain = drain
+    if threading.current_thread() is threading.main_thread():
+        # It stays until the process ends: a signal that comes late must not decide the exit code.
+        signals.signal(signals.SIGTERM, lambda number, frame: drain_worker())
+    with contextlib.ExitStack() as stack:
+        if config.lifeline:
+            stack.enter_context(lifeline(drain_worker, host.timing.orphan_grace))
+        await _until_drained(host)
     return host.exit_code
 
 
-async def _until_drained(host: WorkerHost, arrivals: AsyncIterator[int]) -> None:
+async def _until_drained(host: WorkerHost) -> None:
     failure: NodeError | None = None
     async with trio.open_nursery() as nursery:
-
-        async def on_signal() -> None:
-            async for _ in arrivals:
-                host.drain()
 
         async def when_orphaned() -> None:
             await host.orphaned.wait()
@@ -111,7 +129,6 @@ async def _until_drained(host: WorkerHost, arrivals: AsyncIterator[int]) -> None
             # Like the lifeline: work that does not end by itself is not waited for.
             _exit(EXIT_ORPHANED)
 
-        nursery.start_soon(on_signal)
         nursery.start_soon(when_orphaned)
         try:
             await host.serve()

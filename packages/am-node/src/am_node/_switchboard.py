@@ -20,7 +20,7 @@ import hmac
 import logging
 import secrets
 import struct
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -30,7 +30,7 @@ from ._tls import start_tls
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
 
 NONCE_SIZE = 32
 MAC_SIZE = 32
@@ -132,14 +132,16 @@ class Switchboard:
         self._listeners: list[trio.SocketListener] = []
         self._greeting = 0
 
-    @contextmanager
-    def line(self, worker_id: str, token: bytes) -> Iterator[Line]:
-        """Expect the worker `worker_id`, which has `token`."""
+    @asynccontextmanager
+    async def line(self, worker_id: str, token: bytes) -> AsyncIterator[Line]:
+        """Expect the worker `worker_id`, which has `token`; at the end, what nobody took ends."""
         line = self._lines[worker_id] = Line(token)
         try:
             yield line
         finally:
             del self._lines[worker_id]
+            with trio.CancelScope(shield=True):
+                await line.aclose()
 
     async def open(self) -> None:
         """Listen; `addr` has the real port then.
