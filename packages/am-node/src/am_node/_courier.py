@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -27,21 +26,28 @@ _log = logging.getLogger("am_node")
 Post = Callable[[str, Any], Callable[[], Awaitable[None]] | None]
 
 
-@dataclass(slots=True, eq=False)
 class Parcel:
     """One payload. `size` is the weight of an answer that may travel with others, else None.
 
     `tick` is that of `WorkReady` for an answer, which ends once it is delivered.
     """
 
-    name: str
-    data: Any
-    size: int | None = None
-    tick: int | None = None
+    __slots__ = ("data", "name", "size", "tick")
+
+    def __init__(
+        self, name: str, data: Any, size: int | None = None, tick: int | None = None
+    ) -> None:
+        self.name = name
+        self.data = data
+        self.size = size
+        self.tick = tick
 
 
 class Courier:
-    """Delivers the payloads of `mach` by `post`, each within `timeout` seconds."""
+    """Delivers the payloads of `mach` by `post`, which bounds how long one may be on its way.
+
+    One for which there is no connection waits for it for `timeout` seconds.
+    """
 
     def __init__(self, mach: am.Machine, post: Post, timeout: float) -> None:
         self._mach = mach
@@ -123,8 +129,7 @@ class Courier:
 
     async def _until_taken(self, taken: Callable[[], Awaitable[None]]) -> None:
         try:
-            with trio.fail_after(self._timeout):
-                await taken()
+            await taken()
         except Exception as exc:
             self._end(f"was not delivered: {exc}")
         else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,13 +24,17 @@ if TYPE_CHECKING:
 TURN = 0.001
 
 
-@dataclass(slots=True, eq=False)
 class Job:
     """One call of ``work``. `source` is the transition that it belongs to."""
 
-    req: bytes | None
-    args: Mapping[str, Any]
-    source: am.Source | None
+    __slots__ = ("args", "req", "source")
+
+    def __init__(
+        self, req: bytes | None, args: Mapping[str, Any], source: am.Source | None
+    ) -> None:
+        self.req = req
+        self.args = args
+        self.source = source
 
 
 class Employer(Protocol):

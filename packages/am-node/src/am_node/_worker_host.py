@@ -139,6 +139,7 @@ class WorkerHost:
             new_server=self._new_client_server,
             ssl_context=self._server_tls,
             max_clients=16,
+            limits=am_rpc.Limits(payload_timeout=self.timing.delivery_timeout),
         )
 
     def _readable(self) -> frozenset[str]:
