@@ -18,9 +18,12 @@ from ._settings import link_limits, stretch
 from ._wire_work import ANSWER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ._request import Request
+    from ._tls import Dialer
+
+    WayTo = Callable[[Mapping[str, Any]], str | Dialer]
 
 # A cut link is made again quickly or not at all: the address of a dead process refuses at once.
 _RETRY = am_rpc.Retry(connect_timeout=2.0, connect_tries=5, connect_delay=0.1, connect_total=10.0)
@@ -85,13 +88,16 @@ class Lane:
 
     # -- the link
 
-    async def connect(self, contract: Mapping[str, Any]) -> bool:
-        """Connect to the worker of a `ProvideWorker` payload; False if that failed."""
+    async def connect(self, contract: Mapping[str, Any], way_to: WayTo) -> bool:
+        """Connect to the worker of a `ProvideWorker` payload; False if that failed.
+
+        `way_to` says how, which depends on the supervisor that sent it.
+        """
         try:
-            addr, token = contract["addr"], contract["token"]
+            way, token = way_to(contract), contract["token"]
             self.worker_id, self.lease = str(contract["worker_id"]), str(contract["lease"])
             client = am_rpc.Client(
-                addr,
+                way,
                 self._schema,
                 id=self._name,
                 secret=token,

@@ -263,7 +263,7 @@ class Lanes:
         try:
             lane.mach.add("WorkerRequested")
             contract = await self._request(lane)
-            opened = contract is not None and await lane.connect(contract)
+            opened = contract is not None and await lane.connect(contract, self._link.way_to)
             if opened:
                 self._lanes.append(lane)
             return lane if opened else None
