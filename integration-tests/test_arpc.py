@@ -54,7 +54,8 @@ class Handlers:
 
 
 async def main(name):
-    async with am.Machine(States, id=name, handlers=Handlers()) as mach:
+    boss = am.Machine({"Up": {}}, id="boss") if name.startswith("child") else None
+    async with am.Machine(States, id=name, handlers=Handlers(), parent=boss) as mach:
         mach.add("Ready")
         server = am_rpc.repl_env(mach)
         print(await server.ready(), flush=True)
@@ -163,6 +164,8 @@ COMMANDS = [
     ("inspect worker-2", 0, r"Args +n"),
     ("time odd", 0, "0 0 0 0 0 1 "),
     ("time odd --sum", 0, r"\d+"),
+    ("watch odd Never --timeout 0.3", 0, ""),
+    ("watch odd Never -n 1 --timeout 0.3", 4, "0 of 1 changes"),
     ("list", 0, r"worker-2 +127"),
     ("status", 0, "3 connected, 0 connecting, 0 disconnected, 3 total"),
     ("connect", 0, "3 connected"),
@@ -207,6 +210,37 @@ def test_each_command_answers_in_json(shared: Fleet) -> None:
     assert all(d["ok"] == (d["code"] == 0) for d in documents)
     assert done.stderr == ""
     assert done.returncode == 4
+
+
+def test_a_change_is_seen_from_another_terminal_as_it_happens(shared: Fleet) -> None:
+    words = ["watch", "worker-2", "Busy", "-n", "2", "--timeout", "20"]
+    watch = subprocess.Popen(
+        [*ARPC, "-d", str(shared.folder), "--", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert watch.stdout is not None
+    # It says nothing before the first change, so that is tried until it is seen.
+    seen = False
+    while not seen and watch.poll() is None:
+        arpc("-d", shared.folder, "--", "toggle", "worker-2", "Busy")
+        seen = bool(select.select([watch.stdout], [], [], 0.1)[0])
+    if arpc("-d", shared.folder, "--", "list", "-p", "worker-2", "-a", "Busy").returncode == 0:
+        arpc("-d", shared.folder, "--", "remove", "worker-2", "Busy")
+    else:
+        arpc("-d", shared.folder, "--", "add", "worker-2", "Busy")
+    out, _ = watch.communicate(timeout=PATIENCE)
+    arpc("-d", shared.folder, "--", "remove", "worker-2", "Busy")
+    assert watch.returncode == 0
+    signs = re.findall(r"^\d\d:\d\d:\d\d\.\d{3} ([-+])Busy:\d+$", out, re.MULTILINE)
+    assert signs in (["+", "-"], ["-", "+"]), out
+
+
+def test_machines_are_found_by_their_parent(fleet: Fleet) -> None:
+    fleet.start("child-1", "lone")
+    done = arpc("-d", fleet.folder, "--", "list", "-P", "boss")
+    assert re.search(r"^child-1 +127\S+ +1 +1/9 +boss$", done.stdout, re.MULTILINE), done
+    assert "lone" not in done.stdout
 
 
 def test_addresses_come_from_arguments_or_a_file(shared: Fleet, tmp_path: Path) -> None:

@@ -503,7 +503,7 @@ async def test_a_missing_script_is_a_usage_error(fleet: Fleet, tmp_path: Path) -
 async def test_help_and_cheatsheet_name_every_command(fleet: Fleet) -> None:
     overview, sheet = await fleet.text("help"), await fleet.text("cheatsheet")
     commands = [c.text for c in candidates("", fleet.repl.pool)]
-    assert len(commands) == 20
+    assert len(commands) == 21
     assert {name for name in commands if name not in sheet} == {"cheatsheet"}
     for name in commands:
         assert f"  {name} " in overview

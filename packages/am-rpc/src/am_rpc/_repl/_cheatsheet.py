@@ -7,7 +7,7 @@ from typing import Final
 GROUPS: Final = {
     "Mutations": ("add", "remove", "set", "toggle", "group-add", "group-remove"),
     "Waiting": ("when", "when-not", "when-time", "when-args"),
-    "Looking": ("mach", "inspect", "time"),
+    "Looking": ("mach", "inspect", "time", "watch"),
     "Shell": ("list", "status", "connect", "script", "cheatsheet", "help", "exit"),
 }
 
@@ -31,6 +31,8 @@ mach .                                   active states and their ticks
 mach . --all                             inactive ones too
 inspect .                                ticks, properties, relations
 time . --sum                             how much has happened
+watch .                                  every change as it happens, until Ctrl+C
+watch . Ready Busy -n 3                  three changes of these states
 
 list --states                            machines with their active states
 list -a Ready -i Busy                    ready, but not busy

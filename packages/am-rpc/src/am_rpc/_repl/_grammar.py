@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from .._address import parse_address
-from . import _looking, _mutations, _script, _waiting
+from . import _looking, _mutations, _script, _waiting, _watch
 from ._cheatsheet import CHEATSHEET, GROUPS
 from ._filters import Filters
 from ._outcome import Code, CommandError, Outcome
@@ -257,6 +257,17 @@ def _time(mach: str, only_sum: bool) -> Command:
     return Command(_on(_looking.show_time, mach, only_sum=only_sum), "CmdInspect")
 
 
+@click.command("watch", help="Show each change of a machine, or of some states, as it happens.")
+@_MACH
+@click.argument("states", nargs=-1, metavar="[STATE...]")
+@click.option("-n", "--count", type=click.IntRange(min=1), help="End after so many changes.")
+@click.option("--timeout", type=seconds, help="End after so many seconds.")
+def _watch_command(mach: str, states: tuple[str, ...], count: int | None, timeout: Any) -> Command:
+    run = _on(_watch.watch, mach, states, within=timeout, count=count)
+    # It ends by itself, and then well.
+    return Command(run, "CmdInspect", timeout=math.inf)
+
+
 @click.command("list", help="List the machines that match.")
 @_with_filters
 @click.option("--states", is_flag=True, help="With their active states.")
@@ -344,6 +355,7 @@ COMMANDS: Final[dict[str, click.Command]] = {
     "mach": _mach,
     "inspect": _inspect,
     "time": _time,
+    "watch": _watch_command,
     "list": _list,
     "status": _status,
     "connect": _connect,

@@ -82,6 +82,7 @@ async def list_machines(
     columns += ["parent"] if has_parents else []
     columns += ["status"] if disconnected else []
     columns += ["states"] if states or states_all else []
+    columns += ["reason"] if disconnected and any(peer.error for peer in peers) else []
     rows = [_row(peer, states_all=states_all) for peer in peers]
     table = Table(tuple(columns), tuple(tuple(row[column] for column in columns) for row in rows))
     return Outcome(data={"machines": [_facts(peer) for peer in peers]}, table=table)
@@ -90,9 +91,9 @@ async def list_machines(
 def _row(peer: Peer, *, states_all: bool) -> dict[str, str]:
     net = peer.net
     row = {"id": peer.id or "?", "address": peer.addr, "parent": peer.parent}
-    row["status"] = peer.status
+    row |= {"status": peer.status, "reason": str(peer.error or "")}
     if net is None:
-        return row | {"time": "-", "active": "-", "states": str(peer.error or "")}
+        return row | {"time": "-", "active": "-", "states": "-"}
     return row | {
         "time": str(sum(net.time())),
         "active": f"{len(net.active)}/{len(net.schema)}",
@@ -108,6 +109,8 @@ def _facts(peer: Peer) -> dict[str, Any]:
         "parent": peer.parent or None,
         "status": peer.status,
     }
+    if peer.error is not None:
+        facts["error"] = str(peer.error)
     if net is not None:
         facts |= {"active": [*net.active], "ticks": net.clock(), "sum": sum(net.time())}
     return facts

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import am_machine as am
 
-from .._errors import RpcError
+from .._errors import NoAccess, RpcError
 from ._find import check_states, find_peer, live_net
 from ._outcome import Code, CommandError, Outcome, Table, code_of
 
@@ -31,7 +31,11 @@ def _send(
 
 
 def _reason(error: BaseException | None) -> str:
-    return REFUSED if error is None else str(error) or type(error).__name__
+    if error is None:
+        return REFUSED
+    if isinstance(error, NoAccess):
+        return f"no access to {error}"
+    return str(error) or type(error).__name__
 
 
 async def mutate(

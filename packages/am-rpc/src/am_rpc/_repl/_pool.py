@@ -71,7 +71,8 @@ class Peer:
     @property
     def parent(self) -> str:
         """Id of that machine's parent; empty if it has none."""
-        return getattr(self.net, "remote_parent", None) or ""
+        net = self.net
+        return "" if net is None else net.remote_parent or ""
 
     @property
     def status(self) -> str:
