@@ -61,13 +61,25 @@ async def test_awaiting_a_mutation_is_one_line(serve: Any) -> None:
         assert net.time() == pair.source.time()
 
 
-async def test_the_one_arg_that_is_refused_is_a_canceled_result_not_a_crash(serve: Any) -> None:
-    async with serve() as pair, pair.connect() as net:
-        for mutate in (net.add, net.toggle, net.set, net.remove):
-            result = mutate("D", **{"self": 1})
-            assert await result is am.CANCELED
-            assert isinstance(result.error, am_rpc.InvalidParams)
-        assert pair.source.tick("D") == 0
+async def test_args_may_be_named_as_parameters_are(serve: Any) -> None:
+    seen: list[dict[str, Any]] = []
+
+    class Handlers:
+        def DState(self, event: am.Event) -> None:
+            seen.append(dict(event.args))
+
+    names = {"self": 1, "states": 2, "state": 3, "error": 4, "exc": 5, "method": 6}
+    async with serve(handlers=Handlers()) as pair, pair.connect() as net:
+        for mutate in (net.add, net.toggle, net.set, net.remove, net.toggle):
+            assert await mutate("D", **names) is am.EXECUTED
+        assert await net.check_add("D", **names) is am.EXECUTED
+        assert await net.check_remove("D", **names) is am.EXECUTED
+        net.add_ns("D", **names)
+        await net.add_err("Exception", ValueError("x"), **names)
+        entered = net.when_args("D", **names)
+        await net.add("D", **names)
+        assert await entered
+    assert seen == [names] * 5
 
 
 async def test_args_reach_the_handlers_of_the_source(serve: Any) -> None:

@@ -195,7 +195,7 @@ async def test_bad_calls_are_refused_and_the_connection_goes_on(serve: Any, raw:
         await ready(peer)
         assert (await peer.ask("a", [99], call_id=3))[2] == [6, "state 99"]
         assert (await peer.ask("a", [99], call_id=3))[2] == [6, "state 99"], "a repeat"
-        assert (await peer.ask("a", [0], {"self": 1}, call_id=4))[2][0] == 5
+        assert (await peer.ask("a", [0], {"_x": 1}, call_id=4))[2][0] == 5
         assert (await peer.ask("hello", HELLO, call_id=5))[2][0] == 8
         assert (await peer.ask("wa", 1, call_id=6))[2][0] == 5
         assert (await peer.ask("a", [7], {}, ["m", "t", 1, 10**6], call_id=7))[2][0] == 5

@@ -6,7 +6,7 @@ import am_rpc
 from am_rpc._outbox import Entry, Outbox
 from am_rpc._payload import Undelivered
 from am_rpc._results import NetResult
-from am_rpc._session import Outcome, SessionStore
+from am_rpc._session import SETTLED, Outcome, SessionStore
 
 LIMITS = am_rpc.Limits(sessions=3, session_ttl=10, outcomes=2, calls=3, calls_bytes=100)
 
@@ -59,10 +59,11 @@ def test_the_oldest_idle_session_makes_room() -> None:
 
 def test_a_repeat_finds_its_outcome_until_it_is_forgotten() -> None:
     session = store().open(b"n", "rc-a", None, 0)
-    first = session.begin(5)
-    assert isinstance(first, Outcome)
+    assert session.begin(5)
+    first = Outcome()
+    session.remember(5, first)
     assert not first.settled
-    assert session.begin(5) is None
+    assert not session.begin(5)
     assert session.find(5) is first
     told: list[Outcome] = []
     first.when_settled(told.append)
@@ -70,15 +71,19 @@ def test_a_repeat_finds_its_outcome_until_it_is_forgotten() -> None:
     first.settle(executed=True)
     assert told == [first, first]
     assert first.settled
-    assert session.begin_one_way(6)
-    assert not session.begin_one_way(6)
-    assert session.begin(6) is None
-    refused = session.begin(7)
-    assert refused is not None
-    refused.settle(refusal=(6, "state 9"))
+    assert session.begin(6)
+    assert not session.begin(6)
+    assert session.find(6) is None
+    assert session.begin(7)
+    refused = Outcome(refusal=(6, "state 9"))
+    session.remember(7, refused)
     assert refused.settled
-    session.begin(8)
+    assert session.find(7) is refused
+    assert session.find(5) is first
+    assert session.begin(8)
+    session.remember(8, SETTLED[True])
     assert session.find(5) is None
+    assert session.find(8) is SETTLED[True]
     assert session.last == 8
 
 
@@ -96,7 +101,6 @@ def test_the_outbox_is_bounded_by_number_and_bytes() -> None:
     outbox.push(entry(3, one_way=True))
     assert not outbox.has_room()
     assert outbox.last == 3
-    assert outbox.peak == 3
     assert outbox.pop(1) is not None
     assert outbox.pop(1) is None
     assert outbox.has_room(60)

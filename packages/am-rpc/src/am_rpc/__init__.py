@@ -18,7 +18,6 @@ from ._blocking import BlockingWait as BlockingWait
 from ._blocking import blocking as blocking
 from ._client import Client as Client
 from ._client import connect as connect
-from ._driver import SlowPeer as SlowPeer
 from ._errors import DeliveryError as DeliveryError
 from ._errors import EncodeError as EncodeError
 from ._errors import ErrorCode as ErrorCode
@@ -33,6 +32,7 @@ from ._errors import OutcomeUnknown as OutcomeUnknown
 from ._errors import ProtocolError as ProtocolError
 from ._errors import RemoteError as RemoteError
 from ._errors import RpcError as RpcError
+from ._errors import SlowPeer as SlowPeer
 from ._errors import VersionMismatch as VersionMismatch
 from ._errors import WrongDestination as WrongDestination
 from ._meter import TrafficMeter as TrafficMeter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import os
@@ -9,7 +10,7 @@ import socket
 import ssl
 import stat
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -208,3 +209,10 @@ async def accept(listener: trio.abc.Listener[trio.abc.Stream]) -> trio.abc.Strea
         except OSError as error:
             logger.warning("accept failed: %s", error)
             await trio.sleep(0.1)
+
+
+def remove_socket_file(address: Any) -> None:
+    """Remove the file of a unix socket that is closed."""
+    if address is not None and address.kind == "unix":
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(address.path)

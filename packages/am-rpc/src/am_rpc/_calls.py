@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ._link import Link
     from ._messages import Message
-    from ._mutating import AddErr
+    from ._mutating import AddErr, Origin
     from ._options import Limits, Retry
     from ._protocol import Response
     from ._results import NetResult
@@ -40,6 +40,7 @@ class Calls:
         self.stats = stats
         self.outbox = Outbox(limits)
         self.link: Link | None = None
+        self._call_total = retry.call_total
         self.last_id = 0
         self._barriers: list[tuple[int, Callable[[], None]]] = []
         self._has_calls = Signal()
@@ -58,15 +59,22 @@ class Calls:
 
     def submit(
         self,
-        message: Mutate | AddErr,
+        method: str,
         states: tuple[int, ...],
         args: Mapping[str, Any],
         result: NetResult,
+        source: Origin | None,
     ) -> bool:
         """Put a mutation into the outbox; False if it has no room. Raises `EncodeError`."""
         seq = self.last_id + 1
+        data = Protocol.encode_mutation(seq, method, states, args, source)
+        return self._push(seq, method, states, args, data, result)
+
+    def submit_error(self, message: AddErr, result: NetResult) -> bool:
+        """The same with an error to report."""
+        seq = self.last_id + 1
         data = Protocol.encode_request(seq, message)
-        return self._push(seq, message.method, states, args, data, result)
+        return self._push(seq, message.method, message.states, message.args, data, result)
 
     def submit_one_way(self, method: str, states: tuple[int, ...], args: Mapping[str, Any]) -> bool:
         """Put a mutation without response into the outbox; False if it has no room."""
@@ -84,33 +92,30 @@ class Calls:
         data: bytes,
         result: NetResult | None,
     ) -> bool:
-        if len(data) > self.limits.args:
+        size = len(data)
+        if size > self.limits.args:
             raise EncodeError(f"a mutation with args is limited to {self.limits.args} bytes")
         outbox, link = self.outbox, self.link
-        if not outbox.has_room(len(data)) or not self._may_wait(link):
+        if not outbox.has_room(size) or (link is None and not self._may_wait()):
             self.stats.canceled += 1
             return False
         self.last_id = seq
         now = trio.current_time()
-        entry = Entry(seq, method, states, args, data, result, now)
-        entry.due = now + self.retry.call_total
-        outbox.push(entry)
+        is_first = not outbox
+        outbox.push(Entry(seq, method, states, args, data, result, now, now + self._call_total))
         self.stats.calls += 1
-        if len(outbox) == 1:
+        if is_first:
             self._has_calls.set()
-            if link is not None:
-                # The first of a burst leaves at once, the others together at the next turn.
-                link.connection.write_now()
-                return True
-        if link is not None:
-            link.connection.wake()
-        else:
+        if link is None:
             self._note_buffering()
+        elif is_first:
+            # The first of a burst leaves at once, the others together at the next turn.
+            link.connection.write_now()
+        else:
+            link.connection.wake()
         return True
 
-    def _may_wait(self, link: Link | None) -> bool:
-        if link is not None:
-            return True
+    def _may_wait(self) -> bool:
         return self.accepts_offline() and self.mach.is_("Start")
 
     def accepts_offline(self) -> bool:

@@ -33,8 +33,7 @@ from ._options import Limits, Retry, Sync
 from ._payload import SeenTokens
 from ._protocol import Protocol
 from ._schema_wire import schema_from_wire, schema_hash
-from ._server import error_state
-from ._states import ClientStates
+from ._states import ClientStates, error_state
 from ._stats import Stats
 
 if TYPE_CHECKING:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+import am_machine as am
+
 from ._errors import (
     ErrorCode,
     LimitExceeded,
@@ -23,6 +25,7 @@ from ._errors import (
     NotConnected,
     ProtocolError,
     RpcError,
+    SlowPeer,
 )
 from ._messages import Bye
 from ._protocol import Event, Protocol, Refusal, Request
@@ -41,10 +44,8 @@ MINUTE: Final = 60.0
 _EARLY: Final = 1e-6
 # A peer with more bytes than this still to come gets pushes merged into one.
 _MERGE_ABOVE: Final = 32 * 1024
-
-
-class SlowPeer(NetworkError):
-    """The peer does not read what is sent to it, so the connection was closed."""
+# What is to be written so few seconds after a write belongs to a burst and is collected.
+_BURST: Final = 1e-4
 
 
 class Connection:
@@ -58,9 +59,10 @@ class Connection:
     """
 
     __slots__ = (
-        "_errors", "_errors_since", "_flushed", "_in_batch", "_limits", "_out", "_out_bytes",
-        "_pinged_since", "_room", "_scope", "_socket", "_stats", "_wake", "_writing_since",
-        "closed", "error", "last_rx", "ping", "produce", "protocol", "stream",
+        "_errors", "_errors_since", "_flushed", "_hurried_at", "_is_asked", "_is_held", "_is_timed",
+        "_limits", "_out", "_out_bytes", "_pinged_since", "_room", "_scope", "_socket", "_stats",
+        "_wake", "_writing_since", "closed", "error", "last_rx", "ping", "produce", "protocol",
+        "stream",
     )  # fmt: skip
 
     def __init__(
@@ -77,8 +79,13 @@ class Connection:
         self._flushed: trio.Event | None = None
         self._writing_since: float | None = None
         self._scope = trio.CancelScope()
-        # While a batch is handled, what is sent waits for its end.
-        self._in_batch = False
+        # While a batch is handled, or `produce` runs, a write comes soon: nobody wakes the writer.
+        self._is_held = False
+        # Somebody has asked for that write.
+        self._is_asked = False
+        # The writer sleeps until a time that `produce` told.
+        self._is_timed = False
+        self._hurried_at = float("-inf")
         plain = os.name == "posix" and type(stream) is trio.SocketStream
         self._socket = stream.socket if plain else None  # type: ignore[attr-defined]
         self._errors = 0
@@ -91,8 +98,9 @@ class Connection:
         self.ping: Callable[[], None] | None = None
         # The `last_rx` for which a ping was sent.
         self._pinged_since: float | None = None
-        # Called before each write with the time; sends what is due and tells when to ask again.
-        self.produce: Callable[[float], float | None] | None = None
+        # Called before each write with what is to be written; adds what is due, and tells when
+        # to ask again.
+        self.produce: Callable[[list[bytes]], float | None] | None = None
 
     @property
     def is_flowing(self) -> bool:
@@ -140,17 +148,24 @@ class Connection:
         limits = self._limits
         if self._out_bytes > limits.out_bytes or len(out) > limits.out_items:
             self.close(SlowPeer("too much is waiting to be written"))
-        elif not self._in_batch:
+        elif not self._is_held:
             self._wake.set()
 
-    def put(self, data: bytes) -> None:
-        """Queue bytes from within `produce`, which runs right before a write."""
-        self._out.append(data)
-        self._out_bytes += len(data)
-
     def wake(self) -> None:
-        """Make the writer ask `produce` soon."""
-        self._wake.set()
+        """Have `produce` asked soon."""
+        if self._is_held:
+            self._is_asked = True
+        else:
+            self._wake.set()
+
+    def hurry(self) -> None:
+        """Write what is queued at once, unless it is one of a burst, which leaves together."""
+        now = trio.current_time()
+        if now - self._hurried_at < _BURST:
+            self.wake()
+        else:
+            self._hurried_at = now
+            self.write_now()
 
     def write_now(self) -> None:
         """Hand what is queued to the socket without waiting, or else wake the writer.
@@ -158,15 +173,20 @@ class Connection:
         It saves a round of the scheduler when the writer is idle and the kernel has room, which is
         nearly always. Only plain sockets can do it.
         """
+        if self._is_held:
+            self._is_asked = True
+            return
         if self._socket is None or self._writing_since is not None or self.closed:
             self._wake.set()
             return
-        if self.produce is not None:
-            self.produce(trio.current_time())
+        if self._collect() is not None and not self._is_timed:
+            # There is more to come, at a time that the writer has to wait for.
+            self._wake.set()
         out = self._out
         if not out:
             return
         data = out[0] if len(out) == 1 else b"".join(out)
+        self._out_bytes = len(data)
         try:
             written = os.write(self._socket.fileno(), data)
         except OSError:
@@ -179,7 +199,18 @@ class Connection:
         if written < len(data):
             out.append(data[written:])
             self._wake.set()
-        self._tell_written()
+        if self._room is not None or self._flushed is not None:
+            self._tell_written()
+
+    def _collect(self) -> float | None:
+        """Have `produce` add what is due; return when to ask again."""
+        if self.produce is None:
+            return None
+        self._is_held = True
+        try:
+            return self.produce(self._out)
+        finally:
+            self._is_held = False
 
     async def room(self) -> None:
         """Wait until little enough is waiting to be written. Returns at once when closed."""
@@ -223,7 +254,9 @@ class Connection:
         `handle` gets each event. What it raises is answered as an internal error, never spread.
         """
         try:
-            with self._scope:
+            # What a peer causes is not caused by the handler that runs the connection. (It also
+            # spares the source to put that cause back after each transition.)
+            with self._scope, am.use_source(None):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._write_loop)
                     await self._read_loop(handle)
@@ -255,61 +288,64 @@ class Connection:
             self.close(error)
 
     async def _read_until_eof(self, handle: Callable[[Event], None]) -> bool:
-        protocol, limits = self.protocol, self._limits
-        next_event = protocol.next_event
-        receive = self.stream.receive_some if self._socket is None else self._receive_plain
-        batch, handled = limits.batch, 0
+        protocol, limits, stats, socket = self.protocol, self._limits, self._stats, self._socket
+        wait_readable = trio.lowlevel.wait_readable
         while True:
-            self._in_batch = True
-            try:
-                while handled < batch and (event := next_event()) is not None:
-                    self._handle(handle, event)
-                    if self.closed:
-                        return True
-                    handled += 1
-            finally:
-                self._in_batch = False
-            if self._out:
-                self.write_now()
+            more = self._handle_batch(handle)
+            if self.closed:
+                return True
             if len(self._out) >= limits.unread_responses or self._out_bytes >= limits.unread_bytes:
                 await self.room()
-            if handled >= batch:
-                handled = 0
+            if more:
                 await trio.lowlevel.checkpoint()
                 continue
-            handled = 0
-            data = await receive(READ_SIZE)
+            if socket is None:
+                data = await self.stream.receive_some(READ_SIZE)
+            else:
+                # All was read, so the stream's way, to try first and wait then, would cost a
+                # system call and an exception per read.
+                await wait_readable(socket)
+                try:
+                    data = os.read(socket.fileno(), READ_SIZE)
+                except BlockingIOError:
+                    continue
             if not data:
                 return True
             self.last_rx = trio.current_time()
-            self._stats.bytes_in += len(data)
+            stats.bytes_in += len(data)
             protocol.receive_data(data)
 
-    async def _receive_plain(self, size: int) -> bytes:
-        """Read from a plain socket, which is known to be empty at this point.
-
-        The stream would try first and wait then; waiting first saves a system call and an
-        exception per read.
-        """
-        assert self._socket is not None
-        while True:
-            await trio.lowlevel.wait_readable(self._socket)
-            try:
-                return os.read(self._socket.fileno(), size)
-            except BlockingIOError:
-                continue
-
-    def _handle(self, handle: Callable[[Event], None], event: Event) -> None:
-        if type(event) is Refusal:
-            self.refuse(event.id, event.code, event.text)
-            return
+    def _handle_batch(self, handle: Callable[[Event], None]) -> bool:
+        """Handle what has come, and write what that led to; tell whether there may be more."""
+        next_event = self.protocol.next_event
+        self._is_held = True
         try:
-            handle(event)
-        except Exception:
-            reference = secrets.token_hex(4)
-            logger.exception("internal error %s", reference)
-            call_id = event.id if isinstance(event, Request) else None
-            self.refuse(call_id, ErrorCode.INTERNAL, f"internal, see log for {reference}")
+            for _ in range(self._limits.batch):
+                event = next_event()
+                if event is None:
+                    return False
+                if type(event) is Refusal:
+                    self.refuse(event.id, event.code, event.text)
+                else:
+                    try:
+                        handle(event)
+                    except Exception:
+                        self._report_fault(event)
+                if self.closed:
+                    return False
+            return True
+        finally:
+            self._is_held = False
+            if self._out or self._is_asked:
+                self._is_asked = False
+                self.write_now()
+
+    def _report_fault(self, event: Event) -> None:
+        """A handler of an event failed, which is a fault of ours and no reason to end."""
+        reference = secrets.token_hex(4)
+        logger.exception("internal error %s", reference)
+        call_id = event.id if isinstance(event, Request) else None
+        self.refuse(call_id, ErrorCode.INTERNAL, f"internal, see log for {reference}")
 
     def refuse(self, call_id: int | None, code: int, text: str) -> None:
         """Answer a message with an error, count it, and close if there are too many."""
@@ -350,17 +386,19 @@ class Connection:
         stream, stats, wake = self.stream, self._stats, self._wake
         try:
             while True:
-                produce = self.produce
-                due = None if produce is None else produce(trio.current_time())
+                due = self._collect()
                 out = self._out
                 if not out:
                     if due is None:
                         await wake.wait()
                     else:
+                        self._is_timed = True
                         with trio.CancelScope(deadline=due):
                             await wake.wait()
+                        self._is_timed = False
                     continue
                 data = out[0] if len(out) == 1 else b"".join(out)
+                self._out_bytes = len(data)
                 out.clear()
                 self._writing_since = trio.current_time()
                 await stream.send_all(data)

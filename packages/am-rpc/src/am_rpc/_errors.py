@@ -82,6 +82,10 @@ class NotConnected(NetworkError):
     code = ErrorCode.NOT_READY
 
 
+class SlowPeer(NetworkError):
+    """The peer does not read what is sent to it, so the connection was closed."""
+
+
 class NetworkTimeout(NetworkError, TimeoutError):
     """A deadline of seconds passed before the peer answered."""
 

@@ -133,20 +133,21 @@ class Link:
             self.client.stats.rtt_us = int((trio.current_time() - self._pinged_at) * 1e6)
             self._pinged_at = None
 
-    def _produce(self, now: float) -> float | None:
-        """Hand over what the outbox holds; called by the writer before each write."""
+    def _produce(self, out: list[bytes]) -> float | None:
+        """Hand over what the outbox holds; called before each write."""
         client = self.client
         outbox = client.outbox
         if outbox.has_fresh:
-            put, expect = self.connection.put, self.connection.protocol.expect
+            now = trio.current_time()
             due = now + client.retry.call_timeout
+            expected = self.connection.protocol.expected
             for entry in outbox.take_fresh():
                 entry.written = True
                 entry.sent_at = now
                 entry.due = due
                 if entry.result is not None:
-                    expect(entry.seq, entry.method)
-                put(entry.data)
+                    expected[entry.seq] = entry.method
+                out.append(entry.data)
             if outbox.one_way and (
                 outbox.one_way >= client.limits.unacknowledged or client.is_flushing
             ):

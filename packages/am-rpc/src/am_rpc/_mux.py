@@ -9,22 +9,15 @@ import trio
 
 import am_machine as am
 
-from ._address import accept, open_listener, parse_address, start_tls
+from ._address import accept, open_listener, parse_address, remove_socket_file, start_tls
 from ._driver import Connection, translate
 from ._env import tune
 from ._errors import ErrorCode, RpcError
 from ._options import Access, Limits
+from ._posting import away, bind_payloads, report_undelivered
 from ._protocol import Protocol
-from ._server import (
-    Posted,
-    Server,
-    away,
-    bind_payloads,
-    check_exposure,
-    remove_socket_file,
-    report_undelivered,
-)
-from ._serving import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, turn_away
+from ._server import Server
+from ._serving import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, check_exposure, turn_away
 from ._states import MuxStates
 
 if TYPE_CHECKING:
@@ -33,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._auth import Secrets
+    from ._posting import Delivery
     from ._stats import Stats
 
 logger: Final = logging.getLogger("am_rpc")
@@ -312,10 +306,13 @@ class Mux:
             WrongDestination: no client has this id.
             DeliveryError, EncodeError, LimitExceeded: as `Server.send_payload`.
         """
-        posted = self._post(name, data, destination, source_tx)
+        posted = [
+            (server, server.post_payload(name, data, source_tx=source_tx))
+            for server in self._addressed(name, data, destination, source_tx)
+        ]
         errors: list[RpcError] = []
 
-        async def settle(server: Server, one: Posted) -> None:
+        async def settle(server: Server, one: Delivery) -> None:
             try:
                 await server.settle_payload(one)
             except RpcError as error:
@@ -327,32 +324,30 @@ class Mux:
         if errors:
             raise errors[0]
 
-    def _post(
+    def _addressed(
         self, name: str, data: Any, destination: str | None, source_tx: str | None
-    ) -> list[tuple[Server, Posted]]:
-        posted = []
-        for server in tuple(self.servers.values()):
-            client = server.client
-            if client is not None and destination in (None, client.session.client_id):
-                posted.append((server, server.post_payload(name, data, source_tx=source_tx)))
-        if not posted and destination is not None:
+    ) -> list[Server]:
+        """Return the servers of `destination`, or of all; a payload for who is away is kept."""
+        found = [
+            server
+            for server in self.servers.values()
+            if server.client is not None and destination in (None, server.client.session.client_id)
+        ]
+        if not found and destination is not None:
             raise away(self, name, data, destination, source_tx)
-        return posted
+        return found
 
     def _on_send_payload(self, event: am.Event) -> None:
         args = event.args
         if "name" not in args:
             return
         assert self.source is not None
+        name, data, source_tx = args["name"], args.get("data"), event.transition.id
         try:
-            posted = self._post(
-                args["name"], args.get("data"), args.get("destination"), event.transition.id
-            )
+            for server in self._addressed(name, data, args.get("destination"), source_tx):
+                server.post_payload(name, data, source_tx=source_tx, done=server.tell_source)
         except RpcError as error:
             report_undelivered(self.source, error)
-            return
-        for server, one in posted:
-            self.mach.fork(server.settle_for_source, one)
 
 
 def _serve_same(mux: Mux, number: int, stream: trio.abc.Stream) -> Server:

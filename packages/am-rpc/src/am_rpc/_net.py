@@ -17,7 +17,7 @@ from . import _messages as m
 from ._checksum import MASK, full_sum, moved_sum
 from ._codec import encode_args
 from ._errors import RpcError
-from ._mutating import ADD, REMOVE, SET, TOGGLE, AddErr, Mutate
+from ._mutating import ADD, REMOVE, SET, TOGGLE, AddErr
 from ._news import KIND_NAMES
 from ._results import NetResult
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ._options import Sync
     from ._welcome import Shape, Vector
 
+# Sets of states whose indexes are kept; a program mutates few of those that there are.
+_KNOWN: Final = 1024
 _KINDS: Final = {"a": "add", "r": "remove", "s": "set", "t": "toggle", "e": "add"}
 
 
@@ -67,6 +69,8 @@ class NetworkMachine(am.BaseMachine):
         self._args_schema = args_schema
         self._untracked = tuple(untracked)
         self._wire_states = 0
+        # What was mutated before -> its indexes on the wire, which never change.
+        self._known_indexes: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._sum = 0
         self._subscriptions: dict[int, tuple[ref[am.Wait], m.WhenArgs]] = {}
         self._next_token = 0
@@ -132,34 +136,35 @@ class NetworkMachine(am.BaseMachine):
         message = AddErr(
             indexes, type(error).__name__[:256], text, None, plain, self.client.origin()
         )
-        return self._submit(message, indexes, plain)
-
-    def _mutate(self, method: str, states: tuple[str, ...], args: dict[str, Any]) -> am.Result:
-        indexes = self._wire_indexes(states)
-        if args:
-            args = self._checked_args(method, states, args)
-        elif self._args_schema is not None:
-            self._check_args(method, states, args)
-        if self.client.filter_mutations and self._is_excluded(method, states):
-            return am.CANCELED
-        client = self.client
-        return self._submit(Mutate(method, indexes, args, client.origin()), indexes, args)
-
-    def _submit(
-        self, message: Mutate | AddErr, indexes: tuple[int, ...], args: Mapping[str, Any]
-    ) -> am.Result:
         if self.disposed:
             return am.CANCELED
         result = NetResult()
-        accepted = self.client.submit(message, indexes, args, result)
-        return result if accepted else am.CANCELED
+        return result if self.client.submit_error(message, result) else am.CANCELED
+
+    def _mutate(self, method: str, states: tuple[str, ...], args: dict[str, Any]) -> am.Result:
+        client = self.client
+        indexes = self._wire_indexes(states)
+        if self._args_schema is not None:
+            self._check_args(method, states, args)
+        if args:
+            args = encode_args(args, client.limits)
+        if client.filter_mutations and self._is_excluded(method, states):
+            return am.CANCELED
+        if self.disposed:
+            return am.CANCELED
+        result = NetResult()
+        if client.submit(method, indexes, args, result, client.origin()):
+            return result
+        return am.CANCELED
 
     def _mutate_one_way(
         self, method: str, states: tuple[str, ...], args: dict[str, Any]
     ) -> am.Result:
         indexes = self._wire_indexes(states)
-        if args or self._args_schema is not None:
-            args = self._checked_args(method, states, args)
+        if self._args_schema is not None:
+            self._check_args(method, states, args)
+        if args:
+            args = encode_args(args, self.client.limits)
         if self.disposed:
             return am.CANCELED
         accepted = self.client.submit_one_way(method, indexes, args)
@@ -167,17 +172,16 @@ class NetworkMachine(am.BaseMachine):
 
     def _wire_indexes(self, states: tuple[str, ...]) -> tuple[int, ...]:
         self.check_thread()
-        indexes = self.schema.indexes(states, self.id)
+        try:
+            return self._known_indexes[states]
+        except (KeyError, TypeError):
+            indexes = self.schema.indexes(states, self.id)
         for index in indexes:
             if index >= self._wire_states:
                 raise am.UnknownStateError(self.schema.names[index], self.id)
+        if len(self._known_indexes) < _KNOWN:
+            self._known_indexes[states] = indexes
         return indexes
-
-    def _checked_args(
-        self, method: str, states: tuple[str, ...], args: dict[str, Any]
-    ) -> dict[str, Any]:
-        self._check_args(method, states, args)
-        return encode_args(args, self.client.limits)
 
     def _check_args(self, method: str, states: tuple[str, ...], args: dict[str, Any]) -> None:
         schema = self._args_schema

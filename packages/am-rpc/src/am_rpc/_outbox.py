@@ -6,7 +6,6 @@ repeat is the same message with the same id. Order of ids is order of calls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,23 +15,41 @@ if TYPE_CHECKING:
     from ._results import NetResult
 
 
-@dataclass(slots=True, eq=False)
 class Entry:
-    """One mutation. `result` is None for a one-way one, which no response settles."""
+    """One mutation. `result` is None for a one-way one, which no response settles.
 
-    seq: int
-    method: str
-    states: tuple[int, ...]
-    args: Mapping[str, Any]
-    data: bytes
-    result: NetResult | None
-    created: float
-    # Handed to a connection at least once, whatever became of it.
-    written: bool = False
-    # When it was written last, and when to look at it again.
-    sent_at: float = 0.0
-    due: float = 0.0
-    repeats: int = 0
+    `created`, `sent_at` (when it was written last) and `due` (when to look at it again) are
+    seconds.
+    """
+
+    __slots__ = (
+        "args", "created", "data", "due", "method", "repeats", "result", "sent_at", "seq", "states",
+        "written",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        seq: int,
+        method: str,
+        states: tuple[int, ...],
+        args: Mapping[str, Any],
+        data: bytes,
+        result: NetResult | None,
+        created: float,
+        due: float = 0.0,
+    ) -> None:
+        self.seq = seq
+        self.method = method
+        self.states = states
+        self.args = args
+        self.data = data
+        self.result = result
+        self.created = created
+        self.due = due
+        # Handed to a connection at least once, whatever became of it.
+        self.written = False
+        self.sent_at = 0.0
+        self.repeats = 0
 
 
 class Outbox:
@@ -44,10 +61,12 @@ class Outbox:
         self._fresh: list[Entry] = []
         self._one_way: dict[int, Entry] = {}
         self._bytes = 0
-        self.peak = 0
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
@@ -78,8 +97,6 @@ class Outbox:
         if entry.result is None:
             self._one_way[entry.seq] = entry
         self._bytes += len(entry.data)
-        if len(self._entries) > self.peak:
-            self.peak = len(self._entries)
 
     def take_fresh(self) -> list[Entry]:
         """Return what waits to be written, oldest first; it counts as written now."""
@@ -96,7 +113,8 @@ class Outbox:
         entry = self._entries.pop(seq, None)
         if entry is not None:
             self._bytes -= len(entry.data)
-            self._one_way.pop(seq, None)
+            if entry.result is None:
+                del self._one_way[seq]
         return entry
 
     def acknowledge(self, before: int) -> None:

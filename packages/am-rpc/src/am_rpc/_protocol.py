@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ._mutating import Origin
+    from ._news import Record, Update
 
 REQUEST, RESPONSE, NOTIFICATION = 0, 1, 2
 _WITH_ARGS: Final = MUTATIONS | {"e", "c", "wa"}
@@ -131,8 +132,8 @@ class Protocol:
     """
 
     __slots__ = (
-        "_awaited", "_client", "_decoder", "_failed", "_limits", "_notifications", "_raw",
-        "_requests", "hello_digest", "unasked",
+        "_client", "_decoder", "_failed", "_limits", "_notifications", "_raw", "_requests",
+        "expected", "hello_digest", "unasked",
     )  # fmt: skip
 
     def __init__(self, *, client: bool, limits: Limits | None = None, states: int = 0) -> None:
@@ -141,7 +142,8 @@ class Protocol:
         self._decoder = Decoder(self._limits, client=client, states=states)
         self._requests = _SERVER_REQUESTS if client else _CLIENT_REQUESTS
         self._notifications = _SERVER_NOTIFICATIONS if client else _CLIENT_NOTIFICATIONS
-        self._awaited: dict[int, str] = {}
+        # Requests of ours without a response yet: id -> method.
+        self.expected: dict[int, str] = {}
         self._failed = False
         # Kept only until the hello was seen: its exact bytes are part of the authentication.
         self._raw: bytearray | None = None if client else bytearray()
@@ -151,7 +153,7 @@ class Protocol:
     @property
     def awaited(self) -> int:
         """Return how many of our requests have no response yet."""
-        return len(self._awaited)
+        return len(self.expected)
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes from the peer.
@@ -263,7 +265,7 @@ class Protocol:
         _, call_id, error, result = value
         if type(call_id) is not int:
             raise ProtocolError("bad message id")
-        method = self._awaited.pop(call_id, None)
+        method = self.expected.pop(call_id, None)
         if error is None and method in MUTATIONS:
             usual = MutationResult.parse_usual(result)
             if usual is not None:
@@ -317,13 +319,20 @@ class Protocol:
 
     def expect(self, call_id: int, method: str) -> None:
         """Look for the response to a request whose bytes were made before."""
-        self._awaited[call_id] = method
+        self.expected[call_id] = method
 
     @staticmethod
     def send_result(call_id: int, result: Any = None) -> bytes:
         """Return the bytes of a response; `result` is plain data or offers `wire()`."""
         wire = getattr(result, "wire", None)
         return pack((RESPONSE, call_id, None, result if wire is None else wire()))
+
+    @staticmethod
+    def send_outcome(
+        call_id: int, executed: bool, update: Update | tuple[Record, ...] | None
+    ) -> bytes:
+        """Return the bytes of a response to a mutation, as of a `MutationResult`."""
+        return pack((RESPONSE, call_id, None, (int(executed), update)))
 
     @staticmethod
     def send_refusal(call_id: int, code: int, text: str) -> bytes:

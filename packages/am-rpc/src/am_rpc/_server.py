@@ -2,57 +2,41 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import trio
 
 import am_machine as am
 
-from ._address import Address, accept, open_listener, open_stream, parse_address, start_tls
-from ._driver import Connection, SlowPeer, translate
+from ._address import (
+    Address,
+    accept,
+    open_listener,
+    open_stream,
+    parse_address,
+    remove_socket_file,
+)
+from ._driver import translate
 from ._env import tune
-from ._errors import (
-    DeliveryError,
-    ErrorCode,
-    NetworkError,
-    NetworkTimeout,
-    RpcError,
-    WrongDestination,
-)
-from ._feed import Feed
+from ._errors import NetworkError, RpcError
 from ._options import Access, Limits, Retry
-from ._payload import Parcel, wrap
-from ._protocol import Protocol
-from ._schema_wire import schema_hash, schema_to_wire
-from ._served import Delivery, ServedClient
-from ._serving import (
-    PUSH_INTERVAL,
-    PUSH_MAX_MUTATIONS,
-    Greeted,
-    Serving,
-    await_ready,
-    greet,
-    turn_away,
-)
-from ._states import ServerStates
-from ._welcome import Welcome
+from ._posting import Delivery, Postman, bind_payloads, report_undelivered
+from ._reception import Reception
+from ._serving import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, check_exposure
+from ._states import ServerStates, error_state
 
 if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
     from ._auth import Secrets
-    from ._mux import Mux
+    from ._posting import Done
+    from ._served import ServedClient
     from ._stats import Stats
 
 logger: Final = logging.getLogger("am_rpc")
-# Connections of a lone server that may shake hands at the same time.
-_MAX_GREETING: Final = 8
 
 
 class Server:
@@ -125,7 +109,11 @@ class Server:
         self._stream = stream
         self._tunnel = None if tunnel is None else parse_address(tunnel)
         self._tunnel_retry = tunnel_retry
-        self._greeting = 0
+        kind = None if self._address is None else self._address.kind
+        self._reception = Reception(
+            self, websocket=self.serving.websocket or kind == "ws", server_side=tunnel is None
+        )
+        self.postman = Postman(self)
         self._opened = trio.Event()
         self._open_error: Exception | None = None
         self._payload_binding: Any = None
@@ -155,7 +143,7 @@ class Server:
         return relayed or self.serving.boot
 
     @property
-    def _readable(self) -> frozenset[str] | None:
+    def readable(self) -> frozenset[str] | None:
         """States a client may follow, None for all; a relay has only what it follows itself."""
         allowed = self.serving.access.read
         tracked: frozenset[str] | None = getattr(self.source, "tracked", None)
@@ -237,7 +225,7 @@ class Server:
     async def RpcReadyState(self, event: am.Event) -> None:
         """Accept connections, or serve the one given."""
         if self._stream is not None:
-            await self._serve(self._stream)
+            await self._reception.serve(self._stream)
             self.ended.set()
             return
         if self._tunnel is not None:
@@ -246,7 +234,7 @@ class Server:
         assert self._listener is not None
         async with trio.open_nursery() as nursery:
             while (stream := await accept(self._listener)) is not None:
-                nursery.start_soon(self._serve, stream)
+                nursery.start_soon(self._reception.serve, stream)
 
     async def _serve_tunnel(self, relay: Address) -> None:
         retry, attempt = self._tunnel_retry, 0
@@ -257,7 +245,7 @@ class Server:
                         stream = await open_stream(relay, self.serving.ssl_context, nursery)
                     attempt = 0
                     self.mach.add("WebSocketTunnel")
-                    await self._serve_in(stream, None)
+                    await self._reception.serve(stream)
                     nursery.cancel_scope.cancel()
             except* (OSError, trio.TooSlowError) as group:
                 self.report(NetworkError(f"no tunnel to {relay}: {group.exceptions[0]}"))
@@ -280,141 +268,6 @@ class Server:
     def ExceptionState(self, event: am.Event) -> None:
         """Errors of a connection are states of this machine and nobody else's."""
         logger.info("%s: %s", self.mach.id, self.mach.err)
-
-    # A connection, from accept to close.
-
-    async def _serve(self, stream: trio.abc.Stream) -> None:
-        if not self.serving.websocket and (self._address is None or self._address.kind != "ws"):
-            await self._serve_in(stream, None)
-            return
-        async with trio.open_nursery() as nursery:
-            await self._serve_in(stream, nursery)
-            nursery.cancel_scope.cancel()
-
-    async def _serve_in(self, stream: trio.abc.Stream, nursery: trio.Nursery | None) -> None:
-        serving = self.serving
-        limits = serving.limits
-        error: RpcError | None = None
-        client: ServedClient | None = None
-        self._greeting += 1
-        try:
-            protocol = Protocol(client=False, limits=limits, states=len(self.source.schema))
-            try:
-                with trio.fail_after(limits.handshake):
-                    if serving.ssl_context is not None and self._tunnel is None:
-                        stream = await start_tls(stream, serving.ssl_context, server_side=True)
-                    if nursery is not None:
-                        # Only here, for it needs an extra.
-                        from ._websocket import accept_websocket_stream
-
-                        stream = await accept_websocket_stream(stream, nursery)
-                    connection = Connection(stream, protocol, limits, self.stats)
-                    client = await self._welcome(connection)
-            finally:
-                self._greeting -= 1
-            if client is not None:
-                await self._run(client)
-                error = connection.error
-        except trio.TooSlowError:
-            error = NetworkTimeout(f"handshake took longer than {limits.handshake:g} s")
-        except Exception as fault:
-            error = translate(fault)
-        finally:
-            if client is not None:
-                self._leave(client)
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.close):
-                await trio.aclose_forcefully(stream)
-        if error is not None and not self.mach.disposed:
-            self.report(error)
-
-    async def _welcome(self, connection: Connection) -> ServedClient | None:
-        if self._greeting > _MAX_GREETING:
-            await turn_away(connection, ErrorCode.BUSY, "too many connections")
-            return None
-        greeted = await greet(connection, self.serving)
-        if self.source.disposed:
-            await self._refuse(connection, greeted, ErrorCode.DISPOSED, "the source is disposed")
-            return None
-        busy = self.client
-        if busy is not None and busy.session.nonce != greeted.hello.session:
-            await self._refuse(connection, greeted, ErrorCode.BUSY, "busy with another client")
-            return None
-        hops = getattr(self.source, "hops", 0)
-        if hops >= self.serving.limits.hops:
-            await self._refuse(connection, greeted, ErrorCode.BUSY, "too many relays")
-            return None
-        client, resumed = self._admit(connection, greeted)
-        welcome = connection.protocol.send_result(
-            greeted.reply_to, self._describe(client, greeted, resumed, hops)
-        )
-        try:
-            await connection.send_now(welcome)
-            await await_ready(connection, greeted.reply_to, welcome)
-        except BaseException:
-            self._leave(client)
-            raise
-        return client
-
-    async def _refuse(
-        self, connection: Connection, greeted: Greeted, code: ErrorCode, text: str
-    ) -> None:
-        refusal = connection.protocol.send_refusal(greeted.reply_to, code, text)
-        await connection.send_now(refusal)
-        await connection.aclose()
-
-    def _admit(self, connection: Connection, greeted: Greeted) -> tuple[ServedClient, bool]:
-        hello, store, now = greeted.hello, self.serving.sessions, trio.current_time()
-        session = store.resume(hello.session, hello.id, greeted.key_id, now)
-        resumed = session is not None
-        if session is None:
-            session = store.open(hello.session, hello.id, greeted.key_id, now)
-        else:
-            self.stats.resumes += 1
-        feed = Feed(self.source.schema.names, greeted.sync, self._readable)
-        client = ServedClient(self, connection, session, feed)
-        replaced = store.attach(session, client)
-        if replaced is not None:
-            replaced.connection.close()
-        self.client = client
-        self.mach.add("ClientConnected", "Handshaking")
-        return client, resumed
-
-    def _describe(
-        self, client: ServedClient, greeted: Greeted, resumed: bool, hops: int
-    ) -> Welcome:
-        source, serving, hello = self.source, self.serving, greeted.hello
-        schema = None
-        if client.feed.has_schema and hello.hash != schema_hash(source.schema):
-            schema = schema_to_wire(source.schema)
-        shape = client.feed.shape(schema, source.time(), source.queue_tick, source.machine_tick)
-        return Welcome(
-            source.id,
-            self.boot,
-            shape,
-            resumed,
-            client.session.last,
-            self.push_interval,
-            {"args": serving.limits.args, "outcomes": serving.limits.outcomes},
-            True,
-            hops + 1,
-            greeted.mac,
-            None if source.parent is None else source.parent.id,
-        )
-
-    async def _run(self, client: ServedClient) -> None:
-        self.mach.add("HandshakeDone")
-        client.begin()
-        if len(client.session.undelivered):
-            self.mach.fork(self._redeliver, client)
-        await client.connection.run(client.handle)
-
-    def _leave(self, client: ServedClient) -> None:
-        client.end()
-        client.connection.close()
-        self.serving.sessions.detach(client.session, client, trio.current_time())
-        if self.client is client:
-            self.client = None
-            self.mach.remove("ClientConnected", "HandshakeDone", "Handshaking")
 
     def report(self, error: RpcError) -> None:
         """Turn an error of a connection into states of this machine."""
@@ -457,42 +310,20 @@ class Server:
         *,
         source: str | None = None,
         source_tx: str | None = None,
-    ) -> Posted:
-        """Begin to deliver a payload; `settle_payload` waits for its end. Raises as `send_payload`.
+        done: Done | None = None,
+    ) -> Delivery:
+        """Begin to deliver a payload; raises as `send_payload`, but for what happens later.
 
+        Its end is told in one of two ways: `settle_payload` waits for it, or `done` is called with
+        None once the payload was taken, else with the `DeliveryError`; `done` must not raise.
         Payloads are posted in the order of these calls; one that is large enough to travel in
         chunks may be overtaken.
         """
-        client = self.client
-        if destination is not None and (client is None or destination != client.session.client_id):
-            raise away(self, name, data, destination, source_tx)
-        if client is None:
-            raise WrongDestination("no client is connected")
-        undelivered = client.session.undelivered
-        origin = self.source.id if source is None else source
-        limits = self.serving.limits
-        parcel = wrap(undelivered.next_token(), name, data, origin, source_tx, limits)
-        undelivered.push(parcel)
-        return Posted(client, parcel, client.post(parcel))
+        return self.postman.post(name, data, destination, source, source_tx, done)
 
-    async def settle_payload(self, posted: Posted) -> None:
-        """Wait until a posted payload was taken; raises `DeliveryError`."""
-        try:
-            await posted.client.deliver(posted.parcel, posted.delivery)
-        except DeliveryError as error:
-            if not self.mach.disposed:
-                self.mach.add_err("ErrDelivery", error)
-            raise
-
-    async def _redeliver(self, client: ServedClient) -> None:
-        for parcel in client.session.undelivered:
-            self.stats.payloads_resent += 1
-            try:
-                await client.deliver(parcel, client.post(parcel))
-            except DeliveryError as error:
-                if client.connection.closed:
-                    return
-                self.mach.add_err("ErrDelivery", error)
+    async def settle_payload(self, posted: Delivery) -> None:
+        """Wait until a payload that was posted without `done` was taken; raises `DeliveryError`."""
+        await self.postman.settle(posted)
 
     def _bind_payloads(self) -> None:
         if self._owns_payloads:
@@ -510,85 +341,17 @@ class Server:
         if "name" not in args:
             return
         try:
-            posted = self.post_payload(
+            self.post_payload(
                 args["name"],
                 args.get("data"),
                 args.get("destination"),
                 source_tx=event.transition.id,
+                done=self.tell_source,
             )
         except RpcError as error:
             report_undelivered(self.source, error)
-        else:
-            self.mach.fork(self.settle_for_source, posted)
 
-    async def settle_for_source(self, posted: Posted) -> None:
-        """Wait for the end of a payload that the source sent, and tell it of a failure."""
-        try:
-            await self.settle_payload(posted)
-        except RpcError as error:
+    def tell_source(self, error: RpcError | None) -> None:
+        """Tell the source of a payload of its own that was not delivered."""
+        if error is not None:
             report_undelivered(self.source, error)
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """A payload on its way to one client."""
-
-    client: ServedClient
-    parcel: Parcel
-    delivery: Delivery
-
-
-def away(
-    server: Server | Mux, name: str, data: Any, client_id: str, source_tx: str | None
-) -> DeliveryError:
-    """Keep a payload for a client that is away; return the error that says what became of it."""
-    session = server.serving.sessions.of_client(client_id)
-    if session is None:
-        return WrongDestination(f"no client {client_id}")
-    undelivered = session.undelivered
-    token = undelivered.next_token()
-    undelivered.push(wrap(token, name, data, server.source_id, source_tx, server.serving.limits))
-    return DeliveryError(f"{client_id} is away; payload {name} is sent when it is back")
-
-
-def bind_payloads(source: am.MachineApi, state: str, handler: Any) -> Any:
-    """Call `handler` when the source enters its payload state; None if it has no such state."""
-    if state not in source.schema:
-        return None
-    return source.bind({f"{state}State": handler}, name="rpc-payload")
-
-
-def report_undelivered(source: am.MachineApi, error: RpcError) -> None:
-    """Tell a source that its payload did not arrive."""
-    if "ErrSendPayload" in source.schema and not source.disposed:
-        source.add_err("ErrSendPayload", error)
-
-
-def error_state(error: RpcError) -> str:
-    """Return the state of server and client machines that stands for an error."""
-    if isinstance(error, SlowPeer):
-        return "ErrSlowClient"
-    if isinstance(error, NetworkTimeout):
-        return "ErrNetworkTimeout"
-    if isinstance(error, NetworkError):
-        return "ErrNetwork"
-    if isinstance(error, DeliveryError):
-        return "ErrDelivery"
-    return "ErrRpc"
-
-
-def check_exposure(address: Any, serving: Serving) -> None:
-    """Warn of an address that others can reach unprotected; raise `ValueError` if strict."""
-    if address.is_local or serving.ssl_context is not None or serving.secret is not None:
-        return
-    text = f"{address} can be reached from other hosts without TLS or secret"
-    if serving.strict:
-        raise ValueError(text)
-    logger.warning("%s", text)
-
-
-def remove_socket_file(address: Any) -> None:
-    """Remove the file of a unix socket that is closed."""
-    if address is not None and address.kind == "unix":
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(address.path)

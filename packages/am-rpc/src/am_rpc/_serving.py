@@ -150,3 +150,13 @@ async def turn_away(connection: Connection, code: ErrorCode, text: str) -> None:
         logger.debug("a refused client broke off: %s", error)
     finally:
         await connection.aclose()
+
+
+def check_exposure(address: Any, serving: Serving) -> None:
+    """Warn of an address that others can reach unprotected; raise `ValueError` if strict."""
+    if address.is_local or serving.ssl_context is not None or serving.secret is not None:
+        return
+    text = f"{address} can be reached from other hosts without TLS or secret"
+    if serving.strict:
+        raise ValueError(text)
+    logger.warning("%s", text)

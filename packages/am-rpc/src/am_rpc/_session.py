@@ -7,8 +7,7 @@ number of seconds, so that tests need no clock.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,13 +17,17 @@ if TYPE_CHECKING:
     from ._payload import Undelivered
 
 
-@dataclass(slots=True, eq=False)
 class Outcome:
     """How one mutation ended, or who wants to know when it does."""
 
-    executed: bool | None = None
-    refusal: tuple[int, str] | None = None
-    waiting: list[Callable[[Outcome], None]] | None = None
+    __slots__ = ("executed", "refusal", "waiting")
+
+    def __init__(
+        self, executed: bool | None = None, refusal: tuple[int, str] | None = None
+    ) -> None:
+        self.executed = executed
+        self.refusal = refusal
+        self.waiting: list[Callable[[Outcome], None]] | None = None
 
     @property
     def settled(self) -> bool:
@@ -47,43 +50,59 @@ class Outcome:
         self.waiting.append(callback)
 
 
-@dataclass(slots=True, eq=False)
+# Nearly all outcomes are one of these, by whether the mutation was executed.
+SETTLED = (Outcome(False), Outcome(True))
+
+
 class Session:
-    """One client: its nonce, who it proved to be, what it did."""
+    """One client: its nonce, who it proved to be, what it did.
 
-    nonce: bytes
-    client_id: str
-    key_id: str | None
-    limit: int
-    undelivered: Undelivered
-    last: int = 0
-    # Ids of the server's own requests.
-    next_call: int = 0
-    outcomes: OrderedDict[int, Outcome] = field(default_factory=OrderedDict)
-    idle_since: float | None = None
-    # The connection that serves this session now; the store does not look inside.
-    owner: Any = None
+    `last` is the highest number of a mutation that was executed, `next_call` counts the server's
+    own requests, `owner` is the connection that serves the session now; the store does not look
+    inside.
+    """
 
-    def begin(self, seq: int) -> Outcome | None:
-        """Return None if `seq` is a repeat (see `find`), else a new outcome to settle."""
-        if seq <= self.last:
-            return None
-        self.last = seq
-        outcome = self.outcomes[seq] = Outcome()
-        if len(self.outcomes) > self.limit:
-            self.outcomes.popitem(last=False)
-        return outcome
+    __slots__ = (
+        "_outcomes", "client_id", "idle_since", "key_id", "last", "next_call", "nonce", "owner",
+        "undelivered",
+    )  # fmt: skip
 
-    def begin_one_way(self, seq: int) -> bool:
-        """Tell whether a mutation without a response is new, and mark it as done."""
+    def __init__(
+        self,
+        nonce: bytes,
+        client_id: str,
+        key_id: str | None,
+        limit: int,
+        undelivered: Undelivered,
+    ) -> None:
+        self.nonce = nonce
+        self.client_id = client_id
+        self.key_id = key_id
+        self.undelivered = undelivered
+        self.last = 0
+        self.next_call = 0
+        self.idle_since: float | None = None
+        self.owner: Any = None
+        # Numbers only grow, so the order of outcomes is that of their numbers.
+        self._outcomes: deque[tuple[int, Outcome]] = deque(maxlen=limit)
+
+    def begin(self, seq: int) -> bool:
+        """Tell whether a mutation is new, and count it as executed from now on."""
         if seq <= self.last:
             return False
         self.last = seq
         return True
 
+    def remember(self, seq: int, outcome: Outcome) -> None:
+        """Keep the outcome of the mutation that began last; the oldest makes room."""
+        self._outcomes.append((seq, outcome))
+
     def find(self, seq: int) -> Outcome | None:
-        """Return the stored outcome of a repeat, or None if it was forgotten."""
-        return self.outcomes.get(seq)
+        """Return the stored outcome of a repeat, or None if there is none or it was forgotten."""
+        for known, outcome in reversed(self._outcomes):
+            if known <= seq:
+                return outcome if known == seq else None
+        return None
 
 
 class SessionStore:

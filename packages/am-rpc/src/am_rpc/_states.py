@@ -5,6 +5,8 @@ from __future__ import annotations
 import am_helpers as ah
 import am_machine as am
 
+from ._errors import DeliveryError, NetworkError, NetworkTimeout, RpcError, SlowPeer
+
 HANDSHAKE = ("Handshaking", "HandshakeDone")
 RPC = ("RpcStarting", "RpcAccepting", "RpcReady")
 
@@ -101,3 +103,16 @@ class MuxStates(ah.Basic):
     HasClients = am.State(require=["Start"], doc="At least one client is connected.")
     NewServerErr = am.State(multi=True, doc="The factory of servers failed.")
     Full = am.State(require=["Start"], doc="The limit of clients is reached.")
+
+
+def error_state(error: RpcError) -> str:
+    """Return the state of server and client machines that stands for an error."""
+    if isinstance(error, SlowPeer):
+        return "ErrSlowClient"
+    if isinstance(error, NetworkTimeout):
+        return "ErrNetworkTimeout"
+    if isinstance(error, NetworkError):
+        return "ErrNetwork"
+    if isinstance(error, DeliveryError):
+        return "ErrDelivery"
+    return "ErrRpc"

@@ -35,12 +35,10 @@ def coerce_args(
     """Return args with values made enum members where the called states' classes say so.
 
     Raises:
-        InvalidParams: a value is no member of its enum, or a name cannot be a keyword here.
+        InvalidParams: a value is no member of its enum.
     """
     if not args:
         return args
-    if "self" in args:
-        raise InvalidParams("bad arg name")
     classes = schema.args_classes
     if not classes:
         return args
