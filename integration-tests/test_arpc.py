@@ -263,6 +263,16 @@ def test_those_that_answer_are_enough_unless_all_are_asked_for(
     assert (done.returncode, done.stdout) == (3, ""), done
 
 
+@pytest.mark.parametrize("flags", [[], ["-a"]])
+def test_a_machine_that_is_not_there_is_told_in_one_line(tmp_path: Path, flags: list[str]) -> None:
+    dead = f"unix:{tmp_path}/dead"
+    done = arpc(dead, *flags, "--", "mach", ".")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert re.fullmatch(rf"not connected: {dead}: .*[Nn]o such file or directory\n", done.stderr)
+    done = arpc(dead, "--", "status")
+    assert re.fullmatch(rf"not reached: {dead}: .*[Nn]o such file or directory\n", done.stderr)
+
+
 def test_an_address_that_does_not_answer_costs_a_second(shared: Fleet) -> None:
     addr = min(shared.folder.iterdir()).read_text().strip()
     with socket.create_server(("127.0.0.1", 0)) as silent:

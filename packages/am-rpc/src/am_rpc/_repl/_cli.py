@@ -7,6 +7,7 @@ import os
 import ssl
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ from ..__about__ import __version__
 from .._address import parse_address
 from ._addr_files import Source
 from ._files import read_bounded
-from ._grammar import parse, seconds
+from ._grammar import Command, parse, seconds
 from ._machine import Repl
 from ._outcome import Code, CommandError, Outcome
 from ._output import Output
@@ -108,6 +109,7 @@ def _run(options: dict[str, Any], words: list[str] | None, output: Output) -> Co
     if options["dbg_addr"] is not None:
         os.environ["AM_DBG_ADDR"] = options["dbg_addr"]
     is_shell = words is None and sys.stdin.isatty() and not output.as_json
+    losses = _Losses(output, hold=words is not None)
     repl = Repl(
         source,
         show=output.show,
@@ -117,11 +119,13 @@ def _run(options: dict[str, Any], words: list[str] | None, output: Output) -> Co
         log_level=level,
         on_notice=output.notice if is_shell else lambda line: None,
         on_fault=output.fault,
+        on_lost=losses.tell,
     )
     with _log_lines(output, level):
         if words is None:
             return trio.run(_shell, repl, output)
-        return trio.run(_command, repl, output, words, options["req_all"])
+        run = partial(_command, repl, output, losses, options["req_all"])
+        return trio.run(run, words, command)
 
 
 async def _shell(repl: Repl, output: Output) -> Code:
@@ -130,14 +134,41 @@ async def _shell(repl: Repl, output: Output) -> Code:
         return await run_shell(repl, output, interrupts)
 
 
-async def _command(repl: Repl, output: Output, words: list[str], req_all: bool) -> Code:
+class _Losses:
+    """Tells of machines that were lost or not reached.
+
+    Before a command it holds back, for one that needs a machine says itself that there is none.
+    """
+
+    def __init__(self, output: Output, *, hold: bool) -> None:
+        self._output = output
+        self._held: list[str] | None = [] if hold else None
+
+    def tell(self, line: str) -> None:
+        """Show a line, or hold it back."""
+        if self._held is None:
+            self._output.fault(line)
+        else:
+            self._held.append(line)
+
+    def release(self, *, drop: bool) -> None:
+        """From now on show lines at once, and what was held back unless it is dropped."""
+        held, self._held = self._held or [], None
+        for line in () if drop else held:
+            self._output.fault(line)
+
+
+async def _command(
+    repl: Repl, output: Output, losses: _Losses, req_all: bool, words: list[str], command: Command
+) -> Code:
     interrupts = Interrupts()
     async with interrupts.listen(), repl:
         await repl.settle()
-        if req_all and not repl.mach.is_("ConnectedFully"):
-            missing = [peer.addr for peer in repl.pool.peers if not peer.is_connected]
-            told = " ".join(missing) or "there are no addresses"
-            output.show(words[0], Outcome(Code.NOT_CONNECTED, error=f"not connected: {told}"))
+        gives_up = req_all and not repl.mach.is_("ConnectedFully")
+        nobody = command.needs_connection and not repl.pool.connected
+        losses.release(drop=gives_up or nobody)
+        if gives_up:
+            output.show(words[0], Outcome(Code.NOT_CONNECTED, error=repl.why_not_connected()))
             return Code.NOT_CONNECTED
         return (await run_one(repl, output, interrupts, words)).code
 

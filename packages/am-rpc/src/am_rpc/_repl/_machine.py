@@ -42,7 +42,9 @@ class Repl(ah.DisposedHandlers):
         timeout: seconds that a command may take if it does not say itself; None means any time.
         log_level: of this machine and of the clients.
         on_notice: called with a line of news: machines that come and go.
-        on_fault: called with a line about a file that is no use, or an address without an answer.
+        on_fault: called with a line about a file that is no use.
+        on_lost: called with a line about a machine that was lost or not reached, as `on_fault` is
+            by default.
         show: called with each command's name and outcome, also with those of a script.
 
     Use it with `async with`, which begins to connect and in the end says goodbye to all.
@@ -59,6 +61,7 @@ class Repl(ah.DisposedHandlers):
         log_level: am.LogLevel = am.LogLevel.NOTHING,
         on_notice: Callable[[str], None] = lambda line: None,
         on_fault: Callable[[str], None] = lambda line: None,
+        on_lost: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__()
         self.source = source
@@ -67,6 +70,7 @@ class Repl(ah.DisposedHandlers):
         self._watch = watch and source.changes
         self._on_notice = on_notice
         self._fault = on_fault
+        self._lost = on_lost or on_fault
         self._extra: tuple[str, ...] = ()
         self._faults: tuple[str, ...] = ()
         # How many commands keep each state active; scripts may nest.
@@ -158,7 +162,7 @@ class Repl(ah.DisposedHandlers):
         self.recount()
         name, addr = event.args["id"], event.args["addr"]
         told = f"lost: {name} at {addr}" if name else f"not reached: {addr}"
-        self._fault(f"{told}: {error}" if error is not None else told)
+        self._lost(f"{told}: {error}" if error is not None else told)
         if error is not None:
             self.mach.add_err("ErrNetwork", error)
 
@@ -221,7 +225,7 @@ class Repl(ah.DisposedHandlers):
             return
         accepted = self.mach.add(state, words=list(words))
         if not accepted and command.needs_connection:
-            raise CommandError(Code.NOT_CONNECTED, self._why_not_connected())
+            raise CommandError(Code.NOT_CONNECTED, self.why_not_connected())
         self._running[state] += 1
         try:
             yield
@@ -230,8 +234,9 @@ class Repl(ah.DisposedHandlers):
             if not self._running[state]:
                 self.mach.remove(state)
 
-    def _why_not_connected(self) -> str:
-        peers = self.pool.peers
+    def why_not_connected(self) -> str:
+        """Name the addresses that are not connected, each with its reason."""
+        peers = [peer for peer in self.pool.peers if not peer.is_connected]
         if not peers:
             return "no machines: there are no addresses"
         reasons = [f"{peer.addr}: {peer.error or 'no answer yet'}" for peer in peers[:3]]
