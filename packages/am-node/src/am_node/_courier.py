@@ -1,14 +1,16 @@
 """Taking payloads from a worker to its client: in order, and those that are ready together.
 
-One payload is on its way at a time. What becomes ready meanwhile waits for the client to take it,
-and answers that wait next to each other leave as one payload. Nothing waits for more to come.
+As long as a payload is on its way, what becomes ready waits, and answers that wait next to each
+other leave as one payload. Nothing waits for more to come, nor for a slow link: a payload that is
+not taken soon holds back no other.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -22,8 +24,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("am_node")
 
-# Sends a payload at once and returns how to wait for its end; None if there is no connection.
-Post = Callable[[str, Any], Callable[[], Awaitable[None]] | None]
+# How long a payload on its way holds back others, in seconds: some round trips on one machine.
+HOLD = 0.005
+# How many may be on their way if the link is slow.
+WINDOW = 16
+
+Done = Callable[[Exception | None], None]
+# Sends a payload at once and calls back when it was taken or lost; False if nobody is connected.
+Post = Callable[[str, Any, Done], bool]
 
 
 class Parcel:
@@ -54,40 +62,59 @@ class Courier:
         self._post = post
         self._timeout = timeout
         self._queue: deque[Parcel] = deque()
+        # What has no connection.
+        self._stranded: list[Parcel] = []
+        self._under_way = 0
+        # The `WorkReady` whose answer was delivered last.
+        self._delivered: int | None = None
         self._asked = trio.Event()
-        # What is on its way, and how to wait for it.
-        self._parcels: list[Parcel] = []
-        self._taken: Callable[[], Awaitable[None]] | None = None
 
     def put(self, parcel: Parcel, at_once: bool) -> None:
         """Send a payload after those before it; `at_once` if no other is about to follow."""
         self._queue.append(parcel)
-        if at_once and not self._parcels:
+        if at_once and not self._under_way and not self._stranded:
             self._send_next()
-        self._asked.set()
+        else:
+            self._asked.set()
 
     def clear(self) -> None:
         """Forget what has not set out."""
         self._queue.clear()
-        if self._taken is None:
-            self._parcels = []
+        self._stranded = []
 
     async def run(self) -> None:
         """Deliver for ever."""
         while True:
-            if self._taken is not None:
-                await self._until_taken(self._taken)
-            elif self._parcels:
+            if self._stranded:
                 await self._when_connected()
-            else:
+            elif self._queue and (not self._under_way or await self._is_held_too_long()):
+                self._send_next()
+            elif not self._queue:
                 await self._asked.wait()
                 self._asked = trio.Event()
-            if not self._parcels and self._queue:
-                self._send_next()
+            self._end_work_ready()
+
+    async def _is_held_too_long(self) -> bool:
+        """Wait until something moves; True if the link is too slow to wait for."""
+        self._asked = trio.Event()
+        if self._under_way >= WINDOW:
+            await self._asked.wait()
+            return False
+        with trio.move_on_after(HOLD) as scope:
+            await self._asked.wait()
+        return scope.cancelled_caught
+
+    def _end_work_ready(self) -> None:
+        """A turn after the delivery: by then the next request has begun, or there is none."""
+        tick, self._delivered = self._delivered, None
+        if tick is not None and self._mach.tick("WorkReady") == tick:
+            self._mach.remove("WorkReady")
+
+    # -- sending
 
     def _send_next(self) -> None:
-        self._parcels = self._take()
-        self._send(self._parcels)
+        parcels = self._take()
+        self._send(parcels)
 
     def _take(self) -> list[Parcel]:
         """The next payload, or the answers at the head of the queue that are small enough."""
@@ -107,11 +134,17 @@ class Courier:
         if len(parcels) > 1:
             data = {BATCH: [parcel.data for parcel in parcels]}
         try:
-            self._taken = self._post(name, data)
+            sent = self._post(name, data, partial(self._taken, parcels))
         except (TypeError, ValueError, am_rpc.LimitExceeded) as exc:
             self._cannot_travel(parcels, exc)
         except Exception as exc:
-            self._end(f"was not delivered: {exc}")
+            self._end(parcels, exc)
+        else:
+            if sent:
+                self._under_way += 1
+            else:
+                self._stranded = parcels
+                self._asked.set()
 
     def _cannot_travel(self, parcels: list[Parcel], exc: Exception) -> None:
         """Find the one that cannot: if it is a result, its caller gets to know."""
@@ -119,39 +152,41 @@ class Courier:
             for parcel in parcels:
                 parcel.size = None
             self._queue.extendleft(reversed(parcels))
-            self._parcels = []
+            self._asked.set()
         elif parcels[0].name == ANSWER and "error" not in parcels[0].data:
             parcels[0].data = {"req": parcels[0].data["req"], **error_answer(exc)}
             self._send(parcels)
         else:
             self._mach.add_err("ErrSendPayload", exc)
-            self._end(f"cannot travel: {exc}")
+            self._end(parcels, exc)
 
-    async def _until_taken(self, taken: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await taken()
-        except Exception as exc:
-            self._end(f"was not delivered: {exc}")
-        else:
-            self._end()
+    # -- delivered or not
+
+    def _taken(self, parcels: list[Parcel], error: Exception | None) -> None:
+        """What waits leaves with the answers to the messages that are handled just now."""
+        self._under_way -= 1
+        self._end(parcels, error)
+        if self._queue and not self._under_way and not self._stranded:
+            self._send_next()
+
+    def _end(self, parcels: list[Parcel], error: Exception | None) -> None:
+        if error is not None:
+            _log.info("payload %r was not delivered: %s", parcels[0].name, error)
+        tick = parcels[-1].tick
+        if tick is not None:
+            self._delivered = tick
+        self._asked.set()
 
     async def _when_connected(self) -> None:
         """The link may come back while the lease lasts."""
-        parcels = self._parcels
+        parcels = self._stranded
         with trio.move_on_after(self._timeout) as scope:
             await self._mach.when("ClientConnected")
-        if self._parcels is not parcels or self._taken is not None:
+        if self._stranded is not parcels:
             # They were forgotten meanwhile, with their lease.
             return
+        self._stranded = []
         if scope.cancelled_caught:
-            self._end("was not delivered: there is no client")
+            self._end(parcels, ConnectionError("there is no client"))
         else:
             self._send(parcels)
-
-    def _end(self, problem: str | None = None) -> None:
-        parcels, self._parcels, self._taken = self._parcels, [], None
-        if problem is not None:
-            _log.info("payload %r %s", parcels[0].name, problem)
-        tick = parcels[-1].tick
-        if tick is not None and self._mach.tick("WorkReady") == tick:
-            self._mach.remove("WorkReady")

@@ -7,7 +7,6 @@ presents the same ones is sent away, since a token is for a single use.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -15,7 +14,7 @@ import trio
 import am_rpc
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     import am_machine as am
 
@@ -70,16 +69,18 @@ class Guest:
         if server is not None:
             mach.fork(server.disconnect, "stop")
 
-    def post(self, name: str, data: Any) -> Callable[[], Awaitable[None]] | None:
-        """Send a payload; returns how to wait until it was taken, None if nobody is connected.
+    def post(self, name: str, data: Any, done: Callable[[Exception | None], None]) -> bool:
+        """Send a payload and call `done` with None once it was taken, or with what went wrong.
 
-        :raises am_rpc.RpcError: if it cannot travel; waiting raises it, too, if it was refused or
-            not taken in time.
+        False if nobody is connected; `done` is not called then.
+
+        :raises am_rpc.RpcError: if it cannot travel.
         """
         server = self._server
         if server is None or server.client is None:
-            return None
-        return partial(server.settle_payload, server.post_payload(name, data))
+            return False
+        server.post_payload(name, data, done=done)
+        return True
 
 
 class _Door:

@@ -26,9 +26,8 @@ from ._work_flow import WorkFlow
 from ._worker_states import BootstrapStates
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from ._boot import BootConfig
+    from ._courier import Done
     from ._worker import Worker
 
 # What a supervisor may do to a worker over the private link.
@@ -58,6 +57,8 @@ class WorkerHost:
         self.mach.bind(self.flow)
         self.mach.bind(self)
         self._guest: Guest | None = None
+        # The private connections whose other end has proved to be the supervisor.
+        self._supers: set[int] = set()
         self._drained = False
         # Set when the private link was gone for too long and there is no other lifeline.
         self.orphaned = trio.Event()
@@ -89,7 +90,6 @@ class WorkerHost:
 
     def _pipe(self, private: am_rpc.Mux, public: am_rpc.Mux) -> None:
         amh.bind_ready(private.mach, self.mach, "LocalRpcReady")
-        amh.bind(private.mach, self.mach, "HasClients", "SuperConnected")
         amh.bind_ready(public.mach, self.mach, "PublicRpcReady")
         self.mach.add("LocalRpcReady", "PublicRpcReady")
 
@@ -123,6 +123,7 @@ class WorkerHost:
             listener=listener,
             secret=self._config.link_token,
             limits=link_limits(silence),
+            new_server=self._new_super_server,
             allow_id=self._config.super_id,
             access=am_rpc.Access(read=self._readable(), write=SUPERVISOR_WRITES),
             # The first change is seen at once; a busy worker's many changes cost ten pushes a
@@ -141,6 +142,14 @@ class WorkerHost:
             max_clients=16,
             limits=am_rpc.Limits(payload_timeout=self.timing.delivery_timeout),
         )
+
+    def _new_super_server(
+        self, mux: am_rpc.Mux, number: int, stream: trio.abc.Stream
+    ) -> am_rpc.Server:
+        name = f"{self.mach.id}-super-{number}"
+        server = am_rpc.Server(self.mach, stream=stream, serving=mux.serving, name=name)
+        server.mach.bind(_SuperDoor(self.mach, self._supers, number))
+        return server
 
     def _readable(self) -> frozenset[str]:
         return frozenset(self._worker.States.names()) - _UNFOLLOWED
@@ -201,8 +210,8 @@ class WorkerHost:
         access = am_rpc.Access(read=self._readable(), write=self._worker.writable_states())
         return self._guest.server(self.mach, mux, stream, access)
 
-    def _post(self, name: str, data: Any) -> Callable[[], Awaitable[None]] | None:
-        return None if self._guest is None else self._guest.post(name, data)
+    def _post(self, name: str, data: Any, done: Done) -> bool:
+        return self._guest is not None and self._guest.post(name, data, done)
 
     # -- the end
 
@@ -224,3 +233,24 @@ class WorkerHost:
         news = {"type": type(exc).__name__, "message": str(exc)[:1000]}
         self.mach.add("SuperSendPayload", name="WorkerError", data=news)
         self.mach.remove("Exception")
+
+
+class _SuperDoor:
+    """Handlers on the machine of one private connection's server.
+
+    A connection alone says nothing: only whoever passed the handshake is the supervisor.
+    """
+
+    def __init__(self, mach: am.Machine, supers: set[int], number: int) -> None:
+        self._mach = mach
+        self._supers = supers
+        self._number = number
+
+    def HandshakeDoneState(self, e: am.Event) -> None:
+        self._supers.add(self._number)
+        self._mach.add("SuperConnected")
+
+    def HandshakeDoneEnd(self, e: am.Event) -> None:
+        self._supers.discard(self._number)
+        if not self._supers and not self._mach.disposed:
+            self._mach.remove("SuperConnected")
