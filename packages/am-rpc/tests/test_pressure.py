@@ -212,7 +212,9 @@ async def test_nonsense_hurts_neither_the_mux_nor_a_healthy_client(serve: Any) -
 @pytest.mark.trio
 @pytest.mark.slow
 async def test_connection_4097_is_refused_politely_and_the_others_are_served(serve: Any) -> None:
-    async with serve(push_interval=None) as pair:
+    # The first ones wait for the last, and answer no ping meanwhile.
+    patient = am_rpc.Limits(heartbeat=600, dead=900)
+    async with serve(push_interval=None, limits=patient) as pair:
         streams = []
         for number in range(4096):
             streams.append(await pair.network.dial())

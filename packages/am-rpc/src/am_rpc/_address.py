@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import trio
 
+from ._reason import check_unix_path
+
 logger: Final = logging.getLogger("am_rpc")
 _BACKLOG: Final = 1024
 
@@ -95,6 +97,7 @@ async def open_stream(
     """
     stream: trio.abc.Stream
     if address.kind == "unix":
+        check_unix_path(address.path)
         stream = await trio.open_unix_socket(address.path)
     else:
         stream = await trio.open_tcp_stream(address.host, address.port)
@@ -167,6 +170,7 @@ async def open_listener(address: Address) -> tuple[trio.SocketListener, Address]
 
 async def _listen_unix(address: Address) -> trio.SocketListener:
     path = address.path
+    check_unix_path(path)
     await _remove_dead_socket(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # Bound without trio, which would do it in a thread: the mask belongs to the whole process, and

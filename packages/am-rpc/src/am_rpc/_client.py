@@ -32,6 +32,7 @@ from ._net import NetworkMachine
 from ._options import Limits, Retry, Sync
 from ._payload import SeenTokens
 from ._protocol import Protocol
+from ._reason import HINT
 from ._schema_wire import schema_from_wire, schema_hash
 from ._states import ClientStates, error_state
 from ._stats import Stats
@@ -178,13 +179,18 @@ class Client(Calls):
             await self.mach.when_any("Ready", "ConnRetryFailed")
         if self.mach.is_("Ready"):
             return self.net
-        error = self.last_error
-        if isinstance(error, RpcError) and not isinstance(error, NetworkError):
-            raise error
-        told = f"no connection to {self.addr or 'the server'} within {timeout:g} s"
+        name, error = self.addr or "the server", self.last_error
+        if error is not None and not isinstance(error, NetworkError):
+            told = type(error)(f"{name}: {error}")
+            told.code = error.code
+            raise told from error
         if error is not None:
-            told += f": {error}"
-        raise NetworkTimeout(told) from error
+            why = str(error)
+        elif self.mach.is_("Connected"):
+            why = f"connected, but it does not answer; {HINT}"
+        else:
+            why = "it does not answer"
+        raise NetworkTimeout(f"no connection to {name} within {timeout:g} s: {why}") from error
 
     async def __aenter__(self) -> Self:
         await self.mach.__aenter__()
@@ -318,7 +324,8 @@ class Client(Calls):
             with trio.fail_after(limits.handshake):
                 net = await self._shake_hands(connection)
         except trio.TooSlowError:
-            return False, NetworkTimeout(f"handshake took over {limits.handshake:g} s")
+            told = f"no answer to the handshake within {limits.handshake:g} s; {HINT}"
+            return False, NetworkTimeout(told)
         except Exception as error:
             return False, translate(error)
         else:

@@ -29,6 +29,7 @@ from ._errors import (
 )
 from ._messages import Bye
 from ._protocol import Event, Protocol, Refusal, Request
+from ._reason import reason
 from ._signal import Signal
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Connection:
             try:
                 data = await self.stream.receive_some(READ_SIZE)
             except _FOREIGN as error:
-                raise NetworkError(f"connection broke: {error}") from error
+                raise NetworkError(f"the connection broke: {reason(error)}") from error
             if not data:
                 raise NotConnected("the peer closed the connection")
             self.last_rx = trio.current_time()
@@ -134,7 +135,7 @@ class Connection:
         try:
             await self.stream.send_all(data)
         except _FOREIGN as error:
-            raise NetworkError(f"connection broke: {error}") from error
+            raise NetworkError(f"the connection broke: {reason(error)}") from error
 
     # Running.
 
@@ -283,7 +284,7 @@ class Connection:
                 if timer.cancelled_caught:
                     self._check_silence()
         except _FOREIGN as error:
-            self.close(NetworkError(f"connection broke: {error}"))
+            self.close(NetworkError(f"the connection broke: {reason(error)}"))
         except (ProtocolError, LimitExceeded) as error:
             self.close(error)
 
@@ -407,7 +408,7 @@ class Connection:
                 stats.bytes_out += len(data)
                 self._tell_written()
         except _FOREIGN as error:
-            self.close(NetworkError(f"connection broke: {error}"))
+            self.close(NetworkError(f"the connection broke: {reason(error)}"))
         except Exception as error:
             logger.exception("internal error in the writer")
             self.close(RpcError(f"internal: {type(error).__name__}"))
@@ -426,7 +427,7 @@ def translate(error: Exception) -> RpcError:
     if isinstance(error, RpcError):
         return error
     if isinstance(error, _FOREIGN):
-        told: RpcError = NetworkError(f"{type(error).__name__}: {error}")
+        told: RpcError = NetworkError(reason(error))
     else:
         logger.error("internal error", exc_info=error)
         told = RpcError(f"internal: {type(error).__name__}")

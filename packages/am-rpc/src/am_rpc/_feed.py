@@ -80,7 +80,9 @@ class Feed:
         return self._source[wire] if wire < len(self._source) else None
 
     def _pick(self, time: Sequence[int]) -> list[int]:
-        ticks = list(time) if self._whole else [time[i] for i in self._source]
+        ticks = list(time)
+        if not self._whole:
+            ticks = [ticks[i] for i in self._source]
         return [tick & 1 for tick in ticks] if self._sync.shallow else ticks
 
     def reset(self, time: Sequence[int], queue_tick: int, machine_tick: int) -> Vector:
@@ -117,13 +119,17 @@ class Feed:
         moved = self._sum
         if new != old:
             self._ticks = new
-            for position, (was, now) in enumerate(zip(old, new, strict=True)):
-                if was != now:
-                    index = self._source[position] if self._all else position
-                    moved += (2 * index + 1) * (now - was)
+            # Wire indexes are positions, but for a part of a schema.
+            source = self._source if self._all and not self._whole else None
+            for position, now in enumerate(new):
+                growth = now - old[position]
+                if growth:
+                    index = position if source is None else source[position]
+                    moved += (2 * index + 1) * growth
                     pairs.append(index)
-                    if not self._sync.shallow:
-                        pairs.append(now - was)
+                    pairs.append(growth)
+            if self._sync.shallow:
+                del pairs[1::2]
         dq = dm = 0
         if self._sync.queue:
             dq, dm = queue_tick - self.queue_tick, machine_tick - self.machine_tick

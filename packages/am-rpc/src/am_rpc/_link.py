@@ -24,10 +24,12 @@ from ._errors import (
     NotConnected,
     ProtocolError,
     RpcError,
+    VersionMismatch,
 )
 from ._news import Update
 from ._payload import Assembler
 from ._protocol import Notification, Request, Response
+from ._reason import HINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +53,13 @@ async def shake_hands(connection: Connection, client: Client, hello: m.Hello) ->
         RpcError: any other refusal, by its code.
         NetworkError: the connection broke.
     """
-    greeting = await _ask(connection, client, hello)
+    try:
+        greeting = await _ask(connection, client, hello)
+    except NoAccess as error:
+        raise NoAccess(f"the server does not let in the client id {hello.id}") from error
+    except VersionMismatch as error:
+        told = f"the server speaks another version of the protocol ({error}), this client {hello.v}"
+        raise VersionMismatch(told) from error
     secret = client.secret
     if isinstance(greeting, w.Welcome):
         if secret is not None:
@@ -61,7 +69,11 @@ async def shake_hands(connection: Connection, client: Client, hello: m.Hello) ->
         raise NoAccess("the server wants a secret")
     nonce = secrets.token_bytes(NONCE_SIZE)
     mac = client_mac(secret, greeting.nonce, nonce, connection.protocol.hello_digest)
-    welcome = await _ask(connection, client, m.Auth(nonce, mac))
+    try:
+        welcome = await _ask(connection, client, m.Auth(nonce, mac))
+    except NoAccess as error:
+        told = f"the server refused the secret, or it is not meant for the client id {hello.id}"
+        raise NoAccess(told) from error
     if not isinstance(welcome, w.Welcome):
         raise InvalidResponse("a second challenge")
     if not verify_server(secret, greeting.nonce, nonce, welcome.mac):
@@ -81,13 +93,24 @@ async def _ask(connection: Connection, client: Client, message: m.Message) -> An
         await connection.send_now(data)
         with trio.move_on_after(client.retry.call_timeout / 2):
             while True:
-                event = await connection.receive()
+                event = await _heard(connection)
                 if isinstance(event, Response) and event.id == call_id:
                     if event.error is not None:
                         raise event.error
                     return event.result
                 if isinstance(event, Notification) and isinstance(event.message, m.Bye):
                     raise NotConnected("the server said bye")
+
+
+async def _heard(connection: Connection) -> Event:
+    try:
+        return await connection.receive()
+    except ProtocolError as error:
+        raise ProtocolError(f"what answers is no aRPC ({error}); {HINT}") from error
+    except NotConnected as error:
+        over_tls = isinstance(connection.stream, trio.SSLStream)
+        hint = "does it want a client certificate?" if over_tls else HINT
+        raise NotConnected(f"{error} amid the handshake; {hint}") from error
 
 
 class Link:
@@ -239,6 +262,9 @@ class Link:
                 self._syncing = False
                 self._adopt(response.result)
                 self._release()
+            else:
+                # Updates were ignored meanwhile, so only a new beginning can help.
+                self.connection.close(response.error)
             callback(response)
 
         self.request(m.SyncRequest(), synced)

@@ -10,12 +10,13 @@ import trio
 import am_machine as am
 
 from ._address import accept, open_listener, parse_address, remove_socket_file, start_tls
-from ._driver import Connection, translate
+from ._driver import Connection
 from ._env import tune
-from ._errors import ErrorCode, RpcError
+from ._errors import ErrorCode, NetworkError, RpcError
 from ._options import Access, Limits
 from ._posting import away, bind_payloads, report_undelivered
 from ._protocol import Protocol
+from ._reason import reason
 from ._server import Server
 from ._serving import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, check_exposure, turn_away
 from ._states import MuxStates
@@ -135,7 +136,8 @@ class Mux:
                 try:
                     self._listener, self._address = await open_listener(self._address)
                 except (OSError, ValueError) as error:
-                    raise translate(error) from error
+                    told = f"cannot listen on {self._address}: {reason(error)}"
+                    raise NetworkError(told) from error
             if self.source is not None:
                 self._payload_binding = bind_payloads(
                     self.source, self.serving.payload_state, self._on_send_payload

@@ -7,7 +7,7 @@ layer, and an idle server costs nothing but its place in a set.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import am_machine as am
 
@@ -29,40 +29,51 @@ class Follower(Protocol):
 
 
 class _Drains(am.Tracer):
-    """Tells when a drain of the source ended, and when its life did."""
+    """Tells when a drain of the source ended, and when its life did.
 
-    def __init__(self, followers: dict[Follower, None]) -> None:
+    Submachines of the source inherit this tracer, but what they do is none of its business.
+    """
+
+    def __init__(self, source: am.MachineApi, followers: dict[Follower, None]) -> None:
+        self._source: ref[Any] = ref(source)
         self._followers = followers
 
     def queue_end(self, machine: Any) -> None:
-        for follower in self._followers:
-            follower.source_moved()
+        if machine is self._source():
+            for follower in self._followers:
+                follower.source_moved()
 
     def schema_change(self, machine: Any, old: Any) -> None:
-        for follower in tuple(self._followers):
-            follower.source_grew()
+        if machine is self._source():
+            for follower in tuple(self._followers):
+                follower.source_grew()
 
     def machine_dispose(self, machine: Any) -> None:
-        for follower in tuple(self._followers):
-            follower.source_disposed()
+        if machine is self._source():
+            for follower in tuple(self._followers):
+                follower.source_disposed()
 
 
 class _ReplicaDrains(_Drains):
     """The same for a source without a queue, where each transition stands alone."""
 
     def transition_end(self, transition: am.Transition) -> None:
-        for follower in self._followers:
-            follower.source_moved()
+        if transition.machine is self._source():
+            for follower in self._followers:
+                follower.source_moved()
 
 
 class _Transitions(am.Tracer):
     """Tells of each transition; bound only while somebody wants to know, for it slows a source."""
 
-    def __init__(self, callbacks: dict[Any, Callable[[am.Transition], None]]) -> None:
+    def __init__(
+        self, source: am.MachineApi, callbacks: dict[Any, Callable[[am.Transition], None]]
+    ) -> None:
+        self._source: ref[Any] = ref(source)
         self._callbacks = callbacks
 
     def transition_end(self, transition: am.Transition) -> None:
-        if not transition.is_check:
+        if transition.machine is self._source() and not transition.is_check:
             for callback in self._callbacks.values():
                 callback(transition)
 
@@ -75,8 +86,8 @@ class Observer:
     def __init__(self, source: am.MachineApi) -> None:
         self._followers: dict[Follower, None] = {}
         self._callbacks: dict[Any, Callable[[am.Transition], None]] = {}
-        self._drains = (_Drains if source.is_local else _ReplicaDrains)(self._followers)
-        self._transitions = _Transitions(self._callbacks)
+        self._drains = (_Drains if source.is_local else _ReplicaDrains)(source, self._followers)
+        self._transitions = _Transitions(source, self._callbacks)
 
     @classmethod
     def of(cls, source: am.MachineApi) -> Observer:

@@ -23,6 +23,7 @@ from ._env import tune
 from ._errors import NetworkError, RpcError
 from ._options import Access, Limits, Retry
 from ._posting import Delivery, Postman, bind_payloads, report_undelivered
+from ._reason import reason
 from ._reception import Reception
 from ._serving import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, check_exposure
 from ._states import ServerStates, error_state
@@ -162,7 +163,8 @@ class Server:
             self.mach.add("Start")
             await self._opened.wait()
             if self._open_error is not None:
-                raise translate(self._open_error) from self._open_error
+                told = f"cannot listen on {self._address}: {reason(self._open_error)}"
+                raise NetworkError(told) from self._open_error
         except BaseException as error:
             await self.mach.__aexit__(type(error), error, error.__traceback__)
             raise

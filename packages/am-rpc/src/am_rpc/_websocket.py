@@ -1,24 +1,34 @@
 """Websockets as streams: the same bytes in binary messages, whose boundaries mean nothing.
 
-Needs the extra `am-rpc[ws]`.
+Needs the extra `am-rpc[ws]`. The library reads in a task of its own, which two things can go wrong
+with: it raises whatever the parsers below it make of hostile bytes, and it ends in silence when
+the peer leaves amid the handshake, which nobody hears of. `_keep` is there for the one,
+`_Transport` for the other.
 """
 
 from __future__ import annotations
 
+import errno
+import logging
 from typing import TYPE_CHECKING, Final
 
 import trio
 from trio_websocket import (
     ConnectionClosed,
-    HandshakeError,
+    ConnectionRejected,
     WebSocketConnection,
     wrap_client_stream,
     wrap_server_stream,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from ._address import Address
 
+    ShakeHands = Callable[[trio.Nursery], Awaitable[WebSocketConnection]]
+
+logger: Final = logging.getLogger("am_rpc")
 # The largest frame: a message of the protocol is cut into these.
 _FRAME: Final = 64 * 1024
 _MAX_MESSAGE: Final = 1024 * 1024
@@ -67,6 +77,35 @@ class WebSocketStream(trio.abc.Stream):
             await trio.aclose_forcefully(self._transport)
 
 
+class _Transport(trio.abc.Stream):
+    """What carries a websocket. While hands are shaken, its end is an error."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.opening = True
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            # Closed by the library, which could not read what came.
+            if self.opening:
+                raise OSError("the answer is none of a websocket") from None
+            raise
+        if not data and self.opening:
+            raise OSError("the peer closed the connection")
+        return data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 async def open_websocket_stream(
     transport: trio.abc.Stream, address: Address, nursery: trio.Nursery
 ) -> WebSocketStream:
@@ -77,28 +116,71 @@ async def open_websocket_stream(
     Raises:
         OSError: no websocket there.
     """
-    try:
-        connection = await wrap_client_stream(
-            nursery,
-            transport,  # type: ignore[arg-type]  # any stream will do
+    watched = _Transport(transport)
+
+    async def shake_hands(own: trio.Nursery) -> WebSocketConnection:
+        return await wrap_client_stream(
+            own,
+            watched,  # type: ignore[arg-type]  # any stream will do
             f"{address.host}:{address.port}",
             address.path,
             max_message_size=_MAX_MESSAGE,
         )
-    except BaseException as error:
-        await trio.aclose_forcefully(transport)
-        if isinstance(error, HandshakeError | ConnectionClosed):
-            raise OSError(f"no websocket at {address}: {error}") from error
-        raise
-    return WebSocketStream(connection, transport)
+
+    return await _open(watched, nursery, shake_hands, f"no websocket at {address}")
 
 
 async def accept_websocket_stream(
     transport: trio.abc.Stream, nursery: trio.Nursery
 ) -> WebSocketStream:
     """Take a client's websocket handshake on a connected stream; see `open_websocket_stream`."""
+    watched = _Transport(transport)
+
+    async def shake_hands(own: trio.Nursery) -> WebSocketConnection:
+        request = await wrap_server_stream(
+            own,
+            watched,
+            max_message_size=_MAX_MESSAGE,
+        )
+        return await request.accept()
+
+    return await _open(watched, nursery, shake_hands, "no websocket handshake")
+
+
+async def _open(
+    transport: _Transport, nursery: trio.Nursery, shake_hands: ShakeHands, failure: str
+) -> WebSocketStream:
     try:
-        request = await wrap_server_stream(nursery, transport, max_message_size=_MAX_MESSAGE)
-        return WebSocketStream(await request.accept(), transport)
-    except (HandshakeError, ConnectionClosed) as error:
-        raise OSError(f"no websocket handshake: {error}") from error
+        connection: WebSocketConnection = await nursery.start(_keep, transport, shake_hands)
+    except BaseException as error:
+        await trio.aclose_forcefully(transport)
+        if isinstance(error, Exception):
+            raise OSError(errno.EPROTO, f"{failure}: {_reason(error)}") from error
+        raise
+    return WebSocketStream(connection, transport)
+
+
+async def _keep(
+    transport: _Transport,
+    shake_hands: ShakeHands,
+    task_status: trio.TaskStatus[WebSocketConnection],
+) -> None:
+    """Hold the library's task. What it raises fails the handshake, or later ends the stream."""
+    try:
+        async with trio.open_nursery() as nursery:
+            connection = await shake_hands(nursery)
+            transport.opening = False
+            task_status.started(connection)
+    except* Exception as group:
+        if transport.opening:
+            raise
+        logger.info("a websocket broke: %s", _reason(group))
+        await trio.aclose_forcefully(transport)
+
+
+def _reason(error: Exception) -> str:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, ConnectionRejected):
+        return f"the server answered with HTTP status {error.status_code}"
+    return str(error) or type(error).__name__
