@@ -8,6 +8,7 @@ aRPC.
 from __future__ import annotations
 
 from ._boot import BootConfig as BootConfig
+from ._boot import boot_environment as boot_environment
 from ._client import Client as Client
 from ._client_states import ClientStates as ClientStates
 from ._client_states import LaneStates as LaneStates
@@ -108,6 +109,7 @@ __all__ = [
     "WorkerLost",
     "WorkerSpec",
     "WorkerStates",
+    "boot_environment",
     "drain_worker",
     "entry_point_of",
     "load_entry_point",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import am_machine as am
     import am_rpc
 
-    from ._launcher import Launcher
+    from ._launcher import Launcher, Resources
     from ._settings import Policy, Pool, Rlimits, Timing
     from ._slot import Slot
     from ._switchboard import Switchboard
@@ -38,6 +38,7 @@ class Core:
     policy: Policy
     launcher: Launcher
     rlimits: Rlimits
+    resources: Resources
     options: Mapping[str, Any]
     directory: Path
     worker_host: str

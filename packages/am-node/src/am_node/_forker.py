@@ -314,7 +314,7 @@ class Forker:
             options=dict(core.options),
         )
         labels = {"kind": core.kind, "supervisor": self._mach.id}
-        return WorkerSpec(slot.id, config.to_bytes(), labels=labels)
+        return WorkerSpec(slot.id, config.to_bytes(), labels=labels, resources=core.resources)
 
 
 class _Link:

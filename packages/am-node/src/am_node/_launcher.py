@@ -113,7 +113,8 @@ class Launcher(Protocol):
     `same_host`: the worker shares this host's file system and process ids, so unix sockets and
     parent checks work. `lifeline`: its stdin ends when the supervisor dies; without it, the worker
     ends when its private link is gone for `Timing.remote_orphan_timeout`. `output`: what the worker
-    prints reaches `WorkerSpec.line`, and the tail of its stderr `ExitInfo`.
+    prints reaches `WorkerSpec.line`, and the tail of its stderr `ExitInfo` (of everything, where
+    the two cannot be told apart).
     """
 
     same_host: bool

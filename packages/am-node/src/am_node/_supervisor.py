@@ -18,6 +18,7 @@ from ._entry import entry_point_of
 from ._errors import PoolError
 from ._forker import Forker
 from ._health import Health
+from ._launcher import Resources
 from ._lessor import Lessor
 from ._local_launcher import LocalLauncher
 from ._log import log_level
@@ -63,6 +64,7 @@ class Supervisor:
         insecure: allow endpoints beyond this host without secret or TLS.
         peers: addresses of other supervisors, which clients of this one are told of.
         rlimits: limits of the operating system on each worker.
+        resources: what each worker needs, for launchers that place workers.
 
     Use it with ``async with``: inside, the supervisor runs; leaving kills its workers, within six
     seconds. `drain` ends them gently. A subclass adds states by ``States`` and handlers by methods.
@@ -92,6 +94,7 @@ class Supervisor:
         insecure: bool = False,
         peers: Sequence[str] = (),
         rlimits: Rlimits = Rlimits(),  # noqa: B008 - frozen
+        resources: Resources = Resources(),  # noqa: B008 - frozen
         options: Mapping[str, Any] | None = None,
         parent: am.Machine | None = None,
     ) -> None:
@@ -103,6 +106,7 @@ class Supervisor:
         self._timing = timing.stretched(stretch())
         self._policy = policy
         self._rlimits = rlimits
+        self._resources = resources
         self._options = dict(options or {})
         self._peers = tuple(peers)
         self._worker_host = worker_host or _host_of(addr)
@@ -169,6 +173,7 @@ class Supervisor:
             policy=self._policy,
             launcher=self.launcher,
             rlimits=self._rlimits,
+            resources=self._resources,
             options=self._options,
             directory=directory,
             worker_host=self._worker_host,

@@ -1,0 +1,174 @@
+"""The recipes pass the suite that the package's own launchers pass, and do what each alone does.
+
+Fakes in the folder beside this file stand for srun, for kubectl with its cluster, and for Ray.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+import am_node
+from am_node.testing import LAUNCHER_CHECKS, LauncherCheck
+from examples.launchers.kubernetes import PodLauncher, pod_name
+from examples.launchers.slurm import SlurmLauncher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.trio
+
+FAKES = Path(__file__).parent / "fakes"
+ROOT = Path(__file__).parents[2]
+WORKER = (sys.executable, "-m", "am_node", "worker")
+KUBECTL = (sys.executable, str(FAKES / "kubectl"))
+
+
+@pytest.fixture(autouse=True)
+def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Puts the fakes where the recipes look for the real ones; returns the cluster's folder."""
+    monkeypatch.syspath_prepend(str(FAKES))
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setenv("FAKE_CLUSTER", str(tmp_path))
+    monkeypatch.setenv("FAKE_SRUN_LOG", str(tmp_path / "srun.log"))
+    return tmp_path
+
+
+def _slurm() -> am_node.Launcher:
+    return SlurmLauncher("--partition=long", command=WORKER, srun=str(FAKES / "srun"))
+
+
+def _pods() -> am_node.Launcher:
+    return PodLauncher("image", owner=("supervisor-0", "uid"), command=WORKER, kubectl=KUBECTL)
+
+
+def _ray() -> am_node.Launcher:
+    from examples.launchers.ray_actors import RayLauncher
+
+    return RayLauncher()
+
+
+LAUNCHERS: dict[str, Callable[[], am_node.Launcher]] = {
+    "slurm": _slurm,
+    "kubernetes": _pods,
+    "ray": _ray,
+}
+# Where a recipe can do less than a process on this host.
+CANNOT = {"slurm": set(), "kubernetes": {"lifeline"}, "ray": {"lifeline", "output"}}
+
+
+@pytest.mark.parametrize("check", LAUNCHER_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", LAUNCHERS)
+async def test_it_conforms(name: str, check: LauncherCheck) -> None:
+    await check(LAUNCHERS[name]())
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+async def test_it_says_what_it_cannot(name: str) -> None:
+    launcher = LAUNCHERS[name]()
+    assert isinstance(launcher, am_node.Launcher)
+    assert not launcher.same_host
+    assert {what for what in ("lifeline", "output") if not getattr(launcher, what)} == CANNOT[name]
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+async def test_a_pool_of_it_works(name: str, tmp_path: Path) -> None:
+    needs = am_node.Resources(cpus=1)
+    with trio.fail_after(30):
+        async with (
+            am_node.Supervisor(
+                "examples.worker_pool.text_stats:TextStats",
+                pool=am_node.Pool(1, 1, 0),
+                launcher=LAUNCHERS[name](),
+                resources=needs,
+            ) as sup,
+            am_node.Client("c", supers=[sup.addr]) as client,
+        ):
+            result = await client.work(path=str(FAKES / "srun"))
+    assert result["lines"] > 5
+
+
+# -- Slurm
+
+
+async def test_slurm_is_told_what_workers_need() -> None:
+    needs = am_node.Resources(cpus=2, memory=3 * 2**30, gpus=1)
+    command = SlurmLauncher("--quiet").command_for(am_node.WorkerSpec("nw-1", b"", resources=needs))
+    assert command[:5] == (
+        "srun",
+        "--job-name=nw-1",
+        "--cpus-per-task=2",
+        "--mem=3072M",
+        "--gpus=1",
+    )
+    assert command[-4:] == ("python", "-m", "am_node", "worker")
+
+
+# -- Kubernetes
+
+
+def _manifests(**needs: Any) -> list[dict[str, Any]]:
+    spec = am_node.WorkerSpec("nw-1", b"secret", resources=am_node.Resources(**needs))
+    return PodLauncher("image:1", owner=("super", "uid-7")).manifests("nw-1", spec)
+
+
+async def test_a_pod_and_its_secret_belong_to_the_pod_of_the_supervisor() -> None:
+    for thing in _manifests():
+        (owner,) = thing["metadata"]["ownerReferences"]
+        assert owner == {"apiVersion": "v1", "kind": "Pod", "name": "super", "uid": "uid-7"}
+
+
+async def test_the_configuration_is_in_the_secret_and_nowhere_else() -> None:
+    secret, pod = _manifests()
+    assert secret["stringData"] == am_node.boot_environment(b"secret")
+    assert secret["stringData"]["AM_NODE_BOOT"] not in json.dumps(pod)
+
+
+async def test_a_pod_has_the_limits_that_its_worker_needs() -> None:
+    _, pod = _manifests(cpus=0.5, memory=2**30)
+    (container,) = pod["spec"]["containers"]
+    assert container["resources"] == {"limits": {"cpu": "0.5", "memory": str(2**30)}}
+
+
+async def test_names_are_what_a_cluster_takes() -> None:
+    assert pod_name("nw-Squarer_2-host.x-a1b2c3") == "nw-squarer-2-host-x-a1b2c3"
+    assert pod_name("nw-" + "K" * 100 + "-a1b2c3").endswith("-a1b2c3")
+    assert len(pod_name("nw-" + "K" * 100)) <= 63
+
+
+async def test_a_pod_that_cannot_be_created_is_an_os_error() -> None:
+    launcher = PodLauncher("image", kubectl=[sys.executable, "-c", "raise SystemExit('no quota')"])
+    with pytest.raises(OSError, match="no quota"):
+        await launcher.run(am_node.WorkerSpec("nw-1", b""))
+
+
+async def test_nothing_is_left_in_the_cluster(fakes: Path) -> None:
+    await LAUNCHER_CHECKS[0](_pods())
+    left = [path for path in fakes.glob("*/") if path.name[0] != "."]  # noqa: ASYNC240 - a few
+    assert left == []
+
+
+# -- Ray
+
+
+async def test_an_actor_has_what_its_worker_needs() -> None:
+    import ray  # type: ignore[import-not-found,unused-ignore]
+
+    from examples.launchers.ray_actors import RayLauncher
+
+    needs = am_node.Resources(cpus=2, gpus=1)
+    spec = am_node.WorkerSpec("nw-1", b"nonsense", resources=needs)
+    info = await RayLauncher(runtime_env={"pip": ["am-node"]}).run(spec)
+    assert ray.asked[-1] == {
+        "max_concurrency": 2,
+        "max_restarts": 0,
+        "num_cpus": 2,
+        "num_gpus": 1,
+        "runtime_env": {"pip": ["am-node"]},
+    }
+    assert info.code == 70  # what every worker says that cannot come up
