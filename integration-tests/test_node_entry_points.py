@@ -19,7 +19,7 @@ WITHIN = 6.0
 WORKER = "\nimport am_node\nclass W(am_node.Worker):\n    def work(self): return 1\n"
 # What the module does when it is imported, options of the command, and the reason to be told.
 BAD = {
-    "fails": ("raise RuntimeError('no luck at import')", [], r"exit code 70: .* RuntimeError: no luck at import"),
+    "fails": ("raise RuntimeError('no luck')", [], r"exit code 70: .* RuntimeError: no luck"),
     "has a fault in its text": ("def (:", [], r"exit code 70: .* SyntaxError: .*"),
     "hangs": ("import time\ntime.sleep(1000)", [], r"no report within 5 s .* the import of bad:W"),
     "hangs and ignores signals": (

@@ -23,9 +23,14 @@ _ERROR_FOLLOWS = 0.05
 
 
 class Guest:
-    """The client `name` of one lease, which proves itself with `token`."""
+    """The client `name` of one lease, which proves itself with `token`.
 
-    def __init__(self, name: str, token: bytes) -> None:
+    A link that ended after silence has been useless for as long: it gets only `grace` more seconds
+    to come back, then the client counts as gone.
+    """
+
+    def __init__(self, name: str, token: bytes, grace: float) -> None:
+        self.grace = grace
         self._name = name
         self._token = token
         self._serving: Any = None
@@ -54,6 +59,11 @@ class Guest:
         self._session = nonce
         self._server = server
         return True
+
+    @property
+    def gone(self) -> bool:
+        """Whether the lease is over."""
+        return self._gone
 
     def exit(self, server: am_rpc.Server) -> bool:
         """Forget `server`; False if it is not the present connection."""
@@ -99,13 +109,22 @@ class _Door:
             self._mach.fork(self._server.disconnect, "stop")
 
     def HandshakeDoneEnd(self, e: am.Event) -> None:
-        """Tell a goodbye from a lost link."""
+        """Tell a goodbye from a lost link, and that from a client that fell silent."""
         if self._guest.exit(self._server):
             self._mach.remove("ClientConnected")
             self._mach.fork(self._goodbye)
 
     async def _goodbye(self) -> None:
-        with trio.move_on_after(_ERROR_FOLLOWS):
-            await self._server.mach.when_err()
-        if not self._server.mach.is_err and not self._mach.is_("ClientConnected"):
+        if not self._server.said_bye:
+            if not await self._was_silent():
+                return
+            with trio.move_on_after(self._guest.grace):
+                await self._mach.when("ClientConnected")
+        if not self._guest.gone and not self._mach.is_("ClientConnected"):
             self._mach.add("ClientLeft")
+
+    async def _was_silent(self) -> bool:
+        link = self._server.mach
+        with trio.move_on_after(_ERROR_FOLLOWS):
+            await link.when_err()
+        return isinstance(link.err, am_rpc.NetworkTimeout)

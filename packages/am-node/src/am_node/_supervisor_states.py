@@ -131,7 +131,7 @@ class SlotStates(am.States):
     Ready = am.State(require=[Linked], doc="The worker says it is able to work.")
     Idle = am.State(require=[Linked], doc="The worker says it has nothing to do.")
     ClientConnected = am.State(require=[Linked], doc="The worker's client is connected to it.")
-    ClientLeft = am.State(require=[Linked], doc="The worker's client said bye.")
+    ClientLeft = am.State(require=[Linked], doc="The worker's client said bye, or is gone.")
     ErrRecent = am.State(
         multi=True, remove=["Available"], doc="An error is less than a minute old: no client now."
     )

@@ -7,6 +7,7 @@ and a worker inside a test.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -109,6 +110,10 @@ class WorkerHost:
                 return
             await self.mach.when_not("SuperConnected")
 
+    @property
+    def _silence(self) -> float:
+        return max(self._worker.link_timeout or 0.0, self.timing.link_timeout)
+
     def _private_mux(self) -> am_rpc.Mux:
         config = self._config
         listener = None
@@ -116,13 +121,12 @@ class WorkerHost:
             listener = supervisor_listener(
                 config.bootstrap, config.worker_id, config.link_token, self._pinned_tls
             )
-        silence = max(self._worker.link_timeout or 0.0, self.timing.link_timeout)
         return am_rpc.Mux(
             self.mach,
             config.local_addr or None,
             listener=listener,
             secret=self._config.link_token,
-            limits=link_limits(silence),
+            limits=link_limits(self._silence),
             new_server=self._new_super_server,
             allow_id=self._config.super_id,
             access=am_rpc.Access(read=self._readable(), write=SUPERVISOR_WRITES),
@@ -139,8 +143,10 @@ class WorkerHost:
             self._config.public_addr,
             new_server=self._new_client_server,
             ssl_context=self._server_tls,
+            limits=replace(
+                link_limits(self._silence), payload_timeout=self.timing.delivery_timeout
+            ),
             max_clients=16,
-            limits=am_rpc.Limits(payload_timeout=self.timing.delivery_timeout),
         )
 
     def _new_super_server(
@@ -198,7 +204,8 @@ class WorkerHost:
             self.flow.drop()
         self.mach.remove("ClientConnected", "ClientLeft")
         if e.args["id"]:
-            self._guest = Guest(e.args["id"], e.args["token"])
+            grace = max(0.0, self.timing.lease_grace - self._silence)
+            self._guest = Guest(e.args["id"], e.args["token"], grace)
         elif before is not None and not self._worker.reuse:
             self.mach.add("Draining")
 

@@ -47,7 +47,9 @@ class WorkerStates(amh.Basic, am_rpc.StateSource, am.States):
         multi=True, require=[LocalRpcReady], doc="Deliver `name`, `data` to the supervisor."
     )
     ClientLeft = am.State(
-        require=["Start"], remove=[ClientConnected], doc="The client said bye: its lease is over."
+        require=["Start"],
+        remove=[ClientConnected],
+        doc="The client said bye, or was silent for too long: its lease is over.",
     )
 
     Idle = am.State(auto=True, require=[Ready], remove=_WORK_STATUS, doc="Nothing to do.")

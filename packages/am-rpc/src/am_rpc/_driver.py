@@ -235,8 +235,26 @@ class Connection:
         if not self.closed:
             self.send(self.protocol.send_notification(Bye(reason)))
             with trio.move_on_after(self._limits.grace):
+                await self._write_rest()
                 await self.flushed()
         self.close()
+
+    async def _write_rest(self) -> None:
+        """Write what is queued in place of the writer, which may have been cancelled already."""
+        out = self._out
+        if not out or self._writing_since is not None:
+            return
+        data = b"".join(out)
+        out.clear()
+        self._writing_since = trio.current_time()
+        try:
+            await self.stream.send_all(data)
+        except _FOREIGN:
+            return
+        self._writing_since = None
+        self._out_bytes -= len(data)
+        self._stats.bytes_out += len(data)
+        self._tell_written()
 
     def close(self, error: RpcError | None = None) -> None:
         """End `run`; the first error counts."""
@@ -263,7 +281,9 @@ class Connection:
                     await self._read_loop(handle)
                     self.close()
         finally:
-            self.close()
+            # Cancelled from outside if still open: this side ends, which is no broken link.
+            with trio.CancelScope(shield=True):
+                await self.say_bye("")
             await self.aclose()
 
     async def aclose(self) -> None:

@@ -144,6 +144,7 @@ class Reception:
         if replaced is not None:
             replaced.connection.close()
         server.client = client
+        server.said_bye = False
         server.mach.add("ClientConnected", "Handshaking")
         return client, resumed
 

@@ -126,6 +126,7 @@ class ServedClient:
             self._executor.mutate_one_way(message)
         else:
             # A goodbye.
+            self.server.said_bye = True
             self.connection.close()
 
     def _too_late(self, call_id: int, message: Any) -> None:

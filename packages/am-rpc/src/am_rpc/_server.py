@@ -101,6 +101,8 @@ class Server:
         self.push_max_mutations = self.serving.push_max_mutations
         self.stats: Stats = self.serving.stats
         self.client: ServedClient | None = None
+        # Whether the last connection ended with the client's goodbye, instead of just ending.
+        self.said_bye = False
         self.ended = trio.Event()
         self._owns_payloads = serving is None
         self._address = None if addr is None else parse_address(addr)
