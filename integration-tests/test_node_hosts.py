@@ -1,6 +1,7 @@
 """More than one supervisor, and workers on what stands for another host."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trustme
 
 import am_node
 
@@ -26,6 +28,21 @@ WORKERS = textwrap.dedent("""\
             await trio.sleep(pause)
             return [x, os.getpid()]
     """)
+TRAVELLERS = textwrap.dedent("""\
+    import socket
+    import am_node
+
+    class Napper(am_node.Worker):
+        def work(self, x: int, has: str = "") -> object:
+            if not has:
+                return x
+            try:
+                socket.create_server((has, 0)).close()
+            except OSError:
+                return False
+            return True
+    """)
+SECOND_HOSTS = {"loopback": ("127.0.0.1", "127.0.0.2"), "namespaces": ("10.77.0.1", "10.77.0.2")}
 
 
 @pytest.fixture
@@ -123,3 +140,104 @@ async def test_a_client_moves_on_when_its_supervisor_drains(folder: Path) -> Non
                 await moved
                 assert time.monotonic() - began <= 1
                 assert client.supervisor != first
+
+
+# -- from one machine to many
+
+
+@pytest.fixture
+def luggage(tmp_path: Path) -> Path:
+    """What every host has: the class, the secret, the certificate."""
+    (tmp_path / "nappers.py").write_text(TRAVELLERS)
+    (tmp_path / "pool.key").write_text("a long random text")
+    authority = trustme.CA()
+    hosts = [host for pair in SECOND_HOSTS.values() for host in pair]
+    cert = authority.issue_cert(*hosts)
+    cert.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "pool.pem"))
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return tmp_path
+
+
+def _namespaces(root: Path) -> list[str]:
+    """The command that runs another one between two namespaces; skips the test if none may be."""
+    missing = [tool for tool in ("unshare", "nsenter", "ip") if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)}: no second host can be made up")
+    between = ["unshare", "--map-root-user", "--net", "--fork", "--kill-child",
+               "sh", str(root / "integration-tests" / "two_hosts.sh")]  # fmt: skip
+    tried = subprocess.run([*between, "true"], capture_output=True, text=True, timeout=30)
+    if tried.returncode:
+        pytest.skip(f"this user may make no network namespaces: {tried.stderr.strip()}")
+    return between
+
+
+WAYS = [
+    (way, second) for way in ("supervisor_per_host", "ssh", "engine") for second in SECOND_HOSTS
+]
+# There is no cable to cut within one host.
+CUT = ("partition", "namespaces")
+
+
+@pytest.mark.parametrize(("way", "second"), [*WAYS, CUT])
+async def test_each_way_to_many_machines_works(
+    root: Path, luggage: Path, second: str, way: str
+) -> None:
+    between = _namespaces(root) if second == "namespaces" else []
+    program = [sys.executable, str(root / "integration-tests" / "two_hosts.py"), way, str(luggage)]
+    path = os.pathsep.join([str(luggage), str(root), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(  # noqa: ASYNC221 - nothing else runs here
+        [*between, *program, *SECOND_HOSTS[second]],
+        cwd=luggage,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+FAR_SUPERVISOR = textwrap.dedent("""\
+    import sys
+    import am_node, trio
+
+    class Far(am_node.LocalLauncher):
+        same_host = False
+        lifeline = False
+
+    async def main():
+        worker = [sys.executable, "-m", "am_node", "worker"]
+        launcher = Far(["sh", "-c", '"$@"; echo $? > code', "sh", *worker])
+        timing = am_node.Timing(remote_orphan_timeout=1.0)
+        pool = am_node.Pool(1, 1, 0)
+        async with am_node.Supervisor(
+            "nappers:Napper", pool=pool, launcher=launcher, timing=timing
+        ) as sup:
+            await sup.mach.when("PoolReady")
+            print("ready", flush=True)
+            await trio.sleep_forever()
+
+    trio.run(main)
+    """)
+
+
+async def test_a_far_worker_without_lifeline_outlives_its_supervisor_briefly(folder: Path) -> None:
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            start = partial(
+                trio.run_process,
+                [sys.executable, "-c", FAR_SUPERVISOR],
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                check=False,
+            )
+            supervisor: trio.Process = await nursery.start(start)
+            assert supervisor.stdout is not None
+            assert (await supervisor.stdout.receive_some(100)).startswith(b"ready")
+            supervisor.kill()
+            killed = time.monotonic()
+            code = folder / "code"
+            while not code.exists() or not code.read_text():  # noqa: ASYNC110 - a file
+                await trio.sleep(0.05)
+            assert code.read_text() == "75\n"
+            assert 0.9 <= time.monotonic() - killed <= 8

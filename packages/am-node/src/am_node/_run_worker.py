@@ -54,8 +54,9 @@ def run_worker(
 
 def _exit(code: int) -> NoReturn:
     # A thread that its work left behind would keep the interpreter from ending.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads what an orphan prints
+            stream.flush()
     os._exit(code)
 
 
