@@ -231,7 +231,7 @@ def bench_rpc(session: nox.Session) -> None:
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """Harmed input against am-rpc, guided by atheris where it installs; see its `__main__.py`."""
-    fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False))
+    fill(session, *local("am-machine", "am-helpers", extras=False), *local("am-rpc"))
     try:
         session.install("--only-binary=:all:", "atheris>=3")
     except nox.command.CommandFailed:

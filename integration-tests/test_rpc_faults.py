@@ -366,13 +366,14 @@ async def test_a_thousand_clients_come_hear_one_change_and_go() -> None:
             async with trio.open_nursery() as nursery:
                 for _ in range(count):
                     nursery.start_soon(live, mux.addr)
-                with trio.fail_after(60):
+                with trio.fail_after(20):
                     await all_ready.wait()
                 start = trio.current_time()
                 source.add("Done")
                 with trio.fail_after(30):
                     await all_heard.wait()
-                assert max(heard) - start < 0.25 + count / 100
+                # Within a second of the push that follows, at the latest, an interval later.
+                assert max(heard) - start < 0.25 + 1
                 leave.set()
             with trio.fail_after(10):
                 await mux.mach.when_not("HasClients")

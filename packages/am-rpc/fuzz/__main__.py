@@ -4,7 +4,8 @@ Exit code 0 only if nothing but refusals came of it. Four parts, sized by the en
 
 * `AM_RPC_FUZZ_FRAMES` (1,000,000) inputs into the core without I/O, and a hundredth of them into
   whole servers and clients over streams in memory
-* `AM_RPC_FUZZ_LIVE` (60) seconds of attacks on a live mux with a healthy client beside
+* `AM_RPC_FUZZ_LIVE` (60) seconds of attacks on a live mux with a healthy client beside, and as
+  long over websockets if those are installed
 * `AM_RPC_FUZZ_GUIDED` (60) seconds each of inputs that grow towards code not reached yet, against
   the core and against whole servers and clients; needs atheris, without it the part is skipped
 * `AM_RPC_FUZZ_SEED` (1) makes the first two repeatable
@@ -82,10 +83,10 @@ def run_sessions(count: int, rand: random.Random) -> None:
     print(f"sessions: {count} inputs, no internal error, no task left", flush=True)
 
 
-def run_live(seconds: int, rand: random.Random) -> None:
+def run_live(addr: str, seconds: int, rand: random.Random) -> None:
     """Attack a mux over sockets."""
-    report = trio.run(live.besiege, seconds, rand)
-    print(f"live mux, {seconds} s: {report}", flush=True)
+    report = trio.run(live.besiege, addr, seconds, rand)
+    print(f"live mux at {addr}, {seconds} s: {report}", flush=True)
     if not report.ok:
         sys.exit("the attack cost too much")
 
@@ -118,15 +119,21 @@ def run_guided(seconds: int, which: str, folder: Path) -> None:
     print(f"guided, {which}, {seconds} s: {runs[-1]} inputs, {reached[-1]} branches", flush=True)
 
 
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
 def main() -> None:
     """Run all parts, the shortest first."""
     rand = random.Random(setting("SEED", 1))
     frames = setting("FRAMES", 1_000_000)
     run_core(frames, rand)
     run_sessions(frames // SESSIONS_SHARE, rand)
-    run_live(setting("LIVE", 60), rand)
+    run_live("127.0.0.1:0", setting("LIVE", 60), rand)
+    if _is_installed("trio_websocket"):
+        run_live("ws://127.0.0.1:0/", setting("LIVE", 60), rand)
     seconds = setting("GUIDED", 60)
-    if importlib.util.find_spec("atheris") is None:
+    if not _is_installed("atheris"):
         print("guided: skipped, atheris is not installed")
         return
     folder = Path(os.environ.get("AM_RPC_FUZZ_CORPUS") or tempfile.mkdtemp(prefix="am-rpc-fuzz-"))

@@ -76,9 +76,28 @@ EDGES: Final = (
 )
 
 
+UPGRADE: Final = (
+    b"GET / HTTP/1.1\r\nHost: fuzz\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: F0ArmgM4BRedsTRBokpFJA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def framed(data: bytes, opcode: int = 2) -> bytes:
+    """Return a websocket frame of a client, binary by default."""
+    mask = bytes(range(4))
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+    masked = bytes(byte ^ mask[at & 3] for at, byte in enumerate(data))
+    return bytes([0x80 | opcode]) + size + mask + masked
+
+
 def harmed(rand: random.Random) -> bytes:
     """Return a few frames with some bytes changed, lost or doubled."""
-    data = bytearray(b"".join(rand.choices(FRAMES, k=rand.randint(1, 4))))
+    return spoiled(b"".join(rand.choices(FRAMES, k=rand.randint(1, 4))), rand)
+
+
+def spoiled(fine: bytes, rand: random.Random) -> bytes:
+    """Return bytes of which up to three were changed, or some lost or doubled."""
+    data = bytearray(fine)
     for _ in range(rand.randrange(4)):
         at = rand.randrange(len(data))
         match rand.randrange(3):

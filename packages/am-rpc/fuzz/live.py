@@ -11,7 +11,7 @@ from typing import Final
 
 import msgpack
 import trio
-from inputs import HELLO, harmed, reshaped
+from inputs import HELLO, UPGRADE, framed, harmed, reshaped, spoiled
 
 import am_machine as am
 import am_rpc
@@ -29,27 +29,43 @@ class FuzzStates(am.States):
     Beat = am.State(multi=True)
 
 
-async def attack(addr: str, rand: random.Random, until: float) -> None:
+async def attack(port: int, over_ws: bool, rand: random.Random, until: float) -> None:
     """Connect, say nonsense, leave; again and again."""
-    host, _, port = addr.rpartition(":")
     while trio.current_time() < until:
-        stream = await trio.open_tcp_stream(host, int(port))
+        stream = await trio.open_tcp_stream("127.0.0.1", port)
         try:
             with trio.move_on_after(0.5):
-                if rand.random() < 0.7:
-                    hello = HELLO | {"se": rand.randbytes(8)}
-                    await stream.send_all(msgpack.packb([0, 1, "hello", [hello]]))
-                    await stream.receive_some()
-                    await stream.send_all(msgpack.packb([0, 2, "ready", []]))
-                for _ in range(rand.randrange(1, 20)):
-                    data = harmed(rand)
-                    await stream.send_all(reshaped(data, rand) if rand.random() < 0.5 else data)
-                if rand.random() < 0.5:
-                    await stream.receive_some()
+                await (_annoy_websocket if over_ws else _annoy)(stream, rand)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
             await trio.aclose_forcefully(stream)
+
+
+async def _annoy(stream: trio.SocketStream, rand: random.Random) -> None:
+    if rand.random() < 0.7:
+        hello = HELLO | {"se": rand.randbytes(8)}
+        await stream.send_all(msgpack.packb([0, 1, "hello", [hello]]))
+        await stream.receive_some()
+        await stream.send_all(msgpack.packb([0, 2, "ready", []]))
+    for _ in range(rand.randrange(1, 20)):
+        data = harmed(rand)
+        await stream.send_all(reshaped(data, rand) if rand.random() < 0.5 else data)
+    if rand.random() < 0.5:
+        await stream.receive_some()
+
+
+async def _annoy_websocket(stream: trio.SocketStream, rand: random.Random) -> None:
+    if rand.random() < 0.3:
+        await stream.send_all(spoiled(UPGRADE, rand))
+    else:
+        await stream.send_all(UPGRADE)
+        await stream.receive_some()
+    for _ in range(rand.randrange(1, 20)):
+        frame = framed(harmed(rand), rand.choice((0, 1, 2, 2, 2, 8, 9, 10, 3)))
+        await stream.send_all(spoiled(frame, rand) if rand.random() < 0.5 else frame)
+    if rand.random() < 0.5:
+        await stream.receive_some()
 
 
 @dataclass(frozen=True)
@@ -76,21 +92,24 @@ class Report:
         )
 
 
-async def besiege(seconds: float, rand: random.Random) -> Report:
+async def besiege(addr: str, seconds: float, rand: random.Random) -> Report:
     """Attack a mux from four sides; measure the round trips of a healthy client."""
     worst = 0.0
     async with (
         am.Machine(FuzzStates) as source,
-        am_rpc.Mux(source, "127.0.0.1:0") as mux,
+        am_rpc.Mux(source, addr) as mux,
         am_rpc.connect(mux.addr) as net,
     ):
         gc.collect()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         tasks = trio.lowlevel.current_statistics().tasks_living
         until = trio.current_time() + seconds
+        over_ws = addr.startswith("ws:")
+        port = int(mux.addr.rstrip("/").rpartition(":")[2])
         async with trio.open_nursery() as nursery:
             for _ in range(ATTACKERS):
-                nursery.start_soon(attack, mux.addr, random.Random(rand.random()), until)
+                own = random.Random(rand.random())
+                nursery.start_soon(attack, port, over_ws, own, until)
             while trio.current_time() < until:
                 start = time.perf_counter()
                 assert await net.add("Beat") is am.EXECUTED

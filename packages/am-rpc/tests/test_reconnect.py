@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import msgpack
 import pytest
 import trio
 import trio.testing
@@ -322,3 +324,38 @@ def _demo() -> Any:
         D = am.State(multi=True)
 
     return States
+
+
+async def test_a_refused_resync_starts_the_connection_over(network: Any) -> None:
+    net_ = network()
+    listener = net_.listener()
+
+    async def pretend(stream: Any, *, honest: bool) -> None:
+        """Answer as a server does; unless it is honest, push a wrong update and refuse to sync."""
+        welcome = {"v": 1, "id": "x", "boot": bytes(8), "names": ["A", "Exception"], "t": [0, 0]}
+        welcome |= {"schema": {"A": {}, "Exception": {}}, "q": 1, "m": 0, "n": 2}
+        unpacker = msgpack.Unpacker()
+        while data := await stream.receive_some():
+            unpacker.feed(data)
+            for message in unpacker:
+                answer: list[Any] = [1, message[1], None, None]
+                if message[2] == "hello":
+                    answer[3] = welcome
+                elif message[2] == "sync":
+                    answer[2] = [11, "internal"]
+                await stream.send_all(msgpack.packb(answer))
+                if message[2] == "ready" and not honest:
+                    await stream.send_all(msgpack.packb([2, "u", [[0, 1], 1, 0, 999]]))
+
+    retry = am_rpc.Retry(connect_delay=0.01)
+    async with trio.open_nursery() as nursery, am_rpc.Client(net_.dial, retry=retry) as client:
+        nursery.start_soon(functools.partial(pretend, await listener.accept(), honest=False))
+        net = await client.ready()
+        with trio.fail_after(2):
+            again = await listener.accept()
+        nursery.start_soon(functools.partial(pretend, again, honest=True))
+        with trio.fail_after(2):
+            await client.mach.when("Ready")
+        assert client.stats.checksum_errors == 1
+        assert net.time() == (0, 0)
+        nursery.cancel_scope.cancel()
