@@ -7,7 +7,6 @@ in the next. The worker takes a batch whole or not at all; a refused one is trie
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -189,8 +188,10 @@ class Mailbox:
     def cancel(self, request: Request) -> None:
         """Nobody wants the answer any more: tell the worker, if it knows of the request."""
         if self._drop(request) and request.is_sent:
-            with contextlib.suppress(am_rpc.RpcError):
-                self._net.remove("Working", req=request.req)
+            # It runs or still waits, who knows.
+            if self._depth > 1:
+                self._net.remove("WorkQueued", req=request.req)
+            self._net.remove("Working", req=request.req)
 
     def _drop(self, request: Request) -> bool:
         self._outbox.pop(request.req, None)

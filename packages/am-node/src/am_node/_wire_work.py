@@ -25,15 +25,17 @@ def is_req(req: object) -> bool:
     return req is None or (isinstance(req, bytes) and 0 < len(req) <= MAX_REQ_BYTES)
 
 
-def unpack_batch(args: Mapping[str, Any]) -> list[tuple[bytes, dict[str, Any]]] | None:
+def unpack_batch(
+    args: Mapping[str, Any],
+) -> list[tuple[bytes | None, dict[str, Any]]] | None:
     """The requests of a batch; None if `args` are those of a single request, or not well-formed.
 
     A single request has `req` among its args, so the work may have an arg called `batch`.
     """
     items = args.get(BATCH)
-    if len(args) != 1 or not isinstance(items, (list, tuple)) or not items:
+    if len(args) != 1 or not isinstance(items, (list, tuple)):
         return None
-    requests = []
+    requests: list[tuple[bytes | None, dict[str, Any]]] = []
     for item in items:
         if not isinstance(item, (list, tuple)) or len(item) != 2:
             return None

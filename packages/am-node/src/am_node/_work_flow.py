@@ -152,6 +152,16 @@ class WorkFlow:
         if not begun and not self._waiting:
             self._mach.remove("WorkQueued")
 
+    def WorkQueuedExit(self, e: am.Event) -> bool:
+        """A client that gives up names the request, which waits no longer; others still do."""
+        req = e.args.get("req")
+        if e.mutation.kind is not am.Kind.REMOVE or req is None:
+            return True
+        if not e.is_check:
+            self._waiting.pop(req, None)
+            self._in_batch.discard(req)
+        return not self._waiting
+
     def _begin_next(self) -> bool:
         """Ask for the oldest request that waits; False if there is none that can begin."""
         while self._waiting and not self._runner.stray:
@@ -175,7 +185,7 @@ class WorkFlow:
         assert self._promised is not None
         (req, args), self._promised = self._promised, None
         self._waiting = {object() if req is None else req: args, **self._waiting}
-        self._mach.add("WorkQueued")
+        self._mach.add("WorkQueued", **{BATCH: []})
 
     # -- begun and run
 
@@ -201,16 +211,7 @@ class WorkFlow:
     def WorkingExit(self, e: am.Event) -> bool:
         """A client that gives up names the request: it must not hit the one after it."""
         req = e.args.get("req")
-        if e.mutation.kind is not am.Kind.REMOVE or req is None or req == self._asked:
-            return True
-        self._forget(req)
-        return False
-
-    def _forget(self, req: object) -> None:
-        if self._waiting.pop(req, None) is not None:
-            self._in_batch.discard(req)
-            if not self._waiting:
-                self._mach.remove("WorkQueued")
+        return e.mutation.kind is not am.Kind.REMOVE or req is None or req == self._asked
 
     def WorkingEnd(self, e: am.Event) -> None:
         """Cancel what still runs, and look after a thread that cannot be cancelled."""
@@ -331,7 +332,7 @@ class WorkFlow:
 def _requests(args: Mapping[str, Any]) -> list[tuple[bytes | None, dict[str, Any]]] | None:
     """The requests of a `WorkQueued`: one, or a batch; None if they are malformed."""
     if BATCH in args and "req" not in args:
-        return list(unpack_batch(args) or ()) or None
+        return unpack_batch(args)
     single = dict(args)
     req = single.pop("req", None)
     return [(req, single)] if is_req(req) else None
