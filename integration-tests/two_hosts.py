@@ -86,6 +86,17 @@ async def command_line(hosts: Hosts, host: str) -> AsyncIterator[tuple[str, trio
         process.terminate()
 
 
+async def ask_by_command(hosts: Hosts, supers: str) -> None:
+    """``am-node work``, from the first host."""
+    command = [
+        sys.executable, "-m", "am_node", "work", "nappers:Napper", "--supers", supers,
+        "--secret-file", str(hosts.folder / "pool.key"),
+        "--tls-ca", str(hosts.folder / "ca.pem"), "--arg", "x", "--val", "12",
+    ]  # fmt: skip
+    done = await trio.run_process(command, capture_stdout=True)
+    assert done.stdout == b"12\n"
+
+
 async def supervisor_per_host(hosts: Hosts) -> None:
     """Way 1: clients learn both addresses from a directory, and each worker is where it says."""
     folder = hosts.folder / "supers"
@@ -97,6 +108,7 @@ async def supervisor_per_host(hosts: Hosts) -> None:
         for addr in (one, two):
             async with hosts.client([addr]) as client:
                 assert await client.work(x=1) == 1
+        await ask_by_command(hosts, f"{one},{two}")
         for name, addr in {"one": one, "two": two}.items():
             (folder / f"{name}.addr").write_text(addr)
         async with hosts.client(am_node.FileDir(folder)) as client:
