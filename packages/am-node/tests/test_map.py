@@ -157,3 +157,186 @@ async def test_a_map_needs_a_worker() -> None:
     client = am_node.Client("c", Echo, supers=["127.0.0.1:1"])
     with pytest.raises(ValueError, match="at least one"):
         client.map([], workers=0)
+
+
+async def test_a_worker_lost_with_half_a_batch_done_costs_no_result(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    ran: list[int] = []
+
+    class Counting(Queued):
+        queue = 8
+
+        async def work(self, x: int, pause: float = 0.0) -> int:
+            ran.append(x)
+            return await super().work(x, pause)
+
+    async with (
+        pooled(Counting, 2, 3) as sup,
+        am_node.Client("c", Counting, supers=[sup.addr]) as client,
+    ):
+        results: list[int] = []
+        inputs = [{"x": n, "pause": 0.0 if n % 8 < 4 else 0.5} for n in range(32)]
+        async for _, result in client.map(inputs, workers=1):
+            results.append(result)
+            if len(results) == 4:
+                victim = next(w for w in await sup.workers() if w.client)
+                sup.mach.add("KillWorker", id=victim.id, reason="test")
+        assert sorted(results) == list(range(32))
+        # What had been answered did not run again.
+        assert [ran.count(x) for x in results[:4]] == [1, 1, 1, 1]
+        assert max(ran.count(x) for x in range(32)) <= 2
+
+
+async def test_work_that_must_not_run_twice_does_not_even_in_a_batch(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    ran: list[int] = []
+
+    class Once(Queued):
+        async def work(self, x: int, pause: float = 0.0) -> int:
+            ran.append(x)
+            return await super().work(x, pause)
+
+    async with pooled(Once, 2, 3) as sup, am_node.Client("c", Once, supers=[sup.addr]) as client:
+        inputs = [{"x": n, "pause": 0.5} for n in range(12)]
+        outcomes = []
+        async for _, outcome in client.map(inputs, attempts=1, return_errors=True):
+            outcomes.append(outcome)
+            if len(outcomes) == 3:
+                victim = next(w for w in await sup.workers() if w.client)
+                sup.mach.add("KillWorker", id=victim.id, reason="test")
+        assert len(outcomes) == 12
+        lost = [o for o in outcomes if isinstance(o, am_node.WorkerLost)]
+        assert 1 <= len(lost) <= 4
+        assert len(ran) == len(set(ran))
+
+
+async def test_a_client_may_think_the_queue_is_longer_than_it_is(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    async with (
+        pooled(Queued, 1, 1) as sup,
+        am_node.Client("c", supers=[sup.addr], queue=30) as client,
+    ):
+        inputs = [{"x": n, "pause": 0.1} for n in range(40)]
+        results = [r async for _, r in client.map(inputs)]
+        assert sorted(results) == list(range(40))
+
+
+async def test_a_drained_worker_finishes_its_queue_and_the_rest_goes_elsewhere(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    ran: list[int] = []
+
+    class Counting(Queued):
+        async def work(self, x: int, pause: float = 0.0) -> int:
+            ran.append(x)
+            return await super().work(x, pause)
+
+    async with (
+        pooled(Counting, 2, 3) as sup,
+        am_node.Client("c", Counting, supers=[sup.addr]) as client,
+    ):
+        results = []
+        async for _, result in client.map([{"x": n, "pause": 0.5} for n in range(20)]):
+            results.append(result)
+            if len(results) == 3:
+                (first,) = client.workers
+                sup.launcher.hosts[first].drain()
+        assert sorted(results) == list(range(20))
+        assert client.workers != (first,)
+        assert sorted(ran) == list(range(20))
+
+
+async def test_leaving_the_iteration_empties_the_queues_of_workers(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    ran: list[int] = []
+
+    class Counting(Queued):
+        async def work(self, x: int, pause: float = 0.0) -> int:
+            ran.append(x)
+            return await super().work(x, pause)
+
+    async with (
+        pooled(Counting, 1, 1) as sup,
+        am_node.Client("c", Counting, supers=[sup.addr]) as client,
+    ):
+        async with client.map([{"x": n, "pause": 1} for n in range(50)]) as results:
+            async for _ in results:
+                break
+        await trio.sleep(10)
+        assert ran in ([0, 1], [0, 1, 2])
+        (host,) = sup.launcher.hosts.values()
+        assert host.mach.is_("Idle")
+        assert host.flow.waiting == 0
+        assert await client.work(x=7) == 7
+
+
+async def test_a_few_inputs_are_spread_over_all_workers(pooled: Any, clock: trio.abc.Clock) -> None:
+    async with (
+        pooled(Queued, 3, 3) as sup,
+        am_node.Client("c", Queued, supers=[sup.addr], workers=3) as client,
+    ):
+        async for _ in client.map([{"x": n, "pause": 1} for n in range(3)], workers=3):
+            pass
+        started = trio.current_time()
+        async for _ in client.map([{"x": n, "pause": 1} for n in range(6)], workers=3):
+            pass
+        assert trio.current_time() - started < 3
+
+
+async def test_two_maps_share_the_workers(pooled: Any, clock: trio.abc.Clock) -> None:
+    async with (
+        pooled(Queued, 2, 2) as sup,
+        am_node.Client("c", Queued, supers=[sup.addr]) as client,
+    ):
+        found: dict[int, list[int]] = {0: [], 1: []}
+
+        async def collect(which: int) -> None:
+            inputs = [{"x": n, "pause": 0.1} for n in range(which, 30, 2)]
+            async for _, result in client.map(inputs, workers=2, ordered=True):
+                found[which].append(result)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(collect, 0)
+            nursery.start_soon(collect, 1)
+            assert await client.work(x=99) == 99
+        assert found == {0: list(range(0, 30, 2)), 1: list(range(1, 30, 2))}
+
+
+async def test_each_request_of_a_map_has_its_time(pooled: Any, clock: trio.abc.Clock) -> None:
+    async with pooled(Echo, 2, 2) as sup, am_node.Client("c", Echo, supers=[sup.addr]) as client:
+        inputs = [{"x": n, "pause": 50 if n == 1 else 1} for n in range(8)]
+        outcomes = {}
+        async for args, outcome in client.map(inputs, workers=2, timeout=5, return_errors=True):
+            outcomes[args["x"]] = outcome
+        assert isinstance(outcomes.pop(1), am_node.WorkTimeout)
+        assert outcomes == {n: n for n in range(8) if n != 1}
+
+
+async def test_an_error_of_the_inputs_is_raised_where_the_results_are(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    def inputs() -> Any:
+        yield {"x": 1}
+        raise LookupError("no more")
+
+    async with pooled(Echo, 1, 1) as sup, am_node.Client("c", Echo, supers=[sup.addr]) as client:
+        with pytest.raises(LookupError, match="no more"):
+            async for _ in client.map(inputs()):
+                pass
+        assert await client.work(x=7) == 7
+
+
+async def test_a_closed_client_does_not_pretend_that_a_map_is_complete(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    async with pooled(Echo, 1, 1) as sup:
+        async with am_node.Client("c", Echo, supers=[sup.addr]) as client:
+            results = client.map([{"x": n, "pause": 1} for n in range(5)])
+            assert await anext(results) == ({"x": 0, "pause": 1}, 0)
+        with pytest.raises(am_node.WorkerLost, match="closed"):
+            async for _ in results:
+                pass
