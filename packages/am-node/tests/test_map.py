@@ -279,12 +279,15 @@ async def test_a_few_inputs_are_spread_over_all_workers(pooled: Any, clock: trio
         pooled(Queued, 3, 3) as sup,
         am_node.Client("c", Queued, supers=[sup.addr], workers=3) as client,
     ):
-        async for _ in client.map([{"x": n, "pause": 1} for n in range(3)], workers=3):
-            pass
-        started = trio.current_time()
+        while len(client.workers) < 3:
+            async for _ in client.map([{"x": n, "pause": 1} for n in range(3)], workers=3):
+                pass
+        await trio.sleep(1)
+        before = {w.id: w.tasks for w in await sup.workers()}
         async for _ in client.map([{"x": n, "pause": 1} for n in range(6)], workers=3):
             pass
-        assert trio.current_time() - started < 3
+        await trio.sleep(1)
+        assert [w.tasks - before[w.id] for w in await sup.workers()] == [2, 2, 2]
 
 
 async def test_two_maps_share_the_workers(pooled: Any, clock: trio.abc.Clock) -> None:
