@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import am_rpc
+from am_rpc import _reason
 from am_rpc._options import Access, Limits, Retry, Sync
 from am_rpc._reference import options_page
 
@@ -59,3 +60,9 @@ def test_the_error_table_names_every_exception() -> None:
         if inspect.isclass(getattr(am_rpc, name)) and issubclass(getattr(am_rpc, name), Exception)
     }
     assert {name for name in errors - {"RpcError"} if f"`{name}`" not in readme} == set()
+
+
+def test_the_page_of_failed_connections_has_every_reason() -> None:
+    page = (PACKAGE / "docs" / "errors.md").read_text()
+    reasons = {_reason.HINT, *_reason._ERRNO.values()}
+    assert {reason for reason in reasons if reason not in page} == set()
