@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -195,6 +196,33 @@ async def test_each_way_to_many_machines_works(
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def test_workers_of_a_supervisor_on_all_interfaces_are_where_it_was_reached(
+    luggage: Path,
+) -> None:
+    command = [
+        sys.executable, "-m", "am_node", "supervisor", "nappers:Napper", "--workers", "1",
+        "--addr", "0.0.0.0:0", "--secret-file", "pool.key", "--tls-cert", "pool.pem",
+    ]  # fmt: skip
+    trust = ssl.create_default_context(cafile=str(luggage / "ca.pem"))
+    secret = b"a long random text"
+    start = partial(trio.run_process, command, cwd=luggage, stdout=subprocess.PIPE, check=False)
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            process: trio.Process = await nursery.start(start)
+            assert process.stdout is not None
+            line = b""
+            while not line.endswith(b"\n"):
+                line += await process.stdout.receive_some(1000)
+            port = line.decode().strip().rpartition(":")[2]
+            for host in ("127.0.0.1", "127.0.0.2"):
+                supers = [f"{host}:{port}"]
+                async with am_node.Client(
+                    "c", supers=supers, secret=secret, ssl_context=trust
+                ) as client:
+                    assert await client.work(x=4) == 4
+            process.terminate()
 
 
 FAR_SUPERVISOR = textwrap.dedent("""\

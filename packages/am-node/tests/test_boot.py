@@ -26,6 +26,7 @@ CONFIG = BootConfig(
     ppid=17,
     path=("/a", "/b"),
     timing={"conn_timeout": 5.0},
+    tls=b"-----BEGIN CERTIFICATE-----",
 )
 
 
@@ -89,7 +90,9 @@ def test_an_oversized_configuration_is_refused_where_it_is_made() -> None:
         fat.to_bytes()
 
 
-@pytest.mark.parametrize("name", ["bootstrap", "token", "ppid", "lifeline", "path", "timing"])
+@pytest.mark.parametrize(
+    "name", ["bootstrap", "token", "ppid", "lifeline", "path", "timing", "tls"]
+)
 @pytest.mark.parametrize("value", [None, 1.5, ["a"]])
 def test_a_value_of_a_wrong_type_is_named(name: str, value: object) -> None:
     plain = msgpack.unpackb(CONFIG.to_bytes())

@@ -209,6 +209,40 @@ async def test_the_authorities_of_peers_are_read_when_there_are_peers(
     assert tls.peer_context().cert_store_stats()["x509_ca"] == 1
 
 
+async def test_a_worker_with_a_broken_certificate_says_so(issued: Callable[..., Path]) -> None:
+    launcher = am_node.MemoryLauncher(Squarer)
+    tls = am_node.Tls(issued("127.0.0.1"))
+    tls.pem = b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----"
+    pool = am_node.Pool(1, 1, 0)
+    async with am_node.Supervisor(Squarer, launcher=launcher, pool=pool, tls=tls) as sup:
+        await sup.mach.when("ErrWorker")
+        assert "the certificate cannot be used" in str(sup.mach.err)
+
+
+async def test_peers_find_each_other_over_tls(
+    pooled: Any,
+    issued: Callable[..., Path],
+    authority: trustme.CA,
+    trusting: ssl.SSLContext,
+    tmp_path: Path,
+) -> None:
+    ca = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca))
+    tls = am_node.Tls(issued("127.0.0.1"), ca=ca)
+    with trio.fail_after(20):
+        async with (
+            pooled(Squarer, tls=tls) as one,
+            pooled(Squarer, tls=tls, peers=[one.addr]) as two,
+            am_node.Client("c", Squarer, supers=[two.addr], ssl_context=trusting) as client,
+        ):
+            assert await client.work(x=2) == 4
+            moved = client.mach.when_next_active("SuperReady")
+            two.mach.add("Draining")
+            await moved
+            assert client.supervisor == one.addr
+            assert await client.work(x=3) == 9
+
+
 # -- exposure
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 _WILDCARDS = frozenset({"0.0.0.0", "::"})
 
 
@@ -30,7 +32,10 @@ def is_local(addr: str) -> bool:
     if addr.startswith("unix:"):
         return True
     host = addr.rpartition(":")[0].strip("[]")
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, which may mean anything
+        return False
 
 
 def is_wildcard(addr: str) -> bool:

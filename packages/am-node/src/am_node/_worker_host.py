@@ -63,8 +63,11 @@ class WorkerHost:
         self._drained = False
         # Set when the private link was gone for too long and there is no other lifeline.
         self.orphaned = trio.Event()
-        self._server_tls = server_context(config.tls) if config.tls else None
-        self._pinned_tls = pinned_context(config.tls) if config.tls else None
+        try:
+            self._server_tls = server_context(config.tls) if config.tls else None
+            self._pinned_tls = pinned_context(config.tls) if config.tls else None
+        except (OSError, ValueError) as exc:
+            raise BootError(f"the certificate cannot be used: {exc}") from exc
 
     @property
     def exit_code(self) -> int:
