@@ -1,14 +1,20 @@
 """What one input may do to the core without I/O: be understood, or be refused. Nothing else.
 
-An input is one byte that says which side listens and in how large pieces the rest arrives.
+An input is one byte that says which side listens and in how large pieces the rest arrives. It is
+heard twice, once without the short way that the core has for usual messages: both must hear the
+same.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+import msgpack
+from inputs import HELLO
+
 import am_rpc
 
+GREETING: Final = msgpack.packb([0, 1, "hello", [HELLO]])
 # Small, so that short inputs reach the bounds as well.
 LIMITS: Final = am_rpc.Limits(
     message=4000, client_message=6000, text=500, client_text=600, args=400, payload=5000, chunk=100
@@ -24,29 +30,55 @@ class Surprise(AssertionError):
     """The core did something that it must not."""
 
 
+class LongWay(am_rpc.Protocol):
+    """The same core without its short way."""
+
+    __slots__ = ()
+
+    def _usual(self, value: Any) -> None:
+        return None
+
+
+assert hasattr(am_rpc.Protocol, "_usual"), "there is no short way to leave out"
+
+
 def feed(data: bytes) -> tuple[int, bool]:
     """Return how many events an input led to, and whether it was refused in the end.
 
     Raises:
-        Surprise: an event is not what it claims to be.
+        Surprise: an event is not what it claims to be, or depends on the way.
         Exception: whatever else the core raises, which is a finding too.
     """
     head, stream = (data[0] if data else 0), data[1:]
+    short, long = _hear(am_rpc.Protocol, head, stream), _hear(LongWay, head, stream)
+    # Compared as text: not a number is unlike itself.
+    if repr(short) != repr(long):
+        raise Surprise(f"the short way hears {short}, the long one {long}")
+    events, refusal = short
+    for event in events:
+        check(event, bool(head & 1))
+    return len(events), refusal is not None
+
+
+def _hear(core: type[am_rpc.Protocol], head: int, stream: bytes) -> tuple[list[Any], Any]:
+    """Return the events of a stream, and the error that ended it."""
     client = bool(head & 1)
-    protocol = am_rpc.Protocol(client=client, limits=LIMITS, states=3)
+    protocol = core(client=client, limits=LIMITS, states=3)
+    if not client and head & 8:
+        protocol.receive_data(GREETING)
+        protocol.next_event()
     for call_id, method in enumerate(ASKED, 1):
         protocol.expect(call_id, method)
-    piece, events = PIECES[head >> 1 & 3], 0
+    piece, events = PIECES[head >> 1 & 3], []
     try:
         for start in range(0, len(stream), piece):
             protocol.receive_data(stream[start : start + piece])
             while (event := protocol.next_event()) is not None:
-                events += 1
-                check(event, client)
-    except am_rpc.RpcError:
+                events.append(event)
+    except am_rpc.RpcError as error:
         _check_closed(protocol)
-        return events, True
-    return events, False
+        return events, (type(error).__name__, str(error))
+    return events, None
 
 
 def _check_closed(protocol: am_rpc.Protocol) -> None:
