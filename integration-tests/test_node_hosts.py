@@ -225,6 +225,18 @@ async def test_workers_of_a_supervisor_on_all_interfaces_are_where_it_was_reache
             process.terminate()
 
 
+NAPS_OR_BLOCKS = textwrap.dedent("""\
+    import pathlib, time
+    import am_node
+
+    class Napper(am_node.Worker):
+        thread = False
+
+        def work(self, block: bool) -> None:
+            pathlib.Path("working").touch()
+            if block:
+                time.sleep(60)
+    """)
 FAR_SUPERVISOR = textwrap.dedent("""\
     import sys
     import am_node, trio
@@ -233,39 +245,46 @@ FAR_SUPERVISOR = textwrap.dedent("""\
         same_host = False
         lifeline = False
 
-    async def main():
+    async def main(block):
         worker = [sys.executable, "-m", "am_node", "worker"]
         launcher = Far(["sh", "-c", '"$@"; echo $? > code', "sh", *worker])
-        timing = am_node.Timing(remote_orphan_timeout=1.0)
+        timing = am_node.Timing(remote_orphan_timeout=1.0, orphan_grace=0.5, link_timeout=1.5)
         pool = am_node.Pool(1, 1, 0)
         async with am_node.Supervisor(
             "nappers:Napper", pool=pool, launcher=launcher, timing=timing
-        ) as sup:
-            await sup.mach.when("PoolReady")
-            print("ready", flush=True)
+        ) as sup, am_node.Client("c", supers=[sup.addr]) as client:
+            await client.work(block=block)
             await trio.sleep_forever()
 
-    trio.run(main)
+    trio.run(main, bool(int(sys.argv[1])))
     """)
 
 
-async def test_a_far_worker_without_lifeline_outlives_its_supervisor_briefly(folder: Path) -> None:
+async def _contents(path: Path) -> str:
+    while not path.exists():  # noqa: ASYNC110, ASYNC240 - another process makes it
+        await trio.sleep(0.02)
+    return path.read_text()  # noqa: ASYNC240
+
+
+@pytest.mark.parametrize("block", [0, 1], ids=["idle", "event loop blocked"])
+async def test_a_far_worker_without_lifeline_outlives_its_supervisor_briefly(
+    folder: Path, block: int
+) -> None:
+    (folder / "nappers.py").write_text(NAPS_OR_BLOCKS)
+    start = partial(
+        trio.run_process,
+        [sys.executable, "-c", FAR_SUPERVISOR, str(block)],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
-            start = partial(
-                trio.run_process,
-                [sys.executable, "-c", FAR_SUPERVISOR],
-                cwd=folder,
-                stdout=subprocess.PIPE,
-                check=False,
-            )
             supervisor: trio.Process = await nursery.start(start)
-            assert supervisor.stdout is not None
-            assert (await supervisor.stdout.receive_some(100)).startswith(b"ready")
+            await _contents(folder / "working")
             supervisor.kill()
             killed = time.monotonic()
-            code = folder / "code"
-            while not code.exists() or not code.read_text():  # noqa: ASYNC110 - a file
-                await trio.sleep(0.05)
-            assert code.read_text() == "75\n"
+            while not (code := await _contents(folder / "code")):  # noqa: ASYNC110
+                await trio.sleep(0.02)
+            assert code == "75\n"
             assert 0.9 <= time.monotonic() - killed <= 8

@@ -57,6 +57,33 @@ def test_a_normal_end_joins_the_thread() -> None:
     os.close(write)
 
 
+_SWITCH = """
+import time
+from am_node._lifeline import dead_mans_switch
+with dead_mans_switch(0.5) as alive:
+    for _ in range(8):
+        time.sleep(0.1)
+        alive()
+    print('alive', flush=True)
+    {body}
+print('left', flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "told"),
+    [("time.sleep(60)", EXIT_ORPHANED, ["alive"]), ("pass", 0, ["alive", "left"])],
+    ids=["silent", "ended"],
+)
+def test_a_process_that_says_nothing_for_too_long_is_ended(
+    body: str, code: int, told: list[str]
+) -> None:
+    command = [sys.executable, "-c", _SWITCH.format(body=body)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == code
+    assert done.stdout.split() == told
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
 @pytest.mark.parametrize(
     "busy",

@@ -1,7 +1,9 @@
 """How a worker process makes sure that it does not outlive its supervisor: two lines of defence.
 
 The lifeline works on every system, over ssh, and with a blocked event loop, though not while C
-code holds the interpreter's lock. The parent-death signal closes that gap on Linux.
+code holds the interpreter's lock. The parent-death signal closes that gap on Linux. A worker that
+has neither, on another host, watches its private link; what it cannot watch while its event loop
+is blocked, the dead man's switch ends.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import select
 import signal as signals
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,6 +60,36 @@ def lifeline(on_lost: Callable[[], None], grace: float, fd: int = 0) -> Iterator
     thread.start()
     try:
         yield
+    finally:
+        os.write(wake_write, b"x")
+        thread.join()
+        os.close(wake_read)
+        os.close(wake_write)
+
+
+@contextlib.contextmanager
+def dead_mans_switch(limit: float) -> Iterator[Callable[[], None]]:
+    """End the process with code 75 if the function given is not called for `limit` seconds.
+
+    A thread waits for that. Leaving the block wakes and joins it.
+    """
+    wake_read, wake_write = os.pipe()
+    called = time.monotonic()
+
+    def alive() -> None:
+        nonlocal called
+        called = time.monotonic()
+
+    def watch() -> None:
+        while (left := called + limit - time.monotonic()) > 0:
+            if select.select([wake_read], [], [], left)[0]:
+                return
+        os._exit(EXIT_ORPHANED)
+
+    thread = threading.Thread(target=watch, name="am-node-dead-man")
+    thread.start()
+    try:
+        yield alive
     finally:
         os.write(wake_write, b"x")
         thread.join()

@@ -14,7 +14,7 @@ import trio
 from ._boot import BootConfig, read_boot_config
 from ._entry import load_entry_point
 from ._errors import NodeError
-from ._lifeline import EXIT_ORPHANED, die_with_parent, lifeline
+from ._lifeline import EXIT_ORPHANED, dead_mans_switch, die_with_parent, lifeline
 from ._log import show_machines
 from ._rlimits import apply_rlimits
 from ._worker import Worker
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXIT_FAILED = 70
+_ALIVE_INTERVAL = 0.2
 # A process is one worker at most; this asks it to drain.
 _drain: Callable[[], None] | None = None
 
@@ -114,13 +115,16 @@ async def _main(cls: type[Worker], config: BootConfig) -> int:
         # It stays until the process ends: a signal that comes late must not decide the exit code.
         signals.signal(signals.SIGTERM, lambda number, frame: drain_worker())
     with contextlib.ExitStack() as stack:
+        alive = None
         if config.lifeline:
             stack.enter_context(lifeline(drain_worker, host.timing.orphan_grace))
-        await _until_drained(host)
+        else:
+            alive = stack.enter_context(dead_mans_switch(host.longest_block))
+        await _until_drained(host, alive)
     return host.exit_code
 
 
-async def _until_drained(host: WorkerHost) -> None:
+async def _until_drained(host: WorkerHost, alive: Callable[[], None] | None) -> None:
     failure: NodeError | None = None
     async with trio.open_nursery() as nursery:
 
@@ -130,7 +134,14 @@ async def _until_drained(host: WorkerHost) -> None:
             # Like the lifeline: work that does not end by itself is not waited for.
             _exit(EXIT_ORPHANED)
 
+        async def tell_alive(alive: Callable[[], None]) -> None:
+            while True:
+                alive()
+                await trio.sleep(_ALIVE_INTERVAL)
+
         nursery.start_soon(when_orphaned)
+        if alive is not None:
+            nursery.start_soon(tell_alive, alive)
         try:
             await host.serve()
         except NodeError as exc:  # carried out of the nursery, which would make it a group

@@ -101,6 +101,11 @@ class WorkerHost:
         """Finish the running work, accept nothing new, then end."""
         self.mach.add("Draining")
 
+    @property
+    def longest_block(self) -> float:
+        """Seconds that the event loop may block: by then an orphan would have ended itself."""
+        return self._silence + self.timing.remote_orphan_timeout + self.timing.orphan_grace
+
     async def _mind_the_link(self) -> None:
         """End this worker when the private link is gone for too long: nobody else would."""
         while True:
