@@ -68,6 +68,12 @@ class Core:
         await self._changed.wait()
         self._changed = trio.Event()
 
+    async def calm(self) -> None:
+        """Wait until the deaths of young workers allow the next fork."""
+        # A death during the wait prolongs it.
+        while delay := self.crashes.delay(trio.current_time()):  # noqa: ASYNC110
+            await trio.sleep(delay)
+
     def census(self) -> Census:
         """Count the workers."""
         existing = stopping = ready = idle = leased = 0

@@ -168,6 +168,16 @@ class Forker:
 
     async def _turn(self, slot: Slot) -> None:
         await self._starting.acquire_on_behalf_of(slot)
+        # The deaths of those before it in the queue delay this one, too.
+        async with trio.open_nursery() as nursery:
+
+            async def unless_stopped() -> None:
+                await slot.mach.when_any("Stopping", "Gone")
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(unless_stopped)
+            await self._core.calm()
+            nursery.cancel_scope.cancel()
         slot.forked_at = trio.current_time()
 
     def _started(self, slot: Slot) -> None:

@@ -116,7 +116,7 @@ class PoolKeeper:
     async def _fork_missing(self) -> None:
         core = self._core
         while missing(core.pool, core.census()) and not self._mach.is_("Draining"):
-            await trio.sleep(core.crashes.delay(trio.current_time()))
+            await core.calm()
             if self._mach.is_("CrashLoop") and any(s.mach.is_("Initing") for s in core):
                 return
             if not self._mach.add("ForkWorker"):

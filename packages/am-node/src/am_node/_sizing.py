@@ -69,11 +69,11 @@ class CrashLog:
         self._deaths.append(now)
         while now - self._deaths[0] > self._timing.crash_reset:
             self._deaths.popleft()
-        delay = min(
-            self._timing.crash_delay * 2.0 ** min(self._row, 30), self._timing.crash_delay_max
-        )
+        delay = self._timing.crash_delay * 2.0 ** min(self._row, 30)
+        delay *= 1 + _JITTER * (2 * random.random() - 1)
         self._row += 1
-        self._until = now + delay * (1 + _JITTER * (2 * random.random() - 1))
+        # The limit holds after the jitter, so that it bounds how long a repair goes unnoticed.
+        self._until = now + min(delay, self._timing.crash_delay_max)
         return len(self._deaths) >= self._policy.crash_loop
 
     def healthy(self) -> None:
