@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -204,6 +205,17 @@ async def test_list_says_why_a_machine_is_not_there(tmp_path: Path) -> None:
         assert "such file" in found.table.rows[1][-1]
         assert "such file" in found.data["machines"][1]["error"]
         assert "error" not in found.data["machines"][0]
+
+
+async def test_a_server_that_keeps_silent_is_told_with_what_may_be_wrong() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        addr = f"127.0.0.1:{silent.getsockname()[1]}"
+        async with Repl(Source((addr,)), show=lambda command, outcome: None) as repl:
+            await repl.settle(0.1)
+            outcome = await repl.run(["mach", "."])
+    assert outcome.code is Code.NOT_CONNECTED
+    told = f"not connected: {addr}: no answer yet; is it an aRPC server, with TLS and websockets"
+    assert outcome.error.startswith(told)
 
 
 async def test_a_state_out_of_reach_is_refused_by_name() -> None:

@@ -239,6 +239,6 @@ class Repl(ah.DisposedHandlers):
         peers = [peer for peer in self.pool.peers if not peer.is_connected]
         if not peers:
             return "no machines: there are no addresses"
-        reasons = [f"{peer.addr}: {peer.error or 'no answer yet'}" for peer in peers[:3]]
+        reasons = [f"{peer.addr}: {peer.why_not_connected}" for peer in peers[:3]]
         more = f" and {len(peers) - 3} more" if len(peers) > 3 else ""
         return f"not connected: {'; '.join(reasons)}{more}"

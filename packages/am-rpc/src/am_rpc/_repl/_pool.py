@@ -13,6 +13,7 @@ from .._client import Client
 from .._errors import RpcError
 from .._messages import ArgsRequest
 from .._options import Retry
+from .._reason import HINT
 
 if TYPE_CHECKING:
     import ssl
@@ -83,8 +84,15 @@ class Peer:
 
     @property
     def error(self) -> RpcError | None:
-        """Why there is no connection."""
+        """Why there is no connection, once an attempt has failed."""
         return None if self.is_connected else self.client.last_error
+
+    @property
+    def why_not_connected(self) -> str:
+        """The same in words; before the first failure what is known so far."""
+        if self.error is not None:
+            return str(self.error)
+        return f"no answer yet; {HINT}" if self.client.mach.is_("Connected") else "no answer yet"
 
     async def fetch_args(self) -> None:
         """Ask which args the states declare; without an answer none are known."""
