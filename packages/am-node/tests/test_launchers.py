@@ -5,9 +5,12 @@ The recipes for Slurm, Kubernetes and Ray pass it, too: see examples/launchers.
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
 
 import am_node
 from am_node.testing import LAUNCHER_CHECKS, LauncherCheck
@@ -54,3 +57,86 @@ async def test_it_is_a_launcher_and_says_what_it_can(name: str, tmp_path: Path) 
         "lifeline": name != "memory",
     }
     assert launcher.output is (name != "memory")
+
+
+# -- launchers that do not conform
+
+
+class Hasty(am_node.LocalLauncher):
+    """Starts something that is no worker."""
+
+    def __init__(self) -> None:
+        super().__init__([sys.executable, "-c", "print('no worker')"])
+
+
+class Forgetful(am_node.LocalLauncher):
+    """Forgets how workers ended."""
+
+    async def run(
+        self, spec: am_node.WorkerSpec, task_status: Any = trio.TASK_STATUS_IGNORED
+    ) -> am_node.ExitInfo:
+        await super().run(spec, task_status)
+        return am_node.ExitInfo(code=0)
+
+
+class Mute(am_node.LocalLauncher):
+    """Loses what workers print."""
+
+    async def run(
+        self, spec: am_node.WorkerSpec, task_status: Any = trio.TASK_STATUS_IGNORED
+    ) -> am_node.ExitInfo:
+        return await super().run(replace(spec, on_line=lambda *line: None), task_status)
+
+
+class Harmless(am_node.LocalLauncher):
+    """Cannot kill."""
+
+    async def run(
+        self, spec: am_node.WorkerSpec, task_status: Any = trio.TASK_STATUS_IGNORED
+    ) -> am_node.ExitInfo:
+        return await super().run(spec, _Reporting(task_status))
+
+
+class _Reporting:
+    def __init__(self, task_status: Any) -> None:
+        self._task_status = task_status
+
+    def started(self, handle: Any) -> None:
+        self._task_status.started(_Blunt(handle))
+
+
+class _Blunt:
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self.pid = handle.pid
+
+    def terminate(self) -> None:
+        self._handle.terminate()
+
+    def kill(self) -> None:
+        pass
+
+
+class Boastful(am_node.MemoryLauncher):
+    """Says that it captures what workers print, and does not."""
+
+    output = True
+
+
+@pytest.mark.parametrize(
+    ("launcher", "check"),
+    [
+        (Hasty, "check_start_and_report"),
+        (Forgetful, "check_exit_code_and_output"),
+        (Forgetful, "check_kill"),
+        (Mute, "check_exit_code_and_output"),
+        (Harmless, "check_kill"),
+        (Boastful, "check_exit_code_and_output"),
+    ],
+)
+async def test_one_that_does_not_conform_is_found_out(
+    launcher: Callable[[], am_node.Launcher], check: str
+) -> None:
+    (checking,) = (each for each in LAUNCHER_CHECKS if each.__name__ == check)
+    with pytest.raises((AssertionError, ExceptionGroup, trio.TooSlowError)):
+        await checking(launcher(), patience=3.0)

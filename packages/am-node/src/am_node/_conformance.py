@@ -131,8 +131,17 @@ class _Trial:
             self.ended.set()
 
     async def report(self) -> Addresses:
-        """Wait for the worker's addresses."""
-        return await self._bootstrap.report()
+        """Wait for the worker's addresses; one that ends before has not come up."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._until_ended, nursery.cancel_scope)
+            addresses = await self._bootstrap.report()
+            nursery.cancel_scope.cancel()
+            return addresses
+        raise AssertionError(f"the worker did not report: {self.exit}, it printed {self.lines}")
+
+    async def _until_ended(self, scope: trio.CancelScope) -> None:
+        await self.ended.wait()
+        scope.cancel()
 
     @asynccontextmanager
     async def linked(self, addresses: Addresses) -> AsyncIterator[None]:
