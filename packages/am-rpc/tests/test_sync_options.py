@@ -10,6 +10,9 @@ import trio.testing
 
 import am_machine as am
 import am_rpc
+from am_rpc import _served
+from am_rpc._errors import InvalidParams
+from am_rpc._messages import SyncRequest
 
 pytestmark = pytest.mark.trio
 
@@ -186,6 +189,24 @@ async def test_repeated_drift_starts_the_connection_over(serve: Any) -> None:
             await net.add("D")
         with trio.fail_after(5):
             await again
+        assert await net.add("D") is am.EXECUTED
+        assert net.time() == pair.source.time()
+
+
+async def test_a_refused_sync_starts_the_connection_over(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any) -> None:
+        raise InvalidParams("no")
+
+    async with serve() as pair, pair.connect() as net:
+        again = net.client.mach.when_ticks("Ready", 2)
+        with monkeypatch.context() as patched:
+            patched.setitem(_served._REQUESTS, SyncRequest, refuse)
+            net._sum += 1
+            with trio.fail_after(5):
+                assert await net.add("D") is am.EXECUTED, "not held back for ever"
+                await again
         assert await net.add("D") is am.EXECUTED
         assert net.time() == pair.source.time()
 

@@ -110,7 +110,7 @@ class Calls:
             self._note_buffering()
         elif is_first:
             # The first of a burst leaves at once, the others together at the next turn.
-            link.connection.write_now()
+            link.connection.write_now(now)
         else:
             link.connection.wake()
         return True

@@ -520,7 +520,8 @@ class Client(Calls):
         if not self._consumer.add("ServerPayload", **args):
             return False
         self.stats.payloads += 1
-        self.mach.add("ServerPayload", **args)
+        # An event; the data is the consumer's.
+        self.mach.add("ServerPayload")
         return True
 
     def accepts_offline(self) -> bool:

@@ -109,30 +109,28 @@ class Decoder:
         self._mark = 0
         self.size = 0
 
-    def _borrow(self) -> Any:
-        if self._pool:
-            unpacker = self._pool.pop()
-        else:
-            message, text, array, table = self._settings
-            unpacker = msgpack.Unpacker(
-                read_size=min(_FIRST_BUFFER, message),
-                max_buffer_size=message,
-                max_str_len=text,
-                max_bin_len=text,
-                max_array_len=array,
-                max_map_len=table,
-                max_ext_len=0,
-                raw=False,
-                strict_map_key=True,
-                ext_hook=_refuse_extension,
-            )
-        self._fed = self._mark = unpacker.tell()
-        self._unpacker = unpacker
-        return unpacker
+    def _new_unpacker(self) -> Any:
+        message, text, array, table = self._settings
+        return msgpack.Unpacker(
+            read_size=min(_FIRST_BUFFER, message),
+            max_buffer_size=message,
+            max_str_len=text,
+            max_bin_len=text,
+            max_array_len=array,
+            max_map_len=table,
+            max_ext_len=0,
+            raw=False,
+            strict_map_key=True,
+            ext_hook=_refuse_extension,
+        )
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes; raise `LimitExceeded` if the unfinished message outgrows the limit."""
-        unpacker = self._unpacker or self._borrow()
+        unpacker = self._unpacker
+        if unpacker is None:
+            unpacker = self._pool.pop() if self._pool else self._new_unpacker()
+            self._unpacker = unpacker
+            self._fed = self._mark = unpacker.tell()
         try:
             unpacker.feed(data)
         except (msgpack.BufferFull, BufferError) as error:
@@ -212,11 +210,12 @@ def encode_args(args: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
 def is_arg_name(key: str, longest: int) -> bool:
     """Tell whether `key` may name an argument of at most `longest` bytes."""
     # A long one is judged before it is remembered: peers choose them.
-    return len(key) <= longest and _name_size(key) <= longest
+    return len(key) <= longest and name_size(key) <= longest
 
 
 @lru_cache(maxsize=4096)
-def _name_size(key: str) -> float:
+def name_size(key: str) -> float:
+    """Return how many bytes an argument's name has, infinitely many if it cannot be one."""
     if not key.isidentifier() or key.startswith("_"):
         return math.inf
     return len(key.encode())

@@ -8,6 +8,7 @@ over. Errors of the operating system are translated here and nowhere else.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import ssl
@@ -60,8 +61,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_errors", "_errors_since", "_flushed", "_hurried_at", "_is_asked", "_is_held", "_is_timed",
-        "_limits", "_out", "_out_bytes", "_pinged_since", "_room", "_scope", "_socket", "_stats",
+        "_errors", "_errors_since", "_flushed", "_hurried_at", "_is_asked", "_is_held", "_limits",
+        "_out", "_out_bytes", "_pinged_since", "_room", "_scope", "_socket", "_stats", "_timer",
         "_wake", "_writing_since", "closed", "error", "last_rx", "ping", "produce", "protocol",
         "stream",
     )  # fmt: skip
@@ -82,10 +83,10 @@ class Connection:
         self._scope = trio.CancelScope()
         # While a batch is handled, or `produce` runs, a write comes soon: nobody wakes the writer.
         self._is_held = False
-        # Somebody has asked for that write.
+        # Somebody has asked for a write, so that `produce` may have something to add.
         self._is_asked = False
-        # The writer sleeps until a time that `produce` told.
-        self._is_timed = False
+        # When the writer looks again by itself.
+        self._timer = math.inf
         self._hurried_at = float("-inf")
         plain = os.name == "posix" and type(stream) is trio.SocketStream
         self._socket = stream.socket if plain else None  # type: ignore[attr-defined]
@@ -99,9 +100,9 @@ class Connection:
         self.ping: Callable[[], None] | None = None
         # The `last_rx` for which a ping was sent.
         self._pinged_since: float | None = None
-        # Called before each write with what is to be written; adds what is due, and tells when
-        # to ask again.
-        self.produce: Callable[[list[bytes]], float | None] | None = None
+        # Called before a write that was asked for, with the time and what is to be written; adds
+        # what is due, and tells when to ask again.
+        self.produce: Callable[[float, list[bytes]], float | None] | None = None
 
     @property
     def is_flowing(self) -> bool:
@@ -154,9 +155,14 @@ class Connection:
 
     def wake(self) -> None:
         """Have `produce` asked soon."""
-        if self._is_held:
-            self._is_asked = True
-        else:
+        self._is_asked = True
+        if not self._is_held:
+            self._wake.set()
+
+    def wake_at(self, due: float) -> None:
+        """Have `produce` asked at a time, or earlier; the writer's turn is spared if it can be."""
+        self._is_asked = True
+        if due < self._timer and not self._is_held:
             self._wake.set()
 
     def hurry(self) -> None:
@@ -166,23 +172,27 @@ class Connection:
             self.wake()
         else:
             self._hurried_at = now
-            self.write_now()
+            self.write_now(now)
 
-    def write_now(self) -> None:
+    def write_now(self, now: float) -> None:
         """Hand what is queued to the socket without waiting, or else wake the writer.
 
         It saves a round of the scheduler when the writer is idle and the kernel has room, which is
         nearly always. Only plain sockets can do it.
         """
-        if self._is_held:
-            self._is_asked = True
-            return
+        self._is_asked = True
+        if not self._is_held:
+            self._write(now)
+
+    def _write(self, now: float) -> None:
         if self._socket is None or self._writing_since is not None or self.closed:
             self._wake.set()
             return
-        if self._collect() is not None and not self._is_timed:
-            # There is more to come, at a time that the writer has to wait for.
-            self._wake.set()
+        if self._is_asked:
+            due = self._collect(now)
+            if due is not None and due < self._timer:
+                # There is more to come, at a time that the writer has to wait for.
+                self._wake.set()
         out = self._out
         if not out:
             return
@@ -203,13 +213,15 @@ class Connection:
         if self._room is not None or self._flushed is not None:
             self._tell_written()
 
-    def _collect(self) -> float | None:
+    def _collect(self, now: float) -> float | None:
         """Have `produce` add what is due; return when to ask again."""
         if self.produce is None:
             return None
         self._is_held = True
         try:
-            return self.produce(self._out)
+            due = self.produce(now, self._out)
+            self._is_asked = due is not None
+            return due
         finally:
             self._is_held = False
 
@@ -357,9 +369,10 @@ class Connection:
             return True
         finally:
             self._is_held = False
-            if self._out or self._is_asked:
-                self._is_asked = False
-                self.write_now()
+            if self._is_asked:
+                self._write(trio.current_time())
+            elif self._out:
+                self._write(self.last_rx)
 
     def _report_fault(self, event: Event) -> None:
         """A handler of an event failed, which is a fault of ours and no reason to end."""
@@ -407,16 +420,16 @@ class Connection:
         stream, stats, wake = self.stream, self._stats, self._wake
         try:
             while True:
-                due = self._collect()
+                due = self._collect(trio.current_time())
                 out = self._out
                 if not out:
                     if due is None:
                         await wake.wait()
                     else:
-                        self._is_timed = True
+                        self._timer = due
                         with trio.CancelScope(deadline=due):
                             await wake.wait()
-                        self._is_timed = False
+                        self._timer = math.inf
                     continue
                 data = out[0] if len(out) == 1 else b"".join(out)
                 self._out_bytes = len(data)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import trio
+
 import am_machine as am
 
 from ._errors import ErrorCode, InvalidParams, RemoteError, RpcError
@@ -83,7 +85,8 @@ class Executor:
         if result.outcome is not None:
             executed = result.outcome is am.EXECUTED
             session.remember(call_id, SETTLED[executed])
-            self._answer(call_id, executed)
+            # What was just read is answered at the time of reading; no clock is asked.
+            self._answer(call_id, executed, self._connection.last_rx)
         else:
             outcome = Outcome()
             session.remember(call_id, outcome)
@@ -108,18 +111,18 @@ class Executor:
 
     # Answers.
 
-    def _answer(self, call_id: int, executed: bool) -> None:
+    def _answer(self, call_id: int, executed: bool, now: float) -> None:
         connection = self._connection
         if connection.closed:
             return
         if not executed:
             self._server.stats.canceled += 1
-        update = self._pusher.take_update()
+        update = self._pusher.take_update(now)
         connection.send(connection.protocol.send_outcome(call_id, executed, update))
 
     def _answer_later(self, call_id: int, outcome: Outcome) -> None:
         if outcome.refusal is None:
-            self._answer(call_id, bool(outcome.executed))
+            self._answer(call_id, bool(outcome.executed), trio.current_time())
         elif not self._connection.closed:
             self._connection.refuse(call_id, *outcome.refusal)
 

@@ -156,12 +156,11 @@ class Link:
             self.client.stats.rtt_us = int((trio.current_time() - self._pinged_at) * 1e6)
             self._pinged_at = None
 
-    def _produce(self, out: list[bytes]) -> float | None:
+    def _produce(self, now: float, out: list[bytes]) -> float | None:
         """Hand over what the outbox holds; called before each write."""
         client = self.client
         outbox = client.outbox
         if outbox.has_fresh:
-            now = trio.current_time()
             due = now + client.retry.call_timeout
             expected = self.connection.protocol.expected
             for entry in outbox.take_fresh():
@@ -204,8 +203,7 @@ class Link:
 
     def _handle_response(self, event: Response) -> None:
         outbox = self.client.outbox
-        if outbox.one_way:
-            outbox.acknowledge(event.id)
+        if outbox.acknowledge(event.id):
             self.client.outbox_shrank()
         entry = outbox.pop(event.id)
         if entry is None:

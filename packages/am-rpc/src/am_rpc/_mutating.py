@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from ._codec import SCALARS, is_arg_name
+from ._codec import SCALARS, name_size
 from ._errors import InvalidParams
 from ._messages import NO_ARGS, parse_args, trim
 from ._news import Record, Update
@@ -90,7 +90,7 @@ class Mutate(Value):
             for key, value in args.items():
                 if type(value) not in SCALARS or type(key) is not str:
                     return None
-                if not is_arg_name(key, longest):
+                if len(key) > longest or name_size(key) > longest:
                     return None
         elif len(params) != 1:
             return None

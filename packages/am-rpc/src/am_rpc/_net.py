@@ -380,28 +380,41 @@ class NetworkMachine(am.BaseMachine):
 
     # Updates, from the client.
 
-    def apply(self, update: Update) -> bool:
-        """Apply one update as one transition; False, and nothing applied, if it does not fit."""
-        return self._apply(update, "set", None)
+    def apply(
+        self, update: Update, kind: str = "set", called: tuple[int, ...] | None = None
+    ) -> bool:
+        """Apply one update as one transition; False, and nothing applied, if it does not fit.
+
+        `kind` and `called` (state indexes) are those of the mutation behind it, if they are known.
+        """
+        if self._sync.shallow:
+            return self._apply_flips(update)
+        pairs, dq, dm, total = update
+        indexes = pairs[::2]
+        if pairs and (len(pairs) & 1 or max(indexes) >= self._wire_states):
+            return False
+        moved = moved_sum(self._sum, pairs, dq, dm)
+        if moved != total:
+            return False
+        self._sum = moved
+        increments = list(zip(indexes, pairs[1::2], strict=True))
+        if self._untracked:
+            self._advance(increments, update, kind, called)
+        else:
+            self.advance(
+                increments,
+                kind=kind,
+                called=called,
+                queue_tick=self.queue_tick + dq,
+                machine_tick=self.machine_tick + dm,
+            )
+        return True
 
     def apply_records(self, records: Iterable[Record]) -> bool:
         """Apply mutations one by one; False at the first that does not fit."""
         return all(
-            self._apply(record.update, KIND_NAMES[record.kind], record.called) for record in records
+            self.apply(record.update, KIND_NAMES[record.kind], record.called) for record in records
         )
-
-    def _apply(self, update: Update, kind: str, called: tuple[int, ...] | None) -> bool:
-        pairs = update.pairs
-        if self._sync.shallow:
-            return self._apply_flips(update)
-        if pairs and (len(pairs) & 1 or max(pairs[::2]) >= self._wire_states):
-            return False
-        moved = moved_sum(self._sum, pairs, update.dq, update.dm)
-        if moved != update.sum:
-            return False
-        self._sum = moved
-        self._advance(list(zip(pairs[::2], pairs[1::2], strict=True)), update, kind, called)
-        return True
 
     def _apply_flips(self, update: Update) -> bool:
         flips = update.pairs

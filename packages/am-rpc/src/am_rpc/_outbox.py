@@ -117,14 +117,15 @@ class Outbox:
                 del self._one_way[seq]
         return entry
 
-    def acknowledge(self, before: int) -> None:
-        """One-way mutations with smaller ids were executed."""
+    def acknowledge(self, before: int) -> bool:
+        """One-way mutations with smaller ids were executed; tell whether there were any."""
         if not self._one_way:
-            return
+            return False
         for seq in tuple(self._one_way):
             if seq >= before:
                 break
             self.pop(seq)
+        return True
 
     def resume(self, last: int) -> None:
         """The server's session lives and has executed up to `last`: send the rest again."""

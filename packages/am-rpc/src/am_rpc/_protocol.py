@@ -183,7 +183,9 @@ class Protocol:
             raise ProtocolError("the connection has failed")
         try:
             while (value := self._decoder.next_value()) is not Decoder.MORE:
-                event = self._event(value)
+                event = self._usual(value) if self._raw is None else None
+                if event is None:
+                    event = self._event(value)
                 if event is not None:
                     return event
             return None
@@ -197,11 +199,8 @@ class Protocol:
             self._remember_hello(size, value)
         if type(value) is not list or not value or type(value[0]) is not int:
             raise ProtocolError("not a message")
-        # What has a short way in is checked there.
         match value[0], len(value):
             case 0, 4:
-                if (event := self._usual_request(value, size)) is not None:
-                    return event
                 check_value(value, self._limits.depth)
                 return self._request(value[1], value[2], value[3], size)
             case 1, 4:
@@ -219,18 +218,37 @@ class Protocol:
         else:
             del self._raw[:size]
 
-    def _usual_request(self, value: list[Any], size: int) -> Request | None:
-        """Return a mutation of the usual shape, or None if it is not one."""
-        _, call_id, method, params = value
+    def _usual(self, value: Any) -> Event | None:
+        """Return the event of a mutation, or of its answer, that has the usual shape, else None.
+
+        Nothing is kept of what is not usual; it is judged, and refused, on the long way.
+        """
+        if type(value) is not list or len(value) != 4:
+            return None
+        kind, call_id, method, params = value
+        if type(call_id) is not int:
+            return None
+        if kind == RESPONSE and type(kind) is int:
+            if method is not None:
+                return None
+            method = self.expected.get(call_id)
+            result = MutationResult.parse_usual(params) if method in MUTATIONS else None
+            if result is None or method is None:
+                return None
+            del self.expected[call_id]
+            return Response(call_id, method, None, result)
         if (
-            self._client
+            kind != REQUEST
+            or type(kind) is not int
+            or self._client
             or type(method) is not str
             or method not in MUTATIONS
-            or type(call_id) is not int
             or not 0 <= call_id < 2**32
             or type(params) is not list
-            or size > self._limits.args
         ):
+            return None
+        size = self._decoder.size
+        if size > self._limits.args:
             return None
         message = Mutate.parse_usual(method, params, self._limits)
         return None if message is None else Request(call_id, message, size)
@@ -266,10 +284,6 @@ class Protocol:
         if type(call_id) is not int:
             raise ProtocolError("bad message id")
         method = self.expected.pop(call_id, None)
-        if error is None and method in MUTATIONS:
-            usual = MutationResult.parse_usual(result)
-            if usual is not None:
-                return Response(call_id, method, None, usual)
         check_value(value, self._limits.depth)
         if method is None:
             self.unasked += 1

@@ -79,11 +79,11 @@ class Pusher:
         if interval is None:
             return
         if interval == 0 and self._connection.is_flowing:
-            self._push()
+            self._push(trio.current_time())
             self._connection.hurry()
         elif not self._is_dirty:
             self._is_dirty = True
-            self._connection.wake()
+            self._connection.wake_at(self._sent_at + interval)
         else:
             self._server.stats.pushes_merged += 1
 
@@ -120,7 +120,7 @@ class Pusher:
             and self._server.push_interval is not None
             and self._connection.is_flowing
         ):
-            self._push()
+            self._push(trio.current_time())
 
     def _catch_up(self) -> None:
         source = self._source
@@ -130,7 +130,7 @@ class Pusher:
 
     # What is sent.
 
-    def _produce(self, out: list[bytes]) -> float | None:
+    def _produce(self, now: float, out: list[bytes]) -> float | None:
         """Push if it is time, else tell when it will be; called before each write."""
         if not self._is_dirty:
             return None
@@ -139,22 +139,22 @@ class Pusher:
             self._is_dirty = False
             return None
         due = self._sent_at + interval
-        if trio.current_time() < due:
+        if now < due:
             return due
-        self._push()
+        self._push(now)
         return None
 
-    def _push(self) -> None:
-        update = self.take_update()
+    def _push(self, now: float) -> None:
+        update = self.take_update(now)
         if update is None:
             return
         self._server.stats.pushes += 1
         self.notify(update if isinstance(update, Update) else Records(update))
 
-    def take_update(self) -> Update | tuple[Record, ...] | None:
+    def take_update(self, now: float) -> Update | tuple[Record, ...] | None:
         """Return everything since the last send; it will be sent, in this order."""
         self._is_dirty = False
-        self._sent_at = trio.current_time()
+        self._sent_at = now
         if self._feed.mutations:
             records, self._records = tuple(self._records), []
             return records or None

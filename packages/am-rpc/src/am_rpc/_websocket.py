@@ -93,10 +93,9 @@ class _Transport(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         try:
             data = await self._stream.receive_some(max_bytes)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            # Closed by the library, which could not read what came.
+        except trio.BrokenResourceError as error:
             if self.opening:
-                raise OSError("the answer is none of a websocket") from None
+                raise OSError("the connection broke") from error
             raise
         if not data and self.opening:
             raise OSError("the peer closed the connection")
@@ -104,6 +103,9 @@ class _Transport(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+        if self.opening:
+            # By the library, which says no more after it could not read what came.
+            raise OSError("what came is no handshake of a websocket")
 
 
 async def open_websocket_stream(
@@ -153,6 +155,7 @@ async def _open(
     try:
         connection: WebSocketConnection = await nursery.start(_keep, transport, shake_hands)
     except BaseException as error:
+        transport.opening = False
         await trio.aclose_forcefully(transport)
         if isinstance(error, Exception):
             raise OSError(errno.EPROTO, f"{failure}: {_reason(error)}") from error
@@ -170,6 +173,9 @@ async def _keep(
         async with trio.open_nursery() as nursery:
             connection = await shake_hands(nursery)
             transport.opening = False
+            # It hears the peer agree to close, even if those who close were cancelled; it ends
+            # when the transport is closed, which `WebSocketStream.aclose` sees to.
+            nursery.cancel_scope.shield = True
             task_status.started(connection)
     except* Exception as group:
         if transport.opening:
