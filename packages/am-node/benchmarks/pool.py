@@ -30,7 +30,7 @@ import sys, time, trio, am_node, pool_work
 async def main(addr, name, tasks):
     cls = getattr(pool_work, name)
     async with am_node.Client("bench", cls, supers=[addr], workers=2) as client:
-        await client.work(x=0)
+        async for _ in client.map([{"x": 0}] * 8, workers=2): pass
         print("ready", flush=True)
         sys.stdin.readline()
         async for _ in client.map([{"x": n} for n in range(tasks)], workers=2): pass

@@ -10,6 +10,7 @@ from trio.testing import wait_all_tasks_blocked
 
 import am_machine as am
 import am_node
+from am_node._courier import HOLD
 from am_node._settings import Timing
 from am_node._work_flow import WorkFlow
 
@@ -419,3 +420,22 @@ async def test_a_thread_that_is_left_behind_holds_back_the_queue(autojump_clock:
         while link.results != [2]:
             await trio.to_thread.run_sync(lambda: None)
         assert worker.ran == [1, 2]
+
+
+async def test_a_payload_taken_just_when_the_next_is_due_is_no_trouble(autojump_clock: Any) -> None:
+    async with opened() as (worker, mach, _, link):
+        link.is_quick = False
+        worker.gates = {2: trio.Event()}
+        mach.add("WorkQueued", **batch(1, 2))
+        await wait_all_tasks_blocked()
+        worker.gates[2].set()
+        # At the same moment as the courier's own deadline, in either order.
+        await wait_all_tasks_blocked()
+        await trio.sleep(HOLD)
+        link.take()
+        await wait_all_tasks_blocked()
+        while link.under_way:
+            link.take()
+        await wait_all_tasks_blocked()
+        assert link.results == [1, 2]
+        assert mach.is_("Idle")

@@ -116,6 +116,11 @@ class Client:
         return self._lanes.workers
 
     @property
+    def stats(self) -> dict[str, int]:
+        """What went over the links to workers so far: the counters of `am_rpc.Stats`, added up."""
+        return self._lanes.stats
+
+    @property
     def supervisor(self) -> str:
         """The address of the supervisor in use."""
         return self._link.addr

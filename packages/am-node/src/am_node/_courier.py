@@ -87,11 +87,11 @@ class Courier:
         while True:
             if self._stranded:
                 await self._when_connected()
-            elif self._queue and (not self._under_way or await self._is_held_too_long()):
-                self._send_next()
             elif not self._queue:
                 await self._asked.wait()
                 self._asked = trio.Event()
+            elif not self._under_way or (await self._is_held_too_long() and self._queue):
+                self._send_next()
             self._end_work_ready()
 
     async def _is_held_too_long(self) -> bool:

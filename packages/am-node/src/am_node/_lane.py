@@ -73,6 +73,7 @@ class Lane:
         self.depth = depth
         self.worker_id = ""
         self.lease = ""
+        self.stats = am_rpc.Stats()
         self.why = ""
         self.mach.add("Start")
 
@@ -109,6 +110,7 @@ class Lane:
             )
         except (KeyError, TypeError, ValueError):
             return False
+        self.stats = client.stats
         self._fork = self._parent.fork(self._hold, client)
         with trio.move_on_after(CONNECT_TIMEOUT * stretch()):
             await self.mach.when_any("WorkerReady", "WorkerLost")

@@ -6,6 +6,7 @@ the lane with the fewest, as soon as one has room; as long as some wait, further
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
@@ -78,11 +79,20 @@ class Lanes:
         self._waiting: dict[Request, None] = {}
         self._feeds: list[Feed] = []
         self._closed = False
+        self._past: Counter[str] = Counter()
 
     @property
     def workers(self) -> tuple[str, ...]:
         """The ids of the workers held."""
         return tuple(lane.worker_id for lane in self._lanes)
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """The counters of all links, past and present, added up."""
+        total = Counter(self._past)
+        for lane in self._lanes:
+            total.update(lane.stats.as_dict())
+        return dict(total)
 
     # -- requests
 
@@ -139,17 +149,18 @@ class Lanes:
         lanes = [lane for lane in self._lanes if lane.usable]
         most = self._share(lanes, stock)
         free = [lane for lane in lanes if lane.load < most]
-        for _ in range(stock):
-            if not free:
-                break
+        given: dict[Lane, None] = {}
+        while stock and free:
             lane = free[0] if len(free) == 1 else min(free, key=_load)
             lane.give(self._next())
+            given[lane] = None
             stock -= 1
             if lane.load >= most:
                 free.remove(lane)
-        for lane in lanes:
+        for lane in given:
             lane.flush()
-        self._open_more(stock)
+        if stock:
+            self._open_more(stock)
 
     def _share(self, lanes: list[Lane], stock: int) -> int:
         """How many requests one lane may have: its part, when there is little for all."""
@@ -206,6 +217,7 @@ class Lanes:
         if lane not in self._lanes:
             return
         self._lanes.remove(lane)
+        self._past.update(lane.stats.as_dict())
         for request in lane.empty():
             if request.tried >= request.attempts:
                 tried = f"{lane.why}, in each of {request.tried} attempts"
