@@ -18,7 +18,6 @@ from ._calls import cant_remove as cant_remove
 from ._calls import remove_multi as remove_multi
 from ._calls import remove_sync as remove_sync
 from ._calls import result_to_err as result_to_err
-from ._cond import Cond as Cond
 from ._disposal import DisposedHandlers as DisposedHandlers
 from ._disposal import dispose as dispose
 from ._disposal import on_dispose as on_dispose
@@ -172,6 +171,7 @@ __all__ = [
 
 # Parts that need an extra, or load heavy modules, are imported when they are first asked for.
 _LAZY = {
+    "Cond": "_cond",
     "mermaid": "_diagrams._mermaid",
     "assert_any": "testing",
     "assert_err": "testing",
@@ -199,6 +199,7 @@ _LAZY = {
 }
 
 if TYPE_CHECKING:
+    from ._cond import Cond as Cond
     from ._diagrams._d2 import d2 as d2
     from ._diagrams._mermaid import mermaid as mermaid
     from ._diagrams._render import render as render

@@ -15,8 +15,8 @@ Rules of this file
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet
 
 import am_machine as am
@@ -32,8 +32,7 @@ MAX_HOPS = 32
 RouteKind: TypeAlias = Literal["add", "remove"]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One path of a pipe; ``Any`` stands for all states at once."""
 
     kind: RouteKind
