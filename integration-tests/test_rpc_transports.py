@@ -161,6 +161,60 @@ async def test_a_certificate_of_a_stranger_is_refused() -> None:
 
 
 @pytest.mark.trio
+@pytest.mark.parametrize("kind", ["tcp", "tls", "ws", "wss"])
+async def test_leaving_takes_no_time(kind: str, tmp_path: Path) -> None:
+    addr, serve, dial, name = transport(kind, tmp_path)
+    async with am.Machine(DoorStates) as door:
+        async with am_rpc.Mux(door, addr, **serve) as mux:
+            async with am_rpc.connect(name(mux.addr), **dial) as net:
+                await net.add("Open")
+                left = trio.current_time()
+            assert trio.current_time() - left < 1
+            async with am_rpc.connect(name(mux.addr), **dial):
+                left = trio.current_time()
+                await mux.stop()
+                assert trio.current_time() - left < 1
+        assert trio.current_time() - left < 1
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("kind", [am_rpc.Server, am_rpc.Mux])
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upg\xb9rade\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000,
+        b"",
+    ],
+    ids=["not text", "no upgrade", "TLS", "endless", "nothing"],
+)
+async def test_a_request_that_is_no_websocket_ends_nothing_but_itself(
+    kind: Any, request_: bytes
+) -> None:
+    async with am.Machine(DoorStates) as door, kind(door, "ws://127.0.0.1:0/") as served:
+        port = int(served.addr.rstrip("/").rpartition(":")[2])
+        for _ in range(10):
+            stream = await trio.open_tcp_stream("127.0.0.1", port)
+            async with stream:
+                await stream.send_all(request_)
+                await stream.send_eof()
+                with trio.fail_after(2):
+                    try:
+                        while await stream.receive_some():
+                            pass
+                    except trio.BrokenResourceError:
+                        pass
+        async with am_rpc.connect(served.addr) as net:
+            assert await net.add("Open") is am.EXECUTED
+        if isinstance(served, am_rpc.Mux):
+            with trio.fail_after(2):
+                await served.mach.when_not("HasClients")
+            assert not served.servers
+
+
+@pytest.mark.trio
 async def test_nobody_there_is_a_network_error_within_the_timeout(tmp_path: Path) -> None:
     start = trio.current_time()
     with pytest.raises(am_rpc.NetworkError, match="no connection"):
