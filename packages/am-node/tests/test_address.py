@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from am_node._address import host_port, is_local, is_wildcard, join, reachable
+from am_node._address import host_of, host_port, is_local, is_wildcard, join, reachable
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_an_address_has_a_host_and_a_port(addr: str, parts: tuple[str, int]) -> 
      "[]:1", "host:¹", "unix:/tmp/x"],
 )  # fmt: skip
 def test_what_is_no_address_is_a_value_error(junk: str) -> None:
-    with pytest.raises(ValueError, match=r"not host:port|has no port"):
+    with pytest.raises(ValueError, match=r"is not host:port|has no port"):
         host_port(junk)
 
 
@@ -53,10 +53,33 @@ def test_no_text_is_anything_but_an_address_or_a_value_error(text: str) -> None:
         ("[::]:1", False),
         ("example.com:1", False),
         ("127.evil.example:1", False),
+        ("ws://127.0.0.1:80/path", True),
+        ("wss://example.com", False),
     ],
 )
 def test_only_this_host_reaches_a_local_address(addr: str, local: bool) -> None:
     assert is_local(addr) is local
+
+
+@pytest.mark.parametrize(
+    ("addr", "host"),
+    [
+        ("unix:/tmp/s", "127.0.0.1"),
+        ("a.example:1", "a.example"),
+        ("ws://a.example:80/x:y", "a.example"),
+        ("wss://a.example/x", "a.example"),
+        ("wss://[::1]/x", "::1"),
+        ("ws://[::1]:8080", "::1"),
+    ],
+)
+def test_every_kind_of_address_is_on_some_host(addr: str, host: str) -> None:
+    assert host_of(addr) == host
+
+
+@pytest.mark.parametrize("junk", ["http://a:1", "ws://", "wss:///x", "nowhere"])
+def test_what_is_on_no_host_is_a_value_error(junk: str) -> None:
+    with pytest.raises(ValueError, match="is no"):
+        host_of(junk)
 
 
 def test_a_wildcard_is_replaced_by_the_host_that_is_known() -> None:

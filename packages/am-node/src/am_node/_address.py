@@ -22,16 +22,34 @@ def host_port(addr: str) -> tuple[str, int]:
     return bare, int(port)
 
 
+def host_of(addr: str) -> str:
+    """The host of any address that am-rpc knows; a unix socket is on this one.
+
+    :raises ValueError: if it has none.
+    """
+    if addr.startswith("unix:"):
+        return "127.0.0.1"
+    scheme, separator, rest = addr.partition("://")
+    if not separator:
+        return host_port(addr)[0]
+    if scheme not in {"ws", "wss"}:
+        raise ValueError(f"{addr!r} is no address")
+    place = rest.partition("/")[0]
+    has_port = place.rpartition(":")[2].isdigit() and not place.endswith("]")
+    return host_port(place if has_port else f"{place}:0")[0]
+
+
 def join(host: str, port: int) -> str:
     """The address made of both."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_local(addr: str) -> bool:
-    """Whether only this host can reach it: a unix socket, or the loopback interface."""
-    if addr.startswith("unix:"):
-        return True
-    host = addr.rpartition(":")[0].strip("[]")
+    """Whether only this host can reach it: a unix socket, or the loopback interface.
+
+    :raises ValueError: if it is no address.
+    """
+    host = host_of(addr)
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name, which may mean anything

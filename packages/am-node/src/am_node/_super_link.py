@@ -10,7 +10,7 @@ import trio
 import am_helpers as amh
 import am_rpc
 
-from ._address import host_port, reachable
+from ._address import host_of, reachable
 from ._candidates import Candidates
 from ._names import wire_id
 from ._settings import link_limits, stretch
@@ -80,7 +80,7 @@ class SuperLink:
 
         :raises KeyError, TypeError, ValueError: if the payload names no address.
         """
-        host = "localhost" if self.addr.startswith("unix:") else host_port(self.addr)[0]
+        host = "localhost" if self.addr.startswith("unix:") else host_of(self.addr)
         addr = str(contract["addr"])
         if not addr.startswith("unix:"):
             addr = reachable(addr, host)

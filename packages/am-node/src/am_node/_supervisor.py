@@ -12,7 +12,7 @@ import am_helpers as amh
 import am_machine as am
 import am_rpc
 
-from ._address import host_port, is_local, is_wildcard, join
+from ._address import host_of, is_local, is_wildcard, join
 from ._core import Core
 from ._entry import entry_point_of
 from ._errors import PoolError
@@ -109,7 +109,7 @@ class Supervisor:
         self._resources = resources
         self._options = dict(options or {})
         self._peers = tuple(peers)
-        self._worker_host = worker_host or _host_of(addr)
+        self._worker_host = worker_host or host_of(addr)
         self._link_addr = link_addr
         self._tls = tls
         self._secret = secret
@@ -340,10 +340,6 @@ def _kind_of(worker: type[Worker] | str) -> str:
         if isinstance(worker, str)
         else worker.kind_name()
     )
-
-
-def _host_of(addr: str) -> str:
-    return "127.0.0.1" if addr.startswith("unix:") else host_port(addr)[0]
 
 
 def _refuse_exposure(whose: str, addr: str, secret: object, tls: object) -> None:
