@@ -41,6 +41,7 @@ class FarLauncher(am_node.MemoryLauncher):
         self.through = through
         self.beyond_reach = beyond_reach
         self.configs: list[am_node.BootConfig] = []
+        self.specs: list[am_node.WorkerSpec] = []
         self.exits: list[am_node.ExitInfo] = []
         self.ended = trio.Event()
 
@@ -51,6 +52,7 @@ class FarLauncher(am_node.MemoryLauncher):
     ) -> am_node.ExitInfo:
         config = am_node.BootConfig.from_bytes(spec.config)
         self.configs.append(config)
+        self.specs.append(spec)
         if self.through:
             config = replace(config, bootstrap=self.through)
         status = _OutOfReach(task_status) if self.beyond_reach else task_status
@@ -152,6 +154,15 @@ async def test_a_far_worker_binds_no_private_address_and_works(
         assert await client.work(x=5) == 5
     assert launcher.configs[0].local_addr == ""
     assert launcher.configs[0].ppid == 0
+
+
+async def test_a_launcher_is_told_what_workers_need_and_whose_they_are(pooled: Any) -> None:
+    launcher = FarLauncher()
+    needs = am_node.Resources(cpus=2, memory=2**30)
+    async with pooled(Napper, launcher=launcher, resources=needs) as sup:
+        (spec,) = launcher.specs
+        assert spec.resources == needs
+        assert spec.labels == {"kind": "Napper", "supervisor": sup.mach.id}
 
 
 async def test_calls_are_encrypted_if_there_is_a_certificate(
