@@ -30,9 +30,8 @@ class Remembered:
     def keep(self, req: bytes, answer: dict[str, Any]) -> int:
         """Remember the answer of a request; returns its weight in bytes."""
         size = weight(answer)
-        known = self._answers.pop(req, None)
-        if known is not None:
-            self._bytes -= known[1]
+        if req in self._answers:
+            self._bytes -= self._answers.pop(req)[1]
         self._answers[req] = (answer, size)
         self._bytes += size
         while len(self._answers) > self._most or (

@@ -18,6 +18,7 @@ MAX_REQ_BYTES: Final = 64
 MAX_TOGETHER_BYTES: Final = 64 * 1024
 
 _SMALL = 8
+_SCALARS = (int, float, bool, type(None))
 
 
 def is_req(req: object) -> bool:
@@ -69,7 +70,11 @@ def weight(value: object) -> int:
     if isinstance(value, (bytes, str)):
         return _SMALL + len(value)
     if isinstance(value, dict):
-        return _SMALL + sum([weight(key) + weight(part) for key, part in value.items()])
+        total = _SMALL * (1 + len(value))
+        for key, part in value.items():
+            total += len(key) if isinstance(key, (bytes, str)) else 0
+            total += _SMALL if type(part) in _SCALARS else weight(part)
+        return total
     if isinstance(value, (list, tuple)):
         return _SMALL + sum(map(weight, value))
     return _SMALL

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _WORK_STATUS = ("WorkRequested", "Working", "WorkReady")
 _log = logging.getLogger("am_node")
 
+Requests = list[tuple[bytes | None, dict[str, Any]]]
+
 
 class WorkFlow:
     """The handlers of a worker's *WorkStatus* states; `post` sends a payload to the client."""
@@ -54,6 +56,9 @@ class WorkFlow:
         self._remembered = Remembered(cls.queue)
         # Asked for in a batch, so answered in one, too, where that is possible.
         self._in_batch: set[object] = set()
+        # What the `WorkQueued` asks for that is being decided on.
+        self._offered: tuple[Requests, list[bytes]] = ([], [])
+        self._can_send = False
         self.finished = 0
 
     @property
@@ -65,6 +70,14 @@ class WorkFlow:
         """Start the tasks that run requests and deliver answers."""
         self._mach.fork(self._runner.run)
         self._mach.fork(self._courier.run)
+
+    def PublicRpcReadyState(self, e: am.Event) -> None:
+        """Payloads can be sent."""
+        self._can_send = True
+
+    def PublicRpcReadyEnd(self, e: am.Event) -> None:
+        """No payload can be sent: the state of one would be refused."""
+        self._can_send = False
 
     # -- asked for
 
@@ -99,7 +112,8 @@ class WorkFlow:
         requests = _requests(e.args)
         if requests is None:
             return False
-        new = sum(not self._knows(req) for req, _ in requests)
+        # Sorted out once for the handler of the state, which follows if nobody else refuses.
+        self._offered = new, _ = self._sort_out(requests)
         if not new:
             return True
         if self._stops:
@@ -109,7 +123,27 @@ class WorkFlow:
             room += 1
         if self._max_tasks:
             room = min(room, self._max_tasks - self.finished - len(self._waiting))
-        return new <= room
+        return len(new) <= room
+
+    def _sort_out(self, requests: Requests) -> tuple[Requests, list[bytes]]:
+        """Those that are new, and the ids of those that are answered already.
+
+        The rest waits or runs.
+        """
+        at_work = {self._asked} if self._mach.any_("Working", "WorkRequested") else set()
+        if self._promised is not None:
+            at_work.add(self._promised[0])
+        new: Requests = []
+        repeated = []
+        for request in requests:
+            req = request[0]
+            if req is None:
+                new.append(request)
+            elif req in self._remembered:
+                repeated.append(req)
+            elif req not in self._waiting and req not in at_work:
+                new.append(request)
+        return new, repeated
 
     @property
     def _is_free(self) -> bool:
@@ -120,34 +154,19 @@ class WorkFlow:
             or self._runner.stray
         )
 
-    @property
-    def _current(self) -> bytes | None:
-        """The request that is being worked at."""
-        return self._asked if self._mach.any_("Working", "WorkRequested") else None
-
-    def _knows(self, req: bytes | None) -> bool:
-        return req is not None and (
-            req in self._waiting
-            or req in self._remembered
-            or req == self._current
-            or (self._promised is not None and req == self._promised[0])
-        )
-
     def WorkQueuedState(self, e: am.Event) -> None:
         """Keep the requests; a worker that does nothing begins the first at once."""
-        requests = _requests(e.args)
-        assert requests is not None
+        new, repeated = self._offered
         if self._promised is not None and not self._mach.is_queued("add", "WorkRequested"):
             # A handler of the class refused it. It may be asked again.
             self._wait_again()
-        together = BATCH in e.args and "req" not in e.args
-        for req, args in requests:
-            if req is not None and req in self._remembered:
-                self._send(req, self._remembered[req])
-            elif not self._knows(req):
-                self._waiting[object() if req is None else req] = args
-                if together:
-                    self._in_batch.add(req)
+        for again in repeated:
+            self._send(again, self._remembered[again])
+        together = "req" not in e.args
+        for req, args in new:
+            self._waiting[object() if req is None else req] = args
+            if together:
+                self._in_batch.add(req)
         begun = self._is_free and self._begin_next()
         if not begun and not self._waiting:
             self._mach.remove("WorkQueued")
@@ -210,8 +229,10 @@ class WorkFlow:
 
     def WorkingExit(self, e: am.Event) -> bool:
         """A client that gives up names the request: it must not hit the one after it."""
+        if e.mutation.kind is not am.Kind.REMOVE:
+            return True
         req = e.args.get("req")
-        return e.mutation.kind is not am.Kind.REMOVE or req is None or req == self._asked
+        return req is None or req == self._asked
 
     def WorkingEnd(self, e: am.Event) -> None:
         """Cancel what still runs, and look after a thread that cannot be cancelled."""
@@ -265,7 +286,7 @@ class WorkFlow:
     def finish(self, req: bytes | None, answer: dict[str, Any]) -> None:
         """Answer a request, which makes `WorkReady`, sends the payload, and lets `Idle` in."""
         self.finished += 1
-        if self._mach.is_("PublicRpcReady"):
+        if self._can_send:
             # Two states of one transition, which costs half as much as two.
             self._send(req, answer, "WorkReady")
         else:
@@ -329,7 +350,7 @@ class WorkFlow:
             self._mach.add("Idle")
 
 
-def _requests(args: Mapping[str, Any]) -> list[tuple[bytes | None, dict[str, Any]]] | None:
+def _requests(args: Mapping[str, Any]) -> Requests | None:
     """The requests of a `WorkQueued`: one, or a batch; None if they are malformed."""
     if BATCH in args and "req" not in args:
         return unpack_batch(args)
