@@ -21,7 +21,7 @@ from ._worker import Worker
 from ._worker_host import WorkerHost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 EXIT_FAILED = 70
 _ALIVE_INTERVAL = 0.2
@@ -46,7 +46,8 @@ def run_worker(
         apply_rlimits(config.rlimits)
         sys.path[:0] = [path for path in config.path if path not in sys.path]
         cls = worker or _worker_class(config.entry)
-        code = _serve(cls, config)
+        with _own_signals(restore=leave is not None):
+            code = _serve(cls, config)
     except NodeError as exc:
         print(f"am_node: {exc}", file=sys.stderr, flush=True)
         code = EXIT_FAILED
@@ -94,10 +95,28 @@ def drain_worker() -> None:
             drain()
 
 
+@contextlib.contextmanager
+def _own_signals(restore: bool) -> Iterator[None]:
+    """Take what a worker does with signals back at the end, for programs that go on after it."""
+    if not _handles_signals():
+        yield
+        return
+    before = {number: signals.getsignal(number) for number in (signals.SIGINT, signals.SIGTERM)}
+    # The terminal sends SIGINT to everyone; the supervisor decides what it means.
+    signals.signal(signals.SIGINT, signals.SIG_IGN)
+    try:
+        yield
+    finally:
+        if restore:
+            for number, handler in before.items():
+                signals.signal(number, signals.SIG_DFL if handler is None else handler)
+
+
+def _handles_signals() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 def _serve(cls: type[Worker], config: BootConfig) -> int:
-    if threading.current_thread() is threading.main_thread():
-        # The terminal sends SIGINT to everyone; the supervisor decides what it means.
-        signals.signal(signals.SIGINT, signals.SIG_IGN)
     show_machines(config.log_level)
     return trio.run(_main, cls, config)
 
@@ -111,7 +130,7 @@ async def _main(cls: type[Worker], config: BootConfig) -> int:
         soon(host.drain, idempotent=True)
 
     _drain = drain
-    if threading.current_thread() is threading.main_thread():
+    if _handles_signals():
         # It stays until the process ends: a signal that comes late must not decide the exit code.
         signals.signal(signals.SIGTERM, lambda number, frame: drain_worker())
     with contextlib.ExitStack() as stack:
