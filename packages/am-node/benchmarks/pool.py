@@ -1,6 +1,7 @@
-"""Measure a pool beside `concurrent.futures`: start, memory, latency, throughput.
+"""Measure a pool beside `concurrent.futures`: start, memory, latency, throughput of two clients.
 
-``python packages/am-node/benchmarks/pool.py`` prints a table; all in one run on one machine.
+``python packages/am-node/benchmarks/pool.py`` prints a table; all in one run on one machine. What a
+task costs, beside other pools and taking turns with them, is the subject of `compare.py`.
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ async def latency() -> tuple[float, float]:
     return cuts[49], cuts[98]
 
 
-async def throughput(name: str, tasks: int) -> float:
-    """Tasks a second, two client processes, four workers."""
+async def throughput(name: str, tasks: int) -> tuple[float, float]:
+    """Tasks a second, two client processes, four workers; the share of time a worker has none."""
     pool = am_node.Pool(WORKERS, WORKERS, 0)
     async with am_node.Supervisor(getattr(pool_work, name), pool=pool) as sup:
         await sup.mach.when("PoolReady")
@@ -105,13 +106,21 @@ async def throughput(name: str, tasks: int) -> float:
             clients = [await nursery.start(start) for _ in range(2)]
             for client in clients:
                 await heard(client, b"ready\n")
-            began = time.perf_counter()
+            pids = [worker.pid for worker in await sup.workers() if worker.pid]
+            runnable, began = was_runnable(pids), time.perf_counter()
             for client in clients:
                 await client.stdin.send_all(b"go\n")
             for client in clients:
                 await heard(client, b"done\n")
             seconds = time.perf_counter() - began
-    return tasks / seconds
+            runnable = was_runnable(pids) - runnable
+    return tasks / seconds, 1 - runnable / seconds / len(pids)
+
+
+def was_runnable(pids: list[int]) -> float:
+    """Seconds that processes have run or waited for a processor; Linux only."""
+    found = (Path(f"/proc/{pid}/schedstat").read_text().split()[:2] for pid in pids)
+    return sum(int(run) + int(wait) for run, wait in found) / 1e9
 
 
 async def heard(client: trio.Process, line: bytes) -> None:
@@ -137,8 +146,8 @@ def executor() -> tuple[float, float, float]:
         list(pool.map(pool_work.noop, range(TASKS), chunksize=1))
         rate = TASKS / (time.perf_counter() - began)
         began = time.perf_counter()
-        list(pool.map(pool_work.busy, range(80), chunksize=1))
-        return start, rate, 80 / (time.perf_counter() - began)
+        list(pool.map(pool_work.busy, range(160), chunksize=1))
+        return start, rate, 160 / (time.perf_counter() - began)
 
 
 def main() -> None:
@@ -155,10 +164,11 @@ def main() -> None:
     p50, p99 = trio.run(latency)
     row("request, idle worker", f"p50 {p50:.2f} ms, p99 {p99:.2f} ms")
     for name, text in (("Noop", "no-op, one in flight"), ("Pipelined", "no-op, queue of 16")):
-        mine = trio.run(throughput, name, TASKS)
+        mine, _ = trio.run(throughput, name, TASKS)
         row(text, f"{mine:.0f} tasks/s", f"executor {rate:.0f}: {mine / rate:.2f} x")
-    mine = trio.run(throughput, "Busy", 80)
-    row("50 ms of processor", f"{mine:.1f} tasks/s", f"executor {busy:.1f}: {mine / busy:.2f} x")
+    mine, idle = trio.run(throughput, "Busy", 160)
+    row("50 ms of processor", f"{mine:.1f} tasks/s, workers without work {100 * idle:.1f} %",
+        f"executor {busy:.1f}: {mine / busy:.2f} x")  # fmt: skip
 
 
 if __name__ == "__main__":
