@@ -54,13 +54,17 @@ class Parcel:
 class Courier:
     """Delivers the payloads of `mach` by `post`, which bounds how long one may be on its way.
 
-    One for which there is no connection waits for it for `timeout` seconds.
+    One for which there is no connection waits for it for `timeout` seconds. `rest` is called when
+    an answer was delivered, and has `at_rest` called a turn later.
     """
 
-    def __init__(self, mach: am.Machine, post: Post, timeout: float) -> None:
+    def __init__(
+        self, mach: am.Machine, post: Post, timeout: float, rest: Callable[[], None]
+    ) -> None:
         self._mach = mach
         self._post = post
         self._timeout = timeout
+        self._rest = rest
         self._queue: deque[Parcel] = deque()
         # What has no connection.
         self._stranded: list[Parcel] = []
@@ -92,7 +96,6 @@ class Courier:
                 self._asked = trio.Event()
             elif not self._under_way or (await self._is_held_too_long() and self._queue):
                 self._send_next()
-            self._end_work_ready()
 
     async def _is_held_too_long(self) -> bool:
         """Wait until something moves; True if the link is too slow to wait for."""
@@ -104,8 +107,8 @@ class Courier:
             await self._asked.wait()
         return scope.cancelled_caught
 
-    def _end_work_ready(self) -> None:
-        """A turn after the delivery: by then the next request has begun, or there is none."""
+    def at_rest(self) -> None:
+        """End `WorkReady` if its answer was delivered and no other request has begun since."""
         tick, self._delivered = self._delivered, None
         if tick is not None and self._mach.tick("WorkReady") == tick:
             self._mach.remove("WorkReady")
@@ -174,8 +177,9 @@ class Courier:
             _log.info("payload %r was not delivered: %s", parcels[0].name, error)
         tick = parcels[-1].tick
         if tick is not None:
+            # A turn later, for the next request may be in what is handled just now.
             self._delivered = tick
-        self._asked.set()
+            self._rest()
 
     async def _when_connected(self) -> None:
         """The link may come back while the lease lasts."""

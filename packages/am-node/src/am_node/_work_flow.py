@@ -46,7 +46,7 @@ class WorkFlow:
         self._signature = WorkSignature(cls)
         work = getattr(worker, "work", _no_work)
         self._runner = WorkRunner(work, cls.thread, cls.work_timeout, self)
-        self._courier = Courier(mach, post, timing.delivery_timeout)
+        self._courier = Courier(mach, post, timing.delivery_timeout, self._runner.wake)
         # Args of accepted requests by id, oldest first; one without id is its own key.
         self._waiting: dict[object, dict[str, Any]] = {}
         # The request taken from the queue last, if it is not begun yet: it was accepted, so it is
@@ -266,6 +266,10 @@ class WorkFlow:
     def job_cancelled(self) -> None:
         """Nobody wants an answer; what waits can begin."""
         self._rest()
+
+    def at_rest(self) -> None:
+        """Let `Idle` in, if the last answer was delivered."""
+        self._courier.at_rest()
 
     def strays_ended(self) -> None:
         """No thread is left behind any more."""

@@ -52,6 +52,9 @@ class Employer(Protocol):
     def job_cancelled(self) -> None:
         """A job was cancelled and is over, but for a thread that may be left behind."""
 
+    def at_rest(self) -> None:
+        """There is no job, and after `wake` there still is none."""
+
     def strays_ended(self) -> None:
         """The last thread that was left behind has ended."""
 
@@ -88,6 +91,10 @@ class WorkRunner:
         self._next = job
         self._asked.set()
 
+    def wake(self) -> None:
+        """Have `at_rest` called in the next turn, unless there is a job by then."""
+        self._asked.set()
+
     def cancel(self) -> None:
         """Cancel what runs. A thread is left behind."""
         if not self.busy:
@@ -117,6 +124,7 @@ class WorkRunner:
         while not (scope.cancel_called or self._was_cancelled):
             job = self._next
             if job is None:
+                self._employer.at_rest()
                 await self._asked.wait()
                 self._asked = trio.Event()
                 began = perf_counter()
