@@ -13,6 +13,7 @@ import trio
 import trustme
 
 import am_node
+import am_rpc
 from am_node._dialled import DialledListener
 from am_node._switchboard import Line, Purpose, Switchboard, dial, proof
 
@@ -204,6 +205,17 @@ async def test_a_local_worker_that_binds_everything_is_where_its_supervisor_is(
     launcher = Wide(Napper)
     async with pooled(Napper, launcher=launcher, addr="0.0.0.0:0", secret=b"s" * 20):
         assert launcher.config.public_addr == "0.0.0.0:0"
+
+
+async def test_an_address_for_workers_that_is_taken_is_a_network_error() -> None:
+    (taken,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with taken:
+        addr = f"127.0.0.1:{taken.socket.getsockname()[1]}"
+        supervisor = am_node.Supervisor(Napper, launcher=FarLauncher(), link_addr=addr)
+        with pytest.raises(am_rpc.NetworkError, match="cannot be listened on"):
+            async with supervisor:
+                raise AssertionError("it started")
+    assert supervisor.mach.disposed
 
 
 # -- links that break
