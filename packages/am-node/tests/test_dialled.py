@@ -87,12 +87,17 @@ class Wire:
         self.broken = False
         self.calls = 0
         self._streams: set[trio.SocketStream] = set()
+        self._frozen: set[trio.SocketStream] = set()
 
     async def serve(self, task_status: trio.TaskStatus[None]) -> None:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         self.addr = f"127.0.0.1:{listeners[0].socket.getsockname()[1]}"
         task_status.started()
         await trio.serve_listeners(self._carry, listeners)
+
+    def freeze(self) -> None:
+        """Let nothing more through on the connections there are, without closing them."""
+        self._frozen |= self._streams
 
     async def cut(self) -> None:
         for stream in tuple(self._streams):
@@ -115,7 +120,8 @@ class Wire:
     ) -> None:
         try:
             async for part in source:
-                await sink.send_all(part)
+                if source not in self._frozen:
+                    await sink.send_all(part)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         scope.cancel()
@@ -239,6 +245,36 @@ async def test_a_cut_link_is_dialled_again_and_the_worker_lives_on(
         assert sup.restarts == 0
         async with am_node.Client("c", Napper, supers=[sup.addr]) as client:
             assert await client.work(x=7) == 7
+
+
+async def test_a_link_that_went_silent_is_replaced_before_its_worker_is(
+    wire: Wire, clock: trio.abc.Clock
+) -> None:
+    launcher = FarLauncher()
+    async with wired(launcher, wire) as sup:
+        (before,) = await sup.workers()
+        host = launcher.hosts[before.id]
+        wire.freeze()
+        await host.mach.when_not("SuperConnected")
+        await host.mach.when("SuperConnected")
+        await trio.sleep(20)
+        assert [info.id for info in await sup.workers()] == [before.id]
+        assert sup.restarts == 0
+
+
+async def test_a_new_call_replaces_the_link_before_it() -> None:
+    async with switchboard() as board, expected(board, 5) as line:
+        old = await dial(board.addr, Purpose.LINK, "worker", TOKEN, None)
+        taken = await line.link()
+        new = await dial(board.addr, Purpose.LINK, "worker", TOKEN, None)
+        assert await old.receive_some(1) == b""
+        with pytest.raises(trio.ClosedResourceError):
+            await taken.receive_some(1)
+        again = await line.link()
+        await again.send_all(b"x")
+        assert await new.receive_some(1) == b"x"
+        for stream in (old, new, again):
+            await stream.aclose()
 
 
 async def test_a_worker_without_lifeline_ends_when_its_link_is_gone_for_30_seconds(
@@ -418,7 +454,7 @@ async def test_silent_strangers_do_not_keep_a_worker_out(clock: trio.abc.Clock) 
 
 async def test_streams_that_nobody_takes_are_bounded_and_closed() -> None:
     async with switchboard() as board, expected(board, 5) as line:
-        streams = [await dial(board.addr, Purpose.LINK, "worker", TOKEN, None) for _ in range(5)]
+        streams = [await dial(board.addr, Purpose.REPORT, "worker", TOKEN, None) for _ in range(5)]
         # Four wait, the fifth is one too many.
         assert await streams[4].receive_some(1) == b""
         await line.aclose()

@@ -38,7 +38,7 @@ MAX_ID = 512
 # One who calls in has so many seconds for TLS and for its proof.
 GREETING_TIMEOUT = 5.0
 _MAX_GREETING = 64
-# Streams that wait for their taker; a worker dials again only after its last stream broke.
+# Streams that wait for their taker.
 _MAX_WAITING = 4
 _ACCEPT_PAUSE = 0.1
 _HEAD = struct.Struct(">cH")
@@ -67,16 +67,28 @@ class Line:
         self.host = ""
         self.reports = Calls()
         self._links = Calls()
+        self._linked: trio.abc.Stream | None = None
 
     async def link(self) -> trio.abc.Stream:
         """Wait for the next private link, for a client that has to call nobody."""
-        return await self._links.accept()
+        self._linked = await self._links.accept()
+        return self._linked
 
-    def take(self, purpose: Purpose, stream: trio.abc.Stream, host: str) -> bool:
-        """Hand over a stream that `host` dialled; False if nobody takes it."""
+    async def take(self, purpose: Purpose, stream: trio.abc.Stream, host: str) -> bool:
+        """Hand over a stream that `host` dialled; False if nobody takes it.
+
+        A worker calls for its link when it has none: whatever was its link before is broken, even
+        if that has not been noticed here.
+        """
         self.host = host
-        calls = self.reports if purpose is Purpose.REPORT else self._links
-        return calls.put(stream)
+        if purpose is Purpose.REPORT:
+            return self.reports.put(stream)
+        before, self._linked = self._linked, None
+        waiting = self._links.take_all()
+        taken = self._links.put(stream)
+        for broken in (*waiting, *([before] if before is not None else [])):
+            await trio.aclose_forcefully(broken)
+        return taken
 
     def reachable(self, addr: str) -> str:
         """The address of the worker for its clients: where it called from, if it binds all."""
@@ -102,6 +114,14 @@ class Calls(trio.abc.Listener[trio.abc.Stream]):
             return False
         return True
 
+    def take_all(self) -> list[trio.abc.Stream]:
+        """Take out what waits."""
+        waiting = []
+        with suppress(trio.WouldBlock, trio.ClosedResourceError):
+            while True:
+                waiting.append(self._receive.receive_nowait())
+        return waiting
+
     async def accept(self) -> trio.abc.Stream:
         """Wait for a stream.
 
@@ -111,10 +131,7 @@ class Calls(trio.abc.Listener[trio.abc.Stream]):
 
     async def aclose(self) -> None:
         """Close it, and the streams in it."""
-        waiting = []
-        with suppress(trio.WouldBlock, trio.ClosedResourceError):
-            while True:
-                waiting.append(self._receive.receive_nowait())
+        waiting = self.take_all()
         self._receive.close()
         self._send.close()
         for stream in waiting:
@@ -210,7 +227,7 @@ class Switchboard:
         if not hmac.compare_digest(mac, proof(token, purpose, nonce, worker)) or line is None:
             _log.warning("a call from %s to the supervisor was refused", host)
             return False
-        return line.take(purpose, stream, host)
+        return await line.take(purpose, stream, host)
 
 
 async def dial(
