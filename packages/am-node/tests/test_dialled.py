@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 import trio
+import trio.testing
 import trustme
 
 import am_node
@@ -365,6 +366,28 @@ async def test_pauses_between_calls_grow_and_closing_ends_them(autojump_clock: A
     assert max(pauses) == pytest.approx(2.0)
     with pytest.raises(trio.ClosedResourceError):
         await listener.accept()
+
+
+async def test_a_supervisor_that_hangs_up_at_once_is_not_called_without_a_pause(
+    autojump_clock: Any,
+) -> None:
+    times: list[float] = []
+
+    async def call() -> trio.abc.Stream:
+        times.append(trio.current_time())
+        return trio.testing.memory_stream_pair()[0]
+
+    listener = DialledListener(call)
+    while trio.current_time() < 30:
+        await (await listener.accept()).aclose()
+    assert len(times) < 25
+    # A link that lasted is made again at once.
+    stream = await listener.accept()
+    await trio.sleep(60)
+    await stream.aclose()
+    lost = trio.current_time()
+    await (await listener.accept()).aclose()
+    assert times[-1] == lost
 
 
 # -- strangers

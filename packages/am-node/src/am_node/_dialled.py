@@ -21,8 +21,9 @@ _LONGEST_PAUSE = 2.0
 class DialledListener(trio.abc.Listener[trio.abc.Stream]):
     """Looks like a listener to a server, but "accepts" by calling the supervisor.
 
-    There is one stream at a time: the next call is made when the last stream is closed. Failures
-    are retried with growing pauses, for ever; whoever waits decides when it is too late.
+    There is one stream at a time: the next call is made when the last stream is closed, at once if
+    that had lived for a while. Failures, such as a stream that is closed as soon as it is there,
+    are followed by growing pauses, for ever; whoever waits decides when it is too late.
     """
 
     def __init__(self, call: Callable[[], Awaitable[trio.abc.Stream]]) -> None:
@@ -30,6 +31,8 @@ class DialledListener(trio.abc.Listener[trio.abc.Stream]):
         self._free = trio.Event()
         self._free.set()
         self._open = trio.CancelScope()
+        self._pause = 0.0
+        self._dialled_at = float("-inf")
 
     async def accept(self) -> trio.abc.Stream:
         """Return the next stream to the supervisor.
@@ -41,21 +44,23 @@ class DialledListener(trio.abc.Listener[trio.abc.Stream]):
         self._open = trio.CancelScope()
         with self._open:
             await self._free.wait()
+            if trio.current_time() - self._dialled_at > _LONGEST_PAUSE:
+                self._pause = 0.0
             stream = await self._reach()
+            self._dialled_at = trio.current_time()
             self._free = trio.Event()
             return _Watched(stream, self._free)
         raise trio.ClosedResourceError
 
     async def _reach(self) -> trio.abc.Stream:
-        pause = _FIRST_PAUSE
         while True:
+            await trio.sleep(self._pause)
+            self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
             try:
                 with trio.fail_after(GREETING_TIMEOUT):
                     return await self._call()
             except (OSError, trio.BrokenResourceError, trio.TooSlowError) as exc:
                 _log.info("the supervisor cannot be reached: %r", exc)
-            await trio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def aclose(self) -> None:
         """Call no more; the present stream is its taker's."""
