@@ -1,15 +1,19 @@
 """What every test that crosses packages can rely on: the tree, and a watch over real processes."""
 
+import signal
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 # Inherited by every descendant, orphans included, which a list of children would miss.
 MARK = "AM_TEST_RUN"
 GRACE = 5.0  # seconds a child may need to go after its test ended
+# Seconds that a test of real processes may take; those that are known to be slow get more.
+GUARD, SLOW_GUARD = 30.0, 100.0
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +38,27 @@ def no_process_left(
         if time.monotonic() > deadline:
             pytest.fail(f"processes left behind: {left}")
         time.sleep(0.05)
+
+
+@pytest.fixture(autouse=True)
+def process_guard(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test marked `process` that hangs, long before the run is given up for it."""
+    node = request.node
+    if node.get_closest_marker("process") is None or node.get_closest_marker("nightly"):
+        yield
+        return
+    limit = GUARD if node.get_closest_marker("slow") is None else SLOW_GUARD
+
+    def expired(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"{node.name} took longer than {limit:g} s")
+
+    before = signal.signal(signal.SIGALRM, expired)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _processes_with(mark: str) -> dict[int, str]:
