@@ -208,3 +208,20 @@ async def test_an_unprotected_endpoint_for_other_hosts_is_refused(addr: str) -> 
         am_node.Supervisor(Echo, addr=addr)
     assert am_node.Supervisor(Echo, addr=addr, secret=b"s" * 32).kind == "Echo"
     assert am_node.Supervisor(Echo, addr=addr, insecure=True).kind == "Echo"
+
+
+async def test_a_freed_worker_does_not_wait_for_those_who_were_refused_before(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    async with pooled(Echo, 1, 1) as sup:
+        began = trio.current_time()
+
+        async def use(name: str) -> None:
+            async with am_node.Client(name, Echo, supers=[sup.addr]) as client:
+                assert await client.work(x=1) == 1
+
+        async with trio.open_nursery() as nursery:
+            for n in range(10):
+                nursery.start_soon(use, f"c{n}")
+        # A tenth of a second each for the work, and as much again to change hands.
+        assert trio.current_time() - began <= 3.0

@@ -256,7 +256,8 @@ class Lanes:
                     if len(self._lanes) > self.limit:
                         lane.close()
                     break
-                await trio.sleep(pause)
+                with trio.move_on_after(pause):
+                    await self._chance()
                 pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
             self._opening -= 1
@@ -282,6 +283,14 @@ class Lanes:
         finally:
             if not opened:
                 lane.close()
+
+    async def _chance(self) -> None:
+        """Wait until it is worth while to ask again: a worker became free, or a link was made."""
+        net = self._link.net
+        if net is None:
+            await self._mach.when_next_active("SuperReady")
+        else:
+            await net.when_next_active("WorkersAvailable")
 
     async def _request(self, lane: Lane) -> Mapping[str, Any] | None:
         await self._mach.when("SuperReady")
