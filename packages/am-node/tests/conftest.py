@@ -1,7 +1,7 @@
 """Nothing of this package may leave a child process behind."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import am_node
 def _children() -> set[int]:
     found: set[int] = set()
     for tasks in Path("/proc/self/task").glob("*/children"):
-        found.update(int(pid) for pid in tasks.read_text().split())
+        with suppress(OSError):  # an idle thread of the pool may end at any time
+            found.update(int(pid) for pid in tasks.read_text().split())
     return found
 
 
