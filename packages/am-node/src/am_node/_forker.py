@@ -209,8 +209,10 @@ class Forker:
         self._started(slot)
         self._mach.add("WorkerConnected", id=slot.id)
         slot.public_addr = link.reachable(addresses.public)
+        own = addresses.link_timeout
+        slot.silence = self._timing.link_timeout if own is None else own * stretch()
         consumer = _Consumer(self._core, slot)
-        client = self._client(addresses, link, consumer)
+        client = self._client(addresses.local, slot, link, consumer)
         async with consumer.mach, client:
             try:
                 await client.ready(self._timing.conn_timeout)
@@ -221,18 +223,16 @@ class Forker:
             await self._link_is_lost(client, link)
         return ErrWorkerConn("the private link was lost", slot.id)
 
-    def _client(self, addresses: Addresses, link: _Link, consumer: _Consumer) -> am_rpc.Client:
-        own = addresses.link_timeout
-        silence = self._timing.link_timeout if own is None else own * stretch()
+    def _client(self, addr: str, slot: Slot, link: _Link, consumer: _Consumer) -> am_rpc.Client:
         return am_rpc.Client(
-            addresses.local if link.line is None else link.line.link,
+            addr if link.line is None else link.line.link,
             id=link.super_id,
             secret=link.token,
             consumer=consumer.mach,
             parent=self._mach,
             sync=am_rpc.Sync(skipped=("ClientSendPayload", "SuperSendPayload", "SendPayload")),
             retry=am_rpc.Retry(connect_delay=0.05, connect_total=self._timing.conn_timeout),
-            limits=link_limits(silence),
+            limits=link_limits(slot.silence),
         )
 
     def _linked(self, slot: Slot, client: am_rpc.Client) -> None:

@@ -35,13 +35,17 @@ class Health:
         with trio.move_on_after(self._timing.heartbeat_timeout) as limit:
             async with trio.open_nursery() as nursery:
                 for slot in self._core:
-                    if slot.mach.is_("Linked", "Ready"):
+                    if slot.mach.is_("Linked", "Ready") and not self._may_block(slot):
                         nursery.start_soon(self._check, slot)
         if limit.cancelled_caught:
             late = ErrHeartbeat(f"the round took over {self._timing.heartbeat_timeout} s")
             self._mach.add_err("ErrPool", late)
         self._core.changed()
         self._mach.remove("Heartbeat")
+
+    def _may_block(self, slot: Slot) -> bool:
+        """A class that blocks its event loop says for how long, and its link holds it to that."""
+        return slot.silence > self._timing.link_timeout
 
     async def _check(self, slot: Slot) -> None:
         net = slot.net

@@ -34,6 +34,8 @@ _UNFOLLOWED = (
 )  # fmt: skip
 CONNECT_TIMEOUT = 5.0
 LINK_TIMEOUT = 9.0
+# A supervisor may not make its clients wait for ever.
+LONGEST_SILENCE = 24 * 3600.0
 LEASE_GRACE = 10.0
 
 
@@ -106,7 +108,7 @@ class Lane:
                 parent=self._parent,
                 sync=am_rpc.Sync(skipped=_UNFOLLOWED, queue=False),
                 retry=_RETRY,
-                limits=link_limits(LINK_TIMEOUT * stretch()),
+                limits=link_limits(_silence(contract)),
             )
         except (KeyError, TypeError, ValueError):
             return False
@@ -210,3 +212,14 @@ class Lane:
     def ExceptionState(self, e: am.Event) -> None:
         """Errors of the link are judged by whether it comes back."""
         self.mach.remove("ErrWorker", "Exception")
+
+
+def _silence(contract: Mapping[str, Any]) -> float:
+    """Seconds for which the worker of a contract may be silent: longer for one that blocks.
+
+    :raises TypeError, ValueError: if that is no number.
+    """
+    stated = float(contract.get("silence", 0.0))
+    if not stated >= 0.0:
+        raise ValueError(f"a silence of {stated} s")
+    return max(min(stated, LONGEST_SILENCE), LINK_TIMEOUT * stretch())

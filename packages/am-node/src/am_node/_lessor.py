@@ -88,6 +88,7 @@ class Lessor:
             "token": lease.token,
             "lease": lease.id,
             "worker_rpc_id": lease.worker_link,
+            "silence": slot.silence,
         }
 
     async def _watch(self, slot: Slot, lease: Lease) -> None:

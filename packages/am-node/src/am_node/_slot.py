@@ -69,6 +69,8 @@ class Slot:
         self.handle: WorkerHandle | None = None
         self.net: am_rpc.NetworkMachine | None = None
         self.public_addr = ""
+        # Seconds for which it may be silent before it counts as lost.
+        self.silence = 0.0
         self.exit: ExitInfo | None = None
         self.lease: Lease | None = None
         self.kill_reason = ""

@@ -26,7 +26,7 @@ from ._names import host_name, instance_name, supervisor_id
 from ._peers import Peers
 from ._pool_keeper import PoolKeeper
 from ._runtime_dir import runtime_directory
-from ._settings import Policy, Pool, Rlimits, Timing, stretch
+from ._settings import Policy, Pool, Rlimits, Timing, link_limits, stretch
 from ._shutdown import Shutdown
 from ._supervisor_states import SupervisorStates
 from ._switchboard import Switchboard
@@ -218,6 +218,7 @@ class Supervisor:
             secret=self._secret,
             ssl_context=self._ssl_context,
             payload_state="ClientSendPayload",
+            limits=link_limits(self._timing.link_timeout),
             push_interval=0.05,
             new_server=self._new_client_server,
         )
@@ -236,6 +237,7 @@ class Supervisor:
             f"unix:{directory / 's'}",
             access=am_rpc.Access(read=PEER_READS, write=frozenset()),
             payload_state="SuperSendPayload",
+            limits=link_limits(self._timing.link_timeout),
         )
 
     # -- public calls
