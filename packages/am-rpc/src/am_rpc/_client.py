@@ -13,8 +13,7 @@ import trio
 import am_machine as am
 
 from ._address import open_stream, parse_address
-from ._calls import Calls
-from ._driver import Connection, translate
+from ._driver import Connection
 from ._env import tune
 from ._errors import (
     NetworkError,
@@ -24,18 +23,13 @@ from ._errors import (
     RpcError,
     VersionMismatch,
 )
-from ._feed import tracked_indexes
-from ._link import Link, accept, shake_hands
-from ._messages import Hello
-from ._mutating import Origin
+from ._following import Following
+from ._link import Link
 from ._net import NetworkMachine
 from ._options import Limits, Retry, Sync
-from ._payload import SeenTokens
 from ._protocol import Protocol
-from ._reason import HINT
-from ._schema_wire import schema_from_wire, schema_hash
+from ._reason import HINT, translate
 from ._states import ClientStates, error_state
-from ._stats import Stats
 
 if TYPE_CHECKING:
     import ssl
@@ -43,17 +37,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._news import Payload
-    from ._welcome import Shape, Welcome
+    from ._welcome import Welcome
 
     Dialer = Callable[[], Awaitable[trio.abc.Stream]]
 
 logger: Final = logging.getLogger("am_rpc")
 READY_TIMEOUT: Final = 3.0
-# Ids are 32 bits wide; a new session begins well before they run out.
-_LAST_ID: Final = 2**31
 
 
-class Client(Calls):
+class Client(Following):
     """Connects to a server, reconnects, and offers its source as `net`.
 
     Args:
@@ -100,31 +92,27 @@ class Client(Calls):
             raise ValueError(f"on_disconnect: buffer or cancel, not {on_disconnect!r}")
         if on_unknown not in ("cancel", "resend"):
             raise ValueError(f"on_unknown: cancel or resend, not {on_unknown!r}")
-        super().__init__(limits, retry, Stats())
-        self.id = secrets.token_hex(8) if id is None else id
+        super().__init__(
+            secrets.token_hex(8) if id is None else id,
+            None if schema is None else am.compile_schema(schema),
+            sync,
+            limits,
+            retry,
+            resend_unknown=on_unknown == "resend",
+        )
+        self._handlers = handlers
         self.addr = addr if isinstance(addr, str) else ""
         self._dial = self._dialer(addr, ssl_context)
-        self._own = None if schema is None else am.compile_schema(schema)
         self._consumer = consumer
-        self.sync_options = sync
-        self.key_id: str | None = None
-        self.secret: bytes | None = None
+        self.key_id = None
+        self.secret = None
         if isinstance(secret, tuple):
             self.key_id, self.secret = secret
         else:
             self.secret = secret
         self._cancel_offline = on_disconnect == "cancel"
-        self._resend_unknown = on_unknown == "resend"
         self.filter_mutations = filter_mutations
-        self._handlers = handlers
-        self._net: NetworkMachine | None = None
-        self._boot: bytes | None = None
-        self._trace = False
-        self._hops = 0
-        self._nonce = secrets.token_bytes(8)
-        self.seen_tokens = SeenTokens(limits.tokens)
         self._closing = False
-        self._touch: list[Callable[[bool], None]] = []
         # The latest reason why there is no connection.
         self.last_error: RpcError | None = None
         self.mach = am.Machine(
@@ -140,32 +128,6 @@ class Client(Calls):
             return lambda nursery: addr()
         address = parse_address(addr)
         return lambda nursery: open_stream(address, ssl_context, nursery)
-
-    @property
-    def net(self) -> NetworkMachine:
-        """The replica. It exists from the first welcome on and lives as long as the client.
-
-        Raises:
-            NotConnected: there was no welcome yet; `await client.ready()` first.
-        """
-        if self._net is None:
-            raise NotConnected("no server has answered yet: await client.ready()")
-        return self._net
-
-    @property
-    def boot(self) -> bytes | None:
-        """Boot id of the source, new when it was replaced."""
-        return self._boot
-
-    @property
-    def in_touch(self) -> bool:
-        """Tell whether there is a connection, and whether the server has its source."""
-        return self.link is not None and not self.mach.is_("SourceStale")
-
-    @property
-    def hops(self) -> int:
-        """How many servers lie between here and the source."""
-        return self._hops
 
     async def ready(self, timeout: float = READY_TIMEOUT) -> NetworkMachine:  # noqa: ASYNC109
         """Wait until the replica is live and return it; `timeout` in seconds.
@@ -322,7 +284,7 @@ class Client(Calls):
         try:
             self.mach.add("Connected")
             with trio.fail_after(limits.handshake):
-                net = await self._shake_hands(connection)
+                net = await self.shake_hands(connection)
         except trio.TooSlowError:
             told = f"no answer to the handshake within {limits.handshake:g} s; {HINT}"
             return False, NetworkTimeout(told)
@@ -334,124 +296,11 @@ class Client(Calls):
         finally:
             await connection.aclose()
 
-    async def _shake_hands(self, connection: Connection) -> NetworkMachine:
-        if self.last_id >= _LAST_ID and not len(self.outbox):
-            self._nonce = secrets.token_bytes(8)
-            self.restart_ids()
-        own = self._known_schema()
-        hello = Hello(
-            self.mach.id,
-            self._nonce,
-            hash=schema_hash(own) if own is not None else None,
-            sync=self._wire_sync(),
-            kid=self.key_id,
-            last=self._boot,
-        )
-        welcome = await shake_hands(connection, self, hello)
-        schema = self._schema_of(welcome.shape)
-        await accept(connection, self)
-        return await self._take(welcome, schema)
-
-    def _known_schema(self) -> am.Schema | None:
-        if not self.sync_options.schema:
-            return None
-        return self._net.schema if self._net is not None else self._own
-
-    def _wire_sync(self) -> dict[str, Any] | None:
-        sync = self.sync_options
-        if sync == Sync():
-            return None
-        return {
-            "schema": sync.schema,
-            "allowed": sync.allowed,
-            "skipped": sync.skipped,
-            "shallow": sync.shallow,
-            "mutations": sync.mutations,
-            "queue": sync.queue,
-        }
-
-    def _schema_of(self, shape: Shape) -> am.Schema:
-        """Return the schema that a server described; raise `RpcError` if it is not fit."""
-        if not self.sync_options.schema:
-            schema = am.Schema({name: {} for name in shape.names})
-        elif shape.schema is not None:
-            schema = schema_from_wire(shape.schema)
-        else:
-            known = self._known_schema()
-            if known is None or known.names != shape.names:
-                raise RpcError("the server sent no schema")
-            schema = known
-        if self._own is not None:
-            wanted = tracked_indexes(self._own.names, self.sync_options, None)
-            missing = {self._own.names[i] for i in wanted} - set(schema.names)
-            if missing:
-                raise RpcError(f"the source has no states {' '.join(sorted(missing))}")
-        return schema
-
-    async def _take(self, welcome: Welcome, schema: am.Schema) -> NetworkMachine:
-        """Bring the replica up to the welcome, making it if this is the first one."""
-        vector = welcome.shape.vector
-        net = self._net
-        replaced = False
-        if net is None:
-            net = self._net = self._new_net(welcome, schema)
-            opened = trio.Event()
-            self.mach.fork(self._host, net, opened)
-            await opened.wait()
-        else:
-            replaced = welcome.boot != self._boot or net.went_back(vector)
-            net.reshape(schema, welcome.shape)
-            net.remote_id, net.remote_parent = welcome.id, welcome.parent
-        self._boot, self._trace, self._hops = welcome.boot, welcome.trace, welcome.hops
-        if replaced:
-            # Those who serve the replica let go before its clock jumps.
-            self.tell_touch(True)
-        net.adopt(vector, replaced=replaced)
-        if replaced:
-            self.mach.add("SourceReplaced")
-        self._sort_out(welcome)
-        return net
-
-    def _new_net(self, welcome: Welcome, schema: am.Schema) -> NetworkMachine:
-        own = self._own
-        return NetworkMachine(
-            self,
-            schema,
-            remote_id=welcome.id,
-            remote_parent=welcome.parent,
-            sync=self.sync_options,
-            untracked=welcome.shape.untracked,
-            args_schema=own if own is not None and own.args_classes else None,
-            id=f"rnm-{self.id}",
-            tags=("rpc-netmach", f"src-id:{welcome.id}"),
-            handlers=self._handlers,
-        )
-
-    @staticmethod
-    async def _host(net: NetworkMachine, opened: trio.Event) -> None:
-        async with net:
-            opened.set()
-            await net.when_disposed()
-
-    def _sort_out(self, welcome: Welcome) -> None:
-        """Decide what becomes of mutations from before this connection."""
-        if not welcome.resume:
-            # A new session counts its payloads anew.
-            self.seen_tokens = SeenTokens(self.limits.tokens)
-        if welcome.resume:
-            self.stats.resumes += 1
-            self.outbox.resume(welcome.last)
-            self.outbox_shrank()
-        elif self._resend_unknown:
-            self.outbox.resume(0)
-        else:
-            self.lose_written()
-
     async def _run(self, link: Link) -> None:
         mach = self.mach
         self.link = link
         try:
-            for message in link.net.subscriptions():
+            for message in link.net.subscriptions.live():
                 self.subscribe(message)
             mach.add("HandshakeDone")
             mach.remove("Buffering")
@@ -465,12 +314,6 @@ class Client(Calls):
 
     # What a link reports.
 
-    def grow(self, shape: Shape) -> None:
-        """The source has more states."""
-        schema = self._schema_of(shape)
-        self.net.reshape(schema, shape)
-        self.net.adopt(shape.vector)
-
     def stop_requested(self) -> None:
         """The server wants this client to stop for good."""
         self._closing = True
@@ -480,31 +323,6 @@ class Client(Calls):
         await trio.lowlevel.checkpoint()
         self.abandon(NotConnected("the server stopped this client"))
         self.mach.remove("Start")
-
-    def source_touched(self, alive: bool) -> None:
-        """The server has found, or lost, its own source."""
-        if alive:
-            self.mach.remove("SourceStale")
-        else:
-            self.mach.add("SourceStale")
-        self.tell_touch(alive)
-
-    def on_touch(self, callback: Callable[[bool], None]) -> Callable[[], None]:
-        """Call back when the source is in touch again or lost; return how to stop that."""
-        self._touch.append(callback)
-        return lambda: self._touch.remove(callback) if callback in self._touch else None
-
-    def tell_touch(self, alive: bool) -> None:
-        """Tell those who serve `net` whether its source is in touch."""
-        for callback in tuple(self._touch):
-            callback(alive)
-
-    def origin(self) -> Origin | None:
-        """Return where a mutation made now comes from, if the server wants to know."""
-        source = am.current_source() if self._trace else None
-        if source is None:
-            return None
-        return Origin(source.machine_id, source.transition_id, source.time, source.hops)
 
     def consume(self, message: Payload, data: Any) -> bool:
         """Give a payload to the consumer; tell whether it was taken."""
@@ -523,6 +341,22 @@ class Client(Calls):
         # An event; the data is the consumer's.
         self.mach.add("ServerPayload")
         return True
+
+    def new_net(self, welcome: Welcome, schema: am.Schema) -> NetworkMachine:
+        """Return the replica that the first welcome calls for."""
+        own = self._own
+        return NetworkMachine(
+            self,
+            schema,
+            remote_id=welcome.id,
+            remote_parent=welcome.parent,
+            sync=self.sync_options,
+            untracked=welcome.shape.untracked,
+            args_schema=own if own is not None and own.args_classes else None,
+            id=f"rnm-{self.id}",
+            tags=("rpc-netmach", f"src-id:{welcome.id}"),
+            handlers=self._handlers,
+        )
 
     def accepts_offline(self) -> bool:
         """Tell whether mutations may wait for a connection."""

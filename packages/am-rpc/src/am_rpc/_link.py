@@ -1,9 +1,9 @@
-"""The client's end of one connection: its handshake, and what the server says afterwards."""
+"""The client's end of one connection after its handshake: what it sends, and what it hears."""
 
 from __future__ import annotations
 
 import logging
-import secrets
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,22 +14,19 @@ import am_machine as am
 from . import _messages as m
 from . import _news as news
 from . import _welcome as w
-from ._auth import NONCE_SIZE, client_mac, verify_server
 from ._errors import (
     ErrorCode,
     InvalidParams,
     InvalidResponse,
     LimitExceeded,
-    NoAccess,
+    NetworkTimeout,
     NotConnected,
     ProtocolError,
     RpcError,
-    VersionMismatch,
 )
 from ._news import Update
 from ._payload import Assembler
 from ._protocol import Notification, Request, Response
-from ._reason import HINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,74 +42,6 @@ logger: Final = logging.getLogger("am_rpc")
 MISMATCH_WINDOW: Final = 60.0
 
 
-async def shake_hands(connection: Connection, client: Client, hello: m.Hello) -> w.Welcome:
-    """Introduce the client and return the server's welcome, not accepted yet.
-
-    Raises:
-        NoAccess: the server refused the client, or did not prove that it knows the secret.
-        RpcError: any other refusal, by its code.
-        NetworkError: the connection broke.
-    """
-    try:
-        greeting = await _ask(connection, client, hello)
-    except NoAccess as error:
-        raise NoAccess(f"the server does not let in the client id {hello.id}") from error
-    except VersionMismatch as error:
-        told = f"the server speaks another version of the protocol ({error}), this client {hello.v}"
-        raise VersionMismatch(told) from error
-    secret = client.secret
-    if isinstance(greeting, w.Welcome):
-        if secret is not None:
-            raise NoAccess("the server did not ask for the secret")
-        return greeting
-    if secret is None:
-        raise NoAccess("the server wants a secret")
-    nonce = secrets.token_bytes(NONCE_SIZE)
-    mac = client_mac(secret, greeting.nonce, nonce, connection.protocol.hello_digest)
-    try:
-        welcome = await _ask(connection, client, m.Auth(nonce, mac))
-    except NoAccess as error:
-        told = f"the server refused the secret, or it is not meant for the client id {hello.id}"
-        raise NoAccess(told) from error
-    if not isinstance(welcome, w.Welcome):
-        raise InvalidResponse("a second challenge")
-    if not verify_server(secret, greeting.nonce, nonce, welcome.mac):
-        raise NoAccess("the server does not know the secret")
-    return welcome
-
-
-async def accept(connection: Connection, client: Client) -> None:
-    """Tell the server that its welcome is fine; afterwards it begins to push."""
-    await _ask(connection, client, m.Ready())
-
-
-async def _ask(connection: Connection, client: Client, message: m.Message) -> Any:
-    call_id = client.next_id()
-    data = connection.protocol.send_request(call_id, message)
-    while True:
-        await connection.send_now(data)
-        with trio.move_on_after(client.retry.call_timeout / 2):
-            while True:
-                event = await _heard(connection)
-                if isinstance(event, Response) and event.id == call_id:
-                    if event.error is not None:
-                        raise event.error
-                    return event.result
-                if isinstance(event, Notification) and isinstance(event.message, m.Bye):
-                    raise NotConnected("the server said bye")
-
-
-async def _heard(connection: Connection) -> Event:
-    try:
-        return await connection.receive()
-    except ProtocolError as error:
-        raise ProtocolError(f"what answers is no aRPC ({error}); {HINT}") from error
-    except NotConnected as error:
-        over_tls = isinstance(connection.stream, trio.SSLStream)
-        hint = "does it want a client certificate?" if over_tls else HINT
-        raise NotConnected(f"{error} amid the handshake; {hint}") from error
-
-
 class Link:
     """One usable connection of a client."""
 
@@ -124,6 +53,8 @@ class Link:
         self._assembler = Assembler(client.limits)
         self._mismatches: deque[float] = deque()
         self._syncing = False
+        self._sync_due = math.inf
+        self._sync_is_watched = False
         # Settled while a full sync was on its way; told once it is here.
         self._held: list[tuple[Entry, am.Result]] = []
         self._pinged_at: float | None = None
@@ -250,8 +181,13 @@ class Link:
         self.resync(lambda response: None)
 
     def resync(self, callback: Callable[[Response], None]) -> None:
-        """Ask for full values; updates are ignored until they come."""
-        self._syncing = True
+        """Ask for full values; updates are ignored until they come, which must be soon."""
+        if not self._syncing:
+            self._syncing = True
+            self._sync_due = trio.current_time() + self.client.retry.call_timeout
+        if not self._sync_is_watched:
+            self._sync_is_watched = True
+            self.client.mach.fork(self._watch_sync)
         self.client.stats.syncs += 1
         self.client.mach.add("MetricSync")
 
@@ -266,6 +202,16 @@ class Link:
             callback(response)
 
         self.request(m.SyncRequest(), synced)
+
+    async def _watch_sync(self) -> None:
+        """Start the connection over if full values do not come: without them all stands still."""
+        while self._syncing and not self.connection.closed:
+            if trio.current_time() >= self._sync_due:
+                seconds = self.client.retry.call_timeout
+                self.connection.close(NetworkTimeout(f"no full values within {seconds:g} s"))
+            else:
+                await trio.sleep_until(self._sync_due)
+        self._sync_is_watched = False
 
     def _adopt(self, vector: w.Vector) -> None:
         if len(vector.ticks) != self.net.wire_states:
@@ -286,7 +232,7 @@ class Link:
             self.connection.close(InvalidResponse(f"schema: {error}"))
 
     def _on_when_args(self, event: Notification) -> None:
-        self.net.args_entered(event.message.token)
+        self.net.subscriptions.met(event.message.token)
 
     def _on_touch(self, event: Notification) -> None:
         self.client.source_touched(event.message.alive)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 import ssl
@@ -11,6 +12,11 @@ from typing import Final
 
 import trio
 
+from ._errors import NetworkError, RpcError
+
+logger: Final = logging.getLogger("am_rpc")
+# What streams and listeners raise.
+FOREIGN: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError)
 HINT: Final = "is it an aRPC server, with TLS and websockets on both sides or on neither?"
 # OpenSSL's names for what a peer says that speaks no TLS, or another protocol in its place.
 _NO_TLS: Final = frozenset(
@@ -48,6 +54,19 @@ def reason(error: BaseException) -> str:
         if error.strerror:
             return error.strerror[:1].lower() + error.strerror[1:]
     return str(error) or type(error).__name__
+
+
+def translate(error: Exception) -> RpcError:
+    """Return an error of this package for one of the operating system, or for a fault of ours."""
+    if isinstance(error, RpcError):
+        return error
+    if isinstance(error, FOREIGN):
+        told: RpcError = NetworkError(reason(error))
+    else:
+        logger.error("internal error", exc_info=error)
+        told = RpcError(f"internal: {type(error).__name__}")
+    told.__cause__ = error
+    return told
 
 
 def check_unix_path(path: str) -> None:

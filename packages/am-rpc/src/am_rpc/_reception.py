@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from ._address import start_tls
-from ._driver import Connection, translate
+from ._driver import Connection
 from ._errors import ErrorCode, NetworkTimeout, RpcError
 from ._feed import Feed
 from ._protocol import Protocol
+from ._reason import translate
 from ._schema_wire import schema_hash, schema_to_wire
 from ._served import ServedClient
 from ._serving import Greeted, await_ready, greet, turn_away

@@ -18,12 +18,11 @@ from ._address import (
     parse_address,
     remove_socket_file,
 )
-from ._driver import translate
 from ._env import tune
 from ._errors import NetworkError, RpcError
 from ._options import Access, Limits, Retry
 from ._posting import Delivery, Postman, bind_payloads, report_undelivered
-from ._reason import reason
+from ._reason import reason, translate
 from ._reception import Reception
 from ._serving import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, check_exposure
 from ._states import ServerStates, error_state

@@ -37,9 +37,15 @@ _MAX_MESSAGE: Final = 1024 * 1024
 class WebSocketStream(trio.abc.Stream):
     """One websocket connection as a stream of bytes; closing it closes the transport below."""
 
-    def __init__(self, connection: WebSocketConnection, transport: trio.abc.Stream) -> None:
+    def __init__(
+        self,
+        connection: WebSocketConnection,
+        transport: trio.abc.Stream,
+        kept: trio.CancelScope,
+    ) -> None:
         self._connection = connection
         self._transport = transport
+        self._kept = kept
         self._rest = memoryview(b"")
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -74,6 +80,8 @@ class WebSocketStream(trio.abc.Stream):
         try:
             await self._connection.aclose()
         finally:
+            # The library's task may wait for somebody to take a message.
+            self._kept.cancel()
             await trio.aclose_forcefully(self._transport)
 
 
@@ -153,30 +161,30 @@ async def _open(
     transport: _Transport, nursery: trio.Nursery, shake_hands: ShakeHands, failure: str
 ) -> WebSocketStream:
     try:
-        connection: WebSocketConnection = await nursery.start(_keep, transport, shake_hands)
+        connection, kept = await nursery.start(_keep, transport, shake_hands)
     except BaseException as error:
         transport.opening = False
         await trio.aclose_forcefully(transport)
         if isinstance(error, Exception):
             raise OSError(errno.EPROTO, f"{failure}: {_reason(error)}") from error
         raise
-    return WebSocketStream(connection, transport)
+    return WebSocketStream(connection, transport, kept)
 
 
 async def _keep(
     transport: _Transport,
     shake_hands: ShakeHands,
-    task_status: trio.TaskStatus[WebSocketConnection],
+    task_status: trio.TaskStatus[tuple[WebSocketConnection, trio.CancelScope]],
 ) -> None:
     """Hold the library's task. What it raises fails the handshake, or later ends the stream."""
     try:
         async with trio.open_nursery() as nursery:
             connection = await shake_hands(nursery)
             transport.opening = False
-            # It hears the peer agree to close, even if those who close were cancelled; it ends
-            # when the transport is closed, which `WebSocketStream.aclose` sees to.
+            # It hears the peer agree to close, even if those who close were cancelled; then
+            # `WebSocketStream.aclose` ends it.
             nursery.cancel_scope.shield = True
-            task_status.started(connection)
+            task_status.started((connection, nursery.cancel_scope))
     except* Exception as group:
         if transport.opening:
             raise
