@@ -1,7 +1,7 @@
 """What a task costs, beside other pools: ``python packages/am-node/benchmarks/compare.py``.
 
 No-op tasks over four workers through ``client.map``, with one request in flight per worker and
-with a queue of 16 inside of each, beside `ProcessPoolExecutor` with ``chunksize=1`` and, where it
+with a queue of 64 inside of each, beside `ProcessPoolExecutor` with ``chunksize=1`` and, where it
 can be imported, dask.distributed; ``--tractor PYTHON`` adds tractor in that interpreter. All pools
 are open at once and take turns, several times, so that whatever else the machine does hits all of
 them. Of the rates the best counts, of the processor time the least.
@@ -114,7 +114,7 @@ def measure_other(other: Any, figures: Figures, tasks: int) -> None:
 async def run(tasks: int, repetitions: int, tractor: str) -> list[Figures]:
     """Measure all in turn; the executor is the first of the result."""
     ours = [
-        Ours(pool_work.Pipelined, "am-node, queue of 16"),
+        Ours(pool_work.Pipelined, "am-node, queue of 64"),
         Ours(pool_work.Noop, "am-node, one in flight"),
     ]
     with ExitStack() as blocking:

@@ -163,7 +163,7 @@ def main() -> None:
     row("idle worker", f"{size:.0f} MiB")
     p50, p99 = trio.run(latency)
     row("request, idle worker", f"p50 {p50:.2f} ms, p99 {p99:.2f} ms")
-    for name, text in (("Noop", "no-op, one in flight"), ("Pipelined", "no-op, queue of 16")):
+    for name, text in (("Noop", "no-op, one in flight"), ("Pipelined", "no-op, queue of 64")):
         mine, _ = trio.run(throughput, name, TASKS)
         row(text, f"{mine:.0f} tasks/s", f"executor {rate:.0f}: {mine / rate:.2f} x")
     mine, idle = trio.run(throughput, "Busy", 160)

@@ -20,7 +20,7 @@ class Noop(am_node.Worker):
 class Pipelined(Noop):
     """The same with requests waiting inside the worker."""
 
-    queue = 16
+    queue = 64
 
 
 class Busy(am_node.Worker):

@@ -191,8 +191,9 @@ class Client:
         """Do the work for each of `inputs`, mappings of args, on up to `workers` workers.
 
         Iterate over the result with ``async for args, result in ...``: pairs come as they are
-        done, or in the order of the inputs with `ordered`. Inputs are taken when a worker is free
-        for them. The first error cancels the rest, unless `return_errors` puts it in place of a
+        done, or in the order of the inputs with `ordered`. Inputs are taken a little ahead: no
+        more than three for each request that a worker can hold, results that were not iterated
+        over included. The first error cancels the rest, unless `return_errors` puts it in place of a
         result. The other options are those of `work`, for each input.
         """
         return Results(
