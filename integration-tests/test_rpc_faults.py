@@ -193,10 +193,12 @@ async def test_every_call_is_executed_once_and_in_order_across_random_cuts(seed:
 async def test_corrupt_bytes_never_lead_to_wrong_states() -> None:
     rand = random.Random(7)
     retry = am_rpc.Retry(connect_delay=0.005, connect_tries=10_000)
+    # A harmed header may announce more than ever comes, which is noticed after `dead`.
+    limits = am_rpc.Limits(heartbeat=1, dead=3)
     async with (
         am.Machine(WorkStates, handlers=Counter()) as source,
         proxied(source, push_interval=0) as (_, proxy),
-        am_rpc.Client(f"127.0.0.1:{proxy.port}", retry=retry) as client,
+        am_rpc.Client(f"127.0.0.1:{proxy.port}", retry=retry, limits=limits) as client,
     ):
         net = await client.ready()
         with trio.fail_after(60):

@@ -326,12 +326,10 @@ def _demo() -> Any:
     return States
 
 
-async def test_a_refused_resync_starts_the_connection_over(network: Any) -> None:
-    net_ = network()
-    listener = net_.listener()
+def pretending(answer_sync: Any) -> Any:
+    """A server that pushes a wrong update once, and has its own way to answer `sync`."""
 
     async def pretend(stream: Any, *, honest: bool) -> None:
-        """Answer as a server does; unless it is honest, push a wrong update and refuse to sync."""
         welcome = {"v": 1, "id": "x", "boot": bytes(8), "names": ["A", "Exception"], "t": [0, 0]}
         welcome |= {"schema": {"A": {}, "Exception": {}}, "q": 1, "m": 0, "n": 2}
         unpacker = msgpack.Unpacker()
@@ -341,21 +339,67 @@ async def test_a_refused_resync_starts_the_connection_over(network: Any) -> None
                 answer: list[Any] = [1, message[1], None, None]
                 if message[2] == "hello":
                     answer[3] = welcome
-                elif message[2] == "sync":
-                    answer[2] = [11, "internal"]
+                elif message[2] == "a":
+                    answer[3] = [1, None]
+                elif message[2] == "sync" and not honest:
+                    answer = answer_sync(answer)
                 await stream.send_all(msgpack.packb(answer))
                 if message[2] == "ready" and not honest:
                     await stream.send_all(msgpack.packb([2, "u", [[0, 1], 1, 0, 999]]))
 
-    retry = am_rpc.Retry(connect_delay=0.01)
-    async with trio.open_nursery() as nursery, am_rpc.Client(net_.dial, retry=retry) as client:
+    return pretend
+
+
+@pytest.mark.parametrize("answer", ["refused", "lost"])
+async def test_a_resync_without_full_values_starts_the_connection_over(
+    network: Any, answer: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    def refuse(usual: list[Any]) -> list[Any]:
+        return [1, usual[1], [11, "internal"], None]
+
+    def lose(usual: list[Any]) -> list[Any]:
+        return [1, 9999, None, None]
+
+    net_ = network()
+    listener = net_.listener()
+    pretend = pretending(refuse if answer == "refused" else lose)
+    async with trio.open_nursery() as nursery, am_rpc.Client(net_.dial, retry=FAST) as client:
         nursery.start_soon(functools.partial(pretend, await listener.accept(), honest=False))
         net = await client.ready()
-        with trio.fail_after(2):
+        held = net.add("A")
+        start = trio.current_time()
+        with trio.fail_after(5):
             again = await listener.accept()
+        assert trio.current_time() - start <= FAST.call_timeout + 0.1
         nursery.start_soon(functools.partial(pretend, again, honest=True))
         with trio.fail_after(2):
             await client.mach.when("Ready")
+        assert held.settled
         assert client.stats.checksum_errors == 1
         assert net.time() == (0, 0)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_message_without_end_starts_the_connection_over(
+    network: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    net_ = network()
+    listener = net_.listener()
+    pretend = pretending(lambda usual: usual)
+    async with trio.open_nursery() as nursery, am_rpc.Client(net_.dial, retry=FAST) as client:
+        stream = await listener.accept()
+        nursery.start_soon(functools.partial(pretend, stream, honest=True))
+        net = await client.ready()
+        assert await net.add("A") is am.EXECUTED
+        # A text of 65,535 bytes, which swallows every answer from now on.
+        await stream.send_all(b"\xda\xff\xff")
+        stuck = net.add("A")
+        start = trio.current_time()
+        with trio.fail_after(60):
+            again = await listener.accept()
+        limits = am_rpc.Limits()
+        assert limits.dead <= trio.current_time() - start <= limits.dead + limits.heartbeat + 1
+        nursery.start_soon(functools.partial(pretend, again, honest=True))
+        with trio.fail_after(5):
+            await stuck
         nursery.cancel_scope.cancel()
