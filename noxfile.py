@@ -165,6 +165,23 @@ def chaos(session: nox.Session) -> None:
     session.run("python", "packages/am-node/chaos", *session.posargs)
 
 
+@nox.session
+def idle(session: nox.Session) -> None:
+    """A pool left alone for twenty minutes, or for as many seconds as AM_NODE_IDLE says."""
+    fill(session, *local(*LAYERS, extras=False), *test_tools(*LAYERS))
+    patient = ("-m", "nightly", "-o", "faulthandler_timeout=7200", *session.posargs)
+    session.run(*pytest("idle", *patient, "integration-tests/test_node_idle.py"))
+
+
+@nox.session
+def shuffled(session: nox.Session) -> None:
+    """The tests of am-node twenty times, in another random order each; `-- 3` for fewer."""
+    fill(session, *local(*LAYERS), *test_tools(*LAYERS), "pytest-randomly>=3.15")
+    for seed in range(int(session.posargs[0]) if session.posargs else 20):
+        order = f"--randomly-seed={seed}"
+        session.run(*pytest(f"shuffled-{seed}", order, "packages/am-node/tests"))
+
+
 @nox.session(python=False)
 def pythons(session: nox.Session) -> None:
     """Session `unit` on each supported Python that this machine has."""
