@@ -44,7 +44,7 @@ _PLANNED = frozenset({"surplus", "drain", "restart", "reuse"})
 # The order that ends a worker which cannot be talked to. It has nothing to end gently, so it gets
 # only the moment that a launcher may need to pass on the first of two signals.
 _FAILURE = "failure"
-_LAST_MOMENT = 0.25
+_LAST_MOMENT = 0.1
 
 
 class Forker:
@@ -256,6 +256,8 @@ class Forker:
         patience = self._timing.op_timeout / 2 if near else self._timing.conn_timeout
         while True:
             await client.mach.when_not("Ready")
+            if near and isinstance(client.last_error, am_rpc.NetworkTimeout):
+                return
             with trio.move_on_after(patience):
                 await client.mach.when("Ready")
                 continue
