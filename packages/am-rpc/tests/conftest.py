@@ -62,9 +62,10 @@ class MemoryNetwork:
 
     async def dial(self) -> trio.abc.Stream:
         ours, theirs = trio.testing.memory_stream_pair()
-        self.client_ends.append(FaultyStream(ours))
+        end = FaultyStream(ours)
+        self.client_ends.append(end)
         await self._send.send(theirs)
-        return self.client_ends[-1]
+        return end
 
     def lose(self, *, out: bool = True, into: bool = False) -> None:
         """Make every connection made so far lose what a client sends, or what it gets."""
