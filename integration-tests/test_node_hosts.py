@@ -66,6 +66,7 @@ async def test_workers_of_a_command_launcher_use_tcp_on_the_hosts_given(folder: 
         launcher=launcher,
         worker_host="127.0.0.2",
         link_addr="127.0.0.3:0",
+        timing=am_node.Timing(conn_timeout=15.0),
     )
     with trio.fail_after(30):
         async with supervisor as sup, am_node.Client("c", supers=[sup.addr]) as client:
@@ -112,8 +113,9 @@ async def test_requests_move_to_another_supervisor_when_theirs_is_killed(folder:
 
 async def test_a_dead_address_in_the_list_costs_little(folder: Path) -> None:
     pool = am_node.Pool(1, 1, 0)
-    with trio.fail_after(30):
-        async with am_node.Supervisor("nappers:Napper", pool=pool) as sup:
+    timing = am_node.Timing(conn_timeout=15.0)
+    with trio.fail_after(45):
+        async with am_node.Supervisor("nappers:Napper", pool=pool, timing=timing) as sup:
             await sup.mach.when("PoolReady")
             for _ in range(3):
                 async with am_node.Client("c", supers=["127.0.0.1:9", sup.addr]) as client:
@@ -248,7 +250,9 @@ FAR_SUPERVISOR = textwrap.dedent("""\
     async def main(block):
         worker = [sys.executable, "-m", "am_node", "worker"]
         launcher = Far(["sh", "-c", '"$@"; echo $? > code', "sh", *worker])
-        timing = am_node.Timing(remote_orphan_timeout=1.0, orphan_grace=0.5, link_timeout=1.5)
+        timing = am_node.Timing(
+            conn_timeout=15.0, remote_orphan_timeout=1.0, orphan_grace=0.5, link_timeout=1.5
+        )
         pool = am_node.Pool(1, 1, 0)
         async with am_node.Supervisor(
             "nappers:Napper", pool=pool, launcher=launcher, timing=timing

@@ -112,6 +112,7 @@ def test_work_that_fails_is_one_line_and_exit_code_1(
         (["supervisor", "squarer:Squarer", "--addr", "0.0.0.0:0"], 2),
         (["supervisor", "squarer:Squarer", "--addr", "127.0.0.1:0", "--log", "LOUD"], 2),
         (["supervisor", "squarer:Squarer", "--addr", "nowhere"], 2),
+        (["supervisor", "squarer:Squarer", "--conn-timeout", "-1"], 2),
         (["supervisor", "squarer:Squarer", "--tls-cert", "squarer.py"], 2),
         (["supervisor", "squarer:Squarer", "--tls-cert", "missing.pem"], 3),
         (["nonsense"], 2),

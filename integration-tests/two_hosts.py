@@ -71,7 +71,7 @@ async def command_line(hosts: Hosts, host: str) -> AsyncIterator[tuple[str, trio
     enter = hosts.enter if host == hosts.second else ()
     command = [
         *enter, sys.executable, "-m", "am_node", "supervisor", "nappers:Napper",
-        "--workers", "1", "--addr", f"{host}:0",
+        "--workers", "1", "--addr", f"{host}:0", "--conn-timeout", "15",
         "--secret-file", str(hosts.folder / "pool.key"),
         "--tls-cert", str(hosts.folder / "pool.pem"),
     ]  # fmt: skip

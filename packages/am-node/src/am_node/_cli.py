@@ -22,7 +22,7 @@ from ._errors import EntryPointError, NodeError, NoWorkers, SupervisorLost, Work
 from ._log import log_level, show_machines
 from ._run_worker import run_worker
 from ._serve import serve
-from ._settings import Pool, Rlimits
+from ._settings import Pool, Rlimits, Timing
 from ._supervisor import Supervisor
 from ._tls import Tls
 from ._worker import Worker
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE, UNREACHED, LATE = 0, 1, 2, 3, 4
 _MAX_SECRET = 4096
 _POOL = Pool()
+_TIMING = Timing()
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -74,6 +75,12 @@ def _add_supervisor(commands: Any) -> None:
     parser.add_argument("--memory", type=int, metavar="MIB", help="address space of a worker")
     parser.add_argument("--files", type=int, metavar="N", help="open descriptors of a worker")
     parser.add_argument("--cpu", type=int, metavar="SECONDS", help="processor time of a worker")
+    parser.add_argument(
+        "--conn-timeout",
+        type=float,
+        default=_TIMING.conn_timeout,
+        help="seconds for a worker to report; more where importing its class takes long",
+    )
     parser.add_argument("--tls-cert", help="PEM file with the pool's certificate, for every link")
     parser.add_argument("--tls-key", help="PEM file with its key, if that is in a file of its own")
     parser.add_argument("--insecure", action="store_true", help="allow other hosts unprotected")
@@ -116,6 +123,7 @@ def _supervise(options: argparse.Namespace) -> int:
             cpu=options.cpu,
         ),
         secret=_secret(options.secret_file),
+        timing=Timing(conn_timeout=options.conn_timeout),
         tls=_tls(options),
         insecure=options.insecure,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import am_helpers as amh
 import am_rpc
@@ -17,9 +18,13 @@ def stretch() -> float:
     return DEBUG_FACTOR if amh.is_debugging() else 1.0
 
 
-def link_limits(silence: float) -> am_rpc.Limits:
-    """What keeps a link alive: a ping after a third of `silence`, the end after all of it."""
-    return am_rpc.Limits(heartbeat=silence / 3, dead=silence)
+def link_limits(silence: float, **more: float) -> am_rpc.Limits:
+    """What keeps a link alive: a ping after a third of `silence`, the end after all of it.
+
+    `more` are other limits of am-rpc, in seconds.
+    """
+    limits: dict[str, Any] = {"heartbeat": silence / 3, "dead": silence, **more}
+    return am_rpc.Limits(**limits)
 
 
 @dataclass(frozen=True, slots=True)

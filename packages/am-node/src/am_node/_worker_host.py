@@ -7,7 +7,6 @@ and a worker inside a test.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -151,9 +150,7 @@ class WorkerHost:
             self._config.public_addr,
             new_server=self._new_client_server,
             ssl_context=self._server_tls,
-            limits=replace(
-                link_limits(self._silence), payload_timeout=self.timing.delivery_timeout
-            ),
+            limits=link_limits(self._silence, payload_timeout=self.timing.delivery_timeout),
             max_clients=16,
         )
 
