@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,9 @@ import am_rpc
 from am_rpc import _reason
 from am_rpc._options import Access, Limits, Retry, Sync
 from am_rpc._reference import options_page
+
+if TYPE_CHECKING:
+    from am_rpc._option import Options
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -21,12 +24,12 @@ def test_the_page_of_options_is_what_the_code_says() -> None:
 
 
 @pytest.mark.parametrize("cls", [Sync, Retry, Limits, Access])
-def test_every_option_tells_its_unit_and_meaning(cls: type) -> None:
-    for option in fields(cls):
-        assert set(option.metadata) == {"unit", "doc"}
-        assert option.metadata["doc"]
+def test_every_option_tells_its_unit_and_meaning(cls: type[Options]) -> None:
+    assert cls.declared()
+    for option in cls.declared():
+        assert option.doc
         if type(option.default) in (int, float):
-            assert option.metadata["unit"]
+            assert option.unit
 
 
 def test_options_refuse_what_is_easily_mistaken() -> None:
@@ -39,6 +42,25 @@ def test_options_refuse_what_is_easily_mistaken() -> None:
     assert pauses == [1, 2, 4, 10]
     assert Retry().connect_pause(1, 0) == pytest.approx(0.8)
     assert [Retry().call_pause(n) for n in (1, 2, 99)] == [0.1, 0.2, 10]
+
+
+def test_options_are_values_that_nobody_changes() -> None:
+    assert Retry(1.5, connect_tries=2) == Retry(connect_tries=2, connect_timeout=1.5)
+    assert Retry() != Retry(jitter=0.0)
+    assert Retry() != Sync()
+    assert len({Retry(), Retry(), Retry(jitter=0.0), Access(read={"A"})}) == 3
+    assert repr(Retry(jitter=0.0)) == "Retry(jitter=0.0)"
+    assert Access(read={"A"}).read == frozenset({"A"})
+    retry = Retry()
+    with pytest.raises(AttributeError):
+        retry.jitter = 1.0  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        del retry.jitter
+    for call in (lambda: Retry(connect_timout=1), lambda: Retry(1.0, connect_timeout=2.0)):
+        with pytest.raises(TypeError, match="connect_timeout"):
+            call()
+    with pytest.raises(TypeError):
+        Access(None, None, True, 4)  # type: ignore[call-arg]
 
 
 def test_every_public_name_has_a_docstring_and_is_listed() -> None:

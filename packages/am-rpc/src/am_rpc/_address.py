@@ -9,8 +9,7 @@ import os
 import socket
 import ssl
 import stat
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import trio
 
@@ -20,8 +19,7 @@ logger: Final = logging.getLogger("am_rpc")
 _BACKLOG: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A parsed address: TCP `host:port`, `unix:PATH`, or a websocket URL."""
 
     kind: str

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 NONCE_SIZE: Final = 32
 _CLIENT: Final = b"arpc/1 client\0"
@@ -31,8 +30,7 @@ def server_mac(secret: bytes, server_nonce: bytes, client_nonce: bytes) -> bytes
     return hmac.digest(secret, _SERVER + client_nonce + server_nonce, sha256)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Who authenticated: the key id, and the server's proof to send back."""
 
     key_id: str | None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._codec import pack, to_plain, unpack
 from ._errors import EncodeError, InvalidParams, LimitExceeded
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from ._options import Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """A payload on its way: plain data if it is small, else its encoded bytes."""
 
     token: int

@@ -1,11 +1,10 @@
-"""The reference page of all options, made from the dataclasses that define them.
+"""The reference page of all options, made from the classes that define them.
 
 `python -m am_rpc._reference > docs/options.md` renews the page; a test compares the two.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Final
 
 from ._options import Access, Limits, Retry, Sync
@@ -23,8 +22,8 @@ def options_page() -> str:
         about = (cls.__doc__ or "").partition("\n")[0]
         parts.append(f"## {cls.__name__}\n\n{about}\n")
         rows = ["| field | default | unit | meaning |", "| ----- | ------- | ---- | ------- |"]
-        for option in fields(cls):
-            unit, doc = option.metadata["unit"], option.metadata["doc"]
+        for option in cls.declared():
+            unit, doc = option.unit, option.doc
             rows.append(f"| `{option.name}` | {_shown(option.default)} | {unit} | {doc} |")
         parts.append("\n".join(rows) + "\n")
     return "\n".join(parts)

@@ -6,7 +6,7 @@ import logging
 import random
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import trio
 
@@ -31,7 +31,7 @@ PUSH_INTERVAL: Final = 0.25
 PUSH_MAX_MUTATIONS: Final = 256
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False, repr=False)
 class Serving:
     """How a source is served; shared by a mux and its servers."""
 
@@ -55,8 +55,7 @@ class Serving:
         self.sessions = SessionStore(limits, lambda: Undelivered(limits))
 
 
-@dataclass(frozen=True, slots=True)
-class Greeted:
+class Greeted(NamedTuple):
     """A client that may be welcomed: what it said, who it proved to be, how to answer it."""
 
     hello: Hello

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from ._value import Value
 
 
-@dataclass(slots=True)
-class Stats:
+class Stats(Value):
     """What a server, mux or client has done since it was made.
 
     Sizes are bytes, `rtt_us` is microseconds.
     """
 
-    calls: int = 0
-    notifications: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    pushes: int = 0
-    pushes_merged: int = 0
-    mutations: int = 0
-    canceled: int = 0
-    dedup_hits: int = 0
-    syncs: int = 0
-    checksum_errors: int = 0
-    reconnects: int = 0
-    resumes: int = 0
-    payloads: int = 0
-    payloads_resent: int = 0
-    buffered: int = 0
-    buffer_peak: int = 0
-    errors: int = 0
-    rtt_us: int = 0
+    __slots__ = (
+        "buffer_peak", "buffered", "bytes_in", "bytes_out", "calls", "canceled", "checksum_errors",
+        "dedup_hits", "errors", "mutations", "notifications", "payloads", "payloads_resent",
+        "pushes", "pushes_merged", "reconnects", "resumes", "rtt_us", "syncs",
+    )  # fmt: skip
+
+    calls: int
+    notifications: int
+    bytes_in: int
+    bytes_out: int
+    pushes: int
+    pushes_merged: int
+    mutations: int
+    canceled: int
+    dedup_hits: int
+    syncs: int
+    checksum_errors: int
+    reconnects: int
+    resumes: int
+    payloads: int
+    payloads_resent: int
+    buffered: int
+    buffer_peak: int
+    errors: int
+    rtt_us: int
+
+    def __init__(self) -> None:
+        for name in self.__slots__:
+            setattr(self, name, 0)
 
     def as_dict(self) -> dict[str, int]:
         """Return all counters by name."""
-        return {counter.name: getattr(self, counter.name) for counter in fields(self)}
+        return {name: getattr(self, name) for name in self.__slots__}
