@@ -181,6 +181,7 @@ WAYS = [
 CUT = ("partition", "namespaces")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("way", "second"), [*WAYS, CUT])
 async def test_each_way_to_many_machines_works(
     root: Path, luggage: Path, second: str, way: str
