@@ -343,3 +343,30 @@ async def test_a_closed_client_does_not_pretend_that_a_map_is_complete(
         with pytest.raises(am_node.WorkerLost, match="closed"):
             async for _ in results:
                 pass
+
+
+async def test_requests_and_answers_of_a_busy_lane_share_messages(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    class Short(am_node.Worker):
+        async def work(self, x: int) -> int:
+            return x
+
+    class Long(Short):
+        queue = 16
+
+    messages = {}
+    for worker in (Short, Long):
+        async with (
+            pooled(worker, 1, 1) as sup,
+            am_node.Client("c", worker, supers=[sup.addr]) as client,
+        ):
+            async for _ in client.map(_inputs(200)):
+                pass
+            stats = client.stats
+            # Each call has its outcome, each payload its receipt.
+            messages[worker] = 2 * (stats["calls"] + stats["payloads"]) / 200
+        # A closed lane counts, too.
+        assert client.stats["payloads"] == stats["payloads"]
+    assert 4 <= messages[Short] < 4.2
+    assert messages[Long] < 1
