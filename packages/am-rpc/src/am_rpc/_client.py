@@ -172,13 +172,15 @@ class Client(Following):
     ) -> None:
         self._closing = True
         limits = self.limits
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.close):
-            if self.link is not None:
-                await self.link.connection.say_bye("")
-        if self._net is not None and not self._net.disposed:
-            self._net.dispose()
-        self.abandon(NotConnected("the client was closed"))
-        await self.mach.__aexit__(exc_type, exc, traceback)
+        try:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.close):
+                if self.link is not None:
+                    await self.link.connection.say_bye("")
+            if self._net is not None and not self._net.disposed:
+                self._net.dispose()
+            self.abandon(NotConnected("the client was closed"))
+        finally:
+            await self.mach.__aexit__(exc_type, exc, traceback)
 
     # Handlers of the client's machine.
 

@@ -94,11 +94,16 @@ class Connection(Outgoing):
 
     async def send_now(self, data: bytes) -> None:
         """Write at once, for use before `run`. Raises `NetworkError`."""
+        if self._writing_since is not None or self.closed:
+            raise NotConnected("this side has said goodbye")
         self._stats.bytes_out += len(data)
+        # Whoever says goodbye meanwhile waits for the end of these bytes.
+        self._writing_since = trio.current_time()
         try:
             await self.stream.send_all(data)
         except FOREIGN as error:
             raise NetworkError(f"the connection broke: {reason(error)}") from error
+        self._writing_since = None
 
     # Running.
 

@@ -157,9 +157,11 @@ class Mux:
         if self._payload_binding is not None:
             self._payload_binding.detach()
         await self._close_listener()
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._close_time):
-            await self._disconnect_all("close")
-        await self.mach.__aexit__(exc_type, exc, traceback)
+        try:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._close_time):
+                await self._disconnect_all("close")
+        finally:
+            await self.mach.__aexit__(exc_type, exc, traceback)
 
     @property
     def _close_time(self) -> float:

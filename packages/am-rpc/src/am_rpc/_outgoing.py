@@ -104,8 +104,15 @@ class Outgoing:
         if due < self._timer and not self._is_held:
             self._wake.set()
 
-    def hurry(self) -> None:
-        """Write what is queued at once, unless it is one of a burst, which leaves together."""
+    def send_at_once(self, data: bytes) -> None:
+        """Queue bytes and write them now, unless they are of a burst, which leaves together."""
+        if self._is_held:
+            self.send(data)
+            return
+        # The writer is woken only if it has to step in.
+        self._is_held = True
+        self.send(data)
+        self._is_held = False
         now = trio.current_time()
         if now - self._hurried_at < _BURST:
             self.wake()
@@ -208,6 +215,8 @@ class Outgoing:
         self._out_bytes -= len(data)
         self._stats.bytes_out += len(data)
         self._tell_written()
+        if out:
+            self._wake.set()
 
     async def _write_loop(self) -> None:
         stream, stats, wake = self.stream, self._stats, self._wake
@@ -215,7 +224,8 @@ class Outgoing:
             while True:
                 due = self._collect(trio.current_time())
                 out = self._out
-                if not out:
+                # Somebody who says goodbye may be writing in this task's place.
+                if not out or self._writing_since is not None:
                     if due is None:
                         await wake.wait()
                     else:

@@ -45,7 +45,7 @@ class Delivery:
         """Ask the client to take the payload; its chunks, if any, were sent."""
         parcel = self.parcel
         call = news.Payload(parcel.token, parcel.name, parcel.data, parcel.source, parcel.source_tx)
-        self._client.call(call, self.answer)
+        self._client.call_at_once(call, self.answer)
 
     def answer(self, response: Response) -> None:
         """Keep the answer and tell who waits for it."""
@@ -142,7 +142,6 @@ class Postman:
         delivery = Delivery(client, parcel, None if done is None else self._reporting(done))
         if parcel.encoded is None:
             delivery.send()
-            client.connection.hurry()
         if done is not None:
             self._watch(delivery)
         return delivery

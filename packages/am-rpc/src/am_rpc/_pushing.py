@@ -17,6 +17,8 @@ from ._schema_wire import schema_to_wire
 from ._welcome import SchemaGrown, Vector
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import am_machine as am
 
     from ._driver import Connection
@@ -79,8 +81,7 @@ class Pusher:
         if interval is None:
             return
         if interval == 0 and self._connection.is_flowing:
-            self._push(trio.current_time())
-            self._connection.hurry()
+            self._push(trio.current_time(), self._connection.send_at_once)
         elif not self._is_dirty:
             self._is_dirty = True
             self._connection.wake_at(self._sent_at + interval)
@@ -120,7 +121,7 @@ class Pusher:
             and self._server.push_interval is not None
             and self._connection.is_flowing
         ):
-            self._push(trio.current_time())
+            self._push(trio.current_time(), self._connection.send)
 
     def _catch_up(self) -> None:
         source = self._source
@@ -141,15 +142,17 @@ class Pusher:
         due = self._sent_at + interval
         if now < due:
             return due
-        self._push(now)
+        self._push(now, self._connection.send)
         return None
 
-    def _push(self, now: float) -> None:
+    def _push(self, now: float, send: Callable[[bytes], None]) -> None:
         update = self.take_update(now)
         if update is None:
             return
         self._server.stats.pushes += 1
-        self.notify(update if isinstance(update, Update) else Records(update))
+        self._server.stats.notifications += 1
+        message = update if isinstance(update, Update) else Records(update)
+        send(self._connection.protocol.send_notification(message))
 
     def take_update(self, now: float) -> Update | tuple[Record, ...] | None:
         """Return everything since the last send; it will be sent, in this order."""

@@ -111,12 +111,12 @@ class ServedClient:
         """Send a notification."""
         self._pusher.notify(message)
 
-    def call(self, message: m.Message, callback: Callable[[Response], None]) -> None:
+    def call_at_once(self, message: m.Message, callback: Callable[[Response], None]) -> None:
         """Send a request; `callback` gets its response, or why there is none."""
         self.session.next_call += 1
         call_id = self.session.next_call
         self._responses[call_id] = callback
-        self.connection.send(self.connection.protocol.send_request(call_id, message))
+        self.connection.send_at_once(self.connection.protocol.send_request(call_id, message))
 
     def _reply(self, call_id: int, result: Any = None) -> None:
         self.connection.send(self.connection.protocol.send_result(call_id, result))
@@ -169,7 +169,7 @@ class ServedClient:
         self._reply(call_id)
 
     def _ping(self) -> None:
-        self.call(m.Ping(), lambda response: None)
+        self.call_at_once(m.Ping(), lambda response: None)
 
     def _source_touched(self, alive: bool) -> None:
         """This relay is in touch with its own source, or lost it; a new one needs a new start."""

@@ -178,14 +178,16 @@ class Server:
         traceback: TracebackType | None,
     ) -> None:
         limits = self.serving.limits
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.close):
-            await self.disconnect("close")
-        self._unbind_payloads()
         try:
-            await self.mach.__aexit__(exc_type, exc, traceback)
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.close):
+                await self.disconnect("close")
+            self._unbind_payloads()
         finally:
-            # The machine lets an exception of the body, or a cancellation, pass through here.
-            await self._close_listener()
+            try:
+                await self.mach.__aexit__(exc_type, exc, traceback)
+            finally:
+                # The machine lets an exception of the body, or a cancellation, pass through here.
+                await self._close_listener()
 
     async def _close_listener(self) -> None:
         if self._listener is not None:
