@@ -256,3 +256,48 @@ def test_harmed_updates_are_noticed_by_their_sum() -> None:
         missed += moved_sum(start, bad, 1, 0) == told
     assert missed <= HARMED_UPDATES * 0.0001, f"{missed} of {HARMED_UPDATES}"
     assert full_sum([0, 1], 7, 0) == 10
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("ending", ["leave", "stop", "drain"])
+async def test_a_mux_ends_though_a_peer_does_not_take_its_welcome(
+    demo_states: Any, ending: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    network = LockstepNetwork()
+    async with am.Machine(demo_states) as source:
+        async with am_rpc.Mux(source, listener=network.listener()) as mux:
+            stream = await network.dial()
+            await stream.send_all(msgpack.packb([0, 1, "hello", [HELLO]]))
+            # The welcome is on its way, byte for byte, and nobody reads it.
+            await trio.testing.wait_all_tasks_blocked()
+            start = trio.current_time()
+            if ending == "stop":
+                await mux.stop()
+            elif ending == "drain":
+                await mux.drain(1)
+        assert trio.current_time() - start <= 10
+        await stream.aclose()
+    assert source.disposed
+
+
+@pytest.mark.trio
+async def test_a_goodbye_amid_the_handshake_does_not_break_into_the_welcome(
+    demo_states: Any,
+) -> None:
+    network = LockstepNetwork()
+    async with am.Machine(demo_states) as source, trio.open_nursery() as nursery:
+        async with am_rpc.Mux(source, listener=network.listener()) as mux:
+            stream = await network.dial()
+            await stream.send_all(msgpack.packb([0, 1, "hello", [HELLO]]))
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(mux.stop)
+            await trio.lowlevel.checkpoint()
+            heard = bytearray()
+            while data := await stream.receive_some(7):
+                heard += data
+        unpacker = msgpack.Unpacker()
+        unpacker.feed(heard)
+        messages = list(unpacker)
+        assert messages[0][:3] == [1, 1, None]
+        assert messages[1:] in ([], [[2, "bye", ["stop"]]])
+        await stream.aclose()
