@@ -193,8 +193,8 @@ class Client:
         Iterate over the result with ``async for args, result in ...``: pairs come as they are
         done, or in the order of the inputs with `ordered`. Inputs are taken a little ahead: no
         more than three for each request that a worker can hold, results that were not iterated
-        over included. The first error cancels the rest, unless `return_errors` puts it in place of a
-        result. The other options are those of `work`, for each input.
+        over included. The first error cancels the rest, unless `return_errors` puts it in place of
+        a result. The other options are those of `work`, for each input.
         """
         return Results(
             self.mach,
