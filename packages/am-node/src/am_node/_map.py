@@ -230,8 +230,9 @@ class Results:
         return request
 
     def _done(self, request: Request) -> None:
-        if self._open.pop(request, self) is self:
+        if request not in self._open:
             return
+        del self._open[request]
         result = request.result
         if request.error is not None:
             if not self._return_errors:
