@@ -18,7 +18,7 @@ STATES = ("A", "B", "C", "D", "E", "F")
 
 
 def test_feed_and_checksum_agree_for_any_growth() -> None:
-    @settings(max_examples=200)
+    @settings(max_examples=200, deadline=None)
     @given(
         st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), max_size=20),
         st.sets(st.sampled_from(STATES)),
