@@ -1,5 +1,6 @@
 """What every test that crosses packages can rely on: the tree, and a watch over real processes."""
 
+import os
 import signal
 import time
 import uuid
@@ -12,7 +13,8 @@ import pytest
 # Inherited by every descendant, orphans included, which a list of children would miss.
 MARK = "AM_TEST_RUN"
 GRACE = 5.0  # seconds a child may need to go after its test ended
-# Seconds that a test of real processes may take; those that are known to be slow get more.
+# Seconds that a test of real processes may take on a machine with nothing else to do; those that are
+# known to be slow get more. After two minutes the whole run would be given up.
 GUARD, SLOW_GUARD = 30.0, 100.0
 
 
@@ -47,7 +49,9 @@ def process_guard(request: pytest.FixtureRequest) -> Iterator[None]:
     if node.get_closest_marker("process") is None or node.get_closest_marker("nightly"):
         yield
         return
-    limit = GUARD if node.get_closest_marker("slow") is None else SLOW_GUARD
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    usual = GUARD if node.get_closest_marker("slow") is None else SLOW_GUARD
+    limit = min(usual * busy, SLOW_GUARD)
 
     def expired(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"{node.name} took longer than {limit:g} s")
