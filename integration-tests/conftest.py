@@ -13,8 +13,8 @@ import pytest
 # Inherited by every descendant, orphans included, which a list of children would miss.
 MARK = "AM_TEST_RUN"
 GRACE = 5.0  # seconds a child may need to go after its test ended
-# Seconds that a test of real processes may take on a machine with nothing else to do; those that are
-# known to be slow get more. After two minutes the whole run would be given up.
+# Seconds that a test of real processes may take on a machine with nothing else to do; those that
+# are known to be slow get more. After two minutes the whole run would be given up.
 GUARD, SLOW_GUARD = 30.0, 100.0
 
 
