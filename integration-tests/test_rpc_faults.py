@@ -309,7 +309,8 @@ async def test_a_server_killed_under_load_leaves_only_written_calls_unknown(
     script, log = tmp_path / "server.py", tmp_path / "log"
     script.write_text(SERVER)
     addr = f"unix:{tmp_path / 'sock'}"
-    retry = am_rpc.Retry(connect_delay=0.02, connect_max_delay=0.1)
+    # A busy machine may need many seconds to start the second server.
+    retry = am_rpc.Retry(connect_delay=0.02, connect_max_delay=0.1, connect_tries=10_000)
     process = await trio.to_thread.run_sync(start_server, script, addr, log)
     try:
         async with am_rpc.Client(addr, WorkStates, retry=retry) as client:
@@ -330,7 +331,8 @@ async def test_a_server_killed_under_load_leaves_only_written_calls_unknown(
                 outcomes = {n: await result for n, result in results.items()}
         executed = [n for n, outcome in outcomes.items() if outcome is am.EXECUTED]
         unknown = [n for n, outcome in outcomes.items() if outcome is am.CANCELED]
-        assert all(isinstance(results[n].error, am_rpc.OutcomeUnknown) for n in unknown)
+        reasons = {repr(results[n].error) for n in unknown}
+        assert {r for r in reasons if not r.startswith("OutcomeUnknown(")} == set()
         logged = [int(line) for line in log.read_text().split()]
         assert len(logged) == len(set(logged))
         assert set(executed) <= set(logged)
