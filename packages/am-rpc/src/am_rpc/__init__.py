@@ -4,10 +4,14 @@ A `Mux` puts a machine behind an address, `connect` gives a replica of it, a `Ne
 in another process. Checks, waits and contexts on the replica cost no network call; mutations are
 plain calls that travel to the source and are executed at most once. Layout of the package:
 
-* `_protocol`, `_messages`, `_welcome`, `_codec`, `_parse`, `_auth`: the wire, without I/O
+* `_protocol`, `_messages`, `_mutating`, `_news`, `_welcome`, `_codec`, `_auth`: the wire, no I/O
 * `_feed`, `_checksum`, `_session`, `_outbox`, `_payload`: what each end remembers, as pure data
-* `_driver`, `_address`: trio;  `_serving`, `_served`, `_server`, `_mux`: the serving end
-* `_client`, `_calls`, `_link`, `_net`, `_results`: the calling end;  `_states`: all schemas
+* `_driver`, `_outgoing`: a connection's two halves;  `_address`, `_websocket`, `_reason`: trio
+* `_mux`, `_server`, `_serving`: who serves;  `_reception`, `_served`, `_executing`, `_pushing`,
+  `_posting`: one client, from its hello over its mutations to what it is sent
+* `_calls`, `_following`, `_client`: the storeys of a client;  `_handshake`, `_link`: a connection
+  of it;  `_replica`, `_net`, `_subscriptions`, `_results`: the machine it offers
+* `_options`, `_stats`, `_states`: what can be tuned, counted, and be active
 * `_repl`: `arpc`, a shell and a command line for what is served
 """
 
