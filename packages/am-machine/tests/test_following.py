@@ -330,3 +330,25 @@ async def test_a_wait_can_be_made_and_resolved_by_hand(value: bool) -> None:
 
 def test_the_base_cannot_be_mutated(base: am.BaseMachine) -> None:
     assert not hasattr(base, "add")
+
+
+def test_updates_that_come_again_are_the_same_again() -> None:
+    states = {"A": {}, "B": {"multi": True}, "C": {}}
+    base = am.BaseMachine(states)
+    seen: list[str] = []
+    for _ in range(3):
+        once = am.BaseMachine(states)  # compiled anew, so that it knows no updates
+        once.reset_clock(base.time())
+        for update in ([(0, 1), (1, 2)], [(0, 1)], [(2, 2), (1, 1)], [(1, 1)], [(0, 5)], [(0, 1)]):
+            single = base.when_not("C") if base.is_("C") else base.when("C")
+            told = base.advance(update, kind="add", called=[0])
+            again = once.advance(update, kind="add", called=[0])
+            assert (told.target, told.added, told.removed) == (
+                again.target, again.added, again.removed
+            )  # fmt: skip
+            assert base.time() == once.time()
+            seen.append(f"{base} {single.done}")
+    assert seen[6:12] != seen[:6]
+    assert [line.endswith("True") for line in seen] == [
+        False, False, True, False, False, False
+    ] * 3  # fmt: skip

@@ -328,10 +328,8 @@ class BaseMachine(Tasking):
 
         An exception of a handler goes to `handler_failed`.
         """
-        ticks = list(self._ticks)
-        for i, gained in increments:
-            ticks[i] += gained
-        return following.follow(self, ticks, kind, called, queue_tick, machine_tick)
+        states = None if called is None else tuple(called)
+        return following.advance(self, tuple(increments), kind, states, queue_tick, machine_tick)
 
     def reset_clock(
         self,
@@ -353,8 +351,8 @@ class BaseMachine(Tasking):
         if replaced:
             self._expire_all()
             self._end_tick_waits()
-        transition = following.follow(
-            self, list(ticks), "set", None, queue_tick, machine_tick, comparable=not replaced
+        transition = following.reset(
+            self, list(ticks), queue_tick, machine_tick, comparable=not replaced
         )
         if replaced:
             self._wake((1 << len(ticks)) - 1)

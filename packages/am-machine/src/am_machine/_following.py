@@ -15,25 +15,59 @@ from ._schema import bits_of
 from ._transition import Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ._base import BaseMachine
 
 
-def follow(
+# Updates whose states move by more ticks than this at once seldom come again.
+MAX_KEPT_GAIN = 2
+
+
+def advance(
+    machine: BaseMachine,
+    increments: tuple[tuple[int, int], ...],
+    kind: str,
+    called: tuple[int, ...] | None,
+    queue_tick: int | None,
+    machine_tick: int | None,
+) -> Transition:
+    """Add to the clocks as one pseudo-transition."""
+    key = (kind, called, increments)
+    ticks = list(machine._ticks)
+    for i, gained in increments:
+        ticks[i] += gained
+    found = machine._conf.followed.get(key)
+    if found is None:
+        found = plan, blips = _plan(machine, ticks, kind, called, comparable=True)
+        if all(0 < gained <= MAX_KEPT_GAIN for _, gained in increments):
+            machine._book.keep_followed(key, plan, blips)
+    return _follow_plan(machine, found[0], ticks, queue_tick, machine_tick, found[1])
+
+
+def reset(
     machine: BaseMachine,
     ticks: list[int],
-    kind: str,
-    called: Iterable[int] | None,
     queue_tick: int | None,
     machine_tick: int | None,
     *,
-    comparable: bool = True,
+    comparable: bool,
 ) -> Transition:
-    """Move the clocks to `ticks` as one pseudo-transition.
+    """Set the clocks as one pseudo-transition.
 
     `comparable`: they go on from those held now, so that differences betray blips.
     """
+    plan, blips = _plan(machine, ticks, "set", None, comparable=comparable)
+    return _follow_plan(machine, plan, ticks, queue_tick, machine_tick, blips)
+
+
+def _plan(
+    machine: BaseMachine,
+    ticks: list[int],
+    kind: str,
+    called: tuple[int, ...] | None,
+    *,
+    comparable: bool,
+) -> tuple[Plan, int]:
+    """What moving the clocks to `ticks` comes to, and the mask of states that blipped."""
     bits, multi = machine._schema.bits, machine._schema.tables.multi
     old, before = machine._ticks, machine._conf
     changed = active = blips = 0
@@ -48,7 +82,7 @@ def follow(
     flipped = before.mask ^ active
     plan = Plan()
     plan.kind = kind
-    plan.called = tuple(bits_of(flipped)) if called is None else tuple(called)
+    plan.called = tuple(bits_of(flipped)) if called is None else called
     plan.called_mask = sum([bits[i] for i in set(plan.called)])
     plan.is_auto = plan.is_check = False
     plan.accepted = True
@@ -66,7 +100,7 @@ def follow(
     plan.result = EXECUTED
     plan.continues = plan.looks_for_auto = False
     plan.simple = plan.noted = plan.direct = False
-    return _follow_plan(machine, plan, ticks, queue_tick, machine_tick, blips)
+    return plan, blips
 
 
 def _follow_plan(

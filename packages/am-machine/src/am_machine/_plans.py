@@ -58,7 +58,17 @@ class Answers(dict[tuple[str, ...], bool]):
 class Configuration:
     """A set of active states, and the plans of mutations made from it."""
 
-    __slots__ = ("active", "adds", "answers", "auto", "mask", "plans", "removes", "sets")
+    __slots__ = (
+        "active",
+        "adds",
+        "answers",
+        "auto",
+        "followed",
+        "mask",
+        "plans",
+        "removes",
+        "sets",
+    )
 
     def __init__(self, mask: int, active: frozenset[str], known: Mapping[str, int]) -> None:
         self.mask = mask
@@ -69,6 +79,8 @@ class Configuration:
         self.removes: dict[tuple[str, ...], Plan] = {}
         self.sets: dict[tuple[str, ...], Plan] = {}
         self.plans: dict[tuple[str, tuple[int, ...], bool, bool], Plan] = {}
+        # Updates that replicas followed from here, and the blips that they betray.
+        self.followed: dict[object, tuple[Plan, int]] = {}
         # The auto mutation that follows, once it was looked for: None means there is none.
         self.auto: Plan | bool | None = False
 
@@ -79,6 +91,7 @@ class Configuration:
         self.removes.clear()
         self.sets.clear()
         self.plans.clear()
+        self.followed.clear()
         self.auto = False
 
 
@@ -223,6 +236,14 @@ class PlanBook:
         for i in bits_of(active & tables.removers):
             candidates &= ~tables.remove_mask[i]
         return tuple(bits_of(candidates))
+
+    def keep_followed(self, key: object, plan: Plan, blips: int) -> None:
+        """Remember what an update comes to: replicas are told the same ones again and again."""
+        if self._count >= MAX_PLANS:
+            self._start_over()
+        else:
+            self._count += 1
+            plan.before.followed[key] = plan, blips
 
     def _start_over(self) -> None:
         for configuration in self._configurations.values():
