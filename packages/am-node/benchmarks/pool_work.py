@@ -5,8 +5,12 @@ processor.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import am_node
+
+if TYPE_CHECKING:
+    from threading import Barrier
 
 
 class Noop(am_node.Worker):
@@ -39,6 +43,11 @@ def busy(x: int) -> int:
     while time.process_time() < until:
         pass
     return x
+
+
+def arrive(all_there: Barrier) -> None:
+    """Wait until all workers of the executor are there."""
+    all_there.wait()
 
 
 def noop(x: int) -> int:
