@@ -12,7 +12,7 @@ active beats implied when states remove each other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +24,7 @@ ADD, REMOVE, SET = "add", "remove", "set"
 KINDS = (ADD, REMOVE, SET)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """The outcome of resolving a mutation by relations alone.
 
     `target` is the ordered set of states that would be active; `accepted` and `missing` (called
@@ -65,7 +64,7 @@ class Witness(Protocol):
         """`after` put `later` behind `first`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Tables:
     """Relations of a schema by state index, as masks and as ordered tuples of indexes."""
 

@@ -7,8 +7,7 @@ and complete themselves when it ends.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._mutation import NO_ARGS, Mutation, label
 from ._time import Time
@@ -31,8 +30,7 @@ def new_id() -> str:
     return os.urandom(8).hex()
 
 
-@dataclass(frozen=True, slots=True)
-class Panic:
+class Panic(NamedTuple):
     """Where an exception left a handler: the keyword `panic` of the `Exception` mutation."""
 
     handler: str

@@ -10,9 +10,8 @@ import hashlib
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from .._address import parse_address
 from ._files import read_bounded
@@ -79,8 +78,7 @@ def read(path: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where addresses come from: given ones, a file of them, a directory of address files."""
 
     addrs: tuple[str, ...] = ()
