@@ -52,6 +52,8 @@ def test_options_are_values_that_nobody_changes() -> None:
     assert repr(Retry(jitter=0.0)) == "Retry(jitter=0.0)"
     assert Access(read={"A"}).read == frozenset({"A"})
     retry = Retry()
+    assert retry.replace(connect_tries=2) == Retry(connect_tries=2)
+    assert Sync(allowed=["A"]).replace(mutations=True) == Sync(mutations=True, allowed=["A"])
     with pytest.raises(AttributeError):
         retry.jitter = 1.0  # type: ignore[misc]
     with pytest.raises(AttributeError):

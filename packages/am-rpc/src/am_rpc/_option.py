@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, Self, dataclass_transform
 
 
 class Option:
@@ -53,6 +53,12 @@ class Options:
     def settled(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return what was given as it is kept. Raises `TypeError` for what cannot be meant."""
         return given
+
+    def replace(self, **changed: Any) -> Self:
+        """Return the same with some options changed; `copy.replace` of Python 3.13 does it, too."""
+        return type(self)(**(self.__dict__ | changed))
+
+    __replace__ = replace
 
     @classmethod
     def declared(cls) -> tuple[Option, ...]:
