@@ -83,7 +83,7 @@ async def opened(cls: type[am_node.Worker] = Gated) -> AsyncIterator[Opened]:
     worker: Any = cls()
     mach = worker.mach = am.Machine(cls.States, id="w")
     link = Link()
-    flow = worker._flow = WorkFlow(worker, mach, Timing(), link.post)
+    flow = worker._flow = WorkFlow(worker, mach, Timing(), link.post, lambda: None)
     mach.bind(worker)
     mach.bind(flow)
     async with mach:

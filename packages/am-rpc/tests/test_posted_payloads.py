@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -170,3 +171,44 @@ async def test_an_answer_to_a_payload_leaves_with_its_acknowledgement(
             await taker.net.flush()
             assert pair.source.tick("D") == 1
             assert streams[0].writes - before == 1
+
+
+async def test_what_a_woken_task_sends_leaves_with_the_outcome(
+    monkeypatch: pytest.MonkeyPatch, consumer: am.Machine
+) -> None:
+    asked, ends, written = trio.Event(), Ends(), []
+    write = os.write
+
+    def counted(fd: int, data: bytes) -> int:
+        written.append(fd)
+        return write(fd, data)
+
+    class Source:
+        def DState(self, event: am.Event) -> None:
+            asked.set()
+            server.be_patient()
+
+    async def post() -> None:
+        await asked.wait()
+        server.post_payload("x", 1, done=ends)
+
+    async with (
+        am.Machine({"D": {"multi": True}}, handlers=Source()) as source,
+        am_rpc.Mux(source, "127.0.0.1:0") as mux,
+        am_rpc.Client(mux.addr, consumer=consumer) as client,
+    ):
+        net = await client.ready()
+        (server,) = mux.servers.values()
+        assert server.client is not None
+        fd = server.client.connection.stream.socket.fileno()  # type: ignore[attr-defined]
+        monkeypatch.setattr("am_rpc._outgoing.os.write", counted)
+        source.fork(post)
+        assert await net.add("D") is am.EXECUTED
+        assert written.count(fd) == 1
+        assert await ends.first() is None
+        assert written.count(fd) == 1
+        # Without such a task the outcome leaves all the same.
+        asked = trio.Event()
+        assert await net.add("D") is am.EXECUTED
+        assert written.count(fd) == 2
+    server.be_patient()  # nobody is connected

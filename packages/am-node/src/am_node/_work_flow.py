@@ -22,7 +22,7 @@ from ._work_runner import Job, WorkRunner
 from ._work_signature import WorkSignature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ._settings import Timing
     from ._worker import Worker
@@ -34,9 +34,20 @@ Requests = list[tuple[bytes | None, dict[str, Any]]]
 
 
 class WorkFlow:
-    """The handlers of a worker's *WorkStatus* states; `post` sends a payload to the client."""
+    """The handlers of a worker's *WorkStatus* states.
 
-    def __init__(self, worker: Worker, mach: am.Machine, timing: Timing, post: Post) -> None:
+    `post` sends a payload to the client. `be_patient` has the outcome of a request wait for one
+    turn of the event loop, so that an answer which is there by then leaves with it.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        mach: am.Machine,
+        timing: Timing,
+        post: Post,
+        be_patient: Callable[[], None],
+    ) -> None:
         cls = type(worker)
         self._queue = cls.queue
         self._max_tasks = cls.max_tasks
@@ -45,6 +56,7 @@ class WorkFlow:
         self._timing = timing
         self._signature = WorkSignature(cls)
         work = getattr(worker, "work", _no_work)
+        self._be_patient = be_patient
         self._runner = WorkRunner(work, cls.thread, cls.work_timeout, self)
         self._courier = Courier(mach, post, timing.delivery_timeout, self._runner.wake)
         # Args of accepted requests by id, oldest first; one without id is its own key.
@@ -226,6 +238,8 @@ class WorkFlow:
         """Run ``work`` for the request of event `e`; it is cancelled when `Working` ends."""
         args = e.args
         self._runner.start(Job(args.get("req"), args.get("args", {}), am.current_source()))
+        if self._runner.may_be_quick:
+            self._be_patient()
 
     def WorkingExit(self, e: am.Event) -> bool:
         """A client that gives up names the request: it must not hit the one after it."""

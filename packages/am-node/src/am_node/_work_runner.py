@@ -86,6 +86,11 @@ class WorkRunner:
         """Whether a job runs or is about to."""
         return self._running is not None or self._next is not None
 
+    @property
+    def may_be_quick(self) -> bool:
+        """Whether a job may end in the turn in which it begins; threads never do."""
+        return not self._in_thread
+
     def start(self, job: Job) -> None:
         """Run `job` as soon as the one before it is over."""
         self._next = job

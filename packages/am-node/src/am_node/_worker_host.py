@@ -52,7 +52,9 @@ class WorkerHost:
             tags=("node-worker", f"kind:{config.kind}"),
             log_level=am.LogLevel(min(max(config.log_level, 0), 5)),
         )
-        self.flow = worker._flow = WorkFlow(worker, self.mach, self.timing, self._post)
+        self.flow = worker._flow = WorkFlow(
+            worker, self.mach, self.timing, self._post, self._be_patient
+        )
         self.mach.bind(worker)
         self.mach.bind(self.flow)
         self.mach.bind(self)
@@ -224,6 +226,10 @@ class WorkerHost:
 
     def _post(self, name: str, data: Any, done: Done) -> bool:
         return self._guest is not None and self._guest.post(name, data, done)
+
+    def _be_patient(self) -> None:
+        if self._guest is not None:
+            self._guest.be_patient()
 
     # -- the end
 

@@ -53,7 +53,8 @@ class Connection(Outgoing):
     """
 
     __slots__ = (
-        "_errors", "_errors_since", "_last_whole", "_pinged_since", "last_rx", "ping", "protocol",
+        "_errors", "_errors_since", "_is_patient", "_last_whole", "_pinged_since", "last_rx",
+        "ping", "protocol",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +64,8 @@ class Connection(Outgoing):
         self.protocol = protocol
         self._errors = 0
         self._errors_since = 0.0
+        # Whether what this batch leads to waits a moment for what its tasks have to add.
+        self._is_patient = False
         self.last_rx = trio.current_time()
         # The `last_rx` of the last whole message.
         self._last_whole = self.last_rx
@@ -162,6 +165,8 @@ class Connection(Outgoing):
         wait_readable = trio.lowlevel.wait_readable
         while True:
             more = self._handle_batch(handle)
+            if self._is_patient:
+                await self._write_after_tasks()
             if self.closed:
                 return True
             if len(self._out) >= limits.unread_responses or self._out_bytes >= limits.unread_bytes:
@@ -207,10 +212,26 @@ class Connection(Outgoing):
             return True
         finally:
             self._is_held = False
-            if self._is_asked:
-                self._write(trio.current_time())
-            elif self._out:
-                self._write(self.last_rx)
+            if not self._is_patient:
+                self._write_batch()
+
+    def _write_batch(self) -> None:
+        if self._is_asked:
+            self._write(trio.current_time())
+        elif self._out:
+            self._write(self.last_rx)
+
+    def be_patient(self) -> None:
+        """Have what this batch leads to written after the tasks that it woke had a turn."""
+        self._is_patient = self._is_held
+
+    async def _write_after_tasks(self) -> None:
+        # They are in the next round of the scheduler, in any order with this task. Who sends at
+        # once meanwhile takes along all there is.
+        self._is_patient = False
+        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+        self._write_batch()
 
     def _report_fault(self, event: Event) -> None:
         """A handler of an event failed, which is a fault of ours and no reason to end."""
