@@ -12,7 +12,7 @@ import trustme
 
 import am_node
 import am_rpc
-from am_node._tls import pinned_context, server_context, start_tls, tls_dialer
+from am_node._tls import pinned_context, server_context, tls_dialer
 
 pytestmark = pytest.mark.trio
 
@@ -95,7 +95,7 @@ async def _handshake(
     async def serve(stream: trio.SocketStream) -> None:
         # Refused by the other side, which is what the caller gets to see.
         with contextlib.suppress(trio.BrokenResourceError):
-            await (await start_tls(stream, server, server_side=True)).receive_some(1)
+            await (await am_rpc.start_tls(stream, server, server_side=True)).receive_some(1)
 
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with trio.open_nursery() as nursery:
@@ -116,7 +116,9 @@ async def _handshake(
 
 def _pinned(pem: bytes) -> Callable[..., Awaitable[trio.abc.Stream]]:
     async def connect(port: int) -> trio.abc.Stream:
-        return await start_tls(await trio.open_tcp_stream("127.0.0.1", port), pinned_context(pem))
+        return await am_rpc.start_tls(
+            await trio.open_tcp_stream("127.0.0.1", port), pinned_context(pem)
+        )
 
     return connect
 

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
+import am_rpc
+
 from ._address import host_port, join, reachable
-from ._tls import start_tls
 
 if TYPE_CHECKING:
     import ssl
@@ -209,7 +210,7 @@ class Switchboard:
         host = transport.socket.getpeername()[0]
         stream: trio.abc.Stream = transport
         if self._context is not None:
-            stream = await start_tls(stream, self._context, server_side=True)
+            stream = await am_rpc.start_tls(stream, self._context, server_side=True)
         nonce = secrets.token_bytes(NONCE_SIZE)
         await stream.send_all(nonce)
         letter, size = _HEAD.unpack(await _exactly(stream, _HEAD.size))
@@ -247,7 +248,7 @@ async def dial(
     stream: trio.abc.Stream = transport
     try:
         if context is not None:
-            stream = await start_tls(stream, context)
+            stream = await am_rpc.start_tls(stream, context)
         nonce = await _exactly(stream, NONCE_SIZE)
         worker = worker_id.encode()
         mac = proof(token, purpose, nonce, worker)

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+import am_rpc
+
 from ._address import host_port
 
 if TYPE_CHECKING:
@@ -130,29 +132,6 @@ def _as_file(data: bytes) -> Iterator[str]:
         yield file.name
 
 
-async def start_tls(
-    stream: trio.abc.Stream,
-    context: ssl.SSLContext,
-    *,
-    name: str | None = None,
-    server_side: bool = False,
-) -> trio.abc.Stream:
-    """The stream in TLS, after its handshake; a connecting side checks for the host `name`.
-
-    :raises trio.BrokenResourceError: if the handshake fails; the stream is closed then.
-    """
-    # Closing does not wait for the peer's: above this, the protocol says its own goodbye.
-    wrapped = trio.SSLStream(
-        stream, context, server_hostname=name, server_side=server_side, https_compatible=True
-    )
-    try:
-        await wrapped.do_handshake()
-    except BaseException:
-        await trio.aclose_forcefully(stream)
-        raise
-    return wrapped
-
-
 def tls_dialer(addr: str, context: ssl.SSLContext, name: str) -> Dialer:
     """What connects to `addr` and checks that it is `name`, whatever its address says.
 
@@ -167,6 +146,6 @@ def tls_dialer(addr: str, context: ssl.SSLContext, name: str) -> Dialer:
             transport = await trio.open_tcp_stream(host, port)
         else:
             transport = await trio.open_unix_socket(path)
-        return await start_tls(transport, context, name=name)
+        return await am_rpc.start_tls(transport, context, server_hostname=name)
 
     return dial

@@ -16,6 +16,7 @@ plain calls that travel to the source and are executed at most once. Layout of t
 """
 
 from .__about__ import __version__ as __version__
+from ._address import start_tls as start_tls
 from ._auth import Secrets as Secrets
 from ._blocking import BlockingMachine as BlockingMachine
 from ._blocking import BlockingWait as BlockingWait
@@ -70,5 +71,5 @@ __all__ = [
     "RemoteError", "ReplServer", "Retry", "RpcError", "Secrets", "Server", "ServerStates",
     "SlowPeer", "StateSource", "Stats", "Sync", "TrafficMeter", "VersionMismatch",
     "WrongDestination", "__version__", "bind_mux", "bind_server", "bind_server_multi", "blocking",
-    "connect", "repl", "repl_env",
+    "connect", "repl", "repl_env", "start_tls",
 ]  # fmt: skip

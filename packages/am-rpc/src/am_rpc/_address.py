@@ -118,7 +118,14 @@ async def start_tls(
     server_hostname: str | None = None,
     server_side: bool = False,
 ) -> trio.abc.Stream:
-    """Return the stream wrapped in TLS, after the TLS handshake."""
+    """Return the stream wrapped in TLS, after the TLS handshake.
+
+    A connecting side checks that the peer is `server_hostname`.
+
+    Raises:
+        trio.BrokenResourceError: the handshake failed; then, and when cancelled, the stream is
+            closed.
+    """
     # "https compatible": closing does not wait for the peer's answer, for our own protocol says
     # bye, so an attacker who truncates a stream gains nothing.
     wrapped = trio.SSLStream(

@@ -69,10 +69,6 @@ class Feed:
         """Tell whether the client wants one record per mutation."""
         return self._sync.mutations
 
-    def follows(self, index: int) -> bool:
-        """Tell whether a source state is tracked."""
-        return index in self._positions
-
     def source_index(self, wire: int) -> int | None:
         """Return the source index of a wire index, or None if it names no state."""
         if self._all:
