@@ -127,6 +127,9 @@ def page(results: measured.Results) -> Iterator[str]:
     yield "median of many short rounds of processor time, the suite runs in laps, and a ratio is"
     yield "the median of the ratios within each lap. Compare ratios, not seconds."
     yield ""
+    yield "Pages of their own: [machines in other processes](benchmarks-rpc.md) beside a bare"
+    yield "echo and grpcio, [pools of workers](../packages/am-node/docs/speed.md) beside others."
+    yield ""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in DISTRIBUTIONS)
     yield f"Machine: {results.cpu}, {os.cpu_count()} cores, {platform.system()}. {results.python}."
     yield f"Versions: {versions}."
