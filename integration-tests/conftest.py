@@ -39,7 +39,7 @@ def no_process_left(
     while left := _processes_with(mark):
         if time.monotonic() > deadline:
             pytest.fail(f"processes left behind: {left}")
-        time.sleep(0.05)
+        time.sleep(0.05)  # real processes, which nothing announces the end of
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ import pytest
 pytestmark = pytest.mark.process
 
 WITHIN = 6.0
+PATIENCE = 60.0
 WORKER = "\nimport am_node\nclass W(am_node.Worker):\n    def work(self): return 1\n"
 # What the module does when it is imported, options of the command, and the reason to be told.
 BAD = {
@@ -45,9 +46,11 @@ BAD = {
         "x = []\nwhile True: x.append(open('/dev/null'))",
         ["--files", "50"], r"exit code 70: .* OSError: .* Too many open files.*",
     ),
-    # On a busy machine a second of processor time may take longer than the report.
+    # Told by the limit alone: on a busy machine a second of processor time may take longer than the
+    # report, which therefore has time.
     "computes without end": (
-        "while True: pass", ["--cpu", "1"], r"(ended by SIG(XCPU|KILL)|no report within 5 s ).*",
+        "while True: pass",
+        ["--cpu", "1", "--conn-timeout", str(PATIENCE)], r"ended by SIG(XCPU|KILL).*",
     ),
     "forks, and the original ends": (
         "import os, sys, time\nif os.fork() == 0: time.sleep(1000)\nsys.exit(3)",
@@ -94,7 +97,7 @@ def test_an_entry_point_that_cannot_be_used_is_one_line_with_its_reason(
         assert "listens on" in line()
         began = time.monotonic()
         told = line()
-        assert time.monotonic() - began <= WITHIN
+        assert time.monotonic() - began <= (PATIENCE if "--cpu" in options else WITHIN)
     assert re.fullmatch(rf"WARNING am_node worker nw-W-\S+: {reason}\n", told), told
 
 
