@@ -23,6 +23,18 @@ class Queued(Echo):
     queue = 3
 
 
+def counting() -> tuple[list[int], type[Queued]]:
+    """A class whose workers note what they run."""
+    ran: list[int] = []
+
+    class Counting(Queued):
+        async def work(self, x: int, pause: float = 0.0) -> int:
+            ran.append(x)
+            return await super().work(x, pause)
+
+    return ran, Counting
+
+
 def _inputs(count: int) -> list[dict[str, int]]:
     return [{"x": n} for n in range(count)]
 
@@ -227,13 +239,7 @@ async def test_a_client_may_think_the_queue_is_longer_than_it_is(
 async def test_a_drained_worker_finishes_its_queue_and_the_rest_goes_elsewhere(
     pooled: Any, clock: trio.abc.Clock
 ) -> None:
-    ran: list[int] = []
-
-    class Counting(Queued):
-        async def work(self, x: int, pause: float = 0.0) -> int:
-            ran.append(x)
-            return await super().work(x, pause)
-
+    ran, Counting = counting()
     async with (
         pooled(Counting, 2, 3) as sup,
         am_node.Client("c", Counting, supers=[sup.addr]) as client,
@@ -252,13 +258,7 @@ async def test_a_drained_worker_finishes_its_queue_and_the_rest_goes_elsewhere(
 async def test_leaving_the_iteration_empties_the_queues_of_workers(
     pooled: Any, clock: trio.abc.Clock
 ) -> None:
-    ran: list[int] = []
-
-    class Counting(Queued):
-        async def work(self, x: int, pause: float = 0.0) -> int:
-            ran.append(x)
-            return await super().work(x, pause)
-
+    ran, Counting = counting()
     async with (
         pooled(Counting, 1, 1) as sup,
         am_node.Client("c", Counting, supers=[sup.addr]) as client,
