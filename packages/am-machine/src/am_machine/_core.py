@@ -12,10 +12,10 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from ._causality import new_id
 from ._log import CHANGES, DEFAULT_ARGS, LogArgs, LogLevel, emit
 from ._schema import Schema, compile_schema
 from ._steps import SemLog
-from ._transition import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -202,6 +202,17 @@ class Core:
     def transition(self) -> Transition | None:
         """The running transition."""
         return self._transition
+
+    def _time_before(self) -> int:
+        """Machine time before the running transition, as one number."""
+        if self._transition is not None:
+            return self._transition.time_before.sum
+        total = sum(self._ticks)
+        if self._plan is not None and self._handling is not None and self._handling.is_final:
+            # Clocks have moved already.
+            for _, gained in self._plan.increments:
+                total -= gained
+        return total
 
     def _queue_len(self) -> int:
         """Mutations waiting."""

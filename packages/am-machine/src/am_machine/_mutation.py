@@ -39,8 +39,8 @@ class Mutation:
     """
 
     __slots__ = (
-        "_schema", "_told", "_typed", "args", "indexes", "is_auto", "is_check", "is_last_word",
-        "kind", "queue_tick", "result", "source",
+        "_schema", "_told", "_typed", "args", "as_source", "indexes", "is_auto", "is_check",
+        "is_last_word", "kind", "queue_tick", "result", "source",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +62,8 @@ class Mutation:
         self.indexes = indexes
         self.args = MappingProxyType(dict(args)) if args else NO_ARGS
         self.source = source
+        # The record of its transition for what that causes, once somebody has asked.
+        self.as_source: Source | None = None
         self.is_auto = is_auto
         self.is_check = is_check
         # Whether no auto states are looked for after it: the error of a failed auto mutation, which

@@ -50,11 +50,15 @@ class Reading(Core):
 
         :raises UnknownStateError: if a name is not a state.
         """
-        masks = [
-            self._schema.mask((group,) if isinstance(group, str) else group, self)
-            for group in groups
-        ]
-        return any(self._conf.mask & mask == mask for mask in masks)
+        answers = self._conf.answers
+        met = False
+        for group in groups:
+            states = (group,) if isinstance(group, str) else tuple(group)
+            try:
+                met |= answers[states]
+            except (KeyError, TypeError):
+                raise self._schema.unknown(states, self) from None
+        return met
 
     def switch(self, *states: str) -> str | None:
         """The first of these states that is active, in the order given.
@@ -79,7 +83,10 @@ class Reading(Core):
 
         :raises UnknownStateError: if the name is not a state.
         """
-        return self._ticks[self._schema.indexes((state,), self)[0]]
+        try:
+            return self._ticks[self._schema.index[state]]
+        except (KeyError, TypeError):
+            raise self._schema.unknown((state,), self) from None
 
     def time(self, *states: str) -> Time:
         """Ticks of all states in index order, or of these in the order given."""

@@ -22,6 +22,8 @@ MAX_STATES = 4096
 MAX_NAME = 128
 # Books of plans kept for machines yet to come; each belongs to one set of handler names.
 MAX_BOOKS = 16
+# Combinations of names whose indexes are kept.
+_MOST_FOUND = 1024
 
 _NAME = re.compile(r"[A-Z][A-Za-z0-9_]*")
 _KEYS = frozenset((*RELATIONS, "auto", "multi", "args", "tags", "doc"))
@@ -38,8 +40,8 @@ class Schema(Mapping[str, State]):
     """
 
     __slots__ = (
-        "__weakref__", "_books", "_handler_names", "_states", "args_classes", "bits", "groups",
-        "index", "names", "tables",
+        "__weakref__", "_books", "_found", "_handler_names", "_states", "args_classes", "bits",
+        "groups", "index", "names", "tables",
     )  # fmt: skip
 
     names: tuple[str, ...]
@@ -71,6 +73,8 @@ class Schema(Mapping[str, State]):
             i: state.args for i, state in enumerate(self._states.values()) if state.args
         }
         self._books: dict[tuple[frozenset[str], bool], PlanBook] = {}
+        # What `indexes` found; a program names few combinations of states, again and again.
+        self._found: dict[Iterable[str], tuple[int, ...]] = {}
         # Parsed handler names, by whoever binds handlers; the parser is the owner of its values.
         self._handler_names: dict[str, Any] = {}
 
@@ -95,12 +99,21 @@ class Schema(Mapping[str, State]):
         :raises UnknownStateError: if a name is not a state.
         :raises SchemaError: if a name is an unbound `State`.
         """
+        try:
+            return self._found[states]
+        except (KeyError, TypeError):
+            return self._find(states, where)
+
+    def _find(self, states: Iterable[str], where: object) -> tuple[int, ...]:
         index = self.index
         try:
             found = tuple([index[name] for name in states])
         except (KeyError, TypeError):
             raise self.unknown(states, where) from None
-        return tuple(dict.fromkeys(found)) if len(found) > 1 else found
+        found = tuple(dict.fromkeys(found))
+        if type(states) is tuple and len(self._found) < _MOST_FOUND:
+            self._found[states] = found
+        return found
 
     def mask(self, states: Iterable[str], where: object = "") -> int:
         """The bit mask of the named states. Raises as `indexes`."""

@@ -6,9 +6,9 @@ and complete themselves when it ends.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._causality import new_id
 from ._mutation import NO_ARGS, Mutation, label
 from ._time import Time
 
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from ._plans import Plan
     from ._result import Result
     from ._steps import Step
-
-
-def new_id() -> str:
-    """16 random lower-case hex characters."""
-    return os.urandom(8).hex()
 
 
 class Panic(NamedTuple):
@@ -83,7 +78,8 @@ class Transition:
     def id(self) -> str:
         """16 random lower-case hex characters."""
         if not self._id:
-            self._id = new_id()
+            known = self.mutation.as_source
+            self._id = new_id() if known is None else known.transition_id
         return self._id
 
     @property
@@ -214,6 +210,8 @@ class Event:
     @property
     def mutation(self) -> Mutation:
         """The mutation behind the transition."""
+        if self._kept is None and (mutation := self.machine._mutation) is not None:
+            return mutation
         return self.transition.mutation
 
     @property
@@ -249,7 +247,11 @@ class Event:
     @property
     def is_check(self) -> bool:
         """Whether this is a dry run: the handler votes, but nothing will change."""
-        return self.transition.is_check
+        if self._kept is not None:
+            return self._kept[0].is_check
+        plan = self.machine._plan
+        assert plan is not None
+        return plan.is_check
 
     @property
     def add(self) -> Callable[..., Result]:
