@@ -43,6 +43,9 @@ class Link:
         self.sent: list[tuple[str, Any]] = []
         self.under_way: list[Callable[[Exception | None], None]] = []
         self.is_quick = True
+        # Whether the outcome of a request is kept back, and how often it was.
+        self.is_withheld = False
+        self.withheld = 0
 
     def post(self, name: str, data: Any, done: Callable[[Exception | None], None]) -> bool:
         if not self.is_up:
@@ -51,11 +54,19 @@ class Link:
             if type(answer.get("data")) is object:
                 raise TypeError("an object cannot travel")
         self.sent.append((name, data))
+        self.release()
         if self.is_quick:
             trio.lowlevel.current_trio_token().run_sync_soon(done, None)
         else:
             self.under_way.append(done)
         return True
+
+    def withhold(self) -> None:
+        self.is_withheld = True
+        self.withheld += 1
+
+    def release(self) -> None:
+        self.is_withheld = False
 
     def take(self) -> None:
         """The client takes the oldest payload."""
@@ -83,7 +94,7 @@ async def opened(cls: type[am_node.Worker] = Gated) -> AsyncIterator[Opened]:
     worker: Any = cls()
     mach = worker.mach = am.Machine(cls.States, id="w")
     link = Link()
-    flow = worker._flow = WorkFlow(worker, mach, Timing(), link.post, lambda: None)
+    flow = worker._flow = WorkFlow(worker, mach, Timing(), link)
     mach.bind(worker)
     mach.bind(flow)
     async with mach:
@@ -439,3 +450,89 @@ async def test_a_payload_taken_just_when_the_next_is_due_is_no_trouble(autojump_
         await wait_all_tasks_blocked()
         assert link.results == [1, 2]
         assert mach.is_("Idle")
+
+
+class Quick(am_node.Worker):
+    """Ends in the turn in which it begins."""
+
+    async def work(self, x: int) -> int:
+        return x
+
+
+class Threaded(am_node.Worker):
+    """Never does."""
+
+    def work(self, x: int) -> int:
+        return x
+
+
+async def test_an_answer_that_is_there_at_once_takes_the_outcome_along() -> None:
+    async with opened(Quick) as (_, mach, _, link):
+        mach.add("WorkRequested", req=b"1", x=1)
+        assert link.is_withheld
+        await wait_all_tasks_blocked()
+        assert link.results == [1]
+        assert (link.withheld, link.is_withheld) == (1, False)
+
+
+async def test_the_outcome_does_not_wait_for_work_that_waits() -> None:
+    async with opened() as (worker, mach, _, link):
+        worker.gates[1] = trio.Event()
+        mach.add("WorkQueued", **batch(1))
+        assert link.is_withheld
+        await wait_all_tasks_blocked()
+        assert not link.is_withheld and not link.sent
+        worker.gates[1].set()
+        await wait_all_tasks_blocked()
+        assert link.results == [1]
+
+
+async def test_the_outcome_does_not_wait_for_a_thread_nor_for_a_job_that_is_cancelled() -> None:
+    async with opened(Threaded) as (_, mach, _, link):
+        mach.add("WorkRequested", req=b"1", x=1)
+        assert not link.withheld
+    async with opened(Quick) as (_, mach, _, link):
+        mach.add("WorkRequested", req=b"1", x=1)
+        mach.remove("Working", req=b"1")
+        await wait_all_tasks_blocked()
+        assert (link.withheld, link.is_withheld) == (1, False)
+        assert not link.sent
+
+
+async def test_the_outcome_does_not_wait_for_an_answer_that_has_to_wait_itself() -> None:
+    async with opened() as (_, mach, _, link):
+        link.is_quick = False
+        mach.add("WorkQueued", **batch(1))
+        await wait_all_tasks_blocked()
+        assert link.results == [1]
+        mach.add("WorkQueued", **batch(2))
+        await wait_all_tasks_blocked()
+        assert link.results in ([1], [1, 2])
+        assert not link.is_withheld
+
+
+async def test_work_that_waits_is_cancelled_and_closed_like_any_other(
+    autojump_clock: Any,
+) -> None:
+    seen: list[str] = []
+
+    class Stubborn(am_node.Worker):
+        async def work(self) -> int:
+            try:
+                await trio.sleep(1)
+                try:
+                    await trio.sleep_forever()
+                except trio.Cancelled:
+                    seen.append("cancelled")
+                    raise
+            finally:
+                seen.append("closed")
+            return 0
+
+    async with opened(Stubborn) as (_, mach, _, link):
+        mach.add("WorkRequested", req=b"1")
+        await trio.sleep(2)
+        mach.remove("Working", req=b"1")
+        await wait_all_tasks_blocked()
+        assert seen == ["cancelled", "closed"]
+        assert not link.sent

@@ -186,11 +186,16 @@ async def test_what_a_woken_task_sends_leaves_with_the_outcome(
     class Source:
         def DState(self, event: am.Event) -> None:
             asked.set()
-            server.be_patient()
+            server.withhold()
 
     async def post() -> None:
         await asked.wait()
         server.post_payload("x", 1, done=ends)
+
+    async def release() -> None:
+        await asked.wait()
+        server.release()
+        server.release()
 
     async with (
         am.Machine({"D": {"multi": True}}, handlers=Source()) as source,
@@ -207,8 +212,48 @@ async def test_what_a_woken_task_sends_leaves_with_the_outcome(
         assert written.count(fd) == 1
         assert await ends.first() is None
         assert written.count(fd) == 1
-        # Without such a task the outcome leaves all the same.
+        # Without anything to send, the outcome leaves when it is told to.
         asked = trio.Event()
+        source.fork(release)
         assert await net.add("D") is am.EXECUTED
         assert written.count(fd) == 2
-    server.be_patient()  # nobody is connected
+    server.withhold()  # nobody is connected
+    server.release()
+
+
+async def test_what_is_withheld_leaves_with_the_next_answer(
+    serve: Any, autojump_clock: Any
+) -> None:
+    class Source:
+        def DState(self, event: am.Event) -> None:
+            only_server(pair).withhold()
+
+    async with (
+        serve(handlers=Source()) as pair,
+        am_rpc.Client(pair.network.dial) as client,
+    ):
+        net = await client.ready()
+        result = net.add("D")
+        await trio.testing.wait_all_tasks_blocked()
+        assert pair.source.tick("D") == 1
+        assert result.outcome is None
+        await net.sync()
+        assert result.outcome is am.EXECUTED
+
+
+async def test_what_is_released_by_the_same_handler_is_not_withheld(
+    serve: Any, autojump_clock: Any
+) -> None:
+    class Source:
+        def DState(self, event: am.Event) -> None:
+            only_server(pair).withhold()
+            only_server(pair).release()
+
+    async with (
+        serve(handlers=Source()) as pair,
+        am_rpc.Client(pair.network.dial) as client,
+    ):
+        net = await client.ready()
+        result = net.add("D")
+        await trio.testing.wait_all_tasks_blocked()
+        assert result.outcome is am.EXECUTED

@@ -92,10 +92,15 @@ class Guest:
         server.post_payload(name, data, done=done)
         return True
 
-    def be_patient(self) -> None:
-        """Let the runner have a turn before the client is told that its request was taken."""
+    def withhold(self) -> None:
+        """Do not tell the client yet that its request was taken: the answer may follow at once."""
         if self._server is not None:
-            self._server.be_patient()
+            self._server.withhold()
+
+    def release(self) -> None:
+        """Tell it what was kept back."""
+        if self._server is not None:
+            self._server.release()
 
 
 class _Door:

@@ -8,13 +8,13 @@ repeats.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
 import am_machine as am
 
-from ._courier import Courier, Parcel, Post
+from ._courier import Courier, Done, Parcel
 from ._errors import WorkTimeout
 from ._remembered import Remembered
 from ._wire_work import ANSWER, BATCH, error_answer, is_req, unpack_batch
@@ -22,7 +22,7 @@ from ._work_runner import Job, WorkRunner
 from ._work_signature import WorkSignature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ._settings import Timing
     from ._worker import Worker
@@ -33,21 +33,23 @@ _log = logging.getLogger("am_node")
 Requests = list[tuple[bytes | None, dict[str, Any]]]
 
 
+class Link(Protocol):
+    """The way to the client, as far as requests and answers need it."""
+
+    def post(self, name: str, data: Any, done: Done) -> bool:
+        """Send a payload at once; `done` is told what became of it. False: nobody is connected."""
+
+    def withhold(self) -> None:
+        """Keep back the outcome of the request that is handled just now."""
+
+    def release(self) -> None:
+        """Send what was kept back, if it has not left with something else."""
+
+
 class WorkFlow:
-    """The handlers of a worker's *WorkStatus* states.
+    """The handlers of a worker's *WorkStatus* states, with a `link` to the client."""
 
-    `post` sends a payload to the client. `be_patient` has the outcome of a request wait for one
-    turn of the event loop, so that an answer which is there by then leaves with it.
-    """
-
-    def __init__(
-        self,
-        worker: Worker,
-        mach: am.Machine,
-        timing: Timing,
-        post: Post,
-        be_patient: Callable[[], None],
-    ) -> None:
+    def __init__(self, worker: Worker, mach: am.Machine, timing: Timing, link: Link) -> None:
         cls = type(worker)
         self._queue = cls.queue
         self._max_tasks = cls.max_tasks
@@ -56,9 +58,11 @@ class WorkFlow:
         self._timing = timing
         self._signature = WorkSignature(cls)
         work = getattr(worker, "work", _no_work)
-        self._be_patient = be_patient
+        self._link = link
+        # An answer that is there in a moment leaves together with the outcome of its request.
+        self._is_withheld = False
         self._runner = WorkRunner(work, cls.thread, cls.work_timeout, self)
-        self._courier = Courier(mach, post, timing.delivery_timeout, self._runner.wake)
+        self._courier = Courier(mach, link.post, timing.delivery_timeout, self._runner.wake)
         # Args of accepted requests by id, oldest first; one without id is its own key.
         self._waiting: dict[object, dict[str, Any]] = {}
         # The request taken from the queue last, if it is not begun yet: it was accepted, so it is
@@ -237,9 +241,10 @@ class WorkFlow:
     def run(self, e: am.Event) -> None:
         """Run ``work`` for the request of event `e`; it is cancelled when `Working` ends."""
         args = e.args
-        self._runner.start(Job(args.get("req"), args.get("args", {}), am.current_source()))
-        if self._runner.may_be_quick:
-            self._be_patient()
+        job = Job(args.get("req"), args.get("args", {}), am.current_source())
+        if self._runner.start(job):
+            self._is_withheld = True
+            self._link.withhold()
 
     def WorkingExit(self, e: am.Event) -> bool:
         """A client that gives up names the request: it must not hit the one after it."""
@@ -281,8 +286,15 @@ class WorkFlow:
         """Nobody wants an answer; what waits can begin."""
         self._rest()
 
+    def job_waits(self) -> None:
+        """The client need not wait for the end of the work to know that it has begun."""
+        if self._is_withheld:
+            self._is_withheld = False
+            self._link.release()
+
     def at_rest(self) -> None:
         """Let `Idle` in, if the last answer was delivered."""
+        self.job_waits()
         self._courier.at_rest()
 
     def strays_ended(self) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import inspect
 from functools import partial
 from time import perf_counter
+from types import coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
@@ -17,7 +18,7 @@ import trio
 import am_machine as am
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
 # Requests that are done sooner follow each other without a turn of the event loop, up to so many
 # seconds together: their answers then travel together, too.
@@ -51,6 +52,9 @@ class Employer(Protocol):
 
     def job_cancelled(self) -> None:
         """A job was cancelled and is over, but for a thread that may be left behind."""
+
+    def job_waits(self) -> None:
+        """The job does not end in the turn of the event loop in which it began."""
 
     def at_rest(self) -> None:
         """There is no job, and after `wake` there still is none."""
@@ -86,15 +90,16 @@ class WorkRunner:
         """Whether a job runs or is about to."""
         return self._running is not None or self._next is not None
 
-    @property
-    def may_be_quick(self) -> bool:
-        """Whether a job may end in the turn in which it begins; threads never do."""
-        return not self._in_thread
+    def start(self, job: Job) -> bool:
+        """Run `job` as soon as the one before it is over.
 
-    def start(self, job: Job) -> None:
-        """Run `job` as soon as the one before it is over."""
+        True if it begins in the next turn of the event loop and may end in it, which one in a
+        thread never does. The employer is told if it does not, or is at rest afterwards.
+        """
+        at_once = not self.busy
         self._next = job
         self._asked.set()
+        return at_once and not self._in_thread
 
     def wake(self) -> None:
         """Have `at_rest` called in the next turn, unless there is a job by then."""
@@ -137,6 +142,7 @@ class WorkRunner:
             self._next, self._running = None, job
             await self._run_one(job, scope)
             if perf_counter() - began > TURN:
+                self._employer.job_waits()
                 await trio.lowlevel.checkpoint()
                 began = perf_counter()
 
@@ -147,21 +153,22 @@ class WorkRunner:
             with am.use_source(job.source):
                 result = await self._call(job.args)
         except Exception as exc:
-            if self._settle(job, scope):
+            if self._settle(scope):
                 self._employer.job_failed(job, exc)
         else:
-            if self._settle(job, scope):
+            if self._settle(scope):
                 self._employer.job_done(job, result)
 
-    def _settle(self, job: Job, scope: trio.CancelScope) -> bool:
+    def _settle(self, scope: trio.CancelScope) -> bool:
         """The job is over; False if it was cancelled, so that nobody wants its outcome."""
-        scope.deadline = float("inf")
+        if self._limit is not None:
+            scope.deadline = float("inf")
         self._running = None
         return not self._was_cancelled
 
     async def _call(self, args: Mapping[str, Any]) -> Any:
         if self._is_async:
-            return await self._function(**args)
+            return await _noticed(self._function(**args), self._employer.job_waits)
         if not self._in_thread:
             return self._function(**args)
         self._thread = _Thread(self, partial(self._function, **args))
@@ -180,6 +187,23 @@ class WorkRunner:
             self.stray -= 1
             if not self.stray:
                 self._employer.strays_ended()
+
+
+@coroutine
+def _noticed(work: Coroutine[Any, Any, Any], waits: Callable[[], None]) -> Any:
+    """Run `work`; call `waits` when it lets others have a turn for the first time."""
+    try:
+        trap = work.send(None)
+        waits()
+        while True:
+            try:
+                sent = yield trap
+            except BaseException as exc:
+                trap = work.throw(exc)
+            else:
+                trap = work.send(sent)
+    except StopIteration as end:
+        return end.value
 
 
 class _Thread:

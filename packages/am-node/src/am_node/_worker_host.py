@@ -52,9 +52,7 @@ class WorkerHost:
             tags=("node-worker", f"kind:{config.kind}"),
             log_level=am.LogLevel(min(max(config.log_level, 0), 5)),
         )
-        self.flow = worker._flow = WorkFlow(
-            worker, self.mach, self.timing, self._post, self._be_patient
-        )
+        self.flow = worker._flow = WorkFlow(worker, self.mach, self.timing, self)
         self.mach.bind(worker)
         self.mach.bind(self.flow)
         self.mach.bind(self)
@@ -224,12 +222,22 @@ class WorkerHost:
         access = am_rpc.Access(read=self._readable(), write=self._worker.writable_states())
         return self._guest.server(self.mach, mux, stream, access)
 
-    def _post(self, name: str, data: Any, done: Done) -> bool:
+    def post(self, name: str, data: Any, done: Done) -> bool:
+        """Send a payload to the client at once; `done` is told what became of it.
+
+        False if nobody is connected.
+        """
         return self._guest is not None and self._guest.post(name, data, done)
 
-    def _be_patient(self) -> None:
+    def withhold(self) -> None:
+        """Keep back the outcome of the request that is handled just now."""
         if self._guest is not None:
-            self._guest.be_patient()
+            self._guest.withhold()
+
+    def release(self) -> None:
+        """Send what was kept back, if it has not left with something else."""
+        if self._guest is not None:
+            self._guest.release()
 
     # -- the end
 

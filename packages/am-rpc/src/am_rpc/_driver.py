@@ -53,7 +53,7 @@ class Connection(Outgoing):
     """
 
     __slots__ = (
-        "_errors", "_errors_since", "_is_patient", "_last_whole", "_pinged_since", "last_rx",
+        "_errors", "_errors_since", "_is_withheld", "_last_whole", "_pinged_since", "last_rx",
         "ping", "protocol",
     )  # fmt: skip
 
@@ -64,8 +64,8 @@ class Connection(Outgoing):
         self.protocol = protocol
         self._errors = 0
         self._errors_since = 0.0
-        # Whether what this batch leads to waits a moment for what its tasks have to add.
-        self._is_patient = False
+        # Whether what this batch leads to is not written at its end.
+        self._is_withheld = False
         self.last_rx = trio.current_time()
         # The `last_rx` of the last whole message.
         self._last_whole = self.last_rx
@@ -165,11 +165,11 @@ class Connection(Outgoing):
         wait_readable = trio.lowlevel.wait_readable
         while True:
             more = self._handle_batch(handle)
-            if self._is_patient:
-                await self._write_after_tasks()
             if self.closed:
                 return True
             if len(self._out) >= limits.unread_responses or self._out_bytes >= limits.unread_bytes:
+                # Too much to withhold.
+                self._wake.set()
                 await self.room()
             if more:
                 await trio.lowlevel.checkpoint()
@@ -212,7 +212,9 @@ class Connection(Outgoing):
             return True
         finally:
             self._is_held = False
-            if not self._is_patient:
+            if self._is_withheld:
+                self._is_withheld = False
+            else:
                 self._write_batch()
 
     def _write_batch(self) -> None:
@@ -221,17 +223,16 @@ class Connection(Outgoing):
         elif self._out:
             self._write(self.last_rx)
 
-    def be_patient(self) -> None:
-        """Have what this batch leads to written after the tasks that it woke had a turn."""
-        self._is_patient = self._is_held
+    def withhold(self) -> None:
+        """Leave what this batch leads to for the next write, whoever makes it; see `release`."""
+        self._is_withheld = self._is_held
 
-    async def _write_after_tasks(self) -> None:
-        # They are in the next round of the scheduler, in any order with this task. Who sends at
-        # once meanwhile takes along all there is.
-        self._is_patient = False
-        await trio.lowlevel.checkpoint()
-        await trio.lowlevel.checkpoint()
-        self._write_batch()
+    def release(self) -> None:
+        """Write what was withheld, unless it has left meanwhile."""
+        if self._is_held:
+            self._is_withheld = False
+        else:
+            self._write_batch()
 
     def _report_fault(self, event: Event) -> None:
         """A handler of an event failed, which is a fault of ours and no reason to end."""

@@ -326,14 +326,20 @@ class Server:
         """
         return self.postman.post(name, data, destination, source, source_tx, done)
 
-    def be_patient(self) -> None:
-        """Let tasks that a handler has woken have a turn before its client is answered.
+    def withhold(self) -> None:
+        """Keep back the answer to the mutation that is handled just now, until `release`.
 
-        What they send then leaves in one write with the answer. For handlers of mutations that the
-        client makes; elsewhere it does nothing.
+        For handlers that wake a task which may have something to send in a moment: answer and that
+        leave in one write. Whatever else is sent meanwhile takes the answer along. Outside of a
+        handler of a mutation that the client made it does nothing.
         """
         if self.client is not None:
-            self.client.connection.be_patient()
+            self.client.connection.withhold()
+
+    def release(self) -> None:
+        """Send what `withhold` kept back. Harmless if it has left already, or nothing was."""
+        if self.client is not None:
+            self.client.connection.release()
 
     async def settle_payload(self, posted: Delivery) -> None:
         """Wait until a payload that was posted without `done` was taken; raises `DeliveryError`."""
