@@ -61,9 +61,10 @@ class Link:
             self.under_way.append(done)
         return True
 
-    def withhold(self) -> None:
+    def withhold(self) -> Callable[[], None]:
         self.is_withheld = True
         self.withheld += 1
+        return self.release
 
     def release(self) -> None:
         self.is_withheld = False

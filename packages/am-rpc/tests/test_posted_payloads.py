@@ -13,6 +13,8 @@ import am_machine as am
 import am_rpc
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from am_rpc import DeliveryError
 
 pytestmark = pytest.mark.trio
@@ -177,6 +179,7 @@ async def test_what_a_woken_task_sends_leaves_with_the_outcome(
     monkeypatch: pytest.MonkeyPatch, consumer: am.Machine
 ) -> None:
     asked, ends, written = trio.Event(), Ends(), []
+    releases: list[Callable[[], None]] = []
     write = os.write
 
     def counted(fd: int, data: bytes) -> int:
@@ -186,7 +189,7 @@ async def test_what_a_woken_task_sends_leaves_with_the_outcome(
     class Source:
         def DState(self, event: am.Event) -> None:
             asked.set()
-            server.withhold()
+            releases.append(server.withhold())
 
     async def post() -> None:
         await asked.wait()
@@ -194,8 +197,8 @@ async def test_what_a_woken_task_sends_leaves_with_the_outcome(
 
     async def release() -> None:
         await asked.wait()
-        server.release()
-        server.release()
+        releases[-1]()
+        releases[-1]()
 
     async with (
         am.Machine({"D": {"multi": True}}, handlers=Source()) as source,
@@ -217,8 +220,7 @@ async def test_what_a_woken_task_sends_leaves_with_the_outcome(
         source.fork(release)
         assert await net.add("D") is am.EXECUTED
         assert written.count(fd) == 2
-    server.withhold()  # nobody is connected
-    server.release()
+    server.withhold()()  # nobody is connected
 
 
 async def test_what_is_withheld_leaves_with_the_next_answer(
@@ -246,8 +248,7 @@ async def test_what_is_released_by_the_same_handler_is_not_withheld(
 ) -> None:
     class Source:
         def DState(self, event: am.Event) -> None:
-            only_server(pair).withhold()
-            only_server(pair).release()
+            only_server(pair).withhold()()
 
     async with (
         serve(handlers=Source()) as pair,

@@ -98,7 +98,7 @@ def _with_handlers(machine: Draining, plan: Plan) -> tuple[Plan, Result] | None:
     clocks moved."""
     machine._token = token = machine._running.enter(machine)
     call = invoke_loud if machine._loud else invoke
-    everything = voices.wants_all_handlers(machine)
+    everything = machine._loud and voices.wants_all_handlers(machine)
     try:
         if plan.is_auto:
             negotiated = _negotiate_auto(machine, plan, call)

@@ -224,8 +224,9 @@ class Event:
         """Keywords of the mutation: a read-only mapping, or in `FooEnter`, `FooFoo` and `FooState`
         of a called `Foo` with an args class an instance of that class."""
         machine = self.machine
-        if self._kept is None and machine._mutation is None and not machine._schema.args_classes:
-            return NO_ARGS
+        if not machine._schema.args_classes and self._kept is None:
+            mutation = machine._mutation
+            return NO_ARGS if mutation is None else mutation.args
         call = self._call
         if call.role.value in _TYPED_ROLES:
             return self.mutation.typed_args(call.state)

@@ -73,13 +73,17 @@ class Courier:
         self._delivered: int | None = None
         self._asked = trio.Event()
 
-    def put(self, parcel: Parcel, at_once: bool) -> None:
-        """Send a payload after those before it; `at_once` if no other is about to follow."""
+    def put(self, parcel: Parcel, at_once: bool) -> bool:
+        """Send a payload after those before it; `at_once` if no other is about to follow.
+
+        True if it is on its way now.
+        """
         self._queue.append(parcel)
         if at_once and not self._under_way and not self._stranded:
             self._send_next()
-        else:
-            self._asked.set()
+            return bool(self._under_way)
+        self._asked.set()
+        return False
 
     def clear(self) -> None:
         """Forget what has not set out."""

@@ -92,15 +92,9 @@ class Guest:
         server.post_payload(name, data, done=done)
         return True
 
-    def withhold(self) -> None:
-        """Do not tell the client yet that its request was taken: the answer may follow at once."""
-        if self._server is not None:
-            self._server.withhold()
-
-    def release(self) -> None:
-        """Tell it what was kept back."""
-        if self._server is not None:
-            self._server.release()
+    def withhold(self) -> Callable[[], None] | None:
+        """Do not tell the client yet that its request was taken; returns what does."""
+        return None if self._server is None else self._server.withhold()
 
 
 class _Door:

@@ -42,7 +42,7 @@ LEASE_GRACE = 10.0
 class Owner(Protocol):
     """Who hears of what happens on a lane."""
 
-    def lane_moved(self) -> None:
+    def lane_moved(self, lane: Lane) -> None:
         """There may be room on the lane."""
 
     def lane_lost(self, lane: Lane) -> None:
@@ -207,7 +207,7 @@ class Lane:
             self._owner.forward(dict(args))
         elif self._mailbox is not None:
             self._mailbox.answered(args.get("data"))
-            self._owner.lane_moved()
+            self._owner.lane_moved(self)
 
     def ExceptionState(self, e: am.Event) -> None:
         """Errors of the link are judged by whether it comes back."""

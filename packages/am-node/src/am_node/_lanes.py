@@ -208,9 +208,16 @@ class Lanes:
 
     # -- what lanes tell
 
-    def lane_moved(self) -> None:
+    def lane_moved(self, lane: Lane) -> None:
         """Answers came, so there is room for more."""
-        self.dispatch()
+        if self.depth > 1 or lane.load or not lane.usable:
+            self.dispatch()
+        elif stock := self._stock():
+            # The others had their chance when this came into stock: they are full.
+            lane.give(self._next())
+            lane.flush()
+            if stock > 1:
+                self._open_more(stock - 1)
 
     def lane_lost(self, lane: Lane) -> None:
         """Move the requests of a lost worker to others."""

@@ -94,12 +94,13 @@ class Mailbox:
     def _send(self, requests: list[Request]) -> am.Result:
         first = requests[0]
         source = first.source
+        # What is being handled just now is an answer, which is no cause of this.
+        if self._depth == 1:
+            with am.use_source(source):
+                return self._net.add("WorkRequested", req=first.req, **first.args)
         if any(request.source is not source for request in requests):
             source = None
-        # What is being handled just now is an answer, which is no cause of this.
         with am.use_source(source):
-            if self._depth == 1:
-                return self._net.add("WorkRequested", req=first.req, **first.args)
             batch = [[request.req, _args(request)] for request in requests]
             try:
                 return self._net.add("WorkQueued", **{BATCH: batch})

@@ -22,7 +22,7 @@ from ._work_runner import Job, WorkRunner
 from ._work_signature import WorkSignature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ._settings import Timing
     from ._worker import Worker
@@ -39,11 +39,8 @@ class Link(Protocol):
     def post(self, name: str, data: Any, done: Done) -> bool:
         """Send a payload at once; `done` is told what became of it. False: nobody is connected."""
 
-    def withhold(self) -> None:
-        """Keep back the outcome of the request that is handled just now."""
-
-    def release(self) -> None:
-        """Send what was kept back, if it has not left with something else."""
+    def withhold(self) -> Callable[[], None] | None:
+        """Keep back the outcome of the request that is handled just now; returns what sends it."""
 
 
 class WorkFlow:
@@ -59,8 +56,8 @@ class WorkFlow:
         self._signature = WorkSignature(cls)
         work = getattr(worker, "work", _no_work)
         self._link = link
-        # An answer that is there in a moment leaves together with the outcome of its request.
-        self._is_withheld = False
+        # Sends the outcome of a request whose answer may be there in a moment, to leave with it.
+        self._release: Callable[[], None] | None = None
         self._runner = WorkRunner(work, cls.thread, cls.work_timeout, self)
         self._courier = Courier(mach, link.post, timing.delivery_timeout, self._runner.wake)
         # Args of accepted requests by id, oldest first; one without id is its own key.
@@ -243,8 +240,7 @@ class WorkFlow:
         args = e.args
         job = Job(args.get("req"), args.get("args", {}), am.current_source())
         if self._runner.start(job):
-            self._is_withheld = True
-            self._link.withhold()
+            self._release = self._link.withhold()
 
     def WorkingExit(self, e: am.Event) -> bool:
         """A client that gives up names the request: it must not hit the one after it."""
@@ -288,13 +284,14 @@ class WorkFlow:
 
     def job_waits(self) -> None:
         """The client need not wait for the end of the work to know that it has begun."""
-        if self._is_withheld:
-            self._is_withheld = False
-            self._link.release()
+        release, self._release = self._release, None
+        if release is not None:
+            release()
 
     def at_rest(self) -> None:
         """Let `Idle` in, if the last answer was delivered."""
-        self.job_waits()
+        if self._release is not None:
+            self.job_waits()
         self._courier.at_rest()
 
     def strays_ended(self) -> None:
@@ -341,7 +338,9 @@ class WorkFlow:
         self._in_batch.discard(req)
         tick = self._mach.tick("WorkReady") if args.get("is_new") else None
         parcel = Parcel(name, {"req": req, **data}, size if together else None, tick)
-        self._courier.put(parcel, not (together and self._waiting))
+        if self._courier.put(parcel, not (together and self._waiting)):
+            # It took the outcome along.
+            self._release = None
 
     def WorkReadyState(self, e: am.Event) -> None:
         """What waits begins without waiting for the delivery of the answer."""

@@ -229,15 +229,9 @@ class WorkerHost:
         """
         return self._guest is not None and self._guest.post(name, data, done)
 
-    def withhold(self) -> None:
-        """Keep back the outcome of the request that is handled just now."""
-        if self._guest is not None:
-            self._guest.withhold()
-
-    def release(self) -> None:
-        """Send what was kept back, if it has not left with something else."""
-        if self._guest is not None:
-            self._guest.release()
+    def withhold(self) -> Callable[[], None] | None:
+        """Keep back the outcome of the request that is handled just now; returns what sends it."""
+        return None if self._guest is None else self._guest.withhold()
 
     # -- the end
 

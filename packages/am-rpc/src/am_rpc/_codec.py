@@ -223,8 +223,15 @@ def name_size(key: str) -> float:
 
 def to_plain(value: Any, depth: int) -> Any:
     """Return `value` as plain data of at most `depth` levels, or raise `EncodeError`."""
-    if type(value) in SCALARS:
+    kind = type(value)
+    if kind in SCALARS:
         return value
+    if kind is dict and depth > 0 and _TEXT.issuperset(map(type, value)):
+        # The usual case of what is told apart below.
+        return {
+            key: item if type(item) in SCALARS else to_plain(item, depth - 1)
+            for key, item in value.items()
+        }
     if isinstance(value, Enum):
         return to_plain(value.value, depth)
     if isinstance(value, (str, int, float, bytes, bytearray, memoryview)):

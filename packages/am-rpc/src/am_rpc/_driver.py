@@ -224,7 +224,7 @@ class Connection(Outgoing):
             self._write(self.last_rx)
 
     def withhold(self) -> None:
-        """Leave what this batch leads to for the next write, whoever makes it; see `release`."""
+        """Leave what this batch leads to for the next write, whoever makes it, or for `release`."""
         self._is_withheld = self._is_held
 
     def release(self) -> None:

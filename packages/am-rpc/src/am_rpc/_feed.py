@@ -7,6 +7,7 @@ given times and returns updates.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from ._checksum import MASK, full_sum
@@ -29,8 +30,8 @@ class Feed:
     """
 
     __slots__ = (
-        "_all", "_names", "_positions", "_readable", "_source", "_sum", "_sync", "_ticks",
-        "_whole", "machine_tick", "queue_tick",
+        "_all", "_getter", "_names", "_positions", "_readable", "_source", "_sum", "_sync",
+        "_ticks", "_whole", "machine_tick", "queue_tick",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +51,9 @@ class Feed:
         # Wire index -> source index. With a schema they are the same numbers.
         self._source = tracked
         self._whole = len(tracked) == len(self._names)
+        # Picks them out; of less than two it would make no tuple.
+        partly = not self._whole and len(tracked) > 1
+        self._getter = itemgetter(*tracked) if partly else None
         self._all = self._sync.schema
         self._positions = dict(zip(tracked, range(len(tracked)), strict=True))
         self._ticks: list[int] = [0] * len(tracked)
@@ -77,7 +81,9 @@ class Feed:
 
     def _pick(self, time: Sequence[int]) -> list[int]:
         ticks = list(time)
-        if not self._whole:
+        if self._getter is not None:
+            ticks = list(self._getter(ticks))
+        elif not self._whole:
             ticks = [ticks[i] for i in self._source]
         return [tick & 1 for tick in ticks] if self._sync.shallow else ticks
 

@@ -232,8 +232,13 @@ class Protocol:
             if method is not None:
                 return None
             method = self.expected.get(call_id)
+            if method is None:
+                return None
+            if params is None and method not in _RESULTS:
+                del self.expected[call_id]
+                return Response(call_id, method, None, None)
             result = MutationResult.parse_usual(params) if method in MUTATIONS else None
-            if result is None or method is None:
+            if result is None:
                 return None
             del self.expected[call_id]
             return Response(call_id, method, None, result)

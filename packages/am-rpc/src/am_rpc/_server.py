@@ -326,20 +326,19 @@ class Server:
         """
         return self.postman.post(name, data, destination, source, source_tx, done)
 
-    def withhold(self) -> None:
-        """Keep back the answer to the mutation that is handled just now, until `release`.
+    def withhold(self) -> Callable[[], None]:
+        """Keep back the answer to the mutation that is handled just now; return what sends it.
 
         For handlers that wake a task which may have something to send in a moment: answer and that
-        leave in one write. Whatever else is sent meanwhile takes the answer along. Outside of a
-        handler of a mutation that the client made it does nothing.
+        leave in one write. Whatever else is sent meanwhile takes the answer along; sending it
+        again is harmless. Outside of a handler of a mutation that the client made nothing is kept
+        back.
         """
-        if self.client is not None:
-            self.client.connection.withhold()
-
-    def release(self) -> None:
-        """Send what `withhold` kept back. Harmless if it has left already, or nothing was."""
-        if self.client is not None:
-            self.client.connection.release()
+        if self.client is None:
+            return _nothing
+        connection = self.client.connection
+        connection.withhold()
+        return connection.release
 
     async def settle_payload(self, posted: Delivery) -> None:
         """Wait until a payload that was posted without `done` was taken; raises `DeliveryError`."""
@@ -375,3 +374,7 @@ class Server:
         """Tell the source of a payload of its own that was not delivered."""
         if error is not None:
             report_undelivered(self.source, error)
+
+
+def _nothing() -> None:
+    """There is nobody to be told."""
