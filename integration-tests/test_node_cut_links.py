@@ -102,7 +102,7 @@ class ThroughScissors(am_node.Client):
     def ServerPayloadState(self, e: am.Event) -> None:
         """Point the contract of a lease to the proxy; count the worker's own payloads."""
         if e.args["name"] == "ProvideWorker":
-            e.args["data"]["addr"] = self._scissors.addr
+            e.args["data"].update(addr=self._scissors.addr, near="")
         elif e.args["name"] == "news":
             self.news.append(len(e.args["data"]))
 

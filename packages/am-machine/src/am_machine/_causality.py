@@ -119,7 +119,7 @@ class Running:
         if token is None:
             return
         outer = token.old_value
-        if isinstance(outer, Source) or (isinstance(outer, Running) and outer.machine is not None):
+        if type(outer) is Source or (type(outer) is Running and outer.machine is not None):
             # A task has a cause, or another machine's handler goes on.
             CAUSE.reset(token)
 
@@ -141,7 +141,7 @@ def _source_of(cause: object) -> Source | None:
 def current_source() -> Source | None:
     """The causality record of the running handler or task; None outside of them."""
     cause = CAUSE.get()
-    return cause.source() if isinstance(cause, Running) else cause
+    return cause.source() if type(cause) is Running else cause  # type: ignore[return-value]
 
 
 class use_source:

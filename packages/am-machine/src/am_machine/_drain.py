@@ -119,6 +119,13 @@ class Draining(Queueing):
     def _put(self, kind: Kind, indexes: tuple[int, ...], args: dict[str, Any]) -> Result:
         """Append a mutation, unless it is refused or needless, and drain."""
         queue = self._queue
+        if (
+            not queue
+            and not self._is_draining
+            and not (self._loud or self._breakpoints)
+            and self._queue_limit > 0
+        ):
+            return self._run_alone(Mutation(self._schema, kind, indexes, args, current_source()))
         if queue is None:
             queue = self._make_queue()
         if len(queue) >= self._queue_limit and not self._may_pass(kind, indexes):
@@ -283,6 +290,23 @@ class Draining(Queueing):
             raise
         if self._queue or self._escaped is not None:
             self._drain_on()
+        self._draining = False
+        self._drained()
+        return result
+
+    def _run_alone(self, mutation: Mutation) -> Result:
+        """Drain, beginning with a mutation that nobody sees in the queue."""
+        self._hot = None
+        self._draining = True
+        self._queue_tick = mutation.queue_tick = self._queue_tick + 1
+        try:
+            plan = self._book.plan(self._conf.mask, mutation.kind, mutation.indexes)
+            result = transit(self, plan, mutation)
+            if self._queue or self._escaped is not None:
+                self._drain_rest()
+        except BaseException:
+            self._abort()
+            raise
         self._draining = False
         self._drained()
         return result

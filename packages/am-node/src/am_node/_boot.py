@@ -36,8 +36,9 @@ class BootConfig:
 
     `bootstrap` is the address to report to, `token` the one-time secret for it, `worker_id` the id
     of the worker's machine, `super_id` the RPC client id of the supervisor's private link,
-    `link_token` the secret of that link. `local_addr` and `public_addr` are to be bound; without
-    `local_addr` the worker dials `bootstrap` for its private link, too. `ppid` is the pid the
+    `link_token` the secret of that link. `local_addr`, `public_addr` and, if there is one,
+    `near_addr` are to be bound, the last one for clients on the same host; without `local_addr` the
+    worker dials `bootstrap` for its private link, too. `ppid` is the pid the
     child's parent must have (0: not checked), `lifeline` whether stdin stays open as long as the
     supervisor lives. `path` goes to the front of ``sys.path``. `tls` holds certificate, chain and
     key in PEM, if links are to be encrypted. Durations are seconds.
@@ -52,6 +53,7 @@ class BootConfig:
     link_token: bytes
     local_addr: str
     public_addr: str
+    near_addr: str = ""
     ppid: int = 0
     lifeline: bool = True
     log_level: int = 0
@@ -102,7 +104,7 @@ class BootConfig:
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("bootstrap", "kind", "entry", "worker_id", "super_id"), (str,)),
-    **dict.fromkeys(("local_addr", "public_addr"), (str,)),
+    **dict.fromkeys(("local_addr", "public_addr", "near_addr"), (str,)),
     **dict.fromkeys(("token", "link_token", "tls"), (bytes,)),
     **dict.fromkeys(("ppid", "log_level"), (int,)),
     **dict.fromkeys(("timing", "rlimits", "options"), (dict,)),

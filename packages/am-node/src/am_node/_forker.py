@@ -12,26 +12,27 @@ import secrets
 import sys
 from dataclasses import asdict
 from signal import SIGKILL
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 
 import am_helpers as amh
-import am_machine as am
 import am_rpc
 
 from ._address import join
 from ._boot import BootConfig
 from ._bootstrap import Addresses, Bootstrap
-from ._core import log
 from ._errors import ErrWorkerConn, ErrWorkerExit, ErrWorkerKill, WorkerError
 from ._launcher import WorkerHandle, WorkerSpec
 from ._names import wire_id, worker_id
 from ._settings import link_limits, stretch
 from ._slot import Slot
+from ._worker_news import NewsOf, Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    import am_machine as am
 
     from ._core import Core
     from ._launcher import ExitInfo
@@ -211,7 +212,7 @@ class Forker:
         slot.public_addr = link.reachable(addresses.public)
         own = addresses.link_timeout
         slot.silence = self._timing.link_timeout if own is None else own * stretch()
-        consumer = _Consumer(self._core, slot)
+        consumer = NewsOf(self._core, slot)
         client = self._client(addresses.local, slot, link, consumer)
         async with consumer.mach, client:
             try:
@@ -223,7 +224,7 @@ class Forker:
             await self._link_is_lost(client, link)
         return ErrWorkerConn("the private link was lost", slot.id)
 
-    def _client(self, addr: str, slot: Slot, link: _Link, consumer: _Consumer) -> am_rpc.Client:
+    def _client(self, addr: str, slot: Slot, link: _Link, consumer: NewsOf) -> am_rpc.Client:
         return am_rpc.Client(
             addr if link.line is None else link.line.link,
             id=link.super_id,
@@ -242,7 +243,7 @@ class Forker:
         for state in _PIPED:
             amh.bind(net, slot.mach, state)
         amh.sync(net, slot.mach, _PIPED)
-        net.bind(_Watch(self._core, slot))
+        net.bind(Watch(self._core, slot))
         net.add("Healthcheck")
         self._mach.add("WorkerForked", id=slot.id)
         if net.is_("Ready"):
@@ -305,6 +306,8 @@ class Forker:
     def _spec(self, slot: Slot, bootstrap: Bootstrap, link: _Link) -> WorkerSpec:
         core = self._core
         local = link.line is None
+        # For clients on this host; the directory is nobody else's, so there is no TLS.
+        slot.near_addr = self._socket("c", slot) if local and core.tls is None else ""
         limits = {k: v for k, v in asdict(core.rlimits).items() if v is not None}
         config = BootConfig(
             bootstrap=bootstrap.addr if core.switchboard is None else core.switchboard.addr,
@@ -316,6 +319,7 @@ class Forker:
             link_token=link.token,
             local_addr=self._socket("w", slot) if local else "",
             public_addr=join(core.worker_host, 0),
+            near_addr=slot.near_addr,
             ppid=os.getpid() if local else 0,
             lifeline=core.launcher.lifeline,
             log_level=core.log_level,
@@ -340,46 +344,6 @@ class _Link:
     def reachable(self, addr: str) -> str:
         """A worker's address for clients; one that binds all is known by where it called from."""
         return addr if self.line is None else self.line.reachable(addr)
-
-
-class _Watch:
-    """Final handlers on the replica of a worker's machine."""
-
-    def __init__(self, core: Core, slot: Slot) -> None:
-        self._core = core
-        self._slot = slot
-
-    def ReadyState(self, e: am.Event) -> None:
-        self._core.mach.add("WorkerReady", id=self._slot.id)
-
-    def ReadyEnd(self, e: am.Event) -> None:
-        self._core.mach.add("WorkerGone", id=self._slot.id)
-        if not self._slot.mach.any_("Stopping", "Draining"):
-            self._core.mach.add("KillWorker", id=self._slot.id, reason="not ready")
-
-    def WorkStuckState(self, e: am.Event) -> None:
-        self._core.mach.add("KillWorker", id=self._slot.id, reason="stuck")
-
-
-class _Consumer:
-    """Takes the payloads of one worker: the text of an error, which states cannot carry."""
-
-    def __init__(self, core: Core, slot: Slot) -> None:
-        self._core = core
-        self._slot = slot
-        self.mach = am.Machine(
-            am_rpc.Consumer, id=f"{slot.id}-news", parent=core.mach, handlers=self
-        )
-
-    def ServerPayloadState(self, e: am.Event) -> None:
-        args: Any = e.args
-        data = args.get("data")
-        if args.get("name") != "WorkerError" or not isinstance(data, dict):
-            log.warning("worker %s sent an unknown payload", self._slot.id)
-            return
-        text = f"{data.get('type', 'error')}: {data.get('message', '')}"
-        error = WorkerError(text[:2000], self._slot.id)
-        self._core.mach.add_err("ErrWorker", error, worker_id=self._slot.id)
 
 
 def _exit_error(slot: Slot) -> ErrWorkerExit:

@@ -83,6 +83,7 @@ class Lessor:
     def _contract(self, slot: Slot, lease: Lease) -> dict[str, Any]:
         return {
             "addr": slot.public_addr,
+            "near": slot.near_addr,
             "tls": self._core.tls is not None,
             "worker_id": slot.id,
             "token": lease.token,

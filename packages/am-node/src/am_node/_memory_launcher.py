@@ -67,7 +67,9 @@ class MemoryLauncher:
 
 def _in_this_process(config: BootConfig) -> BootConfig:
     # Everybody is in one directory, and a port would be a second kind of socket for nothing.
-    return replace(config, public_addr=config.local_addr + "p") if config.local_addr else config
+    if not config.local_addr:
+        return config
+    return replace(config, public_addr=config.local_addr + "p", near_addr="")
 
 
 class _Handle:

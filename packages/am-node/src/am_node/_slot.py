@@ -69,6 +69,8 @@ class Slot:
         self.handle: WorkerHandle | None = None
         self.net: am_rpc.NetworkMachine | None = None
         self.public_addr = ""
+        # A unix socket for clients on the same host; empty if there is none.
+        self.near_addr = ""
         # Seconds for which it may be silent before it counts as lost.
         self.silence = 0.0
         self.exit: ExitInfo | None = None

@@ -13,6 +13,7 @@ import am_rpc
 from ._address import host_of, reachable
 from ._candidates import Candidates
 from ._names import wire_id
+from ._near import is_near, near_dialer
 from ._settings import link_limits, stretch
 from ._tls import tls_dialer
 
@@ -85,9 +86,10 @@ class SuperLink:
         if not addr.startswith("unix:"):
             addr = reachable(addr, host)
         context = self._ssl_context
-        return (
-            addr if context is None or not contract.get("tls") else tls_dialer(addr, context, host)
-        )
+        if context is not None and contract.get("tls"):
+            return tls_dialer(addr, context, host)
+        near = str(contract.get("near", ""))
+        return near_dialer(near, addr) if is_near(near) and not is_near(addr) else addr
 
     @property
     def alternatives(self) -> int:

@@ -67,6 +67,8 @@ def error_answer(exc: BaseException) -> dict[str, Any]:
 
 def weight(value: object) -> int:
     """About how many bytes of memory, or of a message, a value takes."""
+    if type(value) in _SCALARS:
+        return _SMALL
     if isinstance(value, (bytes, str)):
         return _SMALL + len(value)
     if isinstance(value, dict):

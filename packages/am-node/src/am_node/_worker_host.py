@@ -7,6 +7,7 @@ and a worker inside a test.
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -26,6 +27,10 @@ from ._work_flow import WorkFlow
 from ._worker_states import BootstrapStates
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
     from ._boot import BootConfig
     from ._courier import Done
     from ._worker import Worker
@@ -81,7 +86,11 @@ class WorkerHost:
         """
         async with self.mach:
             self.mach.add("Start")
-            async with self._private_mux() as private, self._public_mux() as public:
+            async with (
+                self._private_mux() as private,
+                self._public_mux(self._config.public_addr, self._server_tls) as public,
+                self._near_mux(),
+            ):
                 self._pipe(private, public)
                 self.mach.add("Ready")
                 if not self._config.lifeline:
@@ -144,12 +153,17 @@ class WorkerHost:
             max_clients=4,
         )
 
-    def _public_mux(self) -> am_rpc.Mux:
+    def _near_mux(self) -> AbstractAsyncContextManager[object]:
+        """The same client may come by a shorter way, if it is on this host."""
+        near = self._config.near_addr
+        return self._public_mux(near) if near else nullcontext()
+
+    def _public_mux(self, addr: str, tls: ssl.SSLContext | None = None) -> am_rpc.Mux:
         return am_rpc.Mux(
             None,
-            self._config.public_addr,
+            addr,
             new_server=self._new_client_server,
-            ssl_context=self._server_tls,
+            ssl_context=tls,
             limits=link_limits(self._silence, payload_timeout=self.timing.delivery_timeout),
             max_clients=16,
         )

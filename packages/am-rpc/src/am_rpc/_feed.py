@@ -56,7 +56,7 @@ class Feed:
         self._getter = itemgetter(*tracked) if partly else None
         self._all = self._sync.schema
         self._positions = dict(zip(tracked, range(len(tracked)), strict=True))
-        self._ticks: list[int] = [0] * len(tracked)
+        self._ticks: tuple[int, ...] = (0,) * len(tracked)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,20 +79,20 @@ class Feed:
             return wire if wire < len(self._names) else None
         return self._source[wire] if wire < len(self._source) else None
 
-    def _pick(self, time: Sequence[int]) -> list[int]:
-        ticks = list(time)
+    def _pick(self, time: Sequence[int]) -> tuple[int, ...]:
+        ticks = tuple(time)
         if self._getter is not None:
-            ticks = list(self._getter(ticks))
+            ticks = self._getter(ticks)
         elif not self._whole:
-            ticks = [ticks[i] for i in self._source]
-        return [tick & 1 for tick in ticks] if self._sync.shallow else ticks
+            ticks = tuple([ticks[i] for i in self._source])
+        return tuple([tick & 1 for tick in ticks]) if self._sync.shallow else ticks
 
     def reset(self, time: Sequence[int], queue_tick: int, machine_tick: int) -> Vector:
         """Return full values and make them the baseline."""
         ticks = self._ticks = self._pick(time)
         self.queue_tick = queue_tick if self._sync.queue else 0
         self.machine_tick = machine_tick if self._sync.queue else 0
-        vector = ticks
+        vector = list(ticks)
         if self._all and not self._whole:
             vector = [0] * len(self._names)
             for index, tick in zip(self._source, ticks, strict=True):

@@ -29,6 +29,7 @@ from ._states import ServerStates, error_state
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
     from types import TracebackType
 
     from ._auth import Secrets

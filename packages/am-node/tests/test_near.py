@@ -1,0 +1,57 @@
+"""The short way to a worker on the client's own host."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+
+from am_node._near import is_near, near_dialer
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "s"
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        yield path
+
+
+def test_only_a_unix_socket_of_this_user_is_near(
+    listening: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(listening)
+    assert is_near(f"unix:{listening}")
+    for other in (tmp_path / "file", tmp_path / "link", tmp_path / "none", tmp_path):
+        assert not is_near(f"unix:{other}")
+    for nonsense in ("", "unix:", "127.0.0.1:1", str(listening), "unix:\0", "unix:" + "x" * 9999):
+        assert not is_near(nonsense)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert not is_near(f"unix:{listening}")
+
+
+@pytest.mark.trio
+async def test_who_does_not_listen_near_is_called_by_tcp(listening: Path) -> None:
+    (far,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    addr = f"127.0.0.1:{far.socket.getsockname()[1]}"
+    dial = near_dialer(f"unix:{listening}", addr)
+    async with await dial() as stream:
+        assert isinstance(stream, trio.SocketStream)
+        assert stream.socket.family == socket.AF_UNIX
+    listening.unlink()
+    async with await dial() as stream:
+        assert isinstance(stream, trio.SocketStream)
+        assert stream.socket.family == socket.AF_INET
+    await far.aclose()
+    with pytest.raises(OSError, match="connect"):
+        await dial()
+
+
+def test_the_other_way_has_to_be_an_address(listening: Path) -> None:
+    with pytest.raises(ValueError, match="no port|host:port"):
+        near_dialer(f"unix:{listening}", "nowhere")
