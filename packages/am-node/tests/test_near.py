@@ -43,7 +43,7 @@ async def test_who_does_not_listen_near_is_called_by_tcp(listening: Path) -> Non
     async with await dial() as stream:
         assert isinstance(stream, trio.SocketStream)
         assert stream.socket.family == socket.AF_UNIX
-    listening.unlink()
+    os.unlink(listening)
     async with await dial() as stream:
         assert isinstance(stream, trio.SocketStream)
         assert stream.socket.family == socket.AF_INET
@@ -53,5 +53,5 @@ async def test_who_does_not_listen_near_is_called_by_tcp(listening: Path) -> Non
 
 
 def test_the_other_way_has_to_be_an_address(listening: Path) -> None:
-    with pytest.raises(ValueError, match="no port|host:port"):
+    with pytest.raises(ValueError, match="not host:port"):
         near_dialer(f"unix:{listening}", "nowhere")

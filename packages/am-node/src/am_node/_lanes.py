@@ -134,11 +134,13 @@ class Lanes:
                 request = next(iter(single))
                 del single[request]
                 return request
-        feed = next(feed for feed in self._feeds if len(feed))
-        if len(self._feeds) > 1:
-            # Each in its turn.
-            self._feeds.remove(feed)
-            self._feeds.append(feed)
+        feeds = self._feeds
+        if len(feeds) == 1:
+            return feeds[0].take()
+        feed = next(feed for feed in feeds if len(feed))
+        # Each in its turn.
+        feeds.remove(feed)
+        feeds.append(feed)
         return feed.take()
 
     def dispatch(self) -> None:

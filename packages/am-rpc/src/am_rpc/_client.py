@@ -118,6 +118,9 @@ class Client(Following):
         self.mach = am.Machine(
             ClientStates, id=f"rc-{self.id}", handlers=self, parent=parent, tags=("rpc-client",)
         )
+        if consumer is None:
+            # There are no payloads.
+            self.mach.bind({"ServerPayloadEnter": lambda event: False})
         tune(self.mach, "CLIENT")
 
     @staticmethod
@@ -198,10 +201,6 @@ class Client(Following):
         if "CallRetryFailed" in event.transition.called:
             return True
         return not self.mach.any_("Disconnecting", "Disconnected")
-
-    def ServerPayloadEnter(self, event: am.Event) -> bool:
-        """Without a consumer there are no payloads."""
-        return self._consumer is not None
 
     def CallRetryFailedState(self, event: am.Event) -> None:
         """An event."""

@@ -74,6 +74,13 @@ def check_value(root: object, depth: int) -> None:
         raise LimitExceeded(f"nested deeper than {depth} levels")
 
 
+def is_flat(value: object) -> bool:
+    """Tell whether this is a scalar, or a map of texts to scalars."""
+    if type(value) is dict:
+        return _TEXT.issuperset(map(type, value)) and SCALARS.issuperset(map(type, value.values()))
+    return type(value) in SCALARS
+
+
 class Decoder:
     """Bytes in, top-level values out, none of them larger than the limits of its side.
 

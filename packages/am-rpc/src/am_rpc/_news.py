@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
 
+from ._codec import is_flat
 from ._errors import InvalidParams
 from ._messages import trim
 from ._parse import array_of_uint, at, blob, boolean, indexes, text, uint
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 KIND_CODES: Final = {"add": 0, "remove": 1, "set": 2, "auto": 3}
 KIND_NAMES: Final = ("add", "remove", "set", "auto")
+# Characters of a payload's name, and of the names of where it comes from.
+_LONGEST: Final = 256
+_MOST: Final = 2**63
 
 
 class Update(NamedTuple):
@@ -111,15 +115,31 @@ class Payload(Value):
         return trim([self.token, self.name, self.data, self.source, self.source_tx], None, None)
 
     @classmethod
+    def parse_usual(cls, params: list[Any]) -> Self | None:
+        """Read `[token, name, data, source?]` with flat data; None, and no verdict, if it is not
+        that."""
+        if len(params) != 3 and len(params) != 4:
+            return None
+        token, name, data = params[:3]
+        source = params[3] if len(params) == 4 else None
+        if type(token) is not int or not 0 <= token < _MOST:
+            return None
+        if type(name) is not str or len(name) > _LONGEST or not is_flat(data):
+            return None
+        if source is not None and (type(source) is not str or len(source) > _LONGEST):
+            return None
+        return cls(token, name, data, source)
+
+    @classmethod
     def parse(cls, params: list[Any], limits: Limits) -> Self:
         """Read params, or raise `InvalidParams`."""
         source, transition = at(params, 3), at(params, 4)
         return cls(
             uint(at(params, 0)),
-            text(at(params, 1), 256, "name"),
+            text(at(params, 1), _LONGEST, "name"),
             at(params, 2),
-            None if source is None else text(source, 256, "source"),
-            None if transition is None else text(transition, 256, "source_tx"),
+            None if source is None else text(source, _LONGEST, "source"),
+            None if transition is None else text(transition, _LONGEST, "source_tx"),
         )
 
 

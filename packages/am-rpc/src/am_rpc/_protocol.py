@@ -219,44 +219,45 @@ class Protocol:
             del self._raw[:size]
 
     def _usual(self, value: Any) -> Event | None:
-        """Return the event of a mutation, or of its answer, that has the usual shape, else None.
+        """Return the event of a mutation, of a payload, or of an answer to one of them, if it has
+        the usual shape, else None.
 
         Nothing is kept of what is not usual; it is judged, and refused, on the long way.
         """
         if type(value) is not list or len(value) != 4:
             return None
         kind, call_id, method, params = value
-        if type(call_id) is not int:
+        if type(kind) is not int or type(call_id) is not int:
             return None
-        if kind == RESPONSE and type(kind) is int:
-            if method is not None:
-                return None
-            method = self.expected.get(call_id)
-            if method is None:
-                return None
-            if params is None and method not in _RESULTS:
-                del self.expected[call_id]
-                return Response(call_id, method, None, None)
-            result = MutationResult.parse_usual(params) if method in MUTATIONS else None
-            if result is None:
-                return None
-            del self.expected[call_id]
-            return Response(call_id, method, None, result)
+        if kind == RESPONSE:
+            return self._usual_response(call_id, params) if method is None else None
         if (
             kind != REQUEST
-            or type(kind) is not int
-            or self._client
             or type(method) is not str
-            or method not in MUTATIONS
-            or not 0 <= call_id < 2**32
             or type(params) is not list
+            or not 0 <= call_id < 2**32
         ):
             return None
         size = self._decoder.size
-        if size > self._limits.args:
-            return None
-        message = Mutate.parse_usual(method, params, self._limits)
+        message: Any = None
+        if self._client:
+            if method == news.Payload.method:
+                message = news.Payload.parse_usual(params)
+        elif method in MUTATIONS and size <= self._limits.args:
+            message = Mutate.parse_usual(method, params, self._limits)
         return None if message is None else Request(call_id, message, size)
+
+    def _usual_response(self, call_id: int, body: Any) -> Event | None:
+        method = self.expected.get(call_id)
+        if method is None:
+            return None
+        result = None
+        if body is not None or method in _RESULTS:
+            result = MutationResult.parse_usual(body) if method in MUTATIONS else None
+            if result is None:
+                return None
+        del self.expected[call_id]
+        return Response(call_id, method, None, result)
 
     def _request(self, call_id: Any, method: Any, params: Any, size: int) -> Event:
         if type(call_id) is not int or not 0 <= call_id < 2**32:
