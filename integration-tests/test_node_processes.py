@@ -28,6 +28,9 @@ WORKERS = textwrap.dedent("""\
     class Stuck(Good):
         work_timeout = 0.3
 
+    class Eager(Good):
+        background = False
+
     class Blocking(am_node.Worker):
         async def work(self, how: str) -> None:
             if how == "loop":
@@ -210,6 +213,18 @@ async def test_workers_of_a_killed_supervisor_are_gone_within_a_second(
     while _alive(pid):
         assert time.monotonic() < limit
         await trio.sleep(0.01)
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux only")
+@pytest.mark.parametrize(("name", "policy"), [("Good", "SCHED_BATCH"), ("Eager", "SCHED_OTHER")])
+async def test_a_worker_interrupts_others_only_if_its_class_says_so(
+    folder: Path, name: str, policy: str
+) -> None:
+    async with _supervisor(name, 1) as sup:
+        await sup.mach.when("PoolReady")
+        async with am_node.Client("c", supers=[sup.addr]) as client:
+            _, pid = await client.work(x=1)
+        assert os.sched_getscheduler(pid) == getattr(os, policy)
 
 
 async def test_a_client_on_the_same_host_takes_the_short_way_and_can_do_without(

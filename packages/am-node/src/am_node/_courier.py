@@ -78,12 +78,16 @@ class Courier:
 
         True if it is on its way now.
         """
-        self._queue.append(parcel)
-        if at_once and not self._under_way and not self._stranded:
+        if not at_once or self._under_way or self._stranded:
+            self._queue.append(parcel)
+            self._asked.set()
+            return False
+        if self._queue:
+            self._queue.append(parcel)
             self._send_next()
-            return bool(self._under_way)
-        self._asked.set()
-        return False
+        else:
+            self._send([parcel])
+        return bool(self._under_way)
 
     def clear(self) -> None:
         """Forget what has not set out."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
+from ._background import step_back
 from ._boot import BootConfig, read_boot_config
 from ._entry import load_entry_point
 from ._errors import NodeError
@@ -118,6 +119,8 @@ def _handles_signals() -> bool:
 
 def _serve(cls: type[Worker], config: BootConfig) -> int:
     show_machines(config.log_level)
+    if cls.background:
+        step_back()
     return trio.run(_main, cls, config)
 
 

@@ -42,6 +42,9 @@ class Worker:
     """Whether the worker serves another client after its lease ended."""
     link_timeout: ClassVar[float | None] = None
     """Seconds without a sign of life before the worker is replaced; None means the pool's own."""
+    background: ClassVar[bool] = True
+    """Whether the worker's process interrupts nobody who runs when work arrives (Linux). False may
+    be right for short work that must be done at once on a host whose processors are all busy."""
     client_states: ClassVar[tuple[str, ...] | None] = None
     """States a client may mutate; None means requests, `Working` and all states of one's own."""
 

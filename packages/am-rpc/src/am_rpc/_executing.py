@@ -149,7 +149,7 @@ class Executor:
         known = self._known.get(message.states)
         indexes, names = self._look_up(message.states) if known is None else known
         args = message.args
-        if args:
+        if args and source.schema.args_classes:
             args = coerce_args(source.schema, indexes, args)
         try:
             if message.source is not None:

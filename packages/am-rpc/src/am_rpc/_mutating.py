@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from ._codec import SCALARS, name_size
+from ._codec import is_flat, name_size
 from ._errors import InvalidParams
 from ._messages import NO_ARGS, parse_args, trim
 from ._news import Record, Update
@@ -84,12 +84,10 @@ class Mutate(Value):
         args: Any = NO_ARGS
         if len(params) == 2:
             args = params[1]
-            if type(args) is not dict or len(args) > limits.args_keys:
+            if type(args) is not dict or len(args) > limits.args_keys or not is_flat(args):
                 return None
             longest = limits.arg_key
-            for key, value in args.items():
-                if type(value) not in SCALARS or type(key) is not str:
-                    return None
+            for key in args:
                 if len(key) > longest or name_size(key) > longest:
                     return None
         elif len(params) != 1:

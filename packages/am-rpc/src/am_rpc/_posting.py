@@ -28,13 +28,21 @@ if TYPE_CHECKING:
 class Delivery:
     """A payload on its way to one client, and its answer once that is here.
 
-    `done` is called with None once the consumer took it, or with the reason why it did not.
+    `done` is called with None once the consumer took it, or with the reason why it did not, which
+    `report` hears of first.
     """
 
-    __slots__ = ("_arrived", "_client", "deadline", "done", "parcel", "response")
+    __slots__ = ("_arrived", "_client", "_report", "deadline", "done", "parcel", "response")
 
-    def __init__(self, client: ServedClient, parcel: Parcel, done: Done | None = None) -> None:
+    def __init__(
+        self,
+        client: ServedClient,
+        parcel: Parcel,
+        done: Done | None = None,
+        report: Callable[[DeliveryError], None] | None = None,
+    ) -> None:
         self._client = client
+        self._report = report
         self.parcel = parcel
         self.done = done
         self.deadline = 0.0
@@ -59,6 +67,8 @@ class Delivery:
         """Call back, once."""
         done, self.done = self.done, None
         if done is not None:
+            if error is not None and self._report is not None:
+                self._report(error)
             done(error)
 
     def outcome(self) -> DeliveryError | None:
@@ -139,7 +149,7 @@ class Postman:
         limits = server.serving.limits
         parcel = wrap(undelivered.next_token(), name, data, origin, source_tx, limits)
         undelivered.push(parcel)
-        delivery = Delivery(client, parcel, None if done is None else self._reporting(done))
+        delivery = Delivery(client, parcel, done, self._report)
         if parcel.encoded is None:
             delivery.send()
         if done is not None:
@@ -173,14 +183,6 @@ class Postman:
             self._server.mach.add_err("ErrDelivery", error)
 
     # Deliveries that call back.
-
-    def _reporting(self, done: Done) -> Done:
-        def report(error: DeliveryError | None) -> None:
-            if error is not None:
-                self._report(error)
-            done(error)
-
-        return report
 
     def _watch(self, delivery: Delivery) -> None:
         if delivery.parcel.encoded is not None:
