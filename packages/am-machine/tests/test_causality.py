@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
+import random
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -54,6 +57,63 @@ def test_a_handler_reads_its_cause_and_its_own_record(flat: Flat) -> None:
     assert seen["A"][0] is None
     assert seen["B"][0] == seen["A"][1]
     assert seen["B"][1].hops == 2
+
+
+@pytest.mark.parametrize("role", ["BEnter", "BState"])
+@pytest.mark.parametrize("args", [{}, {"x": 1}])
+@pytest.mark.parametrize("looks_first", [True, False])
+def test_the_record_fits_the_transition_whichever_is_asked_for_first(
+    flat: Flat, role: str, args: dict[str, int], looks_first: bool
+) -> None:
+    seen: list[Any] = []
+
+    def look(e: am.Event) -> None:
+        steps = (
+            lambda: seen.append((e.transition.id, e.transition.time_before.sum)),
+            lambda: seen.append(am.current_source()),
+        )
+        for step in steps if looks_first else reversed(steps):
+            step()
+
+    m = flat(handlers={role: look})
+    m.add("A")
+    m.add("B", **args)
+    told, source = seen if looks_first else reversed(seen)
+    assert (source.transition_id, source.time) == told == (told[0], 1)
+    assert len(told[0]) == 16
+    m.remove("B")
+    m.add("B", **args)
+    assert seen[-1] not in ((told, source)), "each transition has its own"
+
+
+def test_ids_do_not_depend_on_the_seed_of_a_program_nor_repeat_in_a_fork() -> None:
+    def new_ids() -> set[str]:
+        random.seed(0)
+        return {am.Machine({"A": {}}).id for _ in range(3)}
+
+    ids = new_ids() | new_ids()
+    assert len(ids) == 6
+    read, write = os.pipe()
+    if (pid := os.fork()) == 0:
+        os.write(write, am.Machine({"A": {}}).id.encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    theirs = os.read(read, 100).decode()
+    for fd in (read, write):
+        os.close(fd)
+    assert theirs != am.Machine({"A": {}}).id
+
+
+def test_a_record_from_elsewhere_counts_within_its_with_whatever_ends_that() -> None:
+    outer, inner = am.Source("m", "1", 0), am.Source("m", "2", 0)
+    with am.use_source(outer):
+        with contextlib.suppress(ZeroDivisionError), am.use_source(inner):
+            assert am.current_source() is inner
+            raise ZeroDivisionError
+        assert am.current_source() is outer
+        with am.use_source(None):
+            assert am.current_source() is None
+    assert am.current_source() is None
 
 
 def test_hops_count_along_a_chain_of_machines(flat: Flat, new_recorder: Any) -> None:

@@ -14,7 +14,9 @@ from am_node._near import is_near, near_dialer
 
 @pytest.fixture
 def listening(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "s"
+    folder = tmp_path / "am-node-1-abc"
+    folder.mkdir()
+    path = folder / "s"
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -24,11 +26,16 @@ def listening(tmp_path: Path) -> Iterator[Path]:
 def test_only_a_unix_socket_of_this_user_is_near(
     listening: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to(listening)
+    folder = listening.parent
+    (folder / "file").touch()
+    (folder / "link").symlink_to(listening)
     assert is_near(f"unix:{listening}")
-    for other in (tmp_path / "file", tmp_path / "link", tmp_path / "none", tmp_path):
+    for other in (folder / "file", folder / "link", folder / "none", folder, tmp_path):
         assert not is_near(f"unix:{other}")
+    foreign = tmp_path / "agent" / "s"
+    foreign.parent.mkdir()
+    os.link(listening, foreign)
+    assert not is_near(f"unix:{foreign}")
     for nonsense in ("", "unix:", "127.0.0.1:1", str(listening), "unix:\0", "unix:" + "x" * 9999):
         assert not is_near(nonsense)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)

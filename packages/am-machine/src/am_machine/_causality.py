@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from contextvars import ContextVar
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 import trio
 
@@ -67,6 +67,7 @@ class Source:
         return f"<Source {self} hops={self.hops}>"
 
 
+@final
 class Running:
     """The cell of one machine: `machine` is set while its handlers run."""
 
@@ -141,7 +142,7 @@ def _source_of(cause: object) -> Source | None:
 def current_source() -> Source | None:
     """The causality record of the running handler or task; None outside of them."""
     cause = CAUSE.get()
-    return cause.source() if type(cause) is Running else cause  # type: ignore[return-value]
+    return cause.source() if type(cause) is Running else cause
 
 
 class use_source:

@@ -22,8 +22,9 @@ MAX_STATES = 4096
 MAX_NAME = 128
 # Books of plans kept for machines yet to come; each belongs to one set of handler names.
 MAX_BOOKS = 16
-# Combinations of names whose indexes are kept.
+# Combinations of names whose indexes are kept, and the most names of one: peers may choose them.
 _MOST_FOUND = 1024
+_LONGEST_FOUND = 16
 
 _NAME = re.compile(r"[A-Z][A-Za-z0-9_]*")
 _KEYS = frozenset((*RELATIONS, "auto", "multi", "args", "tags", "doc"))
@@ -111,7 +112,11 @@ class Schema(Mapping[str, State]):
         except (KeyError, TypeError):
             raise self.unknown(states, where) from None
         found = tuple(dict.fromkeys(found))
-        if type(states) is tuple and len(self._found) < _MOST_FOUND:
+        if (
+            type(states) is tuple
+            and len(states) <= _LONGEST_FOUND
+            and len(self._found) < _MOST_FOUND
+        ):
             self._found[states] = found
         return found
 

@@ -8,6 +8,9 @@ import secrets
 import socket
 import time
 
+# Of the names of directories in which a supervisor keeps its sockets.
+RUNTIME_PREFIX = "am-node-"
+
 _MAX_HOST = 15
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from ._address import host_port
+from ._names import RUNTIME_PREFIX
 
 if TYPE_CHECKING:
     from ._tls import Dialer
@@ -21,11 +22,16 @@ SCHEME: Final = "unix:"
 
 
 def is_near(addr: str) -> bool:
-    """Whether this is the address of a unix socket of this very user."""
-    if not addr.startswith(SCHEME):
+    """Whether this is the address of a unix socket of this very user, in such a directory.
+
+    A supervisor on another host may name any path, and must not lead to sockets of other programs.
+    """
+    path = addr.removeprefix(SCHEME)
+    folder = os.path.basename(os.path.dirname(path))
+    if path == addr or not folder.startswith(RUNTIME_PREFIX):
         return False
     try:
-        info = os.lstat(addr.removeprefix(SCHEME))
+        info = os.lstat(path)
     except (OSError, ValueError):
         return False
     return stat.S_ISSOCK(info.st_mode) and info.st_uid == os.geteuid()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-from ._background import step_back
+from ._background import in_background
 from ._boot import BootConfig, read_boot_config
 from ._entry import load_entry_point
 from ._errors import NodeError
@@ -119,9 +119,8 @@ def _handles_signals() -> bool:
 
 def _serve(cls: type[Worker], config: BootConfig) -> int:
     show_machines(config.log_level)
-    if cls.background:
-        step_back()
-    return trio.run(_main, cls, config)
+    with in_background() if cls.background else contextlib.nullcontext():
+        return trio.run(_main, cls, config)
 
 
 async def _main(cls: type[Worker], config: BootConfig) -> int:

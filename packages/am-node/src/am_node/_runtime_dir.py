@@ -18,11 +18,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ._names import RUNTIME_PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PREFIX = "am-node-"
-_NAME = re.compile(rf"{_PREFIX}(\d+)-[0-9a-f]+")
+_NAME = re.compile(rf"{RUNTIME_PREFIX}(\d+)-[0-9a-f]+")
 _LOCK = "lock"
 # The longest path that every platform takes for a unix socket, minus a margin for the socket's own
 # name.
@@ -40,7 +41,7 @@ def runtime_directory(base: Path | None = None) -> Iterator[Path]:
     """
     root = base or _default_base()
     sweep(root)
-    path = root / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(3)}"
+    path = root / f"{RUNTIME_PREFIX}{os.getpid()}-{secrets.token_hex(3)}"
     path.mkdir(mode=0o700)
     path.chmod(0o700)  # whatever the umask took away
     lock = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -65,7 +66,7 @@ def _default_base() -> Path:
 def sweep(root: Path) -> list[Path]:
     """Remove the directories in `root` whose owners are dead; returns those removed."""
     removed = []
-    for path in sorted(root.glob(f"{_PREFIX}*")):
+    for path in sorted(root.glob(f"{RUNTIME_PREFIX}*")):
         match = _NAME.fullmatch(path.name)
         if match is None or _lives(int(match[1])):
             continue
