@@ -83,12 +83,7 @@ class Running:
         machine = self.machine
         if machine is None:
             return None
-        mutation = machine._mutation
-        if mutation is None:
-            # Made by a plain call; who records it looks for what caused that.
-            transition = machine.transition
-            assert transition is not None
-            mutation = transition.mutation
+        mutation = machine._running_mutation()
         if mutation.as_source is None:
             # There need be no whole record of the transition to know this much.
             transition = machine._transition

@@ -203,6 +203,11 @@ class Core:
         """The running transition."""
         return self._transition
 
+    def _running_mutation(self) -> Mutation:
+        """The mutation behind the running transition."""
+        assert self._mutation is not None
+        return self._mutation
+
     def _time_before(self) -> int:
         """Machine time before the running transition, as one number."""
         if self._transition is not None:

@@ -51,8 +51,8 @@ class Draining(Queueing):
     _only_logs: bool
     # Handlers were bound or detached in the running transition, which goes on by its plan.
     _is_rebound: bool
-    # (kind, called) -> how many such mutations without args are in the queue; made with it.
-    _pending: dict[tuple[str, frozenset[int]], int]
+    # (kind, mask of called) -> how many such mutations without args are in the queue; made with it.
+    _pending: dict[tuple[str, int], int]
     _queue_limit: int
     # The cell of causality, and the token to give back another cause afterwards.
     _running: Running
@@ -148,19 +148,25 @@ class Draining(Queueing):
         queue.append(mutation)
         return self._enqueued(mutation, "queue")
 
-    def _count_pending(self, mutation: Mutation, more: int) -> None:
-        """Keep count of the pending mutations that make an equal one a duplicate.
+    def _count(self, mutation: Mutation) -> None:
+        """Count a pending mutation that makes an equal one a duplicate.
 
         One that is queued while nothing runs is taken at once; it has no result and is not counted.
         """
-        if mutation.args or mutation.is_check:
-            return
-        key = (mutation.kind, frozenset(mutation.indexes))
-        left = self._pending.get(key, 0) + more
+        if not mutation.args and not mutation.is_check:
+            key = mutation.key = (mutation.kind, self._mask_of(mutation.indexes))
+            self._pending[key] = self._pending.get(key, 0) + 1
+
+    def _uncount(self, key: tuple[str, int]) -> None:
+        left = self._pending[key] - 1
         if left:
             self._pending[key] = left
         else:
             del self._pending[key]
+
+    def _mask_of(self, indexes: tuple[int, ...]) -> int:
+        bits = self._schema.bits
+        return bits[indexes[0]] if len(indexes) == 1 else sum([bits[i] for i in indexes])
 
     def _make_queue(self) -> deque[Mutation]:
         """Most machines that wait for something to happen have no queue yet."""
@@ -177,10 +183,8 @@ class Draining(Queueing):
         return kind is (REMOVE if self._conf.mask >> exception & 1 else ADD)
 
     def _is_duplicate(self, kind: Kind, indexes: tuple[int, ...]) -> bool:
-        tables = self._schema.tables
-        if any(tables.multi & tables.bits[i] for i in indexes):
-            return False
-        return (kind, frozenset(indexes)) in self._pending
+        called = self._mask_of(indexes)
+        return not self._schema.tables.multi & called and (kind, called) in self._pending
 
     def _prepend(self, mutation: Mutation) -> Result:
         """Put a mutation before all others: auto mutations, errors of handlers, checks."""
@@ -193,8 +197,9 @@ class Draining(Queueing):
         if not self._is_draining:
             return self._drain(mutation, how, plan)
         mutation.result = Result(mutation.queue_tick)
-        self._count_pending(mutation, 1)
-        self._tell_queued(mutation, how)
+        self._count(mutation)
+        if self._loud or self._breakpoints:
+            self._tell_queued(mutation, how)
         if self._log_level >= OPS:
             count = len(self._queue or ())
             items = "1 item" if count == 1 else f"{count} items"
@@ -381,8 +386,8 @@ class Draining(Queueing):
             self._take(queue.popleft())
 
     def _take(self, mutation: Mutation) -> Result:
-        if mutation.result is not None:
-            self._count_pending(mutation, -1)
+        if mutation.key is not None:
+            self._uncount(mutation.key)
         if mutation.queue_tick:
             self._queue_tick += 1
         plan = self._book.plan(
@@ -448,10 +453,16 @@ class Draining(Queueing):
             # Clocks have moved already.
             for i, gained in plan.increments:
                 ticks[i] -= gained
+        return Transition(self, plan, self._running_mutation(), tuple(ticks))
+
+    def _running_mutation(self) -> Mutation:
+        """The mutation behind the running transition, made on first sight if it never queued."""
         if self._mutation is None:
+            plan = self._plan
+            assert plan is not None
             source = self._running.outer(self._token) if self._token is not None else None
             self._mutation = Mutation(self._schema, plan.kind, plan.called, NO_ARGS, source)
-        return Transition(self, plan, self._mutation, tuple(ticks))
+        return self._mutation
 
     def _forget_cause(self, token: Token[Cause] | None) -> None:
         """Handlers have run; whoever asked for their record has it."""

@@ -81,7 +81,7 @@ def perform(machine: Draining, plan: Plan, noted: bool = False) -> Result:
     running.machine = None
     if token is not None:
         machine._forget_cause(token)
-    if noted or machine._transition is not None:
+    if noted or machine._mutation is not None:
         _record(machine, plan, result)
     machine._plan = machine._handling = None
     if changed & machine._watched or machine._queue or result is CANCELED:
@@ -100,7 +100,7 @@ def perform(machine: Draining, plan: Plan, noted: bool = False) -> Result:
 
 
 def _record(machine: Draining, plan: Plan, result: Result) -> None:
-    """Somebody looked at the transition, or reads of it later."""
+    """Somebody looked at the transition or at its mutation, or reads of it later."""
     if machine._transition is not None:
         if result is CANCELED:
             machine._transition.accepted = False

@@ -40,7 +40,7 @@ class Mutation:
 
     __slots__ = (
         "_schema", "_told", "_typed", "args", "as_source", "indexes", "is_auto", "is_check",
-        "is_last_word", "kind", "queue_tick", "result", "source",
+        "is_last_word", "key", "kind", "queue_tick", "result", "source",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,8 @@ class Mutation:
         # would fail again and again.
         self.is_last_word = False
         self.queue_tick = 0
+        # What it is counted by while it is pending, if it is.
+        self.key: tuple[str, int] | None = None
         # Settled when the mutation is done, if somebody holds its result.
         self.result: Result | None = None
 

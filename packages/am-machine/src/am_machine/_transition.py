@@ -210,9 +210,7 @@ class Event:
     @property
     def mutation(self) -> Mutation:
         """The mutation behind the transition."""
-        if self._kept is None and (mutation := self.machine._mutation) is not None:
-            return mutation
-        return self.transition.mutation
+        return self.machine._running_mutation() if self._kept is None else self._kept[0].mutation
 
     @property
     def name(self) -> str:
