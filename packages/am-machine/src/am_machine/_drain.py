@@ -10,7 +10,6 @@ breakpoints) a call without keywords makes no `Mutation`, and never sees the que
 
 from __future__ import annotations
 
-from collections import deque
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +38,8 @@ class Draining(Queueing):
     """The machine below its mutation methods."""
 
     __slots__ = (
-        "_escaped", "_hot", "_is_calm", "_is_quiet", "_is_rebound", "_only_logs", "_pending",
-        "_queue_limit", "_running", "_token", "refused",
+        "_escaped", "_hot", "_is_calm", "_is_quiet", "_is_rebound", "_only_logs", "_running",
+        "_token",
     )  # fmt: skip
 
     # The configuration, while the machine is idle and quiet; else None.
@@ -51,16 +50,11 @@ class Draining(Queueing):
     _only_logs: bool
     # Handlers were bound or detached in the running transition, which goes on by its plan.
     _is_rebound: bool
-    # (kind, mask of called) -> how many such mutations without args are in the queue; made with it.
-    _pending: dict[tuple[str, int], int]
-    _queue_limit: int
     # The cell of causality, and the token to give back another cause afterwards.
     _running: Running
     _token: Token[Cause] | None
     # An exception on its way out of the outermost mutation call.
     _escaped: BaseException | None
-    # Mutations refused because the queue was full.
-    refused: int
 
     def _retune(self) -> None:
         super()._retune()
@@ -147,44 +141,6 @@ class Draining(Queueing):
         mutation.queue_tick = 1 + ((queue[-1].queue_tick if queue else 0) or self._queue_tick)
         queue.append(mutation)
         return self._enqueued(mutation, "queue")
-
-    def _count(self, mutation: Mutation) -> None:
-        """Count a pending mutation that makes an equal one a duplicate.
-
-        One that is queued while nothing runs is taken at once; it has no result and is not counted.
-        """
-        if not mutation.args and not mutation.is_check:
-            key = mutation.key = (mutation.kind, self._mask_of(mutation.indexes))
-            self._pending[key] = self._pending.get(key, 0) + 1
-
-    def _uncount(self, key: tuple[str, int]) -> None:
-        left = self._pending[key] - 1
-        if left:
-            self._pending[key] = left
-        else:
-            del self._pending[key]
-
-    def _mask_of(self, indexes: tuple[int, ...]) -> int:
-        bits = self._schema.bits
-        return bits[indexes[0]] if len(indexes) == 1 else sum([bits[i] for i in indexes])
-
-    def _make_queue(self) -> deque[Mutation]:
-        """Most machines that wait for something to happen have no queue yet."""
-        queue: deque[Mutation] = deque()
-        self._queue = queue
-        self._pending = {}
-        return queue
-
-    def _may_pass(self, kind: Kind, indexes: tuple[int, ...]) -> bool:
-        """Errors, and the end of errors, may pass a full queue."""
-        exception = self._schema.index["Exception"]
-        if exception not in indexes:
-            return False
-        return kind is (REMOVE if self._conf.mask >> exception & 1 else ADD)
-
-    def _is_duplicate(self, kind: Kind, indexes: tuple[int, ...]) -> bool:
-        called = self._mask_of(indexes)
-        return not self._schema.tables.multi & called and (kind, called) in self._pending
 
     def _prepend(self, mutation: Mutation) -> Result:
         """Put a mutation before all others: auto mutations, errors of handlers, checks."""
@@ -404,17 +360,6 @@ class Draining(Queueing):
         self._drop_queue()
         self._draining = False
         self._drained()
-
-    def _drop_queue(self) -> None:
-        queue = self._queue
-        if queue:
-            self._pending.clear()
-        while queue:
-            mutation = queue.popleft()
-            if mutation.result is not None:
-                mutation.result.settle(CANCELED)
-        if self._waits is not None:
-            self._wake_queue(self._waits)
 
     def _rebind(self, bindings: tuple[Binding, ...]) -> None:
         self._is_rebound = self._plan is not None

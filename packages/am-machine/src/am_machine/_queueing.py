@@ -1,18 +1,19 @@
-"""What can be asked of a machine's queue, waits on it, and breakpoints."""
+"""A machine's queue: what can be asked of it, what may wait in it, waits on it, and breakpoints."""
 
 from __future__ import annotations
 
 import traceback
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ._base import BaseMachine
 from ._log import LogLevel, emit
 from ._mutation import Kind
+from ._result import CANCELED
 from ._waits import Kind as WaitKind
 from ._waits import Wait
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable, Iterable
 
     from ._mutation import Mutation
@@ -20,11 +21,19 @@ if TYPE_CHECKING:
 
 
 class Queueing(BaseMachine):
-    """A machine with a queue, as far as it can be looked at."""
+    """A machine with a queue; how it is filled and emptied is told in `_drain`."""
 
-    __slots__ = ("_breakpoints", "_draining", "_queue", "on_breakpoint")
+    __slots__ = (
+        "_breakpoints", "_draining", "_pending", "_queue", "_queue_limit", "on_breakpoint",
+        "refused",
+    )  # fmt: skip
 
     _queue: deque[Mutation] | None
+    _queue_limit: int
+    # (kind, mask of called) -> how many such mutations without args are in the queue; made with it.
+    _pending: dict[tuple[str, int], int]
+    # Mutations refused because the queue was full.
+    refused: int
     # Set while the drain is between transitions; during one `_plan` tells.
     _draining: bool
     # (added, removed, strict), by state index.
@@ -84,6 +93,57 @@ class Queueing(BaseMachine):
     def will_be_removed(self, *states: str) -> bool:
         """Whether removing these states is pending."""
         return self.is_queued("remove", *states)
+
+    # ---------------------------------------------------------------- what may wait
+
+    def _count(self, mutation: Mutation) -> None:
+        """Count a pending mutation that makes an equal one a duplicate.
+
+        One that is queued while nothing runs is taken at once; it has no result and is not counted.
+        """
+        if not mutation.args and not mutation.is_check:
+            key = mutation.key = (mutation.kind, self._mask_of(mutation.indexes))
+            self._pending[key] = self._pending.get(key, 0) + 1
+
+    def _uncount(self, key: tuple[str, int]) -> None:
+        left = self._pending[key] - 1
+        if left:
+            self._pending[key] = left
+        else:
+            del self._pending[key]
+
+    def _mask_of(self, indexes: tuple[int, ...]) -> int:
+        bits = self._schema.bits
+        return bits[indexes[0]] if len(indexes) == 1 else sum([bits[i] for i in indexes])
+
+    def _make_queue(self) -> deque[Mutation]:
+        """Most machines that wait for something to happen have no queue yet."""
+        queue: deque[Mutation] = deque()
+        self._queue = queue
+        self._pending = {}
+        return queue
+
+    def _may_pass(self, kind: Kind, indexes: tuple[int, ...]) -> bool:
+        """Errors, and the end of errors, may pass a full queue."""
+        exception = self._schema.index["Exception"]
+        if exception not in indexes:
+            return False
+        return kind is (Kind.REMOVE if self._conf.mask >> exception & 1 else Kind.ADD)
+
+    def _is_duplicate(self, kind: Kind, indexes: tuple[int, ...]) -> bool:
+        called = self._mask_of(indexes)
+        return not self._schema.tables.multi & called and (kind, called) in self._pending
+
+    def _drop_queue(self) -> None:
+        queue = self._queue
+        if queue:
+            self._pending.clear()
+        while queue:
+            mutation = queue.popleft()
+            if mutation.result is not None:
+                mutation.result.settle(CANCELED)
+        if self._waits is not None:
+            self._wake_queue(self._waits)
 
     # ---------------------------------------------------------------- waits
 
