@@ -119,7 +119,10 @@ class Draining(Queueing):
             and not (self._loud or self._breakpoints)
             and self._queue_limit > 0
         ):
-            return self._run_alone(Mutation(self._schema, kind, indexes, args, current_source()))
+            mutation = Mutation(self._schema, kind, indexes, args, current_source())
+            mutation.queue_tick = self._queue_tick + 1
+            plan = self._book.plan(self._conf.mask, kind, indexes)
+            return self._run_alone(plan, mutation)
         if queue is None:
             queue = self._make_queue()
         if len(queue) >= self._queue_limit and not self._may_pass(kind, indexes):
@@ -241,33 +244,20 @@ class Draining(Queueing):
                 if len(notes) >= self._notes_mark:
                     self._journals[0]._filled()
                 return EXECUTED
+        return self._run_alone(plan, None)
+
+    def _run_alone(self, plan: Plan, mutation: Mutation | None) -> Result:
+        """Drain, beginning with a plan; its mutation, if there is one, is seen by nobody."""
         self._hot = None
         self._draining = True
         self._queue_tick += 1
         try:
-            result = transit(self, plan, None)
+            result = transit(self, plan, mutation)
         except BaseException:
             self._abort()
             raise
         if self._queue or self._escaped is not None:
             self._drain_on()
-        self._draining = False
-        self._drained()
-        return result
-
-    def _run_alone(self, mutation: Mutation) -> Result:
-        """Drain, beginning with a mutation that nobody sees in the queue."""
-        self._hot = None
-        self._draining = True
-        self._queue_tick = mutation.queue_tick = self._queue_tick + 1
-        try:
-            plan = self._book.plan(self._conf.mask, mutation.kind, mutation.indexes)
-            result = transit(self, plan, mutation)
-            if self._queue or self._escaped is not None:
-                self._drain_rest()
-        except BaseException:
-            self._abort()
-            raise
         self._draining = False
         self._drained()
         return result
