@@ -223,12 +223,15 @@ async def test_what_a_woken_task_sends_leaves_with_the_outcome(
     server.withhold()()  # nobody is connected
 
 
-async def test_what_is_withheld_leaves_with_the_next_answer(
-    serve: Any, autojump_clock: Any
+@pytest.mark.parametrize("released", [False, True])
+async def test_what_is_withheld_leaves_with_the_next_answer_unless_the_handler_released_it(
+    serve: Any, autojump_clock: Any, released: bool
 ) -> None:
     class Source:
         def DState(self, event: am.Event) -> None:
-            only_server(pair).withhold()
+            release = only_server(pair).withhold()
+            if released:
+                release()
 
     async with (
         serve(handlers=Source()) as pair,
@@ -238,23 +241,6 @@ async def test_what_is_withheld_leaves_with_the_next_answer(
         result = net.add("D")
         await trio.testing.wait_all_tasks_blocked()
         assert pair.source.tick("D") == 1
-        assert result.outcome is None
+        assert result.outcome is (am.EXECUTED if released else None)
         await net.sync()
-        assert result.outcome is am.EXECUTED
-
-
-async def test_what_is_released_by_the_same_handler_is_not_withheld(
-    serve: Any, autojump_clock: Any
-) -> None:
-    class Source:
-        def DState(self, event: am.Event) -> None:
-            only_server(pair).withhold()()
-
-    async with (
-        serve(handlers=Source()) as pair,
-        am_rpc.Client(pair.network.dial) as client,
-    ):
-        net = await client.ready()
-        result = net.add("D")
-        await trio.testing.wait_all_tasks_blocked()
         assert result.outcome is am.EXECUTED
