@@ -19,6 +19,7 @@ import am_rpc
 ATTACKERS: Final = 4
 WORST_ROUND_TRIP: Final = 1.0  # seconds
 GROWTH: Final = 32 * 1024  # KiB
+EMPTY_FRAMES: Final = 2_000  # more than Python's stack is deep
 
 
 class FuzzStates(am.States):
@@ -61,6 +62,12 @@ async def _annoy_websocket(stream: trio.SocketStream, rand: random.Random) -> No
     else:
         await stream.send_all(UPGRADE)
         await stream.receive_some()
+        if rand.random() < 0.3:
+            hello = [0, 1, "hello", [HELLO | {"se": rand.randbytes(8)}]]
+            for message in (hello, [0, 2, "ready", []]):
+                await stream.send_all(framed(msgpack.packb(message)))
+                await stream.receive_some()
+            await stream.send_all(framed(b"") * EMPTY_FRAMES)
     for _ in range(rand.randrange(1, 20)):
         frame = framed(harmed(rand), rand.choice((0, 1, 2, 2, 2, 8, 9, 10, 3)))
         await stream.send_all(spoiled(frame, rand) if rand.random() < 0.5 else frame)

@@ -63,7 +63,9 @@ class WebSocketStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return some bytes, or none once the peer has closed."""
-        if not len(self._rest):
+        # A message may be empty, and an empty read is the end of a stream: a loop, since a peer
+        # chooses how many such messages it sends in a row.
+        while not len(self._rest):
             try:
                 message = await self._connection.get_message()
             except ConnectionClosed:
@@ -73,7 +75,7 @@ class WebSocketStream(trio.abc.Stream):
             self._rest = memoryview(message)
         size = len(self._rest) if max_bytes is None else max_bytes
         data, self._rest = bytes(self._rest[:size]), self._rest[size:]
-        return data or await self.receive_some(max_bytes)
+        return data
 
     async def aclose(self) -> None:
         """Close the websocket, and the transport even if the websocket broke before."""
