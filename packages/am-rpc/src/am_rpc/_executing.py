@@ -10,12 +10,13 @@ import am_machine as am
 
 from ._errors import ErrorCode, InvalidParams, RemoteError, RpcError
 from ._mutating import ADD, REMOVE, SET, TOGGLE, AddErr, Mutate
+from ._net import NetworkMachine
 from ._results import when_settled
 from ._session import SETTLED, Outcome
 from ._typed_args import coerce_args
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ._driver import Connection
     from ._feed import Feed
@@ -42,7 +43,8 @@ class Executor:
     """
 
     __slots__ = (
-        "_connection", "_feed", "_known", "_pusher", "_server", "_session", "_source", "_writable",
+        "_connection", "_feed", "_known", "_payload_state", "_pusher", "_server", "_session",
+        "_source", "_writable",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +62,7 @@ class Executor:
         self._feed = feed
         self._pusher = pusher
         self._writable = server.serving.access.write
+        self._payload_state = server.serving.payload_state
         # What was mutated before -> source indexes and names, which never change.
         self._known: dict[tuple[int, ...], States] = {}
 
@@ -148,6 +151,8 @@ class Executor:
             raise InvalidParams("the source is disposed", ErrorCode.DISPOSED)
         known = self._known.get(message.states)
         indexes, names = self._look_up(message.states) if known is None else known
+        if self._writable is not None:
+            self._judge(message, names, self._writable)
         args = message.args
         if args and source.schema.args_classes:
             args = coerce_args(source.schema, indexes, args)
@@ -190,9 +195,40 @@ class Executor:
             return source.add_err(wanted[0], error, **args)
         return source.add_err(error, **args)
 
-    def _look_up(self, wire: tuple[int, ...]) -> States:
-        """Return what a client's indexes mean, if it may mutate all of them."""
+    def _judge(
+        self, message: Mutate | AddErr, names: tuple[str, ...], writable: frozenset[str]
+    ) -> None:
+        """Refuse what would move states that the client did not name and may not write.
+
+        Relations are not judged: they are the source's own.
+        """
+        source = self._source
+        moved: Iterable[str] = ()
+        if type(message) is AddErr:
+            # Each error activates it, named or not.
+            moved = ("Exception",)
+        elif message.method == SET:
+            if source.is_local:
+                moved = source.active
+            elif isinstance(source, NetworkMachine) and source.has_schema:
+                # The source of a replica may have gone on: any state may be active there.
+                moved = source.schema.names
+            else:
+                raise InvalidParams("set: not all states are known here", ErrorCode.NO_ACCESS)
+        forbidden = set(moved) - writable - set(names)
+        if forbidden:
+            raise InvalidParams(f"state {min(forbidden)}", ErrorCode.NO_ACCESS)
+
+    def writable(self, wire: tuple[int, ...]) -> States:
+        """Return what a client's indexes mean, if it may mutate all of them; else as `states`."""
         found = self.states(wire, self._writable)
+        if self._writable is None and self._payload_state in found[1]:
+            # It makes the server speak to its clients in the name of the source.
+            raise InvalidParams(f"state {self._payload_state}", ErrorCode.NO_ACCESS)
+        return found
+
+    def _look_up(self, wire: tuple[int, ...]) -> States:
+        found = self.writable(wire)
         if len(self._known) < _KNOWN:
             self._known[wire] = found
         return found

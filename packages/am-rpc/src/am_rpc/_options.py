@@ -137,10 +137,14 @@ class Retry(Options):
 
 
 class Access(Options):
-    """What clients of a server may do. None stands for every state."""
+    """What clients of a server may do."""
 
-    read: frozenset[str] | None = option("states", "states a client may follow", default=None)
-    write: frozenset[str] | None = option("states", "states a client may mutate", default=None)
+    read: frozenset[str] | None = option(
+        "states", "states a client may follow; None means all", default=None
+    )
+    write: frozenset[str] | None = option(
+        "states", "states a client may mutate; None means all but the payload state", default=None
+    )
     check: bool = option("", "whether remote checks may run negotiation handlers", default=True)
 
     def settled(self, given: dict[str, Any]) -> dict[str, Any]:

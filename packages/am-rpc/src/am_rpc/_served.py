@@ -136,10 +136,9 @@ class ServedClient:
         self._executor.mutate(call_id, message)
 
     def _check(self, call_id: int, message: m.Check) -> None:
-        access = self.server.serving.access
-        if not access.check:
+        if not self.server.serving.access.check:
             raise InvalidParams("checks are not allowed", ErrorCode.NO_ACCESS)
-        indexes, names = self._executor.states(message.states, access.write)
+        indexes, names = self._executor.writable(message.states)
         args = coerce_args(self._source.schema, indexes, message.args)
         self.server.mach.fork(self._run_check, call_id, message.kind, names, args)
 
