@@ -412,3 +412,23 @@ async def test_the_largest_payload_passes_and_one_byte_more_is_refused_here() ->
         with pytest.raises(am_rpc.LimitExceeded):
             await mux.send_payload("too large", data + b"x")
         assert await net.add("Open") is am.EXECUTED
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("kind", TRANSPORTS)
+async def test_six_mib_up_and_seven_mib_down_pass_each_other(kind: str, tmp_path: Path) -> None:
+    addr, serve, dial, name = transport(kind, tmp_path)
+    mail = Mail()
+    async with (
+        am.Machine(DoorStates, handlers=Doorman(), id="door") as door,
+        am.Machine(am_rpc.Consumer, handlers=mail) as consumer,
+        am_rpc.Mux(door, addr, limits=am_rpc.Limits(payload_timeout=10), **serve) as mux,
+        am_rpc.connect(name(mux.addr), DoorStates, consumer=consumer, **dial) as net,
+        trio.open_nursery() as nursery,
+    ):
+        with trio.fail_after(10):
+            nursery.start_soon(mux.send_payload, "parcel", bytes(7 * 1024 * 1024))
+            knocks = [net.add("Knock", who=bytes(60 * 1024)) for _ in range(100)]
+            assert {await knock for knock in knocks} == {am.EXECUTED}
+    assert list(map(len, mail.got)) == [7 * 1024 * 1024]
+    assert net.client.stats.reconnects <= 1

@@ -294,6 +294,9 @@ class Calls:
                 self.mach.add("CallRetryFailed", err=NetworkTimeout("a call was given up"))
             elif link is None or not entry.written:
                 entry.due = entry.created + retry.call_total
+            elif link.connection.is_writing or link.answered_at > now - retry.call_timeout:
+                # It has not left yet, or its turn has not come: a repeat would only wait behind it.
+                entry.due = now + retry.call_timeout
             else:
                 entry.repeats += 1
                 entry.due = now + retry.call_timeout + retry.call_pause(entry.repeats)

@@ -60,7 +60,7 @@ class Connection(Outgoing):
     def __init__(
         self, stream: trio.abc.Stream, protocol: Protocol, limits: Limits, stats: Stats
     ) -> None:
-        super().__init__(stream, limits, stats)
+        super().__init__(stream, limits, stats, is_client=protocol.is_client)
         self.protocol = protocol
         self._errors = 0
         self._errors_since = 0.0
@@ -161,13 +161,13 @@ class Connection(Outgoing):
             self.close(error)
 
     async def _read_until_eof(self, handle: Callable[[Event], None]) -> bool:
-        protocol, limits, stats, socket = self.protocol, self._limits, self._stats, self._socket
+        protocol, stats, socket = self.protocol, self._stats, self._socket
         wait_readable = trio.lowlevel.wait_readable
         while True:
             more = self._handle_batch(handle)
             if self.closed:
                 return True
-            if len(self._out) >= limits.unread_responses or self._out_bytes >= limits.unread_bytes:
+            if self._is_full:
                 # Too much to withhold.
                 self._wake.set()
                 await self.room()

@@ -58,6 +58,8 @@ class Link:
         # Settled while a full sync was on its way; told once it is here.
         self._held: list[tuple[Entry, am.Result]] = []
         self._pinged_at: float | None = None
+        # When the last answer to a mutation came.
+        self.answered_at = -math.inf
         connection.produce = self._produce
         connection.ping = self.ping
 
@@ -142,6 +144,7 @@ class Link:
             if known is not None:
                 known[1](event)
             return
+        self.answered_at = self.connection.last_rx
         if event.error is not None:
             self.client.settle(entry, am.CANCELED, event.error)
             return

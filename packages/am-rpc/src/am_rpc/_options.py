@@ -35,8 +35,12 @@ class Limits(Options):
     args_depth: int = option("levels", "deepest nesting of args", default=16)
     args_keys: int = option("keys", "most keywords of one mutation", default=256)
     arg_key: int = option("bytes", "longest keyword", default=128)
-    unread_responses: int = option("messages", "responses waiting before reading stops", default=64)
-    unread_bytes: int = option("bytes", "responses waiting before reading stops", default=256 * KIB)
+    unread_responses: int = option(
+        "messages", "responses waiting before a server stops reading", default=64
+    )
+    unread_bytes: int = option(
+        "bytes", "responses waiting before a server stops reading", default=256 * KIB
+    )
     batch: int = option("messages", "messages handled before other tasks get a turn", default=64)
     out_items: int = option(
         "messages", "outgoing messages waiting before a client is cut", default=1024
@@ -44,7 +48,7 @@ class Limits(Options):
     out_bytes: int = option(
         "bytes", "outgoing bytes waiting before a client is cut", default=8 * MIB
     )
-    write_stall: float = option("seconds", "longest time one write may take", default=10.0)
+    write_stall: float = option("seconds", "longest time that nothing can be written", default=10.0)
     records: int = option(
         "records", "per-mutation records kept before they are merged", default=4096
     )

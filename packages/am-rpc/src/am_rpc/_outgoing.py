@@ -28,8 +28,20 @@ if TYPE_CHECKING:
 logger: Final = logging.getLogger("am_rpc")
 # A peer with more bytes than this still to come gets pushes merged into one.
 _MERGE_ABOVE: Final = 32 * 1024
+# What the writer hands over at a time: a stall is told from a write that is merely large.
+_SLICE: Final = 64 * 1024
 # What is to be written so few seconds after a write belongs to a burst and is collected.
 _BURST: Final = 1e-4
+
+
+def must_wait(is_client: bool, items: int, size: int, limits: Limits) -> bool:
+    """Tell whether a reader waits for its writer, which has so many messages and bytes to write.
+
+    Only a server's does, so that who asks much gets no further than its answers. If a client's did
+    too, two that wait for each other to read would stand still. What reading makes a client write
+    is bounded otherwise: one receipt per payload, of which a server leaves few unanswered.
+    """
+    return not is_client and (items >= limits.unread_responses or size >= limits.unread_bytes)
 
 
 class Outgoing:
@@ -39,17 +51,24 @@ class Outgoing:
         stream: any `trio.abc.Stream`.
         limits: bounds, in bytes, counts and seconds.
         stats: counters to keep.
+        is_client: whether this side makes the mutations, which have bounds of their own.
     """
 
     __slots__ = (
-        "_flushed", "_hurried_at", "_is_asked", "_is_held", "_limits", "_out", "_out_bytes",
-        "_room", "_scope", "_socket", "_stats", "_timer", "_wake", "_writing_since", "closed",
-        "error", "produce", "stream",
+        "_flushed", "_hurried_at", "_is_asked", "_is_client", "_is_held", "_limits", "_most_bytes",
+        "_most_items", "_out", "_out_bytes", "_room", "_scope", "_socket", "_stats", "_timer",
+        "_wake", "_writing_since", "closed", "error", "produce", "stream",
     )  # fmt: skip
 
-    def __init__(self, stream: trio.abc.Stream, limits: Limits, stats: Stats) -> None:
+    def __init__(
+        self, stream: trio.abc.Stream, limits: Limits, stats: Stats, *, is_client: bool
+    ) -> None:
         self.stream = stream
         self._limits = limits
+        self._is_client = is_client
+        # All that the outbox holds may be on its way when the first receipt is added.
+        self._most_bytes = limits.out_bytes + (limits.calls_bytes if is_client else 0)
+        self._most_items = limits.out_items + (limits.calls if is_client else 0)
         self._stats = stats
         self._out: list[bytes] = []
         self._out_bytes = 0
@@ -79,6 +98,15 @@ class Outgoing:
         """Tell whether the peer keeps up, so that news need not be merged."""
         return self._out_bytes < _MERGE_ABOVE and len(self._out) < self._limits.out_items // 2
 
+    @property
+    def is_writing(self) -> bool:
+        """Tell whether something that was handed over has not wholly left."""
+        return self._out_bytes > 0
+
+    @property
+    def _is_full(self) -> bool:
+        return must_wait(self._is_client, len(self._out), self._out_bytes, self._limits)
+
     def send(self, data: bytes) -> None:
         """Queue bytes for the next write; never blocks. Too much waiting closes the connection."""
         if self.closed:
@@ -86,8 +114,7 @@ class Outgoing:
         out = self._out
         out.append(data)
         self._out_bytes += len(data)
-        limits = self._limits
-        if self._out_bytes > limits.out_bytes or len(out) > limits.out_items:
+        if self._out_bytes > self._most_bytes or len(out) > self._most_items:
             self.close(SlowPeer("too much is waiting to be written"))
         elif not self._is_held:
             self._wake.set()
@@ -144,13 +171,12 @@ class Outgoing:
             return
         data = out[0] if len(out) == 1 else b"".join(out)
         self._out_bytes = len(data)
+        out.clear()
         try:
             written = os.write(self._socket.fileno(), data)
         except OSError:
             # The writer will meet the same condition and knows what to do about it.
-            self._wake.set()
-            return
-        out.clear()
+            written = 0
         self._out_bytes -= written
         self._stats.bytes_out += written
         if written < len(data):
@@ -172,11 +198,8 @@ class Outgoing:
             self._is_held = False
 
     async def room(self) -> None:
-        """Wait until little enough is waiting to be written. Returns at once when closed."""
-        limits = self._limits
-        while not self.closed and (
-            len(self._out) >= limits.unread_responses or self._out_bytes >= limits.unread_bytes
-        ):
+        """Wait, as a server, until little enough is waiting to be written, or this is closed."""
+        while not self.closed and self._is_full:
             if self._room is None:
                 self._room = trio.Event()
             await self._room.wait()
@@ -234,14 +257,16 @@ class Outgoing:
                             await wake.wait()
                         self._timer = math.inf
                     continue
-                data = out[0] if len(out) == 1 else b"".join(out)
+                data = memoryview(out[0] if len(out) == 1 else b"".join(out))
                 self._out_bytes = len(data)
                 out.clear()
-                self._writing_since = trio.current_time()
-                await stream.send_all(data)
+                while len(data):
+                    part, data = data[:_SLICE], data[_SLICE:]
+                    self._writing_since = trio.current_time()
+                    await stream.send_all(part)
+                    self._out_bytes -= len(part)
+                    stats.bytes_out += len(part)
                 self._writing_since = None
-                self._out_bytes -= len(data)
-                stats.bytes_out += len(data)
                 self._tell_written()
         except FOREIGN as error:
             self.close(NetworkError(f"the connection broke: {reason(error)}"))

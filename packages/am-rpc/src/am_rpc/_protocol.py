@@ -132,12 +132,12 @@ class Protocol:
     """
 
     __slots__ = (
-        "_client", "_decoder", "_failed", "_limits", "_notifications", "_raw", "_requests",
-        "expected", "hello_digest", "unasked",
+        "_decoder", "_failed", "_limits", "_notifications", "_raw", "_requests",
+        "expected", "hello_digest", "is_client", "unasked",
     )  # fmt: skip
 
     def __init__(self, *, client: bool, limits: Limits | None = None, states: int = 0) -> None:
-        self._client = client
+        self.is_client = client
         self._limits = limits or Limits()
         self._decoder = Decoder(self._limits, client=client, states=states)
         self._requests = _SERVER_REQUESTS if client else _CLIENT_REQUESTS
@@ -240,7 +240,7 @@ class Protocol:
             return None
         size = self._decoder.size
         message: Any = None
-        if self._client:
+        if self.is_client:
             if method == news.Payload.method:
                 message = news.Payload.parse_usual(params)
         elif method in MUTATIONS and size <= self._limits.args:
@@ -267,7 +267,7 @@ class Protocol:
     def _parsed(self, call_id: int | None, method: Any, params: Any, size: int) -> Event:
         if type(method) is not str or type(params) is not list:
             raise ProtocolError("not a message")
-        if method in _WITH_ARGS and not self._client and size > self._limits.args:
+        if method in _WITH_ARGS and not self.is_client and size > self._limits.args:
             return Refusal(call_id, ErrorCode.TOO_LARGE, f"more than {self._limits.args} bytes")
         try:
             message = self._parse(call_id is None, method, params)
@@ -280,7 +280,7 @@ class Protocol:
         return Request(call_id, message, size)
 
     def _parse(self, one_way: bool, method: str, params: list[Any]) -> Any:
-        if not self._client and method in MUTATIONS:
+        if not self.is_client and method in MUTATIONS:
             return Mutate.parse_as(method, params, self._limits, one_way=one_way)
         parse = (self._notifications if one_way else self._requests).get(method)
         return None if parse is None else parse(params, self._limits)
