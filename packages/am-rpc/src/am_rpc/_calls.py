@@ -9,6 +9,7 @@ import trio
 import am_machine as am
 
 from ._errors import EncodeError, NetworkTimeout, NotConnected, OutcomeUnknown, RpcError
+from ._fitting import ArgsFitting, blame
 from ._mutating import Mutate
 from ._outbox import Entry, Outbox
 from ._protocol import Protocol
@@ -39,6 +40,7 @@ class Calls:
         self.retry = retry
         self.stats = stats
         self.outbox = Outbox(limits)
+        self._fitting = ArgsFitting(limits)
         self.link: Link | None = None
         self._call_total = retry.call_total
         self.last_id = 0
@@ -67,19 +69,28 @@ class Calls:
     ) -> bool:
         """Put a mutation into the outbox; False if it has no room. Raises `EncodeError`."""
         seq = self.last_id + 1
-        data = Protocol.encode_mutation(seq, method, states, args, source)
+        try:
+            data = Protocol.encode_mutation(seq, method, states, args, source)
+        except EncodeError as error:
+            raise blame(args, error) from error
         return self._push(seq, method, states, args, data, result)
 
     def submit_error(self, message: AddErr, result: NetResult) -> bool:
         """The same with an error to report."""
         seq = self.last_id + 1
-        data = Protocol.encode_request(seq, message)
+        try:
+            data = Protocol.encode_request(seq, message)
+        except EncodeError as error:
+            raise blame(message.args, error) from error
         return self._push(seq, message.method, message.states, message.args, data, result)
 
     def submit_one_way(self, method: str, states: tuple[int, ...], args: Mapping[str, Any]) -> bool:
         """Put a mutation without response into the outbox; False if it has no room."""
         seq = self.last_id + 1
-        data = Protocol.send_notification(Mutate(method, states, args, seq=seq))
+        try:
+            data = Protocol.send_notification(Mutate(method, states, args, seq=seq))
+        except EncodeError as error:
+            raise blame(args, error) from error
         self.stats.notifications += 1
         return self._push(seq, method, states, args, data, None)
 
@@ -93,8 +104,8 @@ class Calls:
         result: NetResult | None,
     ) -> bool:
         size = len(data)
-        if size > self.limits.args:
-            raise EncodeError(f"a mutation with args is limited to {self.limits.args} bytes")
+        if size > self._fitting.least:
+            self._fitting.check(args, size)
         outbox, link = self.outbox, self.link
         if not outbox.has_room(size) or (link is None and not self._may_wait()):
             self.stats.canceled += 1
@@ -258,6 +269,10 @@ class Calls:
                 raise NotConnected("the client was stopped")
             if not await self.mach.when_any("Ready", "ConnRetryFailed"):
                 raise NotConnected("the client was closed")
+
+    def check_args(self, args: Mapping[str, Any]) -> None:
+        """Raise `EncodeError` if a server would not take a call with these args."""
+        self._fitting.check_unsent(args)
 
     def subscribe(self, message: Message) -> None:
         """Send a subscription if there is a connection; a new one sends all again."""

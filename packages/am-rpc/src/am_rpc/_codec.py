@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgpack  # type: ignore[import-untyped]
 
+from ._bounds import bounds_of_chunked, bounds_of_client, bounds_of_server
 from ._errors import EncodeError, LimitExceeded, ProtocolError
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ _FIRST_BUFFER: Final = 4096
 _MORE: Final = object()
 # Unpackers kept for the next connection that has something to say.
 _POOL: Final = 16
-# A client takes maps of as many entries as a machine may have states.
-_SCHEMA: Final = 4096
+# Levels of a message that its args are within.
+_AROUND: Final = 2
 
 _packer: Final = msgpack.Packer(use_bin_type=True, autoreset=True)
 
@@ -104,11 +105,9 @@ class Decoder:
     _pools: ClassVar[dict[tuple[int, ...], list[Any]]] = {}
 
     def __init__(self, limits: Limits, *, client: bool, states: int = 0) -> None:
-        self.max_message = limits.client_message if client else limits.message
-        text = limits.client_text if client else limits.text
-        array = max(limits.client_array if client else limits.array, 2 * states)
-        table = max(limits.map, _SCHEMA) if client else limits.map
-        self._settings = (self.max_message, text, array, table)
+        bounds = bounds_of_client(limits) if client else bounds_of_server(limits, states)
+        self.max_message = bounds.message
+        self._settings = (bounds.message, int(bounds.text), bounds.array, bounds.table)
         self._pool = self._pools.setdefault(self._settings, [])
         self._unpacker: Any = None
         self._depth = limits.depth
@@ -182,13 +181,14 @@ def _refuse_extension(code: int, data: bytes) -> None:
 
 def unpack(data: bytes | bytearray, limits: Limits) -> Any:
     """Return the one value that `data` holds, for payloads put together from chunks."""
+    bounds = bounds_of_chunked(limits)
     try:
         value = msgpack.unpackb(
             data,
             raw=False,
             strict_map_key=True,
-            max_array_len=limits.client_array,
-            max_map_len=limits.client_array,
+            max_array_len=bounds.array,
+            max_map_len=bounds.table,
             max_ext_len=0,
             ext_hook=_refuse_extension,
         )
@@ -198,6 +198,10 @@ def unpack(data: bytes | bytearray, limits: Limits) -> Any:
     return value
 
 
+class TooDeep(EncodeError):
+    """Something is nested deeper than it may be; who knows the limit says which one."""
+
+
 def encode_args(args: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     """Return keyword arguments as plain data, or raise `EncodeError`.
 
@@ -205,12 +209,19 @@ def encode_args(args: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     identifiers without a leading underscore, so that no private name can be set from afar.
     """
     if len(args) > limits.args_keys:
-        raise EncodeError(f"more than {limits.args_keys} args")
+        raise EncodeError(f"{len(args)} args, more than {limits.args_keys} (Limits.args_keys)")
+    deepest = min(limits.args_depth, limits.depth - _AROUND)
     plain: dict[str, Any] = {}
     for key, value in args.items():
         if not is_arg_name(key, limits.arg_key):
             raise EncodeError(f"bad arg name {key[:32]!r}")
-        plain[key] = value if type(value) in SCALARS else to_plain(value, limits.args_depth - 1)
+        try:
+            plain[key] = value if type(value) in SCALARS else to_plain(value, deepest - 1)
+        except TooDeep:
+            told = f"nested deeper than {deepest} levels, the args included (Limits.args_depth)"
+            raise EncodeError(f"argument {key}: {told}") from None
+        except EncodeError as error:
+            raise EncodeError(f"argument {key}: {error}") from None
     return plain
 
 
@@ -244,7 +255,7 @@ def to_plain(value: Any, depth: int) -> Any:
     if isinstance(value, (str, int, float, bytes, bytearray, memoryview)):
         return _to_scalar(value)
     if depth <= 0:
-        raise EncodeError("nested too deep")
+        raise TooDeep("nested too deep")
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_plain(getattr(value, f.name), depth - 1) for f in fields(value)}
     if isinstance(value, (list, tuple)):

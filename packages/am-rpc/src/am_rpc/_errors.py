@@ -107,7 +107,10 @@ class OutcomeUnknown(RpcError):
 
 
 class EncodeError(RpcError, TypeError):
-    """An argument cannot travel: its type, size or depth has no wire form. Nothing was sent."""
+    """An argument cannot travel: it has no wire form, or is more than its receiver takes.
+
+    The text names the argument and the limit. Nothing was sent.
+    """
 
     code = ErrorCode.INVALID_PARAMS
 

@@ -8,7 +8,7 @@ import trio
 
 import am_machine as am
 
-from ._errors import ErrorCode, InvalidParams, RemoteError, RpcError
+from ._errors import EncodeError, ErrorCode, InvalidParams, RemoteError, RpcError
 from ._mutating import ADD, REMOVE, SET, TOGGLE, AddErr, Mutate
 from ._net import NetworkMachine
 from ._results import when_settled
@@ -163,7 +163,8 @@ class Executor:
                 result: am.Result = getattr(source, _METHODS[message.method])(*names, **args)
                 return result
             return self._apply(message, names, args)
-        except am.ArgsError as error:
+        except (am.ArgsError, EncodeError) as error:
+            # The latter from a relay, whose own server takes less.
             raise InvalidParams(str(error)) from error
 
     def _caused(

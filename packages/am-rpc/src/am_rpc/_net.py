@@ -81,7 +81,8 @@ class NetworkMachine(Replica):
         Raises:
             am.UnknownStateError: a name is not a state.
             am.ArgsError: the args do not fit the typed schema that the client was given.
-            EncodeError: an arg has no wire form.
+            EncodeError: an arg has no wire form, or the server would not take it; it names the
+                argument, and the limit.
         """
         return self._mutate(ADD, states, args)
 
@@ -203,6 +204,7 @@ class NetworkMachine(Replica):
         """Ask the source, whose negotiation handlers decide; nothing changes.
 
         Raises:
+            EncodeError: an arg has no wire form, or is too large.
             NetworkError: there is no answer.
             NoAccess: the server does not allow checks.
         """
@@ -214,9 +216,16 @@ class NetworkMachine(Replica):
 
     async def _check(self, kind: int, states: tuple[str, ...], args: dict[str, Any]) -> am.Result:
         indexes = self._wire_indexes(states)
-        plain = encode_args(args, self.client.limits) if args else args
+        plain = self._call_args(args)
         accepted = await self.client.call(m.Check(kind, indexes, plain))
         return am.EXECUTED if accepted else am.CANCELED
+
+    def _call_args(self, args: dict[str, Any]) -> dict[str, Any]:
+        if not args:
+            return args
+        plain = encode_args(args, self.client.limits)
+        self.client.check_args(plain)
+        return plain
 
     async def sync(self) -> am.Time:
         """Fetch the full clock and return it.
@@ -308,10 +317,11 @@ class NetworkMachine(Replica):
 
         Raises:
             am.UnknownStateError: the name is not a state.
-            EncodeError: an arg has no wire form.
+            EncodeError: an arg has no wire form, or the server would not take it; it names the
+                argument, and the limit.
         """
         (index,) = self._wire_indexes((state,))
-        plain = encode_args(args, self.client.limits)
+        plain = self._call_args(args)
         label = f"{state} ({','.join(args)})"
         if self.disposed:
             return am.Wait(label, False)

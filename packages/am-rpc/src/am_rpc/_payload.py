@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._codec import pack, to_plain, unpack
+from ._bounds import bounds_of_chunked, bounds_of_client, piece_size
+from ._codec import TooDeep, pack, to_plain, unpack
 from ._errors import EncodeError, InvalidParams, LimitExceeded
+from ._fitting import check_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,13 +44,26 @@ def wrap(
     """Return a parcel, or raise `EncodeError` or `LimitExceeded` before anything is sent."""
     if not isinstance(name, str) or not 0 < len(name) <= 256:
         raise EncodeError("a payload needs a name of at most 256 characters")
-    # Payload and message share one depth limit; three levels are the message's own.
-    plain = to_plain(data, limits.depth - 3)
-    encoded = pack(plain)
+    what = f"data of payload {name}"
+    try:
+        # Payload and message share one depth limit; three levels are the message's own.
+        plain = to_plain(data, limits.depth - 3)
+        encoded = pack(plain)
+    except TooDeep:
+        told = (
+            f"nested deeper than {limits.depth - 3} levels (Limits.depth, less the message's own)"
+        )
+        raise EncodeError(f"{what}: {told}") from None
+    except EncodeError as error:
+        raise EncodeError(f"{what}: {error}") from error
     if len(encoded) > limits.payload:
         raise LimitExceeded(f"payload larger than {limits.payload} bytes")
     # A lone str or bin must fit the peer's limit on texts, headers included.
-    if len(encoded) > min(limits.chunk, limits.client_text):
+    is_cut = len(encoded) > piece_size(limits)
+    bounds = bounds_of_chunked(limits) if is_cut else bounds_of_client(limits)
+    if len(encoded) > bounds.least:
+        check_width(what, plain, bounds)
+    if is_cut:
         return Parcel(token, name, source, source_tx, len(encoded), encoded=encoded)
     return Parcel(token, name, source, source_tx, len(encoded), data=plain)
 
@@ -105,7 +120,7 @@ class Assembler:
         self.drop(message.token)
         if self._announced + message.size > self._limits.payload:
             raise LimitExceeded(f"payloads larger than {self._limits.payload} bytes")
-        if message.size > self._limits.chunk:
+        if message.size > piece_size(self._limits):
             self._parts[message.token] = (message.size, bytearray(), 0)
             self._announced += message.size
 

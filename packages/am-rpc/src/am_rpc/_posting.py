@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from . import _news as news
+from ._bounds import piece_size
 from ._errors import DeliveryError, NetworkTimeout, RpcError, WrongDestination
 from ._payload import wrap
 
@@ -103,7 +104,7 @@ class Delivery:
         with trio.move_on_after(limits.payload_timeout):
             if parcel.encoded is not None:
                 client.notify(news.PayloadAnnounced(parcel.token, parcel.name, parcel.size))
-                for index, count, data in parcel.chunks(limits.chunk):
+                for index, count, data in parcel.chunks(piece_size(limits)):
                     await client.connection.room()
                     client.notify(news.PayloadChunk(parcel.token, index, count, data))
                 await client.connection.room()

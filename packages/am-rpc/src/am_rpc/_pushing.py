@@ -159,8 +159,13 @@ class Pusher:
         self._is_dirty = False
         self._sent_at = now
         if self._feed.mutations:
-            records, self._records = tuple(self._records), []
-            return records or None
+            records, self._records = self._records, []
+            if not records:
+                return None
+            if _most_bytes(records) > self._server.serving.limits.client_message:
+                # Together they are more than the client takes: it would end the connection.
+                records = [merge_records(records)]
+            return tuple(records)
         source = self._source
         return self._feed.diff(source.time(), source.queue_tick, source.machine_tick)
 
@@ -171,6 +176,12 @@ class Pusher:
         self._sent_at = trio.current_time()
         source = self._source
         return self._feed.reset(source.time(), source.queue_tick, source.machine_tick)
+
+
+def _most_bytes(records: list[Record]) -> int:
+    # No number on the wire has more than nine bytes, and few have more than one.
+    numbers = sum(len(record.called) + len(record.update.pairs) for record in records)
+    return 9 * (numbers + 8 * len(records))
 
 
 def merge_records(records: list[Record]) -> Record:
