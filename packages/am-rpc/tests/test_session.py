@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 import am_rpc
-from am_rpc._outbox import Entry, Outbox
+from am_rpc._outbox import SAID, SILENT, Entry, Outbox
 from am_rpc._payload import Undelivered
 from am_rpc._results import NetResult
 from am_rpc._session import SETTLED, Outcome, SessionStore
@@ -114,6 +116,10 @@ def test_a_response_acknowledges_one_way_calls_before_it() -> None:
     for seq in (1, 2, 4):
         outbox.push(entry(seq, one_way=True))
     outbox.push(entry(3))
+    # What was not written yet is meant to come later.
+    outbox.acknowledge(3)
+    assert [e.seq for e in outbox] == [1, 2, 4, 3]
+    outbox.take_fresh()
     outbox.acknowledge(3)
     assert [e.seq for e in outbox] == [4, 3]
     assert outbox.one_way == 1
@@ -139,3 +145,40 @@ def test_a_lost_session_loses_what_was_written_only() -> None:
     assert [e.seq for e in outbox.forget_written()] == [1]
     assert [e.seq for e in outbox.take_fresh()] == [2]
     assert outbox.get(2) is not None
+
+
+@pytest.mark.parametrize(("blame", "times"), [(SAID, 2), (SILENT, 10)])
+def test_the_first_that_was_not_executed_is_sent_alone_until_it_is_given_up(
+    blame: int, times: int
+) -> None:
+    outbox = Outbox(am_rpc.Limits())
+    for seq in (1, 2, 3):
+        outbox.push(entry(seq))
+    assert [e.seq for e in outbox.take_fresh()] == [1, 2, 3]
+    # The first one was executed, so the second may be why, but it was not alone.
+    assert outbox.resume(1, blame) is None
+    for _ in range(times - 1):
+        assert [e.seq for e in outbox.take_fresh()] == [1, 2]
+        assert not outbox.has_fresh
+        assert outbox.resume(1, blame) is None
+    outbox.take_fresh()
+    given_up = outbox.resume(1, blame)
+    assert given_up is not None
+    assert given_up.seq == 2
+    assert [e.seq for e in outbox.take_fresh()] == [1, 3]
+
+
+def test_one_that_was_read_alone_lets_the_others_pass() -> None:
+    outbox = Outbox(am_rpc.Limits())
+    for seq in (1, 2):
+        outbox.push(entry(seq))
+    outbox.take_fresh()
+    assert outbox.resume(0, SAID) is None
+    assert [e.seq for e in outbox.take_fresh()] == [1]
+    outbox.push(entry(3))
+    assert not outbox.has_fresh
+    outbox.passed()
+    assert [e.seq for e in outbox.take_fresh()] == [2, 3]
+    # An end for another reason accuses nobody.
+    assert outbox.resume(0) is None
+    assert [e.seq for e in outbox.take_fresh()] == [1, 2, 3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ._results import NetResult
     from ._stats import Stats
 
+logger: Final = logging.getLogger("am_rpc")
 # Silent timeouts in a row after which the connection is given up.
 _SILENT: Final = 2
 
@@ -168,6 +170,12 @@ class Calls:
             self.settle(entry, am.CANCELED, error)
         self.outbox_shrank()
 
+    def disown(self, entry: Entry, names: str) -> None:
+        """Settle a mutation that ended connections, so that it is not sent again."""
+        error = OutcomeUnknown(f"{names}: the server ended two connections when this was sent")
+        logger.warning("%s: %s", self.mach.id, error)
+        self.settle(entry, am.CANCELED, error)
+
     # Waiting for the outbox.
 
     @property
@@ -307,7 +315,7 @@ class Calls:
             if over:
                 self.give_up(entry, NetworkTimeout("no answer to this mutation"))
                 self.mach.add("CallRetryFailed", err=NetworkTimeout("a call was given up"))
-            elif link is None or not entry.written:
+            elif link is None or not entry.is_out:
                 entry.due = entry.created + retry.call_total
             elif link.connection.is_writing or link.answered_at > now - retry.call_timeout:
                 # It has not left yet, or its turn has not come: a repeat would only wait behind it.

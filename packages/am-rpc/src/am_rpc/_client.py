@@ -25,8 +25,10 @@ from ._errors import (
 )
 from ._following import Following
 from ._link import Link
+from ._messages import REFUSED
 from ._net import NetworkMachine
 from ._options import Limits, Retry, Sync
+from ._outbox import SAID, SILENT
 from ._protocol import Protocol
 from ._reason import HINT, translate
 from ._states import ClientStates, error_state
@@ -308,6 +310,7 @@ class Client(Following):
             self.tell_touch(True)
             await link.connection.run(link.handle)
         finally:
+            self.blame = _blame(link)
             self.link = None
             link.end()
             if not mach.disposed:
@@ -370,6 +373,13 @@ class Client(Following):
         if self.link is not None:
             await self.link.connection.say_bye("")
         self.mach.remove("Start")
+
+
+def _blame(link: Link) -> int:
+    """How far the end of a connection may be due to what was sent."""
+    if link.bye is None:
+        return SILENT if link.connection.peer_closed else 0
+    return SAID if link.bye == REFUSED else 0
 
 
 @asynccontextmanager

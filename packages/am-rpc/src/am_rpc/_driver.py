@@ -23,9 +23,10 @@ from ._errors import (
     NetworkTimeout,
     NotConnected,
     ProtocolError,
+    RpcError,
     SlowPeer,
 )
-from ._messages import Bye
+from ._messages import REFUSED, Bye
 from ._outgoing import Outgoing
 from ._protocol import Event, Protocol, Refusal, Request
 from ._reason import FOREIGN, reason
@@ -110,14 +111,14 @@ class Connection(Outgoing):
 
     # Running.
 
-    async def say_bye(self, reason: str) -> None:
-        """Say goodbye, give the bytes a moment to leave, and close."""
+    async def say_bye(self, reason: str, error: RpcError | None = None) -> None:
+        """Say goodbye, give the bytes a moment to leave, and close; `error` tells why."""
         if not self.closed:
             self.send(self.protocol.send_notification(Bye(reason)))
             with trio.move_on_after(self._limits.grace):
                 await self._write_rest()
                 await self.flushed()
-        self.close()
+        self.close(error)
 
     async def run(self, handle: Callable[[Event], None]) -> None:
         """Read and write until the connection ends; `error` then says why.
@@ -156,9 +157,13 @@ class Connection(Outgoing):
                 if timer.cancelled_caught:
                     self._check_silence()
         except FOREIGN as error:
-            self.close(NetworkError(f"the connection broke: {reason(error)}"))
+            self._broke(error)
         except (ProtocolError, LimitExceeded) as error:
-            self.close(error)
+            if self._is_client:
+                self.close(error)
+            else:
+                # So that it is not sent again; see `_outbox`.
+                await self.say_bye(REFUSED, error)
 
     async def _read_until_eof(self, handle: Callable[[Event], None]) -> bool:
         protocol, stats, socket = self.protocol, self._stats, self._socket
@@ -185,6 +190,7 @@ class Connection(Outgoing):
                 except BlockingIOError:
                     continue
             if not data:
+                self.peer_closed = True
                 return True
             self.last_rx = trio.current_time()
             stats.bytes_in += len(data)

@@ -101,7 +101,10 @@ class WrongDestination(DeliveryError):
 
 
 class OutcomeUnknown(RpcError):
-    """A mutation was written, then the server lost its session: it ran once or not at all."""
+    """A mutation was written, and nobody knows whether it ran: once or not at all.
+
+    Either the server lost its session, or it ended two connections when this was sent.
+    """
 
     code = ErrorCode.SESSION_LOST
 

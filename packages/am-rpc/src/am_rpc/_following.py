@@ -68,6 +68,8 @@ class Following(Calls):
         self._nonce = secrets.token_bytes(8)
         self.seen_tokens = SeenTokens(limits.tokens)
         self._touch: list[Callable[[bool], None]] = []
+        # How far the end of the last usable connection may be due to what was sent on it.
+        self.blame = 0
 
     @property
     def net(self) -> NetworkMachine:
@@ -190,14 +192,16 @@ class Following(Calls):
         if not welcome.resume:
             # A new session counts its payloads anew.
             self.seen_tokens = SeenTokens(self.limits.tokens)
-        if welcome.resume:
-            self.stats.resumes += 1
-            self.outbox.resume(welcome.last)
-            self.outbox_shrank()
-        elif self._resend_unknown:
-            self.outbox.resume(0)
-        else:
+        if not welcome.resume and not self._resend_unknown:
             self.lose_written()
+            return
+        self.stats.resumes += welcome.resume
+        last = welcome.last if welcome.resume else 0
+        given_up = self.outbox.resume(last, self.blame)
+        if given_up is not None:
+            names = self.net.schema.names
+            self.disown(given_up, " ".join([names[index] for index in given_up.states]))
+        self.outbox_shrank()
 
     def grow(self, shape: Shape) -> None:
         """The source has more states."""

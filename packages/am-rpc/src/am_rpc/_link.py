@@ -58,6 +58,8 @@ class Link:
         # Settled while a full sync was on its way; told once it is here.
         self._held: list[tuple[Entry, am.Result]] = []
         self._pinged_at: float | None = None
+        # The reason of the server's goodbye, once that was heard.
+        self.bye: str | None = None
         # When the last answer to a mutation came.
         self.answered_at = -math.inf
         connection.produce = self._produce
@@ -97,17 +99,24 @@ class Link:
             due = now + client.retry.call_timeout
             expected = self.connection.protocol.expected
             for entry in outbox.take_fresh():
-                entry.written = True
                 entry.sent_at = now
                 entry.due = due
                 if entry.result is not None:
                     expected[entry.seq] = entry.method
                 out.append(entry.data)
+            if outbox.is_holding:
+                # Answered in order: the answer tells that what is before it could be read.
+                self.request(m.Ping(), self._passed)
             if outbox.one_way and (
                 outbox.one_way >= client.limits.unacknowledged or client.is_flushing
             ):
                 self.ping()
         return None
+
+    def _passed(self, response: Response) -> None:
+        if response.error is None:
+            self.client.outbox.passed()
+            self.connection.wake()
 
     def repeat(self, entry: Entry, pause: float) -> None:
         """Write a mutation again, under its old id, after a pause in seconds."""
@@ -241,6 +250,7 @@ class Link:
         self.client.source_touched(event.message.alive)
 
     def _on_bye(self, event: Notification) -> None:
+        self.bye = event.message.reason
         if event.message.reason == "stop":
             self.client.stop_requested()
         self.connection.close()

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ._options import Limits
 
 VERSION: Final = 1
+# The reason of a goodbye to who sent what cannot be read on.
+REFUSED: Final = "refused"
 # Shared by all messages without args, so nobody may change it.
 NO_ARGS: Final[Mapping[str, Any]] = {}
 

@@ -57,7 +57,7 @@ class Outgoing:
     __slots__ = (
         "_flushed", "_hurried_at", "_is_asked", "_is_client", "_is_held", "_limits", "_most_bytes",
         "_most_items", "_out", "_out_bytes", "_room", "_scope", "_socket", "_stats", "_timer",
-        "_wake", "_writing_since", "closed", "error", "produce", "stream",
+        "_wake", "_writing_since", "closed", "error", "peer_closed", "produce", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +87,8 @@ class Outgoing:
         plain = os.name == "posix" and type(stream) is trio.SocketStream
         self._socket = stream.socket if plain else None  # type: ignore[attr-defined]
         self.closed = False
+        # Whether the other side, or what is between, has ended it.
+        self.peer_closed = False
         # Why the connection ended; None after a clean end.
         self.error: RpcError | None = None
         # Called before a write that was asked for, with the time and what is to be written; adds
@@ -269,10 +271,15 @@ class Outgoing:
                 self._writing_since = None
                 self._tell_written()
         except FOREIGN as error:
-            self.close(NetworkError(f"the connection broke: {reason(error)}"))
+            self._broke(error)
         except Exception as error:
             logger.exception("internal error in the writer")
             self.close(RpcError(f"internal: {type(error).__name__}"))
+
+    def _broke(self, error: Exception) -> None:
+        # A stream that this side has closed breaks, too.
+        self.peer_closed = not self.closed and not isinstance(error, trio.ClosedResourceError)
+        self.close(NetworkError(f"the connection broke: {reason(error)}"))
 
     def _tell_written(self) -> None:
         if self._room is not None:
