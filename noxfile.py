@@ -235,7 +235,10 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The engine beside other state machines, in one run; `-- --write` renews its page."""
+    """The engine beside other state machines, in one run; `-- --write` renews its page.
+
+    `-- --against COMMIT` compares it with itself as it was at that commit instead.
+    """
     peers = (
         "transitions~=0.9",
         "python-statemachine~=3.0",
@@ -243,8 +246,19 @@ def bench(session: nox.Session) -> None:
         "pytest-benchmark",
         "psutil",
     )
-    fill(session, *local("am-machine"), *test_tools("am-machine"), *peers)
-    session.run("python", "packages/am-machine/benchmarks/report.py", *session.posargs)
+    builders = ("build", "hatchling>=1.27")
+    fill(session, *local("am-machine"), *test_tools("am-machine"), *peers, *builders)
+    script = "against" if "--against" in session.posargs else "report.py"
+    session.run("python", f"packages/am-machine/benchmarks/{script}", *session.posargs)
+
+
+@nox.session
+def bench_growth(session: nox.Session) -> None:
+    """How costs grow with size; fails where a curve bends. `-- --only C3 C8` measures some."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False))
+    command = ("python", "packages/am-machine/benchmarks/growth", *session.posargs)
+    # The same hashes of strings, so that runs can be compared.
+    session.run(*command, env={"PYTHONHASHSEED": "0"})
 
 
 @nox.session
