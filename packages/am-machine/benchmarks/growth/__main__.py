@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 PACKAGES = HERE.parents[2]
 sys.path.insert(0, str(HERE.parent))
 

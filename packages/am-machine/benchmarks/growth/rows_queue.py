@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from growth import Grows, Row, Sample, log_n, looped
 from queues import inside
 
-import am_machine as am
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import am_machine as am
 
 
 def asking(ask: Callable[[am.Machine], object]) -> Callable[[int], Sample]:
