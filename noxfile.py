@@ -248,7 +248,8 @@ def bench(session: nox.Session) -> None:
     )
     builders = ("build", "hatchling>=1.27")
     fill(session, *local("am-machine"), *test_tools("am-machine"), *peers, *builders)
-    script = "against" if "--against" in session.posargs else "report.py"
+    compares = any(word.startswith("--against") for word in session.posargs)
+    script = "against" if compares else "report.py"
     session.run("python", f"packages/am-machine/benchmarks/{script}", *session.posargs)
 
 
