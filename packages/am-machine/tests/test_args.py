@@ -225,7 +225,7 @@ def test_remove_checks_nothing() -> None:
     assert not machine.is_("Work")
 
 
-def test_err_and_panic_are_exempt() -> None:
+def test_the_error_of_add_err_passes_args_classes() -> None:
     error = RuntimeError("e")
     seen = Seen()
     schema = {
@@ -236,8 +236,12 @@ def test_err_and_panic_are_exempt() -> None:
     assert machine.add_err("ErrSend", error, to="you") is am.EXECUTED
     assert seen.args["ErrSendState"] == SendArgs(to="you")
     assert dict(seen.args["ExceptionState"]) == {"to": "you", "err": error}
+
+
+def test_add_err_needs_the_required_fields_as_any_add_does() -> None:
+    machine = am.Machine({"ErrSend": {"args": SendArgs}})
     with pytest.raises(am.ArgsError):
-        machine.add_err("ErrSend", error)
+        machine.add_err("ErrSend", RuntimeError("e"))
 
 
 def test_a_class_that_wants_err_gets_it() -> None:

@@ -44,7 +44,8 @@ def test_a_check_changes_nothing(flat: Flat, recorder: Any) -> None:
     machine.add("A", "M")
     waits = [machine.when("B"), machine.when_not("A"), machine.when_ticks("M", 1),
              machine.when_args("M", k=1), machine.when_next_active("B")]  # fmt: skip
-    contexts = [machine.state_ctx(s) for s in ("A", "B", "M")]
+    contexts = [machine.state_ctx("A"), machine.state_ctx("B", inactive=True),
+                machine.state_ctx("M")]  # fmt: skip
     before = machine.export()
     machine.bind_tracer(recorder)
     machine.can_add("B", "M", k=1)
@@ -52,7 +53,8 @@ def test_a_check_changes_nothing(flat: Flat, recorder: Any) -> None:
     assert machine.export() == before
     assert not any(w.done for w in waits)
     assert not any(c.expired for c in contexts)
-    assert [machine.state_ctx(s) for s in ("A", "B", "M")] == contexts
+    assert contexts == [machine.state_ctx("A"), machine.state_ctx("B", inactive=True),
+                        machine.state_ctx("M")]  # fmt: skip
     assert [(tx.auto, tx.mutation.is_check) for tx in recorder.transitions] == [(False, True)] * 2
 
 
@@ -95,14 +97,35 @@ def test_hooks_of_a_check(flat: Flat, recorder: Any) -> None:
     ]  # fmt: skip
 
 
-def test_a_failing_handler_of_a_check_becomes_exception(flat: Flat) -> None:
+@pytest.mark.parametrize("level", [am.LogLevel.NOTHING, am.LogLevel.EVERYTHING])
+def test_a_failing_handler_of_a_check_is_logged_and_told_but_activates_nothing(
+    flat: Flat, log: Any, level: am.LogLevel
+) -> None:
     def fail(event: am.Event) -> None:
         raise ValueError("boom")
 
-    machine = flat(handlers={"AEnter": fail})
+    machine = flat(handlers={"AEnter": fail}, log_level=level)
+    before = machine.export()
     assert machine.can_add("A") is am.CANCELED
-    assert machine.is_err
-    assert str(machine.err) == "boom"
+    assert machine.export() == before
+    assert (machine.err, machine.is_err) == (None, False)
+    (record,) = [r for r in log.records if r.levelname == "ERROR"]
+    assert "boom" in record.getMessage()
+    assert record.exc_info
+    assert "boom" in str(machine.why)
+    assert "AEnter" in str(machine.why)
+
+
+def test_a_check_that_fails_while_exception_is_active_keeps_the_error(flat: Flat, log: Any) -> None:
+    def fail(event: am.Event) -> None:
+        raise ValueError("boom")
+
+    machine, first = flat(handlers={"AEnter": fail}), ValueError("first")
+    machine.add_err(first)
+    before = machine.export()
+    assert machine.can_add("A") is am.CANCELED
+    assert machine.err is first
+    assert machine.export() == before
 
 
 def test_a_check_in_a_handler_is_queued_in_front_and_tells_its_outcome(flat: Flat) -> None:

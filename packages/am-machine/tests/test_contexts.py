@@ -20,19 +20,37 @@ Flat = Callable[..., am.Machine]
 
 def test_a_context_is_one_object_for_one_tick(flat: Flat) -> None:
     m = flat()
-    idle = m.state_ctx("A")
-    assert m.state_ctx("A") is idle
+    idle = m.state_ctx("A", inactive=True)
+    assert m.state_ctx("A", inactive=True) is idle
     assert (idle.machine, idle.state, idle.tick) == (m, "A", 0)
     m.add("A")
     active = m.state_ctx("A")
+    assert m.state_ctx("A") is active
     assert active is not idle
     assert active.tick == 1
     assert (idle.expired, active.expired) == (True, False)
 
 
-def test_a_context_of_an_inactive_state_expires_on_activation(flat: Flat) -> None:
+def test_a_context_of_an_inactive_state_is_expired_from_the_start(flat: Flat) -> None:
     m = flat()
     ctx = m.state_ctx("A")
+    assert ctx.expired
+    assert (ctx.machine, ctx.state) == (m, "A")
+    m.add("A")
+    assert ctx.expired, "it is no context of the activity that came later"
+    assert not m.state_ctx("A").expired
+
+
+def test_a_context_made_by_a_vote_before_the_activation_stays_expired(flat: Flat) -> None:
+    m, seen = flat(), list[am.StateContext]()
+    m.bind({"AEnter": lambda e: seen.append(m.state_ctx("A"))})
+    m.add("A")
+    assert seen[0].expired
+
+
+def test_a_context_of_the_inactivity_expires_on_activation(flat: Flat) -> None:
+    m = flat()
+    ctx = m.state_ctx("A", inactive=True)
     m.add("B")
     assert not ctx.expired
     m.add("A")
@@ -61,7 +79,7 @@ def test_a_context_of_a_multi_state_expires_on_re_entry(flat: Flat) -> None:
 
 def test_refused_and_dry_runs_expire_nothing(flat: Flat) -> None:
     m = flat(handlers={"BEnter": lambda e: False})
-    contexts = [m.state_ctx("A"), m.state_ctx("B")]
+    contexts = [m.state_ctx(s, inactive=True) for s in ("A", "B")]
     m.can_add("A")
     m.add("B")
     assert [ctx.expired for ctx in contexts] == [False, False]
@@ -105,7 +123,8 @@ def test_contexts_have_expired_when_tracers_hear_of_the_finals(flat: Flat) -> No
             seen.append(ctx.expired)
 
     m = flat(tracers=[Look()])
-    ctx = m.state_ctx("A")
+    ctx = m.state_ctx("A", inactive=True)
+    assert not ctx.expired
     m.add("A")
     assert seen == [True]
 
@@ -113,7 +132,7 @@ def test_contexts_have_expired_when_tracers_hear_of_the_finals(flat: Flat) -> No
 def test_dispose_expires_all_contexts(flat: Flat) -> None:
     m = flat()
     m.add("A")
-    contexts = [m.state_ctx("A"), m.state_ctx("B")]
+    contexts = [m.state_ctx("A"), m.state_ctx("B", inactive=True)]
     m.dispose()
     assert [ctx.expired for ctx in contexts] == [True, True]
 
@@ -140,7 +159,7 @@ def test_contexts_are_logged_enters_first(flat: Flat, log: Any) -> None:
     m = flat(log_level=am.LogLevel.OPS)
     m.add("A")
     log.clear()
-    kept = [m.state_ctx("A"), m.state_ctx("B")]
+    kept = [m.state_ctx("A"), m.state_ctx("B", inactive=True)]
     m.state_ctx("A")
     m.set("B")
     assert log.starting("[ctx") == [

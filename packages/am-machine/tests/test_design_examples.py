@@ -153,15 +153,16 @@ async def test_contexts_and_tasks(mach: am.Machine) -> None:
     async def async_fn(*args: Any) -> None:
         got.append(args)
 
-    ctx = mach.state_ctx("Foo")
-    assert (ctx.expired, ctx.tick) == (False, 0)
     async with mach:
         mach.add("Foo")
+        ctx = mach.state_ctx("Foo")
+        assert (ctx.expired, ctx.tick) == (False, 1)
         mach.fork(async_fn, 1, 2, state="Foo")
         await mach.when("Foo")
         await trio.testing.wait_all_tasks_blocked()
         mach.on_dispose(got.append)
     assert mach.disposed
+    assert ctx.expired
     assert got == [(1, 2), mach]
     mach.dispose()
 

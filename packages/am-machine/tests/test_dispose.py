@@ -111,7 +111,7 @@ def test_the_steps_happen_in_order(flat: Flat) -> None:
     m.bind({"StartEnd": lambda e: look("StartEnd")})
     children = [flat(id=name, parent=m) for name in ("older", "newer")]
     m.add("Start")
-    ctx = m.state_ctx("A")
+    ctx = m.state_ctx("A", inactive=True)
     wait = m.when("A")
     disposed = m.when_disposed()
     for child in children:

@@ -285,8 +285,26 @@ def test_an_error_while_exception_is_called_does_not_nest(
     assert machine.add_err(first) is am.CANCELED
     assert machine.err is first
     assert [tx.called for tx in recorder.transitions] == [("Exception",)]
-    ticks = {"ExceptionState": 2, "AnyState": 1}
+    # An error never erases an error: what failed after the activation leaves it active.
+    ticks = {"ExceptionState": 1, "AnyState": 1}
     assert machine.tick("Exception") == ticks.get(name, 0)
+
+
+def test_a_failing_exception_state_is_logged_with_its_traceback(flat: Flat, log: Any) -> None:
+    machine, first = flat(handlers={"ExceptionState": raising(Boom("second"))}), Boom("first")
+    assert machine.add_err(first) is am.CANCELED
+    assert (machine.is_err, machine.err) == (True, first)
+    (record,) = [r for r in log.records if r.levelname == "ERROR" and "second" in r.getMessage()]
+    assert record.exc_info
+
+
+def test_a_failing_exception_state_drops_the_states_entered_after_it(flat: Flat, log: Any) -> None:
+    machine = am.Machine(
+        {"Exception": {"multi": True}, "ErrX": {"require": ["Exception"]}},
+        handlers={"ExceptionState": raising(Boom("second"))},
+    )
+    assert machine.add_err("ErrX", Boom("first")) is am.CANCELED
+    assert machine.clock() == {"Exception": 1, "ErrX": 2}
 
 
 def test_an_error_while_exception_is_removed_does_not_nest_either(flat: Flat) -> None:
@@ -360,10 +378,13 @@ def test_an_error_that_nobody_handles_is_reported(flat: Flat, log: Any) -> None:
     assert "Boom" in texts[1]
 
 
-def test_no_report_where_a_handler_takes_the_error(flat: Flat, log: Any) -> None:
+def test_the_report_is_only_for_debugging_where_a_handler_takes_the_error(
+    flat: Flat, log: Any
+) -> None:
     machine = flat(handlers={"ExceptionState": lambda e: None}, log_level=am.LogLevel.CHANGES)
     machine.add_err(Boom("plain"))
-    assert log.starting("[error") == []
+    (record,) = [r for r in log.records if r.getMessage().startswith("[error")]
+    assert record.levelname == "DEBUG"
 
 
 def test_the_traceback_can_be_left_out(flat: Flat, log: Any) -> None:

@@ -114,7 +114,7 @@ def test_negotiation_handlers_are_refused(base: am.BaseMachine, name: str) -> No
 
 
 def test_contexts_of_moved_states_expire_before_handlers(base: am.BaseMachine) -> None:
-    moved, still = base.state_ctx("A"), base.state_ctx("B")
+    moved, still = (base.state_ctx(s, inactive=True) for s in ("A", "B"))
     seen: list[bool] = []
     base.bind({"AState": lambda e: seen.append(moved.expired)})
     base.advance([(A, 1)])

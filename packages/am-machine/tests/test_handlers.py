@@ -126,11 +126,26 @@ def test_the_first_rejection_ends_the_negotiation(flat: Flat, refuser: str) -> N
     assert machine.time() == (1, 0, 1, 0)
 
 
-@pytest.mark.parametrize("answer", [None, True, 0, "", [], (), 0.0, "no"])
-def test_only_false_itself_rejects(flat: Flat, answer: Any) -> None:
+@pytest.mark.parametrize("answer", [None, True])
+def test_none_and_true_accept(flat: Flat, answer: bool | None) -> None:
     machine = flat()
     machine.bind({"AEnter": lambda e: answer, "AnyEnter": lambda e: answer})
     assert machine.add("A") is am.EXECUTED
+
+
+@pytest.mark.parametrize("name", ["AEnter", "BExit", "BA", "CC", "AnyEnter"])
+@pytest.mark.parametrize("answer", [0, 1, "", [], (), 0.0, "no"])
+def test_a_vote_that_is_no_bool_is_an_error_that_names_handler_and_value(
+    flat: Flat, log: Any, answer: Any, name: str
+) -> None:
+    machine = flat()
+    machine.add("B", "C")
+    machine.bind({name: lambda e: answer if e.transition.called != ("Exception",) else None})
+    assert machine.set("A", "C") is am.CANCELED
+    assert machine.active == ("B", "C", "Exception")
+    assert isinstance(machine.err, am.HandlerError)
+    assert name in str(machine.err)
+    assert repr(answer) in str(machine.err)
 
 
 def test_what_final_handlers_return_is_ignored(flat: Flat) -> None:

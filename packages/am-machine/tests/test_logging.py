@@ -77,12 +77,15 @@ def test_a_run_at_ops_gives_exactly_these_lines(flat: Flat, log: Any) -> None:
     )
 
 
-def test_nothing_is_logged_by_default(flat: Flat, log: Any) -> None:
+def test_by_default_nothing_but_errors_is_logged(flat: Flat, log: Any) -> None:
     m = flat(handlers={"BState": fail})
     m.add("A")
-    m.add("B")
     m.log("hello")
     assert log.lines == []
+    m.add("B")
+    (record,) = log.records
+    assert (record.levelno, record.getMessage()) == (logging.ERROR, "[error:add] B (boom)")
+    assert record.exc_info
 
 
 def test_levels_map_to_those_of_the_standard_library(flat: Flat, log: Any, recorder: Any) -> None:
@@ -463,16 +466,31 @@ def test_an_unhandled_error_is_reported_with_its_traceback(flat: Flat, log: Any)
     assert "Traceback" not in "\n".join(map(logging.Formatter().format, log.records))
 
 
-def test_a_handled_error_is_not_reported(flat: Flat, log: Any) -> None:
-    m = flat(handlers={"ExceptionState": lambda e: None}, log_level=EVERYTHING)
+@pytest.mark.parametrize("level", list(am.LogLevel))
+def test_a_handled_error_is_reported_for_debugging_only(
+    flat: Flat, log: Any, level: am.LogLevel
+) -> None:
+    m = flat(handlers={"ExceptionState": lambda e: None}, log_level=level)
     m.add_err(ValueError("boom"))
-    assert log.starting("[error") == []
+    (record,) = [r for r in log.records if r.getMessage().startswith("[error")]
+    assert record.levelno == logging.DEBUG
 
 
-def test_errors_are_silent_below_their_level(flat: Flat, log: Any) -> None:
-    m = flat(log_level=EXTERNAL)
+@pytest.mark.parametrize("level", list(am.LogLevel))
+def test_an_unhandled_error_is_logged_at_every_level(
+    flat: Flat, log: Any, level: am.LogLevel
+) -> None:
+    m = flat(log_level=level)
     m.add_err(ValueError("boom"))
-    assert log.lines == []
+    (record,) = [r for r in log.records if r.getMessage().startswith("[error")]
+    assert (record.levelno, record.getMessage()) == (logging.ERROR, "[error] boom")
+
+
+def test_tracers_hear_of_an_error_as_of_a_change(flat: Flat, log: Any, recorder: Any) -> None:
+    m = flat(log_level=CHANGES, tracers=[recorder])
+    m.add_err(ValueError("boom"))
+    told = [line for line in recorder.logged if line[1].startswith("[error")]
+    assert [at for at, _ in told] == [int(CHANGES)]
 
 
 def test_slow_and_late_handlers_are_logged(flat: Flat, logged: Any) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trio
 
 import am_machine as am
 
@@ -89,7 +90,13 @@ def test_a_dropped_machine_with_waits_and_contexts_is_freed(ten_states: am.Schem
     del ctx
     del m
     assert ref() is None, "a wait holds nothing of its machine"
-    assert not wait.done
+    # Nothing can fulfil it any more, so it has ended.
+    assert wait.done
+
+    async def outcome() -> bool:
+        return await wait
+
+    assert trio.run(outcome) is False
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -155,7 +162,9 @@ def test_an_error_is_kept_with_the_machine_alone(ten_states: am.Schema) -> None:
         refs.append(weakref.ref(event.args["arg"]))
         raise ValueError("boom")
 
-    m = am.Machine(ten_states, handlers={"State0State": state0})
+    # A handler for the error, since records of the log would keep its traceback.
+    handlers = {"State0State": state0, "ExceptionState": lambda e: None}
+    m = am.Machine(ten_states, handlers=handlers)
     m.add("State0", arg=Arg())
     ref = weak(m)
     del m

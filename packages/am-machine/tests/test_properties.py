@@ -169,7 +169,8 @@ def test_a_grown_machine_goes_on_like_one_restored_with_the_new_schema(
     large = {s: schema.get(s, {"multi": True} if s == "Exception" else {}) for s in names}
     if handled:
         machine.bind({"AnyEnter": lambda e: None, "AnyState": lambda e: None})
-    wait, context = machine.when_next_active(names[0]), machine.state_ctx(names[0])
+    wait = machine.when_next_active(names[0])
+    context = machine.state_ctx(names[0], inactive=names[0] not in machine)
     machine.set_schema(dict(reversed(large.items())), names)
     ticks = (*before.time, *[0] * (len(names) - len(before.time)))
     assert machine.time() == ticks

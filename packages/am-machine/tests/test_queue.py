@@ -207,10 +207,10 @@ def test_a_mutation_from_outside_needs_one_place(flat: Flat) -> None:
     assert machine.refused == 2
 
 
-# --- shortcuts ----------------------------------------------------------------------------------
+# --- nothing is answered ahead of its turn --------------------------------------------------------
 
 
-def test_removing_what_is_inactive_in_a_handler_is_executed_at_once(flat: Flat) -> None:
+def test_removing_what_is_inactive_in_a_handler_waits_for_its_turn(flat: Flat) -> None:
     machine, results = flat(), list[am.Result]()
 
     def body(event: am.Event) -> None:
@@ -220,20 +220,26 @@ def test_removing_what_is_inactive_in_a_handler_is_executed_at_once(flat: Flat) 
         results.append(machine.remove("B"))
 
     inside(machine, body)
-    assert results[:2] == [am.EXECUTED, am.EXECUTED]
-    assert [r.queued for r in results] == [False, False, True, True]
+    assert [r.queued for r in results] == [True] * 4
+    assert [r.outcome for r in results] == [am.EXECUTED] * 4
+    assert machine.active == ()
 
 
-def test_removing_what_is_active_only_before_goes_by_this_very_moment(flat: Flat) -> None:
+def test_a_remove_asked_by_a_vote_undoes_the_activation_under_way(flat: Flat) -> None:
     machine, results = flat(), list[am.Result]()
+    machine.bind({"AEnter": lambda e: results.append(machine.remove("A"))})
+    assert machine.add("A") is am.EXECUTED
+    assert results[0].outcome is am.EXECUTED
+    assert machine.clock("A") == {"A": 2}
+
+
+def test_a_remove_of_what_an_auto_mutation_adds_comes_after_it(flat: Flat) -> None:
+    machine, results = flat("A X", auto="X"), list[am.Result]()
+    machine.bind({"AState": lambda e: results.append(machine.remove("X"))})
     machine.add("A")
-    machine.bind({"AExit": lambda e: results.append(machine.remove("A", k=1)),
-                  "AEnd": lambda e: results.append(machine.remove("A", k=2))})  # fmt: skip
-    machine.remove("A")
-    assert [r.queued for r in results] == [True, True], "a queue that is not empty queues"
-    machine.bind({"BState": lambda e: results.append(machine.remove("A"))})
-    machine.add("B")
-    assert results[-1] is am.EXECUTED
+    assert results[0].outcome is am.EXECUTED
+    # It left, and being an auto state it followed the removal.
+    assert machine.clock("X") == {"X": 3}
 
 
 def test_removing_outside_of_a_drain_is_a_transition_even_if_nothing_is_active(
@@ -247,9 +253,10 @@ def test_removing_outside_of_a_drain_is_a_transition_even_if_nothing_is_active(
 
 DUPLICATES = {
     "same set in another order": ("add", "C B", {}, "add", "B C", {}, True),
-    "set as well": ("set", "B", {}, "set", "B", {}, True),
     "remove as well": ("remove", "A", {}, "remove", "A", {}, True),
-    "nothing called": ("set", "", {}, "set", "", {}, True),
+    "nothing called": ("remove", "", {}, "remove", "", {}, True),
+    "no set is a duplicate": ("set", "B", {}, "set", "B", {}, False),
+    "nor one that calls nothing": ("set", "", {}, "set", "", {}, False),
     "a subset is another mutation": ("add", "B C", {}, "add", "B", {}, False),
     "a superset is another mutation": ("add", "B", {}, "add", "B C", {}, False),
     "another kind": ("add", "B", {}, "set", "B", {}, False),
@@ -278,12 +285,35 @@ def test_duplicates(flat: Flat, case: tuple[str, str, Any, str, str, Any, bool])
     assert (result is am.EXECUTED, growth) == ((True, 0) if duplicate else (False, 1))
 
 
-def test_counter_mutations_in_between_do_not_matter(flat: Flat) -> None:
+def test_no_update_is_lost_to_an_equal_one_before_its_opposite(flat: Flat) -> None:
     machine, results = flat(), list[am.Result]()
     inside(machine, lambda e: results.extend(
         [machine.add("B"), machine.remove("B"), machine.add("B")]))  # fmt: skip
-    assert [str(r) for r in results] == ["queued", "queued", "executed"]
-    assert machine.active == ("A",)
+    assert [str(r) for r in results] == ["queued", "queued", "queued"]
+    assert machine.active == ("A", "B")
+
+
+@pytest.mark.parametrize("between", ["add C", "remove B", "set B", "add"])
+def test_a_duplicate_is_looked_for_at_the_end_of_the_queue_only(flat: Flat, between: str) -> None:
+    machine, results = flat(), list[am.Result]()
+    kind, *states = between.split()
+    inside(machine, lambda e: results.extend(
+        [machine.add("B"), getattr(machine, kind)(*states), machine.add("B")]))  # fmt: skip
+    assert [r.queued for r in results] == [True, True, True]
+
+
+def test_checks_in_between_do_not_hide_a_duplicate(flat: Flat) -> None:
+    machine, results = flat(), list[am.Result]()
+    inside(machine, lambda e: results.extend(
+        [machine.add("B"), machine.can_add("C"), machine.add("B")]))  # fmt: skip
+    assert [r.queued for r in results] == [True, True, False]
+    assert results[2] is am.EXECUTED
+
+
+def test_a_duplicate_is_logged_as_skipped(flat: Flat, log: Any) -> None:
+    machine = flat(log_level=am.LogLevel.OPS)
+    inside(machine, lambda e: [machine.add("B", "C"), machine.add("C", "B")])
+    assert log.starting("[queue:skipped]") == ["[queue:skipped] Duplicate detected for [add] C B"]
 
 
 def test_the_running_mutation_is_no_duplicate(flat: Flat) -> None:

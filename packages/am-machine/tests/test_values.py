@@ -94,7 +94,7 @@ def test_texts_for_people_who_debug(flat: Flat, recorder: Any) -> None:
     machine = flat("A B", id="m", tracers=[recorder])
     events: list[am.Event] = []
     binding = machine.bind({"AState": events.append}, name="work")
-    context, wait = machine.state_ctx("B"), machine.when("A", "B")
+    context, wait = machine.state_ctx("B", inactive=True), machine.when("A", "B")
     assert repr(machine) == "<Machine m ()>"
     assert repr(binding) == "<Binding 0:work>"
     assert repr(context) == "<StateContext B:0 current>"
@@ -174,7 +174,11 @@ def test_a_plain_attribute_named_like_a_handler_is_left_alone(flat: Flat) -> Non
     class Work:
         AState = "just a constant"
 
+        def BState(self, event: am.Event) -> None:
+            """An object without any handler would be refused."""
+
     machine = flat(handlers=Work())
+    assert machine.handler_names == ("BState",)
     assert machine.add("A") is am.EXECUTED
 
 

@@ -103,11 +103,16 @@ class Play:
         self.budget = 4
         for _ in range(self.random.randrange(3)):
             self.watch()
-        self.contexts.append(self.machine.state_ctx(self.random.choice(NAMES)))
+        state = self.random.choice(NAMES)
+        self.contexts.append(self.context(state))
         if self.random.random() < 0.1:
             self.machine.add_err(ValueError("given"))
         else:
             self.mutate()
+
+    def context(self, state: str) -> am.StateContext:
+        """Of the state as it is now, active or not."""
+        return self.machine.state_ctx(state, inactive=state not in self.machine)
 
     def watch(self) -> None:
         machine, since = self.machine, len(self.chronicle.moments)
@@ -162,7 +167,7 @@ def test_waits_and_contexts_follow_their_definitions(seed: int) -> None:
             for context in play.contexts:
                 current = context.tick == play.machine.tick(context.state)
                 assert context.expired is not current
-                assert not current or play.machine.state_ctx(context.state) is context
+                assert not current or play.context(context.state) is context
 
 
 @pytest.mark.parametrize("traced", [False, True])

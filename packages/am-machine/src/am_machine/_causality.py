@@ -2,7 +2,7 @@
 
 A context variable leads from a mutation to the transition that caused it. Setting and resetting
 it costs as much as a whole small transition, so it is not done for each: the variable holds a
-`Running` cell per machine, which stays there between transitions and counts only while its
+`CauseCell` per machine, which stays there between transitions and counts only while its
 machine runs handlers. The record itself, a `Source`, is made when a mutation asks for it. Tasks
 started from a handler would inherit just the cell, so an instrument of trio gives each the record
 instead.
@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import os
 from contextvars import ContextVar
+from itertools import count
 from random import Random
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import trio
 
@@ -21,18 +22,43 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
-    from ._base import BaseMachine
+    from ._engine.base import BaseMachine
 
 
 # Its own, so that programs which seed theirs do not name two transitions alike; nor do forks.
 _random: Final = Random()
+_MASK: Final = (1 << 64) - 1
+_numbers: Final = count()
+_seed: list[int] = [_random.getrandbits(64)]
+
+
+def _reseed() -> None:
+    _random.seed()
+    _seed[0] = _random.getrandbits(64)
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_random.seed)
+    os.register_at_fork(after_in_child=_reseed)
 
 
 def new_id() -> str:
     """16 random lower-case hex characters."""
     return f"{_random.getrandbits(64):016x}"
+
+
+def new_number() -> int:
+    """A number that no other caller in this process gets."""
+    return next(_numbers)
+
+
+def id_of(number: int) -> str:
+    """The id that belongs to a number: the same in whichever thread it is asked for, so that it
+    need not be made before somebody asks. (A step of the generator SplitMix64: different numbers
+    have different ids.)"""
+    x = (_seed[0] + (number + 1) * 0x9E3779B97F4A7C15) & _MASK
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & _MASK
+    x = (x ^ x >> 27) * 0x94D049BB133111EB & _MASK
+    return f"{x ^ x >> 31:016x}"
 
 
 class Source:
@@ -43,13 +69,20 @@ class Source:
     neither the transition nor its args alive.
     """
 
-    __slots__ = ("hops", "machine_id", "time", "transition_id")
+    __slots__ = ("_transition_id", "hops", "machine_id", "time")
 
     def __init__(self, machine_id: str, transition_id: str, time: int, hops: int = 1) -> None:
         self.machine_id = machine_id
-        self.transition_id = transition_id
+        self._transition_id = transition_id
         self.time = time
         self.hops = hops
+
+    @property
+    def transition_id(self) -> str:
+        """Id of the transition, 16 hex characters; made when it is first asked for."""
+        if not self._transition_id:
+            self._transition_id = new_id()
+        return self._transition_id
 
     def _key(self) -> tuple[str, str, int, int]:
         return (self.machine_id, self.transition_id, self.time, self.hops)
@@ -60,6 +93,9 @@ class Source:
     def __hash__(self) -> int:
         return hash(self._key())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Source, self._key()
+
     def __str__(self) -> str:
         return f"{self.machine_id}/{self.transition_id}/{self.time}"
 
@@ -68,7 +104,7 @@ class Source:
 
 
 @final
-class Running:
+class CauseCell:
     """The cell of one machine: `machine` is set while its handlers run."""
 
     __slots__ = ("is_known", "machine")
@@ -81,25 +117,28 @@ class Running:
     def source(self) -> Source | None:
         """The record of the running transition, None between transitions."""
         machine = self.machine
-        if machine is None:
+        if machine is None or machine._plan is None:
             return None
-        mutation = machine._running_mutation()
-        if mutation.as_source is None:
+        cause = machine._cause
+        if cause is None:
             # There need be no whole record of the transition to know this much.
+            outer = machine._running_source()
             transition = machine._transition
-            cause = mutation.source
-            mutation.as_source = Source(
+            cause = machine._cause = Source(
                 machine.id,
-                new_id() if transition is None else transition.id,
+                "" if transition is None else transition._id,
                 machine._time_before(),
-                1 if cause is None else cause.hops + 1,
+                1 if outer is None else outer.hops + 1,
             )
-        return mutation.as_source
+            if transition is not None:
+                transition._cause = cause
+        return cause
 
     def enter(self, machine: BaseMachine) -> Token[Cause] | None:
-        """Handlers of `machine` begin to run; `leave` with what this returned."""
-        if CAUSE.get() is self:
-            # Nobody else's cause is to be given back afterwards.
+        """Handlers of `machine` begin to run; `leave` with what this returned: a token, if
+        somebody else's cause is to be given back afterwards."""
+        outer = CAUSE.get()
+        if outer is self:
             self.machine = machine
             return None
         if not self.is_known:
@@ -107,29 +146,36 @@ class Running:
             if trio.lowlevel.in_trio_run():
                 watch_tasks()
         self.machine = machine
-        return CAUSE.set(self)
+        token = CAUSE.set(self)
+        # The idle cell of another machine is no cause; if it runs later, within this, it would
+        # seem to be one.
+        is_cause = outer is not None and not (type(outer) is CauseCell and outer.machine is None)
+        return token if is_cause else None
 
     def leave(self, token: Token[Cause] | None) -> None:
-        """They have run; whoever asked for the record has it."""
+        """They have run."""
         self.machine = None
-        if token is None:
-            return
-        outer = token.old_value
-        if type(outer) is Source or (type(outer) is Running and outer.machine is not None):
-            # A task has a cause, or another machine's handler goes on.
-            CAUSE.reset(token)
+        if token is not None:
+            try:  # noqa: SIM105 - `suppress` takes as long as all of this
+                CAUSE.reset(token)
+            except (RuntimeError, ValueError):
+                pass  # an interruption had it given back already, or it is mended elsewhere
+
+    def named(self, transition_id: str) -> Source | None:
+        """A record with the id of a transition that caused nothing."""
+        return Source("", transition_id, 0)
 
     def outer(self, token: Token[Cause]) -> Source | None:
         """What caused the running transition, if it was made by a plain call."""
         return _source_of(None if token.old_value is token.MISSING else token.old_value)
 
 
-Cause = Source | Running | None
+Cause = Source | CauseCell | None
 CAUSE: ContextVar[Cause] = ContextVar("am_machine_cause", default=None)
 
 
 def _source_of(cause: object) -> Source | None:
-    if isinstance(cause, Running):
+    if isinstance(cause, CauseCell):
         return cause.source()
     return cause if isinstance(cause, Source) else None
 
@@ -137,7 +183,7 @@ def _source_of(cause: object) -> Source | None:
 def current_source() -> Source | None:
     """The causality record of the running handler or task; None outside of them."""
     cause = CAUSE.get()
-    return cause.source() if type(cause) is Running else cause
+    return cause.source() if type(cause) is CauseCell else cause
 
 
 class use_source:
@@ -168,7 +214,7 @@ class _TaskWatcher(trio.abc.Instrument):
 
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
         cause = task.context.get(CAUSE)
-        if isinstance(cause, Running):
+        if isinstance(cause, CauseCell):
             task.context.run(CAUSE.set, cause.source())
 
 

@@ -1,10 +1,13 @@
 """One class per situation. A refused mutation is a result, never an exception.
 
 * misuse of the API: `SchemaError`, `UnknownStateError`, `ArgsError`, `HandlerError`, `NotOpenError`
-* a handler that took too long: `HandlerTimeoutError` (reported through the machine, never raised)
+* what handlers did: `HandlerTimeoutError`, `QueueLoopError` (reported through the machine, as
+  `machine.err` with the state `Exception`)
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class Error(Exception):
@@ -23,16 +26,28 @@ class SchemaError(Error, ValueError):
         self.faults = faults
         super().__init__("; ".join(faults))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.faults
+
 
 class UnknownStateError(Error, ValueError):
     """A name given to a machine is not one of its states; nothing was queued or changed.
 
-    Relations that name a missing state are a `SchemaError` instead.
+    `state` is that name, `nearest` the state that was probably meant, or None. Relations that name
+    a missing state are a `SchemaError` instead.
     """
 
-    def __init__(self, state: object, where: object = "") -> None:
+    def __init__(self, state: object, where: object = "", nearest: str | None = None) -> None:
         self.state = state
-        super().__init__(f"unknown state {state!r}" + ("" if where == "" else f" in {where!r}"))
+        self.nearest = nearest
+        # As text, so that the error keeps no machine alive and travels between processes.
+        self._where = where if isinstance(where, str) else repr(where)
+        place = f" in {self._where}" if self._where else ""
+        advice = f"; did you mean {nearest}?" if nearest else ""
+        super().__init__(f"unknown state {state!r}{place}{advice}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.state, self._where, self.nearest)
 
 
 class ArgsError(Error, TypeError):
@@ -40,7 +55,13 @@ class ArgsError(Error, TypeError):
 
 
 class HandlerError(Error, ValueError):
-    """A handler cannot be bound: an ambiguous, mistyped, or wrongly async handler name."""
+    """A handler cannot be bound: an ambiguous, mistyped, or wrongly async handler name, or an
+    object that has no handlers.
+
+    Also what becomes of a vote that is not a bool, and of a handler that hands back a coroutine or
+    a generator instead of doing its work: then it is the machine's error, as if the handler had
+    raised it.
+    """
 
 
 class HandlerTimeoutError(Error, TimeoutError):
@@ -56,6 +77,28 @@ class HandlerTimeoutError(Error, TimeoutError):
         self.elapsed = elapsed
         super().__init__(f"{handler} from {binding} took {elapsed:.3f} s")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.handler, self.binding, self.elapsed)
+
 
 class NotOpenError(Error, RuntimeError):
     """A task cannot be started, because the machine is not open (`async with machine:`)."""
+
+
+class QueueLoopError(Error, RuntimeError):
+    """Mutations caused each other without end: the queue was dropped.
+
+    `states` are the states called by the last ten of them, each as text. It is cut after
+    `Machine(queue_rounds=…)` mutations of one outer call.
+    """
+
+    def __init__(self, rounds: int, states: tuple[str, ...]) -> None:
+        self.rounds = rounds
+        self.states = states
+        super().__init__(
+            f"cut after {rounds} mutations of one call; the last of them called: "
+            + ", ".join(states)
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.rounds, self.states)

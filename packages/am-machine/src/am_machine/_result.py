@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ._trio_loop import Bell, check_trio
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
+
+_ADVICE = (
+    "in an asyncio program await it by `host.wait(…)` of am_helpers.guest, or look at `.outcome`"
+)
 
 
 class Result:
@@ -18,11 +24,13 @@ class Result:
     with `outcome` None and is settled once its transition ended, or it was dropped from the queue.
     `await result` gives the outcome, as often as wanted; it is a checkpoint, and being cancelled
     there changes nothing. `bool(result)` is False only if it is canceled already.
+
+    :raises RuntimeError: at the `await`, if no trio runs there.
     """
 
-    __slots__ = ("__weakref__", "_settled", "error", "outcome", "queue_tick", "queued")
+    __slots__ = ("__weakref__", "_bell", "error", "outcome", "queue_tick")
 
-    queued: bool
+    queued = True
     # 0 for settled and prepended ones, else the queue tick at which the mutation will be taken.
     queue_tick: int
     outcome: Result | None
@@ -30,11 +38,10 @@ class Result:
     error: BaseException | None
 
     def __init__(self, queue_tick: int = 0) -> None:
-        self.queued = True
         self.queue_tick = queue_tick
         self.outcome = None
         self.error = None
-        self._settled: trio.Event | None = None
+        self._bell: Bell | None = None
 
     @property
     def executed(self) -> bool:
@@ -54,10 +61,10 @@ class Result:
         if outcome is not EXECUTED and outcome is not CANCELED:
             raise ValueError("an outcome is EXECUTED or CANCELED")
         if self.outcome is None:
-            self.outcome = outcome
             self.error = error
-            if self._settled is not None:
-                self._settled.set()
+            self.outcome = outcome
+            if self._bell is not None:
+                self._bell.ring()
 
     def __bool__(self) -> bool:
         return self.outcome is not CANCELED
@@ -66,10 +73,13 @@ class Result:
         return self._wait().__await__()
 
     async def _wait(self) -> Result:
+        check_trio("a Result", _ADVICE)
         if self.outcome is None:
-            if self._settled is None:
-                self._settled = trio.Event()
-            await self._settled.wait()
+            if self._bell is None:
+                self._bell = Bell()
+            # It may have been settled in another thread since it was looked at.
+            if self.outcome is None:
+                await self._bell.wait()
         else:
             await trio.lowlevel.checkpoint()
         assert self.outcome is not None
@@ -94,9 +104,10 @@ class _Settled(Result):
 
     __slots__ = ()
 
+    queued = False
+
     def __init__(self) -> None:
         super().__init__()
-        self.queued = False
         self.outcome = self
 
     def __reduce__(self) -> str:

@@ -21,6 +21,27 @@ class Snapshot:
     queue_tick: int
     machine_tick: int
 
+    def check(self) -> None:
+        """See that it can be a machine's.
+
+        :raises SchemaError: if lengths do not fit, names occur twice, or something is of a wrong
+            type or negative.
+        """
+        numbers = (*self.time, self.queue_tick, self.machine_tick)
+        faults = []
+        if not isinstance(self.id, str):
+            faults.append(f"its id {self.id!r:.100} is no text")
+        if not all(isinstance(name, str) for name in self.state_names):
+            faults.append("a name is no text")
+        elif len(set(self.state_names)) != len(self.state_names):
+            faults.append("a name occurs twice")
+        if len(self.state_names) != len(self.time):
+            faults.append(f"{len(self.time)} ticks for {len(self.state_names)} states")
+        if not all(type(n) is int and n >= 0 for n in numbers):
+            faults.append("a tick is no number, or negative")
+        if faults:
+            raise SchemaError(*[f"not a snapshot: {fault}" for fault in faults])
+
     def to_dict(self) -> dict[str, Any]:
         """A dict of JSON-able values."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
@@ -32,17 +53,14 @@ class Snapshot:
         :raises SchemaError: if something is missing or of a wrong type.
         """
         try:
-            names = tuple(data["state_names"])
-            time = tuple(data["time"])
-            numbers = (*time, data["queue_tick"], data["machine_tick"])
-            well = (
-                isinstance(data["id"], str)
-                and len(names) == len(time) == len(set(names))
-                and all(isinstance(name, str) for name in names)
-                and all(type(n) is int and n >= 0 for n in numbers)
+            found = cls(
+                data["id"],
+                tuple(data["state_names"]),
+                tuple(data["time"]),
+                data["queue_tick"],
+                data["machine_tick"],
             )
         except (KeyError, TypeError) as exc:
             raise SchemaError(f"not a snapshot: {exc!r}") from exc
-        if not well:
-            raise SchemaError("not a snapshot: wrong types or lengths")
-        return cls(data["id"], names, time, data["queue_tick"], data["machine_tick"])
+        found.check()
+        return found

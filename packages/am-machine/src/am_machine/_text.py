@@ -1,4 +1,4 @@
-"""Text formats of machines; they are part of the public contract, byte for byte."""
+"""Text of values and of machines; the formats of machines are public, byte for byte."""
 
 from __future__ import annotations
 
@@ -7,26 +7,42 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._reading import Reading
+    from ._engine.base import BaseMachine
 
 
-def short(machine: Reading) -> str:
+def text_of(value: object) -> str:
+    """`str(value)`, with a placeholder where that raises: what is told must not fail."""
+    try:
+        return str(value)
+    except Exception as exc:
+        return f"<{type(value).__name__} whose text raises {type(exc).__name__}>"
+
+
+def repr_of(value: object) -> str:
+    """`repr(value)`, likewise."""
+    try:
+        return repr(value)
+    except Exception as exc:
+        return f"<{type(value).__name__} whose repr raises {type(exc).__name__}>"
+
+
+def short(machine: BaseMachine) -> str:
     """Active states with their ticks: `(Foo:1 Bar:3)`."""
     return f"({_ticks(machine, machine.active)})"
 
 
-def full(machine: Reading) -> str:
+def full(machine: BaseMachine) -> str:
     """Active states, then inactive ones: `(Foo:1) [Bar:0 Exception:0]`."""
     active = set(machine.active)
     idle = [name for name in machine.schema.names if name not in active]
     return f"({_ticks(machine, machine.active)}) [{_ticks(machine, idle)}]"
 
 
-def _ticks(machine: Reading, names: Iterable[str]) -> str:
+def _ticks(machine: BaseMachine, names: Iterable[str]) -> str:
     return " ".join([f"{name}:{machine.tick(name)}" for name in names])
 
 
-def inspection(machine: Reading, names: Iterable[str]) -> str:
+def inspection(machine: BaseMachine, names: Iterable[str]) -> str:
     """Each state with its tick, properties and relations, a line each."""
     lines = []
     for name in names:

@@ -18,6 +18,7 @@ from ._lessor import LEASE_ENDED, PROVIDE
 from ._log import log_level
 from ._map import Inputs, Results
 from ._names import client_id, host_name, instance_name
+from ._own_handlers import bind_own_handlers
 from ._request import Request
 from ._super_link import SuperLink
 from ._worker import Worker
@@ -87,7 +88,7 @@ class Client:
         )
         self._lanes = Lanes(self.mach, self._link, unique, schema, depth=depth, workers=workers)
         self._open = 0
-        self.mach.bind(self)
+        bind_own_handlers(self.mach, self)
         self.mach.bind(_Handlers(self.mach, self._link, self._lanes))
 
     async def __aenter__(self) -> Self:

@@ -23,6 +23,7 @@ from ._lessor import Lessor
 from ._local_launcher import LocalLauncher
 from ._log import log_level
 from ._names import host_name, instance_name, supervisor_id
+from ._own_handlers import bind_own_handlers
 from ._peers import Peers
 from ._pool_keeper import PoolKeeper
 from ._runtime_dir import runtime_directory
@@ -186,7 +187,7 @@ class Supervisor:
         parts = (self._keeper, Forker(core), Lessor(core), Health(core), self._shutdown)
         peers = Peers(core, self._peers, self._secret, self._peer_context)
         for part in (self, *parts, peers, Lists(core)):
-            self.mach.bind(part)
+            bind_own_handlers(self.mach, part)
         await self._stack.enter_async_context(self.mach)
         if core.switchboard is not None:
             await self._listen(core.switchboard)

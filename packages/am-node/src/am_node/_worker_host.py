@@ -20,6 +20,7 @@ from ._dialled import supervisor_listener
 from ._errors import BootError, NodeError
 from ._guest import Guest
 from ._lifeline import EXIT_ORPHANED
+from ._own_handlers import bind_own_handlers
 from ._settings import Timing, link_limits
 from ._switchboard import Purpose, dial
 from ._tls import pinned_context, server_context
@@ -58,7 +59,7 @@ class WorkerHost:
             log_level=am.LogLevel(min(max(config.log_level, 0), 5)),
         )
         self.flow = worker._flow = WorkFlow(worker, self.mach, self.timing, self)
-        self.mach.bind(worker)
+        bind_own_handlers(self.mach, worker)
         self.mach.bind(self.flow)
         self.mach.bind(self)
         self._guest: Guest | None = None

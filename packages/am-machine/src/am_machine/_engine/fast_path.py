@@ -1,0 +1,193 @@
+"""The fast path: one transition whose plan is known, where hardly anybody listens.
+
+It is a refinement of `procedure.transit`. It is entered only if nothing that it leaves out can
+matter: the plan is neither refused, auto, a check nor about errors; nobody looks at the states that
+it moves; nobody listens but journals and those who hear of the end of the queue. As soon as a
+handler changes that (a wait is made, a tracer bound, the record of the transition asked for),
+`_attention` is set, and the stages of the procedure take over. What is not asked for is not made:
+no mutation, no record, no copy of the clocks, no id. Only what a handler must get is made: its
+event.
+Where the tenths of a microsecond go is told in `docs/hot-path.md`.
+
+An event may outlive its handler; its reference count tells whether somebody kept it, and only then
+it is filled in.
+"""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from time import perf_counter, time_ns
+from typing import TYPE_CHECKING
+
+from .._causality import CAUSE, current_source
+from .._result import CANCELED, EXECUTED, Result
+from .._waits import waiting
+from .._watch.journal import Note
+from . import procedure, reporting
+from .introspection import Trouble
+from .procedure import UNSHARED
+from .transition import Event
+
+if TYPE_CHECKING:
+    from .._causality import Source
+    from .._schema.plans import Plan
+    from .machine import Machine
+    from .mutation import Mutation
+
+
+def perform(
+    machine: Machine, plan: Plan, mutation: Mutation | None = None, is_alone: bool = True
+) -> Result:
+    """Run a plan that is `fast`, with its mutation if it has one.
+
+    `is_alone`: it was called from outside, on an idle machine, and so goes on with whatever its
+    handlers queued. The caller sees to what is raised (`queue_processing.interrupted`).
+
+    :raises BaseException: as `procedure.transit`.
+    """
+    machine._fast = None
+    machine._queue_tick += 1
+    machine._plan = plan
+    machine._mutation = mutation
+    cell = machine._cell
+    call = binding = token = None
+    is_whole = has_moved = False
+    try:
+        if CAUSE.get() is cell:
+            # Nobody else's cause is to be given back afterwards.
+            cell.machine = machine
+        else:
+            machine._token = token = cell.enter(machine)
+        if plan.votes and not _negotiate(machine, plan):
+            result = procedure.finish(machine, plan, CANCELED, accepted=False)
+        elif machine._attention:
+            result = procedure.settle(machine, plan)
+        else:
+            # Machine time is an offset to the queue tick, so one tick for one mutation is no change
+            # of it; but those who voted were told that no clock had moved yet.
+            if (one := plan.one) is not None:
+                machine._ticks[one] += 1
+                if plan.votes:
+                    machine._time_offset += 1
+            else:
+                plan.move(machine._ticks)
+                machine._time_offset += plan.gained - (not plan.votes)
+            machine._conf = plan.after
+            has_moved = True
+            for call in plan.finals:
+                machine._handling = call
+                for fn, binding in machine._calls[call.key]:
+                    event = Event()
+                    event.machine = machine
+                    event._call = call
+                    event._kept = None
+                    try:
+                        start = perf_counter()
+                        verdict = fn(event)
+                        elapsed = perf_counter() - start
+                        if elapsed > machine._slow:
+                            procedure.overrun(machine, call, binding.name, elapsed)
+                        if verdict is not None:
+                            procedure.judge(machine, call, binding, verdict)
+                    finally:
+                        if getrefcount(event) > UNSHARED:
+                            event.keep()
+                if machine._attention:
+                    result = procedure.resume(machine, plan, call)
+                    break
+            else:
+                if plan.continues and not machine._life:
+                    procedure.queue_auto(machine, plan)
+                is_whole = True
+    except BaseException as exc:
+        if machine._plan is None:
+            # A stage of the procedure has ended it, and raised what is not to become a state.
+            raise
+        if not (has_moved or plan.votes):
+            machine._time_offset -= 1
+        machine._note_trouble(Trouble(call, binding, exc))
+        result = procedure.recover(machine, plan, exc, has_moved)
+    if is_whole:
+        result = EXECUTED
+        cause = machine._cause
+        cell.machine = None
+        machine._plan = machine._mutation = machine._handling = machine._cause = None
+        if token is not None:
+            cell.leave(token)
+            machine._token = None
+        if mutation is not None and mutation.result is not None:
+            mutation.result.settle(EXECUTED)
+            if machine._waits is not None:
+                waiting.wake_result(machine, machine._waits, mutation.result)
+        if machine._listening.journals:
+            source = None
+            if mutation is not None:
+                source = mutation.source
+            elif token is not None:
+                source = cell.outer(token)
+            _note(machine, plan, mutation, cause, source)
+    if is_alone:
+        if machine._queue:
+            machine._draining = True
+            machine._drain()
+        machine._draining = False
+        if machine._is_quick and machine._waits is None:
+            machine._fast = machine._conf
+        else:
+            machine._drained()
+    return result
+
+
+def move_clocks(machine: Machine, plan: Plan) -> Result:
+    """Run a plan that concerns clocks only, on an idle machine that journals listen to, or to the
+    end of its queue."""
+    machine._queue_tick = queue_tick = machine._queue_tick + 1
+    if (one := plan.one) is not None:
+        machine._ticks[one] += 1
+    else:
+        plan.move(machine._ticks)
+        machine._time_offset += plan.gained - 1
+    machine._conf = plan.after
+    listening = machine._listening
+    journals = listening.journals
+    if journals:
+        # Mostly there is no cause, or the cell of a machine that is idle now.
+        source = None if CAUSE.get() is None else current_source()
+        told = None if source is None else Note(source=source)
+        item = (time_ns(), plan, queue_tick, told)
+        for journal in journals:
+            items = journal._items
+            items.append(item)
+            if len(items) >= journal._mark:
+                journal.filled()
+    hooks = listening.hooks
+    if hooks is not None and hooks.queue_end:
+        hooks.fire("queue_end", machine)
+    return EXECUTED
+
+
+def _negotiate(machine: Machine, plan: Plan) -> bool:
+    """Ask the negotiation handlers; the first refusal decides."""
+    machine._time_offset -= 1
+    return all(procedure.invoke(machine, call) for call in plan.votes)
+
+
+def _note(
+    machine: Machine,
+    plan: Plan,
+    mutation: Mutation | None,
+    cause: Source | None,
+    source: Source | None,
+) -> None:
+    """Leave it to the journals, who work out the rest when they are read."""
+    told = (
+        None
+        if mutation is None and cause is None and source is None
+        else reporting.note_of(machine, mutation, cause, source)
+    )
+    item = (time_ns(), plan, machine._queue_tick, told)
+    for journal in machine._listening.journals:
+        items = journal._items
+        items.append(item)
+        if len(items) >= journal._mark:
+            journal.filled()

@@ -1,0 +1,217 @@
+"""How a machine follows clocks that move elsewhere: updates become pseudo-transitions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._causality import CauseCell
+from .._result import EXECUTED
+from .._schema.bits import bits_of
+from .._schema.plans import Call, Plan
+from .._waits import waiting
+from .._watch.journal import Note
+from .._watch.listening import Observed
+from . import life, reporting
+from .mutation import NO_ARGS, Mutation
+from .procedure import invoke, settle_watch
+from .transition import Transition
+
+if TYPE_CHECKING:
+    from .base import BaseMachine
+
+
+# Updates whose states move by more ticks than this at once seldom come again.
+MAX_KEPT_GAIN = 2
+
+
+def advance(
+    machine: BaseMachine,
+    increments: tuple[tuple[int, int], ...],
+    kind: str,
+    called: tuple[int, ...] | None,
+    queue_tick: int | None,
+    machine_tick: int | None,
+) -> Transition:
+    """Add to the clocks as one pseudo-transition."""
+    if machine._is_stale:
+        machine._renew_plans()
+    key = (kind, called, increments)
+    ticks = list(machine._ticks)
+    for i, gained in increments:
+        ticks[i] += gained
+    followed = machine._conf.followed
+    found = followed.get(key) if followed is not None else None
+    if found is None:
+        found = plan, blips = _plan(machine, ticks, kind, called, comparable=True)
+        if all(0 < gained <= MAX_KEPT_GAIN for _, gained in increments):
+            machine._book.keep_followed(key, plan, blips)
+    return _follow(machine, found[0], ticks, queue_tick, machine_tick, found[1])
+
+
+def reset(
+    machine: BaseMachine,
+    ticks: list[int],
+    queue_tick: int | None,
+    machine_tick: int | None,
+    *,
+    replaced: bool,
+) -> Transition:
+    """Set the clocks as one pseudo-transition.
+
+    `replaced`: by those of another machine, so that differences betray nothing, contexts expire,
+    and every wait is judged anew.
+    """
+    if machine._is_stale:
+        machine._renew_plans()
+    if replaced:
+        if machine._dependents is not None:
+            machine._dependents.expire_all()
+        waiting.end_tick_waits(machine)
+    plan, blips = _plan(machine, ticks, "set", None, comparable=not replaced)
+    transition = _follow(machine, plan, ticks, queue_tick, machine_tick, blips)
+    if replaced:
+        waiting.wake(machine, (1 << len(ticks)) - 1)
+    return transition
+
+
+def _plan(
+    machine: BaseMachine,
+    ticks: list[int],
+    kind: str,
+    called: tuple[int, ...] | None,
+    *,
+    comparable: bool,
+) -> tuple[Plan, int]:
+    """What moving the clocks to `ticks` comes to, and the mask of states that blipped."""
+    bits, multi = machine._schema.bits, machine._schema.tables.multi
+    old, before = machine._ticks, machine._conf
+    changed = active = blips = 0
+    for i, tick in enumerate(ticks):
+        if tick & 1:
+            active |= bits[i]
+        if tick != old[i]:
+            changed |= bits[i]
+            same = comparable and abs(tick - old[i]) > 1 and not (tick ^ old[i]) & 1
+            if same and not (tick & 1 and multi & bits[i]):
+                blips |= bits[i]
+    flipped = before.mask ^ active
+    states = tuple(bits_of(flipped)) if called is None else called
+    plan = Plan()
+    plan.call = Call(kind, states, sum([bits[i] for i in set(states)]), False, False)
+    plan.accepted = True
+    plan.missing = ()
+    plan.before = before
+    plan._target = tuple(bits_of(active))
+    plan.enters = tuple(bits_of(changed & active & (flipped | multi)))
+    plan.exits = tuple(bits_of(flipped & ~active))
+    plan.increments = tuple([(i, ticks[i] - old[i]) for i in bits_of(changed)])
+    plan.one = plan.fast = plan.fast_checked = None
+    plan.changed = changed
+    plan.after = machine._book.configuration(active)
+    plan.votes = ()
+    plan.finals = machine._book.handlers.finals(plan.exits, plan.enters) if changed else ()
+    plan.result = EXECUTED
+    plan.continues = False
+    plan.trace = None
+    return plan, blips
+
+
+def _follow(
+    machine: BaseMachine,
+    plan: Plan,
+    ticks: list[int],
+    queue_tick: int | None,
+    machine_tick: int | None,
+    blips: int,
+) -> Transition:
+    try:
+        transition = _apply(machine, plan, ticks, queue_tick, machine_tick, blips)
+    except BaseException:
+        # Clocks are the source's; the machine is idle again, whatever was raised.
+        machine._plan = machine._mutation = machine._transition = machine._handling = None
+        machine._cause = None
+        machine._cell.machine = None
+        machine._attention = False
+        raise
+    if machine._life == life.DISPOSING:
+        life.end(machine)
+    return transition
+
+
+def _apply(
+    machine: BaseMachine,
+    plan: Plan,
+    ticks: list[int],
+    queue_tick: int | None,
+    machine_tick: int | None,
+    blips: int,
+) -> Transition:
+    mutation = Mutation(machine._schema, plan.kind, plan.called, NO_ARGS)
+    machine._plan, machine._mutation = plan, mutation
+    before = tuple(machine._ticks)
+    if machine._observed >= Observed.LOG:
+        reporting.started(machine, reporting.open_record(machine, plan, mutation))
+    else:
+        machine._transition = Transition(machine, plan, mutation)
+    transition = machine._transition
+    assert transition is not None
+    # At once, so that activity and ticks agree whenever this is interrupted.
+    machine._ticks, machine._conf = ticks, plan.after
+    transition.move(before)
+    if queue_tick is not None:
+        machine._queue_tick = queue_tick
+    has_restarted = machine_tick is not None and machine_tick != machine._machine_tick
+    if machine_tick is not None:
+        machine._machine_tick = machine_tick
+    machine._time_offset = sum(ticks) - machine._queue_tick
+    if machine._observed >= Observed.LOG:
+        reporting.applied(machine, plan)
+        if plan.changed & machine._schema.exception:
+            _tell_error(machine, plan)
+    if plan.changed & machine._watched and machine._dependents is not None:
+        machine._dependents.expire(machine, [i for i, _ in plan.increments], blips)
+    reporting.finals(machine)
+    if plan.finals:
+        _call_handlers(machine, plan)
+    _finish(machine, plan, transition, blips, has_restarted)
+    return transition
+
+
+def _tell_error(machine: BaseMachine, plan: Plan) -> None:
+    exception = machine._schema.index["Exception"]
+    if exception in plan.enters and not machine._calls.get("ExceptionState"):
+        reporting.error(machine, machine._mutation, is_handled=False)
+
+
+def _finish(
+    machine: BaseMachine, plan: Plan, transition: Transition, blips: int, has_restarted: bool
+) -> None:
+    reporting.end(machine, transition)
+    transition.freeze()
+    for journal in machine._listening.journals:
+        if has_restarted:
+            journal.rebase(transition.time_before)
+        journal.note(plan, machine._queue_tick, Note())
+    machine._plan = machine._mutation = machine._transition = machine._handling = None
+    machine._cause = machine._troubles = None
+    machine._attention = False
+    if machine._is_stale:
+        machine._renew_plans()
+    if plan.changed & machine._watched:
+        waiting.wake(machine, plan.changed, blips=blips)
+        settle_watch(machine, plan.changed)
+
+
+def _call_handlers(machine: BaseMachine, plan: Plan) -> None:
+    # A cell of its own: replicas mutate elsewhere, and may follow an answer while a handler runs.
+    cell = CauseCell()
+    token = cell.enter(machine)
+    try:
+        for final in plan.finals:
+            try:
+                invoke(machine, final)
+            except Exception as exc:
+                # Clocks are the source's: nothing is repaired, the other handlers still run.
+                machine.handler_failed(exc, final.name)
+    finally:
+        cell.leave(token)

@@ -1,0 +1,522 @@
+"""One transition, step by step: negotiate, move the clocks, run the final handlers, recover, end.
+
+This is the whole procedure, for every machine and every mutation. `fast_path` is a refinement of
+it for the usual case: what that leaves out is what cannot matter there, and as soon as it may, it
+hands over to the stages here. The caller has taken a mutation from the queue and looked up its
+plan. `reporting` holds what is told; it is asked only where somebody listens.
+"""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from time import perf_counter
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import TYPE_CHECKING
+
+from .._errors import HandlerTimeoutError
+from .._result import CANCELED, Result
+from .._schema.bits import bits_of
+from .._schema.handlers import HandlerCall, Role
+from .._schema.resolve import REMOVE
+from .._text import repr_of
+from .._waits import waiting
+from .._watch.listening import Observed
+from .._watch.log import EVERYTHING, OPS, LogLevel, emit, log_error
+from . import reporting
+from .binding import check_final, vote_of
+from .introspection import Refusal, Trouble
+from .mutation import NO_ARGS, Mutation
+from .transition import Event, Panic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._schema.plans import Plan
+    from .base import BaseMachine
+    from .binding import Binding
+    from .machine import Machine
+
+LOG = Observed.LOG
+# What a final handler must not return: nobody would run it.
+RUNNABLE = frozenset((CoroutineType, GeneratorType, AsyncGeneratorType))
+
+
+def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
+    """Run one transition to its end and wake the waits it met; returns its outcome.
+
+    :raises BaseException: what a handler raised, if it is not to become the state `Exception`; the
+        transition has ended all the same.
+    """
+    machine._plan = plan
+    machine._mutation = mutation
+    try:
+        if machine._observed >= LOG:
+            reporting.begin(machine, plan, machine._running_mutation())
+        if not plan.accepted:
+            return finish(machine, plan, CANCELED, accepted=False)
+        if plan.votes or plan.finals or reporting.tells_all_handlers(machine):
+            machine._token = machine._cell.enter(machine)
+        negotiated = _negotiate(machine, plan)
+    except BaseException as exc:
+        return recover(machine, plan, exc, has_moved=False)
+    if negotiated is None:
+        return finish(machine, machine._plan or plan, CANCELED, accepted=False)
+    if negotiated.is_check:
+        return finish(machine, negotiated, negotiated.result, accepted=True)
+    return settle(machine, negotiated)
+
+
+def settle(machine: Machine, plan: Plan) -> Result:
+    """From the end of the negotiation on: clocks, final handlers, what follows."""
+    has_moved = False
+    try:
+        commit(machine, plan)
+        has_moved = True
+        run_finals(machine, plan, reporting.all_finals(machine, plan))
+        follow_up(machine, plan)
+    except BaseException as exc:
+        return recover(machine, plan, exc, has_moved)
+    return finish(machine, plan, plan.result, accepted=True, has_moved=True)
+
+
+def resume(machine: Machine, plan: Plan, last: HandlerCall) -> Result:
+    """From the final handler on that comes after `last`; the fast path was left there."""
+    try:
+        finals = plan.finals
+        states_done = plan.enters.index(last.state) if last.role is Role.STATE else 0
+        run_finals(machine, plan, finals[finals.index(last) + 1 :], states_done)
+        follow_up(machine, plan)
+    except BaseException as exc:
+        return recover(machine, plan, exc, has_moved=True)
+    return finish(machine, plan, plan.result, accepted=True, has_moved=True)
+
+
+# ------------------------------------------------------------------------------ negotiation
+
+
+def _negotiate(machine: Machine, plan: Plan) -> Plan | None:
+    """Ask the negotiation handlers; the plan that is left, None if the mutation is canceled."""
+    if plan.is_auto:
+        return _negotiate_auto(machine, plan)
+    for vote in reporting.all_votes(machine, plan):
+        if not invoke(machine, vote):
+            return None
+    return plan
+
+
+def _negotiate_auto(machine: Machine, plan: Plan) -> Plan | None:
+    """The same for an auto mutation, which may come through in part.
+
+    A refusal by a handler of an auto state only drops that state; others cancel the whole. Each
+    stage goes over the lists as they were when it began.
+    """
+    schema = machine._schema
+    bits = schema.bits
+    auto = schema.tables.auto
+    table = reporting.table_of(machine)
+    goal = machine._book.target_of(plan)
+    before = plan.before.mask
+    dropped = 0
+    for vote in table.exits(plan.exits):
+        if not invoke(machine, vote):
+            return None
+    for stage in ("enters", "selfs", "pairs"):
+        target = [i for i in goal if not dropped & bits[i]]
+        if stage == "enters":
+            votes = table.enters([i for i in plan.enters if not dropped & bits[i]])
+        elif stage == "selfs":
+            votes = table.selfs(target, before, bits)
+        else:
+            votes = table.pairs(before, target)
+        for vote in votes:
+            if invoke(machine, vote):
+                continue
+            if not auto & bits[vote.state]:
+                return None
+            dropped |= bits[vote.state]
+    if all(dropped & bits[i] for i in goal):
+        return None
+    for vote in table.any_enter():
+        if not invoke(machine, vote):
+            return None
+    if not (dropped or plan.missing):
+        return plan
+    # What is left is resolved anew, without the states that relations or handlers refused.
+    left = [i for i in plan.called if i in goal and not dropped & bits[i]]
+    partial = machine._book.auto_part(before, tuple(left))
+    machine._plan = partial
+    if machine._transition is not None:
+        machine._transition.replan(partial)
+    return partial
+
+
+# ------------------------------------------------------------------------------ clocks, finals
+
+
+def commit(machine: Machine, plan: Plan) -> None:
+    """Move clocks and active states, then end the contexts and tasks whose tick is over."""
+    plan.move(machine._ticks)
+    # From here on it has happened: ticks that are ahead of this were interrupted.
+    machine._conf = plan.after
+    machine._time_offset += plan.gained
+    if machine._transition is not None:
+        machine._transition.move()
+    if machine._observed >= LOG:
+        reporting.applied(machine, plan)
+    if plan.call.mask & machine._schema.exception and plan.kind != REMOVE:
+        _tell_entered_error(machine, plan)
+    if plan.changed & machine._watched and machine._dependents is not None:
+        machine._dependents.expire(machine, (*plan.enters, *plan.exits))
+    if machine._observed >= LOG:
+        reporting.finals(machine)
+
+
+def _tell_entered_error(machine: Machine, plan: Plan) -> None:
+    """`Exception` was called: if it was entered, its handlers get the error, else nobody does."""
+    is_entered = machine._schema.index["Exception"] in plan.enters
+    mutation = machine._mutation
+    if is_entered or (mutation is not None and "err" in mutation.args):
+        is_handled = is_entered and bool(machine._calls.get("ExceptionState"))
+        reporting.error(machine, mutation, is_handled=is_handled)
+
+
+def run_finals(
+    machine: Machine, plan: Plan, finals: Sequence[HandlerCall], states_done: int = 0
+) -> None:
+    """Final handlers, and after those of each entered state the waits on its args. `states_done`
+    entered states have had their turn."""
+    for final in finals:
+        if final.role is Role.STATE:
+            # Entered states before it that no handler is called for.
+            while plan.enters[states_done] != final.state:
+                _match_args(machine, plan.enters[states_done])
+                states_done += 1
+        elif final.role is Role.ANY_STATE:
+            for i in plan.enters[states_done:]:
+                _match_args(machine, i)
+            states_done = len(plan.enters)
+        invoke(machine, final)
+        if final.role is Role.STATE:
+            _match_args(machine, final.state)
+            states_done += 1
+    for i in plan.enters[states_done:]:
+        _match_args(machine, i)
+
+
+def _match_args(machine: Machine, state: int) -> None:
+    waits = machine._waits
+    if waits is not None and state in waits.args:
+        mutation = machine._mutation
+        waiting.wake_args(machine, state, mutation.args if mutation is not None else NO_ARGS)
+
+
+def follow_up(machine: Machine, plan: Plan) -> None:
+    """Auto states may follow the transition that is about to end."""
+    mutation = machine._mutation
+    if machine._life or (mutation is not None and mutation.is_last_word):
+        return
+    if machine._observed >= LOG:
+        if machine._book.looks_for_auto(plan):
+            reporting.blocked_auto(machine)
+            queue_auto(machine, plan)
+    elif plan.continues:
+        queue_auto(machine, plan)
+
+
+def queue_auto(machine: Machine, plan: Plan) -> None:
+    """Put the auto mutation that follows a plan in front of the queue, if there is one."""
+    auto = machine._book.auto_after(plan.after)
+    if auto is None:
+        return
+    if machine._listening.log_level >= OPS:
+        told = " ".join([machine._schema.names[i] for i in auto.called])
+        emit(machine, LogLevel.OPS, f"[auto] {told}")
+    machine._prepend(Mutation(machine._schema, auto.kind, auto.called, NO_ARGS, is_auto=True))
+
+
+# ------------------------------------------------------------------------------ handler calls
+
+
+def invoke(machine: BaseMachine, call: HandlerCall) -> bool:
+    """Call what is bound to a handler name; False as soon as one votes against.
+
+    :raises HandlerError: if a vote is no bool, or a final handler returns what has to be run.
+    """
+    machine._handling = call
+    was_called = False
+    bound = (
+        reporting.each_binding(machine, call)
+        if machine._listening.log_level >= EVERYTHING
+        else machine._calls.get(call.key, ())
+    )
+    try:
+        for fn, binding in bound:
+            was_called = True
+            is_told = machine._observed >= LOG
+            if is_told:
+                reporting.handler_start(machine, call, binding)
+            event = Event()
+            event.machine = machine  # type: ignore[assignment]  # a replica mutates too
+            event._call = call
+            event._kept = None
+            failed = True
+            try:
+                start = perf_counter()
+                verdict = fn(event)
+                elapsed = perf_counter() - start
+                failed = False
+            except Exception as exc:
+                machine._note_trouble(Trouble(call, binding, exc))
+                raise
+            finally:
+                # Only an event that somebody kept has to remember what it saw.
+                if getrefcount(event) > UNSHARED:
+                    event.keep()
+                if is_told:
+                    reporting.handler_end(machine, call, binding, failed)
+            if elapsed > machine._slow:
+                overrun(machine, call, binding.name, elapsed)
+            if not judge(machine, call, binding, verdict):
+                return False
+        return True
+    finally:
+        if was_called and machine._observed >= LOG:
+            reporting.handler_step(machine, call)
+
+
+def judge(machine: BaseMachine, call: HandlerCall, binding: Binding, verdict: object) -> bool:
+    """Whether what a handler returned lets the transition go on.
+
+    :raises HandlerError: if a vote is no bool, or a final handler returns what has to be run.
+    """
+    if verdict is None or verdict is True:
+        return True
+    try:
+        if call.is_final:
+            if type(verdict) in RUNNABLE:
+                check_final(call, verdict)
+            return True
+        if verdict is not False and vote_of(call, verdict):
+            return True
+    except Exception as exc:
+        machine._note_trouble(Trouble(call, binding, exc))
+        raise
+    machine._note_trouble(Trouble(call, binding, None))
+    if machine._observed >= LOG:
+        reporting.rejected(machine, call)
+    return False
+
+
+def _references() -> int:
+    value = object()
+    return getrefcount(value)
+
+
+# References to an object that only one local variable and the counting itself hold.
+UNSHARED = _references()
+
+
+def overrun(machine: BaseMachine, call: HandlerCall, binding: str, elapsed: float) -> None:
+    """A handler took long: a tenth of the timeout is worth a line, all of it is an error.
+
+    It has returned, so its work is done and undoing its state would lie: the transition goes on.
+    """
+    emit(machine, LogLevel.OPS, f"[handler:slow] {call.name} {elapsed * 1000:.0f}")
+    if not machine._timeout or elapsed <= machine._timeout:
+        return
+    emit(machine, LogLevel.CHANGES, f"[handler:timeout] {call.name} from {binding}")
+    machine._report_overrun(HandlerTimeoutError(call.name, binding, elapsed))
+
+
+# ------------------------------------------------------------------------------ errors
+
+
+def recover(machine: Machine, plan: Plan, exc: BaseException, has_moved: bool) -> Result:
+    """Something was raised: cancel, repair what the failure makes untrue, report it, and end.
+
+    :raises BaseException: `exc`, if it is not to become the state `Exception`.
+    """
+    call = machine._handling
+    if not has_moved:
+        # It may have been raised between two lines that move the clocks.
+        has_moved = machine._conf.mask != plan.before.mask
+        agree(machine)
+    transition = machine.transition
+    assert transition is not None
+    if machine._observed >= LOG:
+        emit(machine, LogLevel.OPS, "[recover] handling panic...")
+        told = " ".join(transition.target)
+        emit(machine, LogLevel.OPS, f"[cancel] ({told}) by recover")
+    transition.accepted = False
+    if not machine._troubles or machine._troubles[-1].error is not exc:
+        machine._note_trouble(Trouble(call, None, exc))
+    if has_moved:
+        if not transition.changes:
+            transition.move()
+        if call is not None and call.role is Role.STATE:
+            _drop_partial_finals(machine, plan, call.state)
+        transition.is_broken = bool(transition.changes)
+    is_caught = isinstance(exc, Exception) and machine.catch_exceptions
+    if is_caught:
+        assert isinstance(exc, Exception)
+        name = call.name if call is not None else ""
+        _report(machine, exc, name, plan)
+    result = finish(machine, plan, CANCELED, accepted=False, has_moved=has_moved)
+    if not is_caught:
+        raise exc
+    return result
+
+
+def agree(machine: BaseMachine) -> None:
+    """See that activity and ticks agree: what ran ahead of the configuration goes back."""
+    ticks, mask = machine._ticks, machine._conf.mask
+    for i, tick in enumerate(ticks):
+        if tick & 1 != mask >> i & 1:
+            ticks[i] = tick - 1 if tick else 1
+    machine._time_offset = sum(ticks) - machine._queue_tick
+
+
+def _report(machine: Machine, exc: Exception, name: str, plan: Plan) -> None:
+    """Make an exception of a handler the state `Exception`, or at least tell it."""
+    transition = machine.transition
+    assert transition is not None
+    if plan.is_check or machine._life or is_error_running(machine):
+        # A check changes nothing; an error of an error handler does not nest; and no state of a
+        # machine at its end can tell it.
+        if not (plan.is_check or is_error_running(machine)):
+            machine.err = exc
+        told = f"[error] {repr_of(exc)} in {name}"
+        log_error(machine, told, exc if machine.log_traceback else None)
+        return
+    panic = Panic(name, transition.called, transition.before, transition.id)
+    queue_error(machine, exc, None, panic=panic)
+
+
+def queue_error(
+    machine: Machine, exc: Exception, state: str | None, *, panic: Panic | None = None
+) -> None:
+    """An error of the running transition comes next."""
+    machine.err = exc
+    index = machine._schema.index
+    states = (state, "Exception") if state and state in index else ("Exception",)
+    args: dict[str, object] = {"err": exc}
+    if panic is not None:
+        args["panic"] = panic
+    error = Mutation(
+        machine._schema,
+        "add",
+        machine._schema.indexes(states),
+        args,
+        machine._cell.source(),
+        states=states,
+    )
+    error.is_last_word = machine._plan is not None and machine._plan.is_auto
+    machine._prepend(error)
+
+
+def is_error_running(machine: Machine) -> bool:
+    """Whether the running mutation calls `Exception`: errors do not nest."""
+    plan, mutation = machine._plan, machine._mutation
+    called = mutation.indexes if mutation is not None else plan.called if plan is not None else ()
+    return machine._schema.index["Exception"] in called
+
+
+def _drop_partial_finals(machine: Machine, plan: Plan, failed: int) -> None:
+    """The failing state and those entered after it become inactive again, one more tick each; but
+    `Exception` stays, since an error never erases an error."""
+    schema = machine._schema
+    first = plan.enters.index(failed)
+    kept, lost = plan.enters[:first], plan.enters[first:]
+    exception = schema.index["Exception"]
+    if failed == exception:
+        kept, lost = (*kept, exception), lost[1:]
+    mask = 0
+    for i in lost:
+        machine._ticks[i] += 1
+        mask |= schema.bits[i]
+    machine._conf = machine._book.configuration(machine._conf.mask & ~mask)
+    machine._time_offset += len(lost)
+    if machine._transition is not None:
+        machine._transition.drop(lost)
+    if machine._observed >= LOG:
+        names = schema.names
+        told = " ".join([names[i] for i in kept])
+        emit(machine, LogLevel.OPS, f"[recover] partial final states as ({told})")
+        told = " ".join(["-" + names[i] for i in lost])
+        emit(machine, LogLevel.CHANGES, f"[state] {told}")
+    if machine._dependents is not None:
+        machine._dependents.expire(machine, lost)
+
+
+# ------------------------------------------------------------------------------ the end
+
+
+def finish(
+    machine: Machine,
+    plan: Plan,
+    result: Result,
+    *,
+    accepted: bool,
+    has_moved: bool = False,
+) -> Result:
+    """The transition is over: publish its outcome, tell it, be between two transitions again, and
+    wake the waits it met. Returns the outcome."""
+    changed = plan.changed if has_moved else 0
+    mutation = machine._mutation
+    pending = mutation.result if mutation is not None else None
+    if not accepted and not plan.is_auto:
+        machine._refusal = Refusal(plan, tuple(machine._troubles or ()))
+    if plan.call.mask & machine._schema.exception and not has_moved:
+        _tell_lost_error(machine, plan, mutation)
+    if pending is not None:
+        pending.settle(result)
+    journals, transition = machine._listening.journals, machine._transition
+    if transition is not None:
+        transition.accepted = accepted and transition.accepted
+        reporting.end(machine, transition)
+    told = (
+        reporting.whole_note(machine, transition, accepted=accepted, has_moved=has_moved)
+        if journals
+        else None
+    )
+    machine._cell.leave(machine._token)
+    machine._plan = machine._mutation = machine._transition = machine._handling = None
+    machine._cause = machine._token = machine._troubles = None
+    machine._attention = False
+    if transition is not None and getrefcount(transition) > UNSHARED:
+        # Somebody keeps it, and the machine goes on.
+        transition.freeze()
+    if machine._is_stale:
+        machine._renew_plans()
+    for journal in journals:
+        journal.note(plan, machine._queue_tick, told)
+    waits = machine._waits
+    if changed & machine._watched:
+        # Predicates of queries run here: what they mutate waits for its turn.
+        machine._draining = True
+        waiting.wake(machine, changed, pending)
+        settle_watch(machine, changed)
+    elif pending is not None and waits is not None and waits.results:
+        waiting.wake_result(machine, waits, pending)
+    return result
+
+
+def _tell_lost_error(machine: Machine, plan: Plan, mutation: Mutation | None) -> None:
+    """An error whose mutation was canceled is told all the same."""
+    if mutation is not None and "err" in mutation.args and not plan.is_check:
+        reporting.error(machine, mutation, is_handled=False)
+
+
+def settle_watch(machine: BaseMachine, changed: int) -> None:
+    """Forget that somebody looked at states that nobody looks at any more."""
+    waits, dependents = machine._waits, machine._dependents
+    mask = waits.mask if waits is not None else 0
+    if machine._watched < 0:
+        if waits is not None and waits.queries:
+            return
+        looked_at = dependents.looked_at() if dependents is not None else ()
+        machine._watched = mask | sum([1 << i for i in looked_at])
+        return
+    for i in bits_of(changed & machine._watched & ~mask):
+        if dependents is None or not dependents.looks_at(i):
+            machine._watched &= ~(1 << i)

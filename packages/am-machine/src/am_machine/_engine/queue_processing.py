@@ -1,0 +1,441 @@
+"""The queue: how mutations get into it, and how they leave it as transitions.
+
+A mutation made from outside is taken up at once, and the queue is drained before the call returns;
+one made while a transition runs waits for its turn. A drain never yields to the event loop and
+never nests on one machine.
+
+Whatever is raised wherever, and be it between two lines: afterwards the machine is idle, its queue
+usable, its activity that of its ticks. The outermost call sees to it (`interrupted`), and if it
+cannot, because no stack is left for it, the next call does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from .._causality import current_source
+from .._errors import QueueLoopError
+from .._result import CANCELED, EXECUTED, Result
+from .._schema.plans import CLOCKS, HANDLERS
+from .._text import text_of
+from .._waits import waiting
+from .._watch.listening import Observed
+from .._watch.log import OPS, LogLevel, emit, log_error
+from . import life, reporting
+from .fast_path import move_clocks, perform
+from .introspection import Refusal
+from .mutation import Kind, Mutation, check_args
+from .procedure import agree, settle_watch, transit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .._schema.plans import Plan
+    from .machine import Machine
+
+JOURNAL = Observed.JOURNAL
+DISPOSED = Refusal(told="the machine is disposed")
+FULL = Refusal(told="the queue is full")
+
+
+# ------------------------------------------------------------------------------ into the queue
+
+
+def mutate(machine: Machine, kind: Kind, states: tuple[str, ...], args: dict[str, Any]) -> Result:
+    """A mutation that does not take the shortest way."""
+    if machine._is_noting and machine._plan is None and not (args or machine._draining):
+        # Only journals listen, or those who hear of the end of the queue.
+        conf = machine._conf
+        by_call = (
+            conf.adds if kind is Kind.ADD else conf.removes if kind is Kind.REMOVE else conf.sets
+        )
+        found = by_call.get(states)
+        if found is not None and not found.changed & machine._watched:
+            try:
+                if found.fast is CLOCKS:
+                    return move_clocks(machine, found)
+                if found.fast is HANDLERS:
+                    return perform(machine, found)
+            except BaseException:
+                interrupted(machine)
+                raise
+    if machine._draining or machine._plan is not None:
+        return put(machine, kind, states, args)
+    if machine._is_dirty:
+        mend(machine)
+    if machine._is_stale:
+        machine._renew_plans()
+    plan = find_plan(machine, kind, states)
+    schema = machine._schema
+    if schema.args_classes and kind is not Kind.REMOVE:
+        check_args(schema, plan.call.indexes, args)
+    if machine._life or (
+        machine._queue_limit <= 0 and not may_pass(machine, kind, plan.call.indexes)
+    ):
+        return refuse(machine, args)
+    try:
+        if machine._observed > JOURNAL:
+            return told(
+                machine,
+                Mutation(schema, kind, plan.call.indexes, args, current_source(), states=states),
+            )
+        mutation = None
+        if args:
+            mutation = Mutation(
+                schema, kind, plan.call.indexes, args, current_source(), states=states
+            )
+            mutation.queue_tick = machine._queue_tick + 1
+        if plan.fast_checked is None or plan.changed & machine._watched:
+            return run_alone(machine, plan, mutation)
+        return perform(machine, plan, mutation)
+    except BaseException:
+        interrupted(machine)
+        raise
+
+
+def find_plan(machine: Machine, kind: str, states: tuple[str, ...]) -> Plan:
+    """The plan of a call from here, found or made.
+
+    :raises UnknownStateError: if a name is not a state.
+    """
+    conf = machine._conf
+    by_call = conf.adds if kind == "add" else conf.removes if kind == "remove" else conf.sets
+    try:
+        return by_call[states]
+    except (KeyError, TypeError):
+        return machine._plan_of(kind, states)
+
+
+def told(machine: Machine, mutation: Mutation) -> Result:
+    """Put a mutation into the queue of an idle machine for all to see, and drain."""
+    mutation.queue_tick = machine._queue_tick + 1
+    queue_of(machine).append(mutation)
+    return drain_from(machine, mutation, "queue")
+
+
+def put(
+    machine: Machine,
+    kind: Kind,
+    states: tuple[str, ...],
+    args: dict[str, Any],
+    *,
+    is_own: bool = False,
+) -> Result:
+    """Append a mutation to the queue of a busy machine, unless it is refused or needless. `is_own`:
+    its args were checked already."""
+    schema = machine._schema
+    indexes = schema.indexes(states, machine)
+    if schema.args_classes and kind is not Kind.REMOVE and not is_own:
+        check_args(schema, indexes, args)
+    queue = queue_of(machine)
+    is_full = len(queue) >= machine._queue_limit
+    if machine._life or (is_full and not may_pass(machine, kind, indexes)):
+        return refuse(machine, args)
+    if not args and queue and is_duplicate(machine, queue, kind, indexes):
+        names = " ".join([schema.names[i] for i in indexes])
+        emit(machine, LogLevel.OPS, f"[queue:skipped] Duplicate detected for [{kind}] {names}")
+        return EXECUTED
+    mutation = Mutation(schema, kind, indexes, args, current_source(), states=states)
+    # Those with a tick were appended, so the last one tells how far ticks are given away.
+    mutation.queue_tick = 1 + ((queue[-1].queue_tick if queue else 0) or machine._queue_tick)
+    queue.append(mutation)
+    return postpone(machine, mutation, "queue")
+
+
+def add_own(machine: Machine, states: tuple[str, ...], args: dict[str, Any]) -> Result:
+    """Add states with keywords that no args class is asked about: errors that are reported."""
+    if machine._is_busy:
+        return put(machine, Kind.ADD, states, args, is_own=True)
+    if machine._is_dirty:
+        mend(machine)
+    indexes = machine._schema.indexes(states, machine)
+    if machine._queue_limit <= 0 and not may_pass(machine, Kind.ADD, indexes):
+        return refuse(machine, args)
+    mutation = Mutation(machine._schema, Kind.ADD, indexes, args, current_source(), states=states)
+    try:
+        return told(machine, mutation)
+    except BaseException:
+        interrupted(machine)
+        raise
+
+
+def refuse(machine: Machine, args: Mapping[str, Any]) -> Result:
+    """A machine at its end takes no mutations, nor does a full queue. An error is told all the
+    same, since no state will."""
+    if machine._life:
+        machine._refusal = DISPOSED
+    else:
+        machine.refused += 1
+        machine._refusal = FULL
+    error = args.get("err")
+    if isinstance(error, BaseException):
+        log_error(machine, f"[error] {text_of(error)}", error if machine.log_traceback else None)
+    return CANCELED
+
+
+def may_pass(machine: Machine, kind: Kind, indexes: tuple[int, ...]) -> bool:
+    """Errors, and the end of errors, may pass a full queue."""
+    if machine._schema.index["Exception"] not in indexes:
+        return False
+    return kind is (Kind.REMOVE if machine.is_err else Kind.ADD)
+
+
+def is_duplicate(
+    machine: Machine, queue: deque[Mutation], kind: Kind, indexes: tuple[int, ...]
+) -> bool:
+    """Whether the last waiting mutation asks for the same; only then no other comes between."""
+    if kind is Kind.SET:
+        return False
+    last = queue[-1]
+    if last.is_check:
+        # Checks are in front of all others; this one may be the only kind there is.
+        found = next((m for m in reversed(queue) if not m.is_check), None)
+        if found is None:
+            return False
+        last = found
+    if last.kind != kind or last.args:
+        return False
+    if last.indexes != indexes and frozenset(last.indexes) != frozenset(indexes):
+        return False
+    multi = machine._schema.tables.multi
+    return not any([multi >> i & 1 for i in indexes])
+
+
+def prepend(machine: Machine, mutation: Mutation) -> Result:
+    """Put a mutation before all others: auto mutations, errors of handlers, checks."""
+    if not machine._is_busy:
+        if machine._is_dirty:
+            mend(machine)
+        try:
+            queue_of(machine).appendleft(mutation)
+            return drain_from(machine, mutation, "prepend")
+        except BaseException:
+            interrupted(machine)
+            raise
+    queue_of(machine).appendleft(mutation)
+    return postpone(machine, mutation, "prepend")
+
+
+def postpone(machine: Machine, mutation: Mutation, how: str) -> Result:
+    """A mutation was put into the queue of a busy machine: tell it."""
+    result = mutation.result = Result(mutation.queue_tick)
+    if machine._observed > JOURNAL:
+        tell_queued(machine, mutation, how)
+        count = len(machine._queue or ())
+        items = "1 item" if count == 1 else f"{count} items"
+        emit(machine, LogLevel.OPS, f"[postpone] queue running ({items})")
+    return result
+
+
+def tell_queued(machine: Machine, mutation: Mutation, how: str) -> None:
+    """Tell those who listen that a mutation was queued."""
+    listening = machine._listening
+    if listening.log_level >= OPS:
+        text = reporting.format_call(machine, mutation)
+        emit(machine, LogLevel.OPS, f"[{how}:{mutation.kind}] {text}")
+    if listening.hooks is not None and listening.hooks.mutation_queued:
+        listening.hooks.fire("mutation_queued", machine, mutation)
+    if machine._breakpoints and how == "queue":
+        machine._hit_breakpoints(mutation)
+
+
+def queue_of(machine: Machine) -> deque[Mutation]:
+    """The queue, made on first use: most machines wait for something to happen without one."""
+    queue = machine._queue
+    if queue is None:
+        queue = machine._queue = deque()
+    return queue
+
+
+# ------------------------------------------------------------------------------ out of the queue
+
+
+def run_whole(machine: Machine, plan: Plan) -> Result:
+    """Run the plan of a call without keywords that is not `fast`.
+
+    :raises ArgsError: if keywords are missing.
+    """
+    schema = machine._schema
+    if plan.call.mask & schema.typed and plan.kind != "remove":
+        check_args(schema, plan.call.indexes, {})
+        if plan.fast_checked is not None and not plan.changed & machine._watched:
+            return perform(machine, plan)
+    return run_alone(machine, plan, None)
+
+
+def run_alone(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
+    """Run a plan whose mutation nobody has to see queued, and then whatever it queued."""
+    machine._fast = None
+    machine._draining = True
+    machine._queue_tick += 1
+    machine._time_offset -= 1
+    result = transit(machine, plan, mutation)
+    if machine._queue:
+        drain(machine)
+    machine._draining = False
+    drained(machine)
+    return result
+
+
+def drain_from(machine: Machine, mutation: Mutation, how: str) -> Result:
+    """Drain, beginning with a mutation that was just put into the queue; returns its result."""
+    machine._fast = None
+    machine._draining = True
+    # Whoever is told may mutate too; that waits, but a check goes first.
+    tell_queued(machine, mutation, how)
+    result = drain(machine, mutation)
+    machine._draining = False
+    drained(machine)
+    return result
+
+
+def drain(machine: Machine, first: Mutation | None = None) -> Result:
+    """Take mutations until the queue is empty; returns the result of `first`."""
+    queue = machine._queue
+    rounds, limit = 0, machine._queue_rounds
+    last: deque[Mutation] = deque(maxlen=10)
+    result = CANCELED
+    while queue and not machine._life:
+        mutation = queue.popleft()
+        rounds += 1
+        if limit is not None and rounds >= limit - 9:
+            last.append(mutation)
+            if rounds > limit:
+                _cut(machine, limit, last)
+                break
+        outcome = take(machine, mutation)
+        if mutation is first:
+            result = outcome
+    return result
+
+
+def take(machine: Machine, mutation: Mutation) -> Result:
+    """Run a mutation that was taken from the queue."""
+    if machine._is_stale:
+        machine._renew_plans()
+    conf = machine._conf
+    states = mutation.states
+    if states is None:
+        book = machine._book
+        plan = (
+            book.check(conf.mask, mutation.kind, mutation.indexes)
+            if mutation.is_check
+            else book.auto(conf.mask, mutation.indexes)
+        )
+    else:
+        plan = find_plan(machine, mutation.kind, states)
+        if (
+            plan.fast_checked is not None
+            and machine._observed <= JOURNAL
+            and not plan.changed & machine._watched
+        ):
+            return perform(machine, plan, mutation, False)
+    if mutation.queue_tick:
+        machine._queue_tick += 1
+        machine._time_offset -= 1
+    return transit(machine, plan, mutation)
+
+
+def _cut(machine: Machine, limit: int, last: deque[Mutation]) -> None:
+    """Mutations cause each other without end: drop the queue, and tell it as an error.
+
+    :raises QueueLoopError: if errors are not to become the state `Exception`.
+    """
+    error = QueueLoopError(limit, tuple([" ".join(mutation.called) for mutation in last]))
+    machine.err = error
+    if last and last[-1].result is not None:
+        last[-1].result.settle(CANCELED)
+    drop_queue(machine)
+    if not machine.catch_exceptions:
+        raise error
+    report = Mutation(
+        machine._schema,
+        Kind.ADD,
+        machine._schema.indexes(("Exception",)),
+        {"err": error},
+        states=("Exception",),
+    )
+    report.is_last_word = True
+    take(machine, report)
+    # Handlers of the error may be what goes round.
+    drop_queue(machine)
+
+
+def drop_queue(machine: Machine) -> None:
+    """Forget what waits; its results are canceled."""
+    queue, waits = machine._queue, machine._waits
+    while queue:
+        result = queue.popleft().result
+        if result is not None:
+            result.settle(CANCELED)
+            if waits is not None and waits.results:
+                waiting.wake_result(machine, waits, result)
+
+
+def drained(machine: Machine) -> None:
+    """The queue is empty: tell, wake, and be idle again."""
+    hooks = machine._listening.hooks
+    if hooks is not None and hooks.queue_end:
+        hooks.fire("queue_end", machine)
+    waits = machine._waits
+    if waits is not None and waits.queue_ends:
+        waiting.wake_queue_end(machine)
+    if machine._life == life.DISPOSING:
+        life.end(machine)
+    elif machine._is_quick and not machine._is_busy:
+        if machine._is_stale:
+            machine._renew_plans()
+        machine._fast = machine._conf
+
+
+# ------------------------------------------------------------------------------ interruptions
+
+
+def interrupted(machine: Machine) -> None:
+    """Something left the outermost call: make sure that nothing is left half done.
+
+    Plain stores come first, since there may be no stack left for calls; then what they leave is
+    mended by the next call.
+    """
+    machine._is_dirty = True
+    machine._is_noting = False
+    machine._fast = None
+    machine._draining = False
+    machine._plan = machine._mutation = machine._handling = machine._transition = None
+    machine._cause = machine._troubles = None
+    machine._attention = False
+    machine._cell.machine = None
+    mend(machine)
+
+
+def mend(machine: Machine) -> None:
+    """Be idle in earnest: whatever step was skipped is made up for. Harmless if none was."""
+    token, machine._token = machine._token, None
+    machine._cell.leave(token)
+    if machine._is_stale or machine._is_rebound:
+        machine._renew_plans()
+    agree(machine)
+    _expire_missed(machine)
+    drop_queue(machine)
+    waiting.wake_unasked(machine)
+    settle_watch(machine, (1 << len(machine._ticks)) - 1)
+    machine._is_dirty = False
+    machine._retune()
+    drained(machine)
+
+
+def _expire_missed(machine: Machine) -> None:
+    """Contexts and tasks end whose state has moved on."""
+    dependents = machine._dependents
+    if dependents is None:
+        return
+    ticks, mask = machine._ticks, machine._conf.mask
+    moved = [
+        i
+        for i, known in list(dependents.contexts.items())
+        if (context := known()) is not None and context.tick != ticks[i]
+    ]
+    over = [i for i in dependents.active_tasks if not mask >> i & 1]
+    over += [i for i in dependents.inactive_tasks if mask >> i & 1]
+    dependents.expire(machine, [*moved, *over])

@@ -1,0 +1,308 @@
+"""Journals: what happened to a machine, in short, for those who may learn it later.
+
+A tracer hears of a transition while it runs, in full, and pays for it in every transition. A
+journal costs a fraction of a microsecond: the machine leaves the plan it has followed and the time
+of day, and whoever reads the journal works out the clocks, in a thread of its own if it likes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import Lock
+from time import time_ns
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .._causality import Source, new_id
+from .._text import repr_of, text_of
+from .log import log_listener_error
+from .tracer import Tracer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .._engine.base import BaseMachine
+    from .._schema.plans import Plan
+
+
+class JournalEntry(NamedTuple):
+    """One transition that ended."""
+
+    at: int
+    """Microseconds since 1970, by the system's clock, which may be set back."""
+    kind: str
+    """add, remove or set."""
+    called: tuple[int, ...]
+    """Indexes of the called states."""
+    before: tuple[int, ...]
+    """Ticks of all states before it …"""
+    after: tuple[int, ...]
+    """… and after it; longer, if the schema grew in between."""
+    queue_tick: int
+    accepted: bool
+    is_broken: bool
+    """Whether a final handler failed, so that clocks moved though it was canceled."""
+    machine_tick: int
+    is_auto: bool = False
+    """Whether it was made for auto states."""
+    source: Source | None = None
+    """Which transition caused it."""
+    id: str = ""
+    """The transition's id, 16 hex characters; what it caused names it by this."""
+    args: Mapping[str, Any] = {}
+    """The logged keywords: numbers, bools and None as they are, anything else as text of at most
+    256 characters; of `err` the type and the message."""
+    vetoed: tuple[str, ...] = ()
+    """The handlers that voted against, in order."""
+    failed: str | None = None
+    """The handler that raised."""
+    changes: tuple[tuple[int, int], ...] = ()
+    """(state index, ticks gained) of the states whose clocks moved."""
+    handlers: tuple[str, ...] = ()
+    """The handler names bound when it ended."""
+
+
+class Note:
+    """What a plan does not tell of a transition that followed it."""
+
+    __slots__ = (
+        "accepted", "args", "called", "cause", "changes", "failed", "is_broken", "source", "vetoed",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        cause: Source | None = None,
+        source: Source | None = None,
+        args: Mapping[str, Any] | None = None,
+        called: tuple[int, ...] | None = None,
+        changes: tuple[tuple[int, int], ...] | None = None,
+        accepted: bool = True,
+        is_broken: bool = False,
+        vetoed: tuple[str, ...] = (),
+        failed: str | None = None,
+    ) -> None:
+        # Its own record as a cause, if it caused something.
+        self.cause = cause
+        self.source = source
+        self.args = args
+        self.called = called
+        self.changes = changes
+        self.accepted = accepted
+        self.is_broken = is_broken
+        self.vetoed = vetoed
+        self.failed = failed
+
+
+class _Base(NamedTuple):
+    """Clocks that the following entries go on from."""
+
+    ticks: tuple[int, ...]
+    machine_tick: int
+
+
+class _Handlers(NamedTuple):
+    """The handler names bound from here on."""
+
+    names: tuple[str, ...]
+
+
+class Journal(Tracer):
+    """A tracer that keeps the transitions of one machine until they are read.
+
+    Checks are left out, and canceled transitions unless `rejected`. At most `limit` entries are
+    kept: at more, all that wait are dropped and counted in `dropped`, and the next entry goes on
+    from the clocks as they are then. `due` is called when there is something to `read`; a reader in
+    another thread says by `rest` that it is about to sleep.
+
+    Unlike most tracers it is not inherited by submachines.
+    """
+
+    inheritable = False
+    batch = 100
+    """`due` is called again when so many entries wait."""
+    limit = 10_000
+
+    def __init__(self, *, rejected: bool = False) -> None:
+        self.rejected = rejected
+        self.dropped = 0
+        # (time in ns, what, queue tick, note): what happened is a plan that was followed, or
+        # something to go on from.
+        self._items: deque[tuple[int, Plan | _Base | _Handlers, int, Note | None]] = deque()
+        # How many there may be before somebody has to know.
+        self._mark = 1
+        self._machine: BaseMachine | None = None
+        self._is_midway = False
+        # What follows belongs to whoever reads.
+        self._reading = Lock()
+        self._ticks: list[int] = []
+        self._machine_tick = 0
+        self._handlers: tuple[str, ...] = ()
+
+    def due(self) -> None:
+        """Entries wait to be read: the first since the reader rested, a batch, or too many.
+
+        Called in the machine's own stack, between two transitions, so it must be quick; there
+        tracers may be bound and detached.
+        """
+
+    def poke(self) -> None:
+        """Have `due` called after the machine's next transition. In any thread."""
+        self._mark = 0
+
+    def read(self) -> list[JournalEntry]:
+        """Take out all entries, oldest first. In any thread."""
+        with self._reading:
+            count = len(self._items)
+            if self._mark:
+                self._mark = self.batch
+            replayed = [self._replay() for _ in range(count)]
+        return [entry for entry in replayed if entry is not None and self.keeps(entry)]
+
+    def keeps(self, entry: JournalEntry) -> bool:
+        """Whether an entry is worth reading; others are left out. Called by the reader."""
+        return True
+
+    def rest(self) -> bool:
+        """Have `due` called for the next entry. False if there is one already. In any thread."""
+        if self._mark:
+            self._mark = 1
+        # The machine adds before it looks at the mark, so one of both sees the other.
+        return not self._items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __bool__(self) -> bool:
+        return True
+
+    # ------------------------------------------------------------------ for the machine
+
+    def open(self, machine: BaseMachine) -> None:
+        """The journal is bound to a machine; machines call this.
+
+        :raises ValueError: if it belongs to another one.
+        """
+        if self._machine is not None and self._machine is not machine:
+            raise ValueError("a journal is of one machine")
+        self._machine = machine
+        # A plan that is being followed may have moved the clocks already.
+        self._is_midway = machine._plan is not None
+        self.rebase()
+        self.note_handlers()
+
+    def rebase(self, ticks: Sequence[int] | None = None) -> None:
+        """The clocks are others (or were: `ticks`), but not by a transition."""
+        machine = self._machine
+        assert machine is not None
+        now = machine._ticks if ticks is None else ticks
+        self._put(_Base(tuple(now), machine._machine_tick))
+
+    def note_handlers(self) -> None:
+        """Handlers were bound or detached."""
+        machine = self._machine
+        assert machine is not None
+        self._put(_Handlers(machine.handler_names))
+
+    def _put(self, item: _Base | _Handlers) -> None:
+        assert self._machine is not None
+        self._items.append((time_ns(), item, self._machine._queue_tick, None))
+
+    def note(self, plan: Plan, queue_tick: int, note: Note | None) -> None:
+        """A transition ended, by a plan and what that does not tell."""
+        if plan.is_check or not (note is None or note.accepted or note.is_broken or self.rejected):
+            return
+        if self._is_midway:
+            self._is_midway = False
+            machine = self._machine
+            assert machine is not None
+            before = list(machine._ticks)
+            changes = plan.increments if note is None or note.changes is None else note.changes
+            for i, gained in changes:
+                before[i] -= gained
+            self.rebase(before)
+        self._items.append((time_ns(), plan, queue_tick, note))
+        if len(self._items) >= self._mark:
+            self.filled()
+
+    def filled(self) -> None:
+        """The mark is reached: drop what is too much, and tell. What is raised is only logged."""
+        try:
+            if len(self._items) > self.limit and self._reading.acquire(blocking=False):
+                # A reader that holds the lock is just making room.
+                try:
+                    self._drop()
+                finally:
+                    self._reading.release()
+            # A reader that was told of a batch comes for all there is by then.
+            self._mark = self.batch if len(self._items) < self.batch else self.limit + 1
+            self.due()
+        except Exception as exc:
+            assert self._machine is not None
+            told = f"[tracer] {type(self).__name__} raised {repr_of(exc)}"
+            log_listener_error(self._machine, told, exc)
+
+    def _drop(self) -> None:
+        """Forget all that waits, but not who is bound, and go on from the clocks as they are."""
+        items = self._items
+        for _ in range(len(items)):
+            _, what, _, _ = items.popleft()
+            if isinstance(what, _Handlers):
+                self._handlers = what.names
+            elif not isinstance(what, _Base):
+                self.dropped += 1
+        self.rebase()
+
+    # ------------------------------------------------------------------ for the reader
+
+    def _replay(self) -> JournalEntry | None:
+        """Take out the oldest item, and go on to where it led."""
+        at, what, queue_tick, note = self._items.popleft()
+        if isinstance(what, _Base):
+            self._ticks, self._machine_tick = list(what.ticks), what.machine_tick
+            return None
+        if isinstance(what, _Handlers):
+            self._handlers = what.names
+            return None
+        before = tuple(self._ticks)
+        changes = what.increments if note is None or note.changes is None else note.changes
+        for i, gained in changes:
+            self._ticks[i] += gained
+        note = note or _USUAL
+        return JournalEntry(
+            at=at // 1000,
+            kind=str(what.kind),
+            called=what.called if note.called is None else note.called,
+            before=before,
+            after=tuple(self._ticks),
+            queue_tick=queue_tick,
+            accepted=note.accepted,
+            is_broken=note.is_broken,
+            machine_tick=self._machine_tick,
+            is_auto=what.is_auto,
+            source=note.source,
+            # One that caused nothing is named by nobody else.
+            id=new_id() if note.cause is None else note.cause.transition_id,
+            args=note.args or {},
+            vetoed=note.vetoed,
+            failed=note.failed,
+            changes=tuple(changes),
+            handlers=self._handlers,
+        )
+
+
+_USUAL = Note()
+# The longest text kept of a value.
+MAX_TEXT = 256
+
+
+def kept_args(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Logged keywords as values that keep nothing of the caller's alive."""
+    return {key: _kept(value) for key, value in shown.items()}
+
+
+def _kept(value: Any) -> Any:
+    if value is None or type(value) in (bool, int, float):
+        return value
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {text_of(value)}"[:MAX_TEXT]
+    return text_of(value)[:MAX_TEXT]

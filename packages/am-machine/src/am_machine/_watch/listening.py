@@ -1,0 +1,76 @@
+"""What listens to one machine, and how much its transitions have to tell.
+
+Most machines have nobody who listens; they share `NOBODY`, so that silence costs no memory.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .journal import Journal
+    from .log import LogArgs
+    from .sem_log import SemLog
+    from .tracer import Hooks, Tracer
+
+
+class Observed(IntEnum):
+    """How much of a transition is told."""
+
+    NONE = 0
+    """Nothing; also where a level only admits lines that the program itself emits."""
+    JOURNAL = 1
+    """Journals get what moved, tracers the end of the queue."""
+    LOG = 2
+    """Log lines are made."""
+    FULL = 3
+    """Tracers see transitions, steps are recorded, or breakpoints look at what is queued."""
+
+
+class Listening:
+    """All that listens to one machine."""
+
+    __slots__ = (
+        "has_told_cycle", "hooks", "journals", "log_args", "log_level", "pre_log", "sem_log",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        # Lines of at most this level are emitted.
+        self.log_level = 0
+        self.log_args: LogArgs | None = None
+        self.sem_log: SemLog | None = None
+        self.hooks: Hooks | None = None
+        self.journals: tuple[Journal, ...] = ()
+        # Lines emitted since the last transition.
+        self.pre_log: list[Any] | None = None
+        # Whether a cycle of requirements was told.
+        self.has_told_cycle = False
+
+    @property
+    def tracers(self) -> tuple[Tracer, ...]:
+        """The tracers bound now, journals among them."""
+        return self.hooks.tracers if self.hooks is not None else ()
+
+    @property
+    def wants_steps(self) -> bool:
+        """Whether transitions record their steps."""
+        return self.sem_log is not None and self.sem_log.steps
+
+    def observed(self, *, has_autos: bool, has_breakpoints: bool) -> Observed:
+        """How much the transitions of the machine have to tell."""
+        hooks = self.hooks
+        if has_breakpoints or self.wants_steps or (hooks is not None and hooks.is_loud):
+            return Observed.FULL
+        if has_autos and any([journal.rejected for journal in self.journals]):
+            # Auto mutations that come to nothing are noted too, so none is left out.
+            return Observed.FULL
+        # Lines of lower levels are emitted by the program itself.
+        if self.log_level > 1:
+            return Observed.LOG
+        if self.journals or (hooks is not None and hooks.queue_end):
+            return Observed.JOURNAL
+        return Observed.NONE
+
+
+NOBODY = Listening()

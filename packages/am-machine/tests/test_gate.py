@@ -1,0 +1,142 @@
+"""The gate: a machine does the same whoever listens to it, and in whatever way.
+
+Random machines play random programs, once with nobody listening and once per way of listening; all
+that a user can see has to be the same. `AM_GATE_CASES` is the number of machines (2,000 in CI,
+20,000 at night), `AM_GATE_WAYS` the number of ways tried with each (`all` for every way; otherwise
+they take turns, so that all are tried evenly), `AM_GATE_FIRST` the first seed. A failure prints its
+seed; `AM_GATE_SEED=5 AM_GATE_WAY="log level 3"` replays it, the second part being optional.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+import am_machine as am
+
+from .gate import Case, case_of, shrink
+from .gate_play import Play
+from .gate_ways import NOBODY, WAYS, Way
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CASES = int(os.environ.get("AM_GATE_CASES", "1000"))
+WAYS_EACH = os.environ.get("AM_GATE_WAYS", "3")
+FIRST = int(os.environ.get("AM_GATE_FIRST", "0"))
+SEED = os.environ.get("AM_GATE_SEED")
+WAY = os.environ.get("AM_GATE_WAY", "")
+# Failures that are told by seed and way, and those of different ways that are told in full.
+MOST_TOLD = 40
+MOST_IN_FULL = 3
+
+
+def ways_of(number: int) -> Iterator[Way]:
+    """The ways that are tried with a case: all, or the next few in turn."""
+    if WAYS_EACH == "all":
+        yield from WAYS
+        return
+    each = int(WAYS_EACH)
+    for i in range(each):
+        yield WAYS[(number * each + i) % len(WAYS)]
+
+
+def plays(case: Case, ways: list[Way]) -> list[Play]:
+    """The case, run under each of the ways."""
+    schema: Any = am.compile_schema(case.schema) if case.is_shared else case.schema
+    played = [Play(case, way, schema) for way in ways]
+    for play in played:
+        # A cause that one leaves behind in the context is not to disturb the next.
+        try:
+            if case.is_open:
+                copy_context().run(trio.run, play.run_open)
+            else:
+                copy_context().run(play.run)
+        except Exception as error:
+            play.broken.append(f"the run itself raises {error!r}")
+    return played
+
+
+def fault(quiet: Play, other: Play) -> str | None:
+    """What is wrong with a run, compared with the one to which nobody listened."""
+    if other.broken:
+        return f"broken: {other.broken[0]}"
+    # One that is broken without listeners is told of once, as that.
+    if quiet.broken:
+        return None
+    for number, (one, two) in enumerate(zip(quiet.seen, other.seen, strict=False)):
+        if one != two:
+            before = "".join(f"\n    {line}" for line in quiet.seen[max(0, number - 4) : number])
+            both = f"  nobody: {one}\n  way:    {two}"
+            return f"observation {number} differs; before it:{before}\n{both}"
+    if len(quiet.seen) != len(other.seen):
+        return f"{len(quiet.seen)} observations, and with the way {len(other.seen)}"
+    return None
+
+
+def faults(case: Case, ways: list[Way]) -> list[tuple[Way, str]]:
+    """What is wrong with a case."""
+    quiet, *others = plays(case, [NOBODY, *ways])
+    found = [(NOBODY, f"broken: {quiet.broken[0]}")] if quiet.broken else []
+    told = ((way, fault(quiet, other)) for way, other in zip(ways, others, strict=True))
+    return found + [(way, text) for way, text in told if text is not None]
+
+
+def in_full(seed: int, way: Way) -> str:
+    """A failure, with the smallest case that shows it."""
+    ways = [] if way is NOBODY else [way]
+    case = shrink(case_of(seed), lambda smaller: bool(faults(smaller, ways)))
+    wrong = faults(case, ways)
+    text = wrong[0][1] if wrong else "it does not show again"
+    return f"seed {seed}, way {way.name!r}: {text}\nmade smaller:\n{case}"
+
+
+@pytest.fixture
+def quiet_logger(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Records are made, and kept by nobody."""
+    logger = logging.getLogger("am_machine")
+    level = logger.level
+    monkeypatch.setattr(logger, "handle", lambda record: None)
+    yield
+    logger.setLevel(level)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quiet_logger")
+def test_whoever_listens_the_machine_does_the_same() -> None:
+    failed: list[tuple[int, Way]] = []
+    seeds = range(FIRST, FIRST + CASES) if SEED is None else [int(SEED)]
+    for seed in seeds:
+        ways = [*ways_of(seed)] if SEED is None else [w for w in WAYS if WAY in (w.name, "")]
+        failed += [(seed, way) for way, _ in faults(case_of(seed), ways)]
+    if failed:
+        counts = Counter(way.name for _, way in failed)
+        by_way = "\n".join(f"  {count:5} {name}" for name, count in counts.most_common())
+        some = "\n".join(f"  {seed} {way.name}" for seed, way in failed[:MOST_TOLD])
+        # One of each way, those first that few fail: they are not what fails everywhere else.
+        rare = sorted({way: seed for seed, way in failed}.items(), key=lambda o: counts[o[0].name])
+        full = "\n".join(in_full(seed, way) for way, seed in rare[:MOST_IN_FULL])
+        pytest.fail(
+            f"{len(failed)} runs of {len(seeds)} cases differ.\n{full}\n"
+            f"by way:\n{by_way}\nseeds and ways:\n{some}",
+            pytrace=False,
+        )
+
+
+def test_a_seed_always_makes_the_same_case() -> None:
+    assert str(case_of(7)) == str(case_of(7))
+    assert str(case_of(7)) != str(case_of(8))
+
+
+def test_all_ways_are_tried_evenly() -> None:
+    if WAYS_EACH == "all":
+        pytest.skip("each case is tried with all")
+    turns = Counter(way.name for number in range(len(WAYS)) for way in ways_of(number))
+    assert set(turns.values()) == {int(WAYS_EACH)}
+    assert len(turns) == len(WAYS)
