@@ -97,6 +97,7 @@ __all__ = [
     "HistoryApi",
     "HistoryConfig",
     "HistoryError",
+    "HistoryFile",
     "LoopError",
     "MachineError",
     "MachineRecord",
@@ -112,6 +113,7 @@ __all__ = [
     "Request",
     "Route",
     "SqliteHistory",
+    "SqliteStore",
     "StateLoop",
     "TaskPool",
     "TimeRecord",
@@ -195,6 +197,8 @@ _LAZY = {
     "TransitionRecord": "_history._model",
     "MemoryHistory": "_history._memory",
     "SqliteHistory": "_history._sqlite",
+    "SqliteStore": "_history._store",
+    "HistoryFile": "_history._file",
     "load_machine": "_history._restore",
 }
 
@@ -205,6 +209,7 @@ if TYPE_CHECKING:
     from ._diagrams._render import render as render
     from ._graph import Graph as Graph
     from ._history._api import HistoryApi as HistoryApi
+    from ._history._file import HistoryFile as HistoryFile
     from ._history._memory import MemoryHistory as MemoryHistory
     from ._history._model import Bound as Bound
     from ._history._model import HistoryConfig as HistoryConfig
@@ -214,6 +219,7 @@ if TYPE_CHECKING:
     from ._history._model import TransitionRecord as TransitionRecord
     from ._history._restore import load_machine as load_machine
     from ._history._sqlite import SqliteHistory as SqliteHistory
+    from ._history._store import SqliteStore as SqliteStore
     from ._request import Request as Request
 
 

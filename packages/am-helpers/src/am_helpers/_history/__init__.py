@@ -1,8 +1,20 @@
 """Histories: what a machine's states did, kept in memory or in SQLite, and asked about by time.
 
 * `_model`: records, configuration and queries as values;  `_api`: what every history offers
-* `_recorder`: the tracer that decides what becomes a record
+* `_recorder`, `_listener`: the tracers that decide what becomes a note;  `_notes`: notes
 * `_memory`: records in a ring
-* `_tables`, `_reader`, `_writer`, `_sqlite`: records in a file
-* `_restore`: a machine from a history
+
+A file, from the machine to the disk:
+
+* `_sqlite`: the history of one machine;  `_store`: the file that it shares with others
+* `_member`: a history as the writer knows it;  `_trail`: from notes to what moved
+* `_writer`: the thread that writes;  `_transactions`: what it does to the file
+* `_ledger`, `_claims`: entering machines, and whose they are;  `_batch`: records as rows
+* `_tables`: the format;  `_file_id`: whether the file is still there
+
+And back:
+
+* `_reader`: questions;  `_search`: which records;  `_vectors`: their ticks
+* `_file`: for those who only read;  `_cli`: the command `am-history`
+* `_restore`: a machine from a history;  `_schema_json`: schemas as plain values
 """

@@ -1,212 +1,233 @@
-"""Writing batches of records, and giving up the oldest. Runs in the writer's thread only."""
+"""Writing batches of records, and giving up the oldest. Runs in the writer's thread only.
+
+Values go in as parameters only. A batch is one JSON parameter a table which SQLite takes apart: one
+statement, however many records of however many machines, since each statement gives up the
+interpreter's lock and has to wait for it again.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ._notes import now_micros
+from ._tables import in_transaction
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
 
+    from ._ledger import Clock, Edition, Ledger
     from ._model import TransitionRecord
-    from ._notes import Note
+    from ._trail import Step
 
 ROTATION_SLACK = 1.1
 """Rotation begins when this many times `max_records` are kept, so that it is seldom."""
 ROTATION_CHUNK = 1000
 """How many records one transaction of a rotation deletes; others may write in between."""
+KEYFRAME = 1000
+"""After so many records all tracked ticks are written."""
+_MOST = 2**63 - 1  # what SQLite keeps exactly
 
-_TIMES = """
-    INSERT INTO times SELECT :p1, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
-        json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]'),
-        json_extract(value, '$[5]'), json_extract(value, '$[6]'), json_extract(value, '$[7]'), :p2
-    FROM json_each(:p3)
+
+def _columns(*kinds: int) -> str:
+    return ", ".join(f"json_extract(value, '$[{number}]')" for number in kinds)
+
+
+_TIMES = f"INSERT INTO times SELECT {_columns(*range(11))} FROM json_each(?)"
+_TICKS = f"INSERT INTO ticks SELECT {_columns(*range(5))} FROM json_each(?)"
+_STRETCHES = f"INSERT INTO stretches SELECT {_columns(*range(3))} FROM json_each(?)"
+_KEYFRAMES = f"INSERT INTO keyframes SELECT {_columns(*range(3))} FROM json_each(?)"
+_TRANSITIONS = "INSERT INTO transitions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_CLOCKS = """
+    UPDATE machines SET version = c.version, time = c.time, time_sum = c.time_sum,
+        queue_tick = c.queue_tick, machine_tick = c.machine_tick,
+        next_id = max(machines.next_id, c.next_id), last_sync = c.now,
+        writer = CASE WHEN c.released THEN NULL ELSE writer END
+    FROM (
+        SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS version,
+            json_extract(value, '$[2]') AS time, json_extract(value, '$[3]') AS time_sum,
+            json_extract(value, '$[4]') AS queue_tick, json_extract(value, '$[5]') AS machine_tick,
+            json_extract(value, '$[6]') AS next_id, json_extract(value, '$[7]') AS now,
+            json_extract(value, '$[8]') AS released
+        FROM json_each(?)
+    ) AS c WHERE machines.id = c.id
 """
-_TICKS = """
-    INSERT INTO ticks (machine, time_id, state, tick, diff)
-    SELECT :p1, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
-        json_extract(value, '$[2]'), json_extract(value, '$[3]')
-    FROM json_each(:p2)
-"""
-_TRANSITION = "INSERT INTO transitions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_MACHINE = """
-    INSERT INTO machines (machine_id, state_names, tracked, schema, first_tracking,
-        last_tracking, last_sync, time, time_sum, queue_tick, machine_tick, next_id)
-    VALUES (:p1, :p2, :p3, :p4, :p5, :p5, :p5, :p6, :p7, :p8, :p9, 1)
-    ON CONFLICT (machine_id) DO UPDATE SET state_names = :p2, tracked = :p3,
-        schema = coalesce(:p4, schema), last_tracking = :p5, last_sync = :p5, time = :p6,
-        time_sum = :p7, queue_tick = :p8, machine_tick = :p9
-"""
-_CLOCK = """
-    UPDATE machines SET state_names = :p2, time = :p3, time_sum = :p4, queue_tick = :p5,
-        next_id = max(next_id, :p6), last_sync = :p7 WHERE id = :p1
-"""
-
-
-def numbered(*values: object) -> dict[str, object]:
-    """Values for `:p1`, `:p2` …: the numbered form `?1` is deprecated for sequences."""
-    return {f"p{number}": value for number, value in enumerate(values, 1)}
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The clocks of the whole machine at one moment."""
-
-    time: Sequence[int]
-    queue_tick: int
 
 
 @dataclass(slots=True)
-class Ledger:
-    """Where one machine's records are in a file, and how far they go."""
+class Rows:
+    """A batch as it goes into the tables: JSON, but transitions as values."""
 
-    connection: sqlite3.Connection
-    machine: int
-    machine_tick: int
-    next_id: int
-    last_at: int
-    last_sum: int | None
-    count: int
-    max_records: int
+    times: list[str] = field(default_factory=list)
+    ticks: list[str] = field(default_factory=list)
+    stretches: list[str] = field(default_factory=list)
+    keyframes: list[str] = field(default_factory=list)
+    transitions: list[tuple[Any, ...]] = field(default_factory=list)
+    clocks: list[str] = field(default_factory=list)
+
+    def insert(self, db: sqlite3.Connection) -> None:
+        """Write everything. In a transaction."""
+        for sql, lines in (
+            (_TIMES, self.times),
+            (_TICKS, self.ticks),
+            (_STRETCHES, self.stretches),
+            (_KEYFRAMES, self.keyframes),
+            (_CLOCKS, self.clocks),
+        ):
+            if lines:
+                db.execute(sql, (f"[{','.join(lines)}]",))
+        if self.transitions:
+            db.executemany(_TRANSITIONS, self.transitions)
 
 
-def enroll(
-    connection: sqlite3.Connection,
-    machine_id: str,
-    clock: Clock,
-    names: Sequence[str],
-    tracked: Sequence[str],
-    schema: dict[str, Any] | None,
-    machine_tick: int,
-    max_records: int,
-) -> Ledger:
-    """Enter a machine, or one that was here before, and return where its records go on."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.execute(
-            _MACHINE,
-            numbered(
-                machine_id,
-                json.dumps(list(names)),
-                json.dumps(list(tracked)),
-                None if schema is None else json.dumps(schema),
-                now_micros(),
-                json.dumps(list(clock.time)),
-                sum(clock.time),
-                clock.queue_tick,
-                machine_tick,
-            ),
-        )
-        row = "SELECT id, next_id FROM machines WHERE machine_id = ?"
-        machine, next_id = connection.execute(row, (machine_id,)).fetchone()
-        last = "SELECT id, at, time_sum FROM times WHERE machine = ? ORDER BY id DESC LIMIT 1"
-        found = connection.execute(last, (machine,)).fetchone() or (0, 0, None)
-        many = "SELECT count(*) FROM times WHERE machine = ?"
-        count = connection.execute(many, (machine,)).fetchone()[0]
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    next_id = max(next_id, found[0] + 1)
-    return Ledger(
-        connection, machine, machine_tick, next_id, found[1], found[2], count, max_records
+def add_clock(rows: Rows, ledger: Ledger, version: int, clock: Clock, released: bool) -> None:
+    """Put the machine's clocks on the page; ``released`` if this process writes it no more."""
+    time = ",".join(map(str, clock.time))
+    rows.clocks.append(
+        f"[{ledger.machine},{version},[{time}],{sum(clock.time)},{clock.queue_tick},"
+        f"{clock.machine_tick},{ledger.next_id},{now_micros()},{released:d}]"
     )
 
 
-def write(
-    ledger: Ledger,
-    notes: Sequence[Note],
-    indexes: Sequence[int],
-    clock: Clock | None,
-    names: Sequence[str],
-) -> None:
-    """Write notes and the machine's clock in one transaction, all or nothing."""
-    rows = _rows(ledger, notes, indexes)
-    db = ledger.connection
-    next_id = notes[-1].id + 1 if notes else ledger.next_id
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        if notes:
-            db.execute(_TIMES, numbered(ledger.machine, ledger.machine_tick, rows.times))
-            db.execute(_TICKS, numbered(ledger.machine, rows.ticks))
-            db.executemany(_TRANSITION, rows.transitions)
-        if clock is not None:
-            time = list(clock.time)
-            known = json.dumps(list(names[: len(time)]))
-            values = (known, json.dumps(time), sum(time), clock.queue_tick, next_id, now_micros())
-            db.execute(_CLOCK, numbered(ledger.machine, *values))
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    ledger.last_sum, ledger.next_id = rows.last_sum, next_id
-    ledger.count += len(notes)
+def add_step(rows: Rows, ledger: Ledger, step: Step, edition: Edition) -> None:
+    """Put one record on the page, and go on by it in the ledger, which is a draft.
 
-
-@dataclass(slots=True)
-class _Rows:
-    """A batch as it goes into the tables: times and ticks as JSON, transitions as values."""
-
-    times: str
-    ticks: str
-    transitions: list[tuple[Any, ...]]
-    last_sum: int | None
-
-
-def _rows(ledger: Ledger, notes: Sequence[Note], indexes: Sequence[int]) -> _Rows:
-    """Work out sums and differences.
-
-    The thread that does this shares the interpreter with the machine, so it must be cheap:
-    formatting whole numbers takes a third of what the json module needs.
+    :raises Exception: if it cannot be written, whatever is tried; then nothing has changed.
     """
-    times: list[str] = []
-    ticks: list[str] = []
-    transitions = []
+    if step.time_sum > _MOST:
+        raise OverflowError("its ticks are more than a file can hold")
+    machine, id_ = ledger.machine, step.id
+    if step.transition is not None:
+        rows.transitions.append(_transition_row(machine, step.transition))
+    moved = dict.fromkeys(ledger.carried, 0) | {i: diff for i, _, diff in step.moves}
+    now = ledger.carried | {i: tick for i, tick, _ in step.moves}
+    begins = ledger.edition is not edition or ledger.machine_tick != step.machine_tick
+    if begins:
+        tracked_sum, lines = _whole(ledger, step, edition, moved, now)
+    else:
+        tracked_sum, lines, begins = _partial(ledger, edition, step, moved, now)
+    rows.ticks += lines
     last_sum = ledger.last_sum
-    for id_, at, kind, before, after, _, _, transition in notes:
-        if len(before) < len(after):  # the machine grew in between
-            before += (0,) * (len(after) - len(before))
-        time_sum = sum(after)
-        tracked_sum = tracked_diff = 0
-        for i in indexes:
-            if i < len(after):
-                tick = after[i]
-                diff = tick - before[i]
-                tracked_sum += tick
-                tracked_diff += diff
-                ticks.append(f"[{id_},{i},{tick},{diff}]")
-        moved = 0 if last_sum is None else time_sum - last_sum
-        diff_sum = time_sum - sum(before)
-        times.append(
-            f'[{id_},{at},"{kind}",{time_sum},{tracked_sum},{diff_sum},{tracked_diff},{moved}]'
-        )
-        last_sum = time_sum
-        if transition is not None:
-            transitions.append(_transition_row(ledger.machine, transition))
-    return _Rows(f"[{','.join(times)}]", f"[{','.join(ticks)}]", transitions, last_sum)
+    if begins or (last_sum is not None and step.time_sum < last_sum):
+        rows.stretches.append(f"[{machine},{id_},{edition.version}]")
+        begins = True
+    if begins or id_ - ledger.key_id >= KEYFRAME:
+        ticks = ",".join([str(ledger.ticks[i]) for i in edition.indexes])
+        rows.keyframes.append(f"[{machine},{id_},[{ticks}]]")
+        ledger.key_id = id_
+    tracked_diff = sum([diff for i, diff in moved.items() if i in edition.ids])
+    rows.times.append(
+        f'[{machine},{id_},{step.at},"{step.kind}",{step.time_sum},{tracked_sum},{step.diff_sum},'
+        f"{tracked_diff},{0 if last_sum is None else step.time_sum - last_sum},"
+        f"{edition.version},{step.machine_tick}]"
+    )
+    if not ledger.count:
+        ledger.first_id = id_
+    ledger.count += 1
+    ledger.next_id, ledger.last_at, ledger.last_sum = id_ + 1, step.at, step.time_sum
+    ledger.machine_tick, ledger.edition, ledger.tracked_sum = (
+        step.machine_tick,
+        edition,
+        tracked_sum,
+    )
+    ledger.carried = {}
+
+
+def _partial(
+    ledger: Ledger, edition: Edition, step: Step, moved: dict[int, int], now: dict[int, int]
+) -> tuple[int, list[str], bool]:
+    """The rows of what moved; whether a clock went back."""
+    lines, went_back = [], False
+    tracked_sum, ticks, ids = ledger.tracked_sum, ledger.ticks, edition.ids
+    for i, tick in now.items():
+        old, ticks[i] = ticks[i], tick
+        went_back |= tick < old
+        if i in ids and (tick != old or moved[i]):
+            tracked_sum += tick - old
+            lines.append(f"[{ledger.machine},{step.id},{ids[i]},{tick},{moved[i]}]")
+    return tracked_sum, lines, went_back
+
+
+def _whole(
+    ledger: Ledger, step: Step, edition: Edition, moved: dict[int, int], now: dict[int, int]
+) -> tuple[int, list[str]]:
+    """The rows of a first record: all that is other than what the file holds of before."""
+    known, ticks = ledger.known, ledger.ticks
+    if ledger.edition is not None:
+        known = {state: ticks[i] for i, state in ledger.edition.ids.items()}
+    ticks.extend([0] * (step.size - len(ticks)))
+    for i, tick in now.items():
+        ticks[i] = tick
+    lines, head = [], f"[{ledger.machine},{step.id}"
+    for i, state in edition.ids.items():
+        diff = moved.get(i, 0)
+        if known.pop(state, None) != ticks[i] or diff:
+            lines.append(f"{head},{state},{ticks[i]},{diff}]")
+    lines += [f"{head},{state},null,0]" for state in known]  # no longer tracked
+    ledger.known = {}
+    return sum([ticks[i] for i in edition.ids]), lines
 
 
 def _transition_row(machine: int, tx: TransitionRecord) -> tuple[Any, ...]:
+    texts = (tx.transition_id, tx.source_tx, tx.source_machine)
+    called, args = json.dumps(tx.called), json.dumps(dict(tx.args), ensure_ascii=False)
+    for text in (*texts, args):
+        text.encode()  # a lone surrogate cannot be stored
     return (
-        machine, tx.record_id, tx.transition_id, tx.source_tx, tx.source_machine, tx.is_auto,
-        tx.is_accepted, tx.is_check, tx.is_broken, tx.queue_len, tx.queued_at, tx.executed_at,
-        json.dumps(tx.called), json.dumps(dict(tx.args)),
+        machine, tx.record_id, *texts, tx.is_auto, tx.is_accepted, tx.is_check, tx.is_broken,
+        tx.queue_len, tx.queued_at, tx.executed_at, called, args,
     )  # fmt: skip
 
 
-def rotate(ledger: Ledger) -> None:
+# Driven by the states that moved among the records given up, so that thousands of states which
+# did not move cost nothing.
+_PRUNE = """
+    DELETE FROM ticks INDEXED BY ticks_state WHERE machine = :machine AND state IN (
+        SELECT DISTINCT state FROM ticks
+        WHERE machine = :machine AND time_id > :first AND time_id <= :keep
+    ) AND time_id < (
+        SELECT max(time_id) FROM ticks AS held INDEXED BY ticks_state
+        WHERE held.machine = :machine AND held.state = ticks.state AND held.time_id <= :keep
+    )
+"""
+
+
+def _older(table: str, id_: str) -> str:
+    """Delete what is older than the row that still holds for the oldest record."""
+    return (
+        f"DELETE FROM {table} WHERE machine = :machine AND {id_} < coalesce((SELECT max({id_})"
+        f" FROM {table} WHERE machine = :machine AND {id_} <= :keep), 0)"
+    )
+
+
+_ROTATION = (
+    "DELETE FROM times WHERE machine = :machine AND id < :keep",
+    "DELETE FROM transitions WHERE machine = :machine AND record_id < :keep",
+    _PRUNE,
+    _older("keyframes", "time_id"),
+    _older("stretches", "first_id"),
+)
+
+
+def rotate(db: sqlite3.Connection, ledger: Ledger, max_records: int) -> None:
     """Give up the oldest records, once there are enough of them to be worth it."""
-    if ledger.count <= ledger.max_records * ROTATION_SLACK:
+    if ledger.count <= max_records * ROTATION_SLACK:
         return
-    db = ledger.connection
-    while ledger.count > ledger.max_records:
-        chunk = min(ROTATION_CHUNK, ledger.count - ledger.max_records)
-        oldest = "SELECT id FROM times WHERE machine = ? ORDER BY id LIMIT 1 OFFSET ?"
-        (limit,) = db.execute(oldest, (ledger.machine, chunk)).fetchone()
-        db.execute("DELETE FROM times WHERE machine = ? AND id < ?", (ledger.machine, limit))
-        ledger.count -= chunk  # a chunk is a transaction of its own
+    newest = "SELECT id FROM times WHERE machine = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
+    row = db.execute(newest, (ledger.machine, max_records - 1)).fetchone()
+    if row is None:  # gaps of lost records, or somebody else deleted some
+        count = "SELECT count(*) FROM times WHERE machine = ?"
+        ledger.count = db.execute(count, (ledger.machine,)).fetchone()[0]
+        return
+    while ledger.first_id < row[0]:
+        keep = min(ledger.first_id + ROTATION_CHUNK, row[0])
+        values = {"machine": ledger.machine, "first": ledger.first_id - 1, "keep": keep}
+
+        def work(values: dict[str, int] = values) -> None:
+            for sql in _ROTATION:
+                db.execute(sql, values)
+
+        in_transaction(db, work)
+        ledger.first_id = keep
+    ledger.count = max_records

@@ -132,6 +132,7 @@ class ListeningRecorder(Watching, am.Tracer):
             executed_at=queue_tick if queue_tick != self._last_queue_tick else 0,
             called=mutation.indexes,
             args=self._logged(mutation),
+            called_states=tuple(mutation.called),
         )
 
     def _logged(self, mutation: am.Mutation) -> dict[str, str]:

@@ -66,10 +66,10 @@ class MemoryHistory:
 
     def _keep(self) -> None:
         """Make records of what was noted since the last time."""
-        indexes = self._recorder.selection.indexes
+        layout = self._recorder.selection.layout
         try:
             for note in self._recorder.take():
-                record = to_record(note, indexes, self._last_sum)
+                record = to_record(note, layout(len(note.after)), self._last_sum)
                 self._last_sum = record.time_sum
                 self._records.append(record)
         except Exception as exc:

@@ -74,9 +74,11 @@ class TransitionRecord:
     executed_at: int
     """Queue tick when it was executed; 0 if it was put in front of the queue."""
     called: tuple[int, ...]
-    """Indexes of the machine's states."""
+    """Indexes of the machine's states, as it was then."""
     args: Mapping[str, str]
     """The args that the machine logs, as text."""
+    called_states: tuple[str, ...] = ()
+    """Names of the called states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,18 @@ class TimeRecord:
     tracked_diff: tuple[int, ...]
     machine_tick: int
     transition: TransitionRecord | None = None
+    states: tuple[str, ...] = ()
+    """The states that were tracked then, in the order of ``tracked_time``."""
+
+    @property
+    def clock(self) -> dict[str, int]:
+        """Tick of each tracked state, by name."""
+        return dict(zip(self.states, self.tracked_time, strict=True))
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """The tracked states that were active."""
+        return tuple(s for s, tick in zip(self.states, self.tracked_time, strict=True) if tick & 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +148,11 @@ class Bound:
     machine_tick: int | None = None
 
 
-SUMS = ("time_sum", "tracked_sum", "diff_sum", "tracked_diff_sum", "record_diff_sum")
-COUNTED = (*SUMS, "machine_tick")
+CLOCKS = ("time_sum", "tracked_sum", "machine_tick")
+"""Numbers that never decrease while one machine lives on …"""
+DIFFS = ("diff_sum", "tracked_diff_sum", "record_diff_sum")
+"""… and numbers that go up and down."""
+COUNTED = (*CLOCKS, *DIFFS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

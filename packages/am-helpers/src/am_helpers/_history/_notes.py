@@ -53,13 +53,28 @@ class Watching:
         self.mach.detach_tracer(cast("am.Tracer", self))
 
 
+class Layout(NamedTuple):
+    """What ticks are of: a machine's states, and which of them are tracked."""
+
+    names: tuple[str, ...]
+    indexes: tuple[int, ...]
+    """Of the tracked states, in the order of tracking."""
+    tracked: tuple[str, ...]
+    """Their names."""
+    schema: am.Schema
+
+
 class Selection:
-    """Which transitions a configuration wants, of which states. `settle` it when states grow."""
+    """Which transitions a configuration wants, of which states. `settle` it when states grow.
+
+    A schema only grows, at its end, so the number of ticks in a note tells its layout.
+    """
 
     def __init__(self, mach: am.MachineApi, config: HistoryConfig) -> None:
         check_states(mach, (*config.listed, *config.called, *config.changed))
         self._mach = mach
         self._config = config
+        self._layouts: dict[int, Layout] = {}
         self.settle()
 
     def settle(self) -> None:
@@ -67,11 +82,23 @@ class Selection:
         schema, config = self._mach.schema, self._config
         self.tracked = tuple(schema) if config.tracked is None else config.listed
         self.indexes = schema.indexes(self.tracked)
+        self._layouts[len(schema)] = Layout(tuple(schema), self.indexes, self.tracked, schema)
         self._called = frozenset(schema.indexes(config.called))
         self._changed = schema.indexes(config.changed)
         self._open = (not config.called or config.called_exclude) and (
             not config.changed or config.changed_exclude
         )
+
+    def layout(self, size: int) -> Layout:
+        """The layout when the machine had so many states."""
+        known = self._layouts.get(size)
+        if known is None:  # it grew in steps that nobody was told of
+            whole = self._layouts[max(self._layouts)]
+            indexes = tuple(i for i in whole.indexes if i < size)
+            tracked = tuple(whole.names[i] for i in indexes)
+            known = Layout(whole.names[:size], indexes, tracked, whole.schema)
+            self._layouts[size] = known
+        return known
 
     def wants(self, called: Sequence[int], before: Sequence[int], after: Sequence[int]) -> bool:
         """Whether the lists of called and changed states let a transition in."""
@@ -84,9 +111,9 @@ class Selection:
         return match
 
 
-def to_record(note: Note, indexes: Sequence[int], last_sum: int | None) -> TimeRecord:
+def to_record(note: Note, layout: Layout, last_sum: int | None) -> TimeRecord:
     """Make the record of a note; ``last_sum`` is the time sum of the record before, if any."""
-    before, after = note.before, note.after
+    before, after, indexes = note.before, note.after, layout.indexes
     tracked_time = tuple(after[i] for i in indexes)
     tracked_diff = tuple(after[i] - (before[i] if i < len(before) else 0) for i in indexes)
     time_sum = sum(after)
@@ -103,6 +130,7 @@ def to_record(note: Note, indexes: Sequence[int], last_sum: int | None) -> TimeR
         tracked_diff=tracked_diff,
         machine_tick=note.machine_tick,
         transition=note.transition,
+        states=layout.tracked,
     )
 
 
