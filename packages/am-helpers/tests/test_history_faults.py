@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.trio
 
 STATES: dict[str, Any] = {"Foo": {}, "Many": {"multi": True}}
-SOON = 3.0  # seconds; nothing here waits for a lock, so it is a matter of milliseconds
+SOON = 10.0  # seconds; it is a matter of milliseconds, but for a busy computer
 
 
 @pytest.fixture
@@ -120,13 +120,13 @@ async def test_a_disk_that_is_full_is_told_and_records_wait_on(path: Path) -> No
     async with amh.SqliteHistory(mach, path, config, on_err=errors.append) as history:
         await history.sync()
         with file_size_limit(300_000):
-            toggles(mach, 9_000)
+            toggles(mach, 3_000)
             with trio.fail_after(SOON), pytest.raises(amh.HistoryError, match=r"full|disk I/O"):
                 await history.sync()
         with trio.fail_after(30):
             await history.sync()
         assert history.dropped == 0
-        assert len(await history.find_latest(amh.Query())) == 9_000
+        assert len(await history.find_latest(amh.Query())) == 3_000
     assert len(errors) == 1
 
 
@@ -136,12 +136,12 @@ async def test_a_disk_that_is_full_at_the_end_is_told_as_what_it_is(path: Path) 
     with file_size_limit(300_000):
         async with amh.SqliteHistory(mach, path, on_err=errors.append) as history:
             await history.sync()
-            toggles(mach, 9_000)
+            toggles(mach, 3_000)
             with trio.fail_after(SOON):
                 await history.aclose()
     await trio.lowlevel.checkpoint()
-    assert history.dropped == 9_000
-    assert "9000 records are lost" in str(errors[-1])
+    assert history.dropped == 3_000
+    assert "3000 records are lost" in str(errors[-1])
     assert "full" in str(errors[-1]) or "I/O" in str(errors[-1])
     assert not any("slow" in str(error) for error in errors)
     with pytest.raises(amh.HistoryError, match="are lost"):

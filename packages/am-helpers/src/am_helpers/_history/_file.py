@@ -51,6 +51,13 @@ class HistoryFile:
         """
         return self._reader.machines()
 
+    def machine(self, id: str) -> MachineRecord:
+        """One machine, as it was written last.
+
+        :raises HistoryError: if it is not there, or the file cannot be read, or is damaged.
+        """
+        return self._reader.machine_record(id)
+
     def records(
         self, id: str, query: Query | None = None, limit: int = 0, with_tx: bool = False
     ) -> list[TimeRecord]:

@@ -188,9 +188,10 @@ class Reader:
     def _records(self, machine: int, rows: list[Any], with_tx: bool) -> list[TimeRecord]:
         vectors = Vectors(self._db, machine)
         records = []
-        for row in reversed(rows):
+        rows.reverse()
+        walk = vectors.walk([(row[0], row[8]) for row in rows])
+        for row, (ticks, diffs) in zip(rows, walk, strict=True):
             version = vectors.version(row[8])
-            ticks, diffs = vectors.go(row[0], version)
             records.append(
                 TimeRecord(
                     id=row[0],

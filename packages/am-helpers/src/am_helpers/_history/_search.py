@@ -137,7 +137,8 @@ class Search:
             f" AND json_extract(piece.value, '$[1]'){sql} ORDER BY t.id DESC LIMIT ?"
         )
         found: list[Any] = []
-        for piece in _pieces(source):
+        size = limit if limit and not checks else _FIRST_PIECE
+        for piece in _pieces(source, min(size, _LAST_PIECE)):
             left = limit - len(found) if limit else -1
             parameters = (json.dumps(piece), self._machine, *values, left)
             found += self._db.execute(statement, parameters).fetchall()
@@ -183,6 +184,9 @@ class Search:
     def _best(self) -> tuple[Iterable[Range], list[_Condition]]:
         """The source to follow, and the conditions that are left to be checked."""
         spans, taken = self._spans(), []
+        if not self._clocks and len(self._conditions) == 1 and self._conditions[0].can_lead:
+            (only,) = self._conditions
+            return only.within(self._first, self._last), []
         width = 0
         for span in spans:
             taken.append(span)
@@ -250,9 +254,9 @@ def _narrow(
     return (start, end) if start <= end else None
 
 
-def _pieces(source: Iterable[Range]) -> Iterator[list[Range]]:
+def _pieces(source: Iterable[Range], size: int) -> Iterator[list[Range]]:
     """Cut and collect ranges, so that the first records come soon and many at little cost."""
-    size, left, piece = _FIRST_PIECE, _FIRST_PIECE, []
+    left, piece = size, []
     for first, last in source:
         while first <= last:
             start = max(first, last - left + 1)

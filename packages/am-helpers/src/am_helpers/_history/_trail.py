@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ._model import TransitionRecord
     from ._notes import Note
 
-_BLOCK = 64  # near the square root of the largest schemas
+_BLOCK, _PART = 256, 16  # slices are compared, then slices of those that differ
 
 Moves: TypeAlias = tuple[tuple[int, int, int], ...]
 """(index of a state, its tick now, what the noted transition added to it)"""
@@ -42,32 +42,33 @@ class Trail:
         self.last = ticks
         self._sum = sum(ticks)
         self._blocks = _cut(ticks)
+        self._queue_tick = self._machine_tick = 0
 
     def follow(self, note: Note) -> Step:
         """Go on to a note. What moved in between without being noted counts as moved, by 0."""
-        after = note.after
+        after, before = note.after, note.before
         if len(after) > len(self.last):  # the machine grew
             self.last += (0,) * (len(after) - len(self.last))
             self._blocks = _cut(self.last)
-        last, before = self.last, note.before
-        moved = self._compare(after)
-        gained: dict[int, int] = {}
-        if before == last:  # mostly, and the elements are the same objects, so it is quick
-            gained = {i: after[i] - last[i] for i in moved}
-        else:
+        if len(after) > len(before):
             before += (0,) * (len(after) - len(before))
-            gained = {i: 0 for i in moved}
-            gained |= {i: after[i] - before[i] for i in differing(before, after)}
+        moved = self._compare(after)
+        last = self.last
         self._sum += sum([after[i] - last[i] for i in moved])
-        self.last = after
+        if note.queue_tick < self._queue_tick or note.machine_tick != self._machine_tick:
+            # The source of a replica began anew. Else clocks only go up, so that what stands where
+            # it stood has not moved, and there is no need to look through the ticks before.
+            moved = sorted({*moved, *differing(before, after)})
+        self.last, self._queue_tick, self._machine_tick = after, note.queue_tick, note.machine_tick
+        moves = tuple([(i, after[i], after[i] - before[i]) for i in moved])
         return Step(
             note.id,
             note.at,
             note.kind,
             len(after),
-            tuple([(i, after[i], diff) for i, diff in gained.items()]),
+            moves,
             self._sum,
-            sum(gained.values()),
+            sum([diff for _, _, diff in moves]),
             note.queue_tick,
             note.machine_tick,
             note.transition,
@@ -81,7 +82,7 @@ class Trail:
         for number, block in enumerate(blocks):
             ticks = after[start : start + _BLOCK]
             if ticks != block:
-                moved += [start + i for i, tick in enumerate(ticks) if tick != block[i]]
+                moved += [start + i for i in differing(block, ticks)]
                 blocks[number] = ticks
             start += _BLOCK
         return moved
@@ -90,8 +91,8 @@ class Trail:
 def differing(before: tuple[int, ...], after: tuple[int, ...]) -> list[int]:
     """Return the indexes at which two tuples of the same length differ."""
     found: list[int] = []
-    for start in range(0, len(after), _BLOCK):
-        old, new = before[start : start + _BLOCK], after[start : start + _BLOCK]
+    for start in range(0, len(after), _PART):
+        old, new = before[start : start + _PART], after[start : start + _PART]
         if old != new:
             found += [start + i for i, tick in enumerate(new) if tick != old[i]]
     return found

@@ -12,7 +12,7 @@ from ._ledger import Clock, Edition, check_writer, enroll, own_writer, register,
 from ._tables import in_transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ._ledger import Ledger
@@ -190,10 +190,10 @@ def _fill(rows: Rows, member: Member, draft: Ledger) -> list[Callable[[], None]]
 def claim(
     pages: Pages,
     joining: Sequence[tuple[Member, Clock]],
-    members: Iterable[str],
+    members: dict[str, Member],
     check: Callable[[], None],
 ) -> list[HistoryError | None]:
-    """Enter machines, if need be one by one; return what was wrong with each."""
+    """Enter machines among the ``members``, if need be one by one; return what was wrong."""
     try:
         check()
         return _enter(pages, joining, members)
@@ -202,40 +202,32 @@ def claim(
             error = HistoryError(f"cannot use {pages.path}: {exc}")
             error.__cause__ = exc
             return [error]
-    results: list[HistoryError | None] = []
-    taken = set(members)
-    for member, clock in joining:
-        results += claim(pages, [(member, clock)], taken, check)
-        if results[-1] is None:
-            taken.add(member.machine_id)
-    return results
+    return [claim(pages, [each], members, check)[0] for each in joining]
 
 
 def _enter(
-    pages: Pages,
-    joining: Sequence[tuple[Member, Clock]],
-    members: Iterable[str],
+    pages: Pages, joining: Sequence[tuple[Member, Clock]], members: dict[str, Member]
 ) -> list[HistoryError | None]:
     """Enter machines in one transaction."""
     results: list[HistoryError | None] = []
-    begun: list[tuple[Member, Ledger, Clock, Edition]] = []
-    taken = set(members)
+    begun: dict[str, tuple[Member, Ledger, Clock, Edition]] = {}
 
     def work() -> None:
         for member, clock in joining:
-            if member.machine_id in taken:
-                results.append(HistoryError(f"{member.machine_id!r} has a history already"))
+            id_ = member.machine_id
+            if id_ in members or id_ in begun:
+                results.append(HistoryError(f"{id_!r} has a history already"))
                 continue
             try:
                 ledger, edition = pages.enter(member, clock)
             except HistoryError as exc:
                 results.append(exc)
-                continue
-            taken.add(member.machine_id)
-            begun.append((member, ledger, clock, edition))
-            results.append(None)
+            else:
+                begun[id_] = (member, ledger, clock, edition)
+                results.append(None)
 
     pages.transaction(work, any(member.durable for member, _ in joining))
-    for member, ledger, clock, edition in begun:
+    for id_, (member, ledger, clock, edition) in begun.items():
         member.begin(ledger, clock, edition)
+        members[id_] = member
     return results

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._errors import HistoryError
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator, Sequence
+
+Ticks: TypeAlias = tuple[Any, ...]
 
 _VERSION = "SELECT version FROM times WHERE machine = ? AND id = ?"
 _TRACKED = "SELECT state_names, tracked FROM versions WHERE id = ?"
@@ -49,14 +52,12 @@ class Version:
 
 
 class Vectors:
-    """Goes from record to record of one machine, oldest first, and knows the ticks at each."""
+    """Finds the ticks at records of one machine."""
 
     def __init__(self, db: sqlite3.Connection, machine: int) -> None:
         self._db = db
         self._machine = machine
         self._versions: dict[int, Version] = {}
-        self._at = 0
-        self._ticks: dict[int, int] = {}
 
     def version(self, id_: int) -> Version:
         """What records of that version are of."""
@@ -65,46 +66,51 @@ class Vectors:
             known = self._versions[id_] = Version(self._db, id_)
         return known
 
-    def go(self, record: int, version: Version) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Ticks at a record and their differences, in the order of tracking.
+    def walk(self, records: Sequence[tuple[int, int]]) -> Iterator[tuple[Ticks, Ticks]]:
+        """Ticks at records, and their differences, each in its order of tracking.
 
-        From a keyframe, or from where it stands, through all rows up to the record; or, if that is
-        far compared to the number of states, by one search for each.
+        ``records`` are ids and versions, oldest first. Those that are near to each other, compared
+        to the number of states, are reached through all rows in between.
         """
-        key = self._key(record)
-        near = self._at if key <= self._at <= record else key
-        diffs: dict[int, int] = {}
-        if record - near <= 2 * len(version.ids) + 16 and (near or key):
-            if near != self._at or not near:
-                self._load(key, version)
-            start = min(near, record - 1)
-            for state, tick, diff, at in self._db.execute(_MOVED, (self._machine, start, record)):
-                self._ticks[state] = tick
-                if at == record:
-                    diffs[state] = diff
-        else:
-            values = (self._machine, record, version.wanted)
-            self._ticks = dict(self._db.execute(_HELD, values).fetchall())
-            values_ = (self._machine, record - 1, record)
-            diffs = {state: diff for state, _, diff, _ in self._db.execute(_MOVED, values_)}
-        self._at = record
-        return self._of(version, diffs)
+        start = 0
+        for end in range(1, len(records) + 1):
+            if end < len(records):
+                near = 2 * len(self.version(records[end][1]).ids) + 16
+                if records[end][0] - records[end - 1][0] <= near:
+                    continue
+            yield from self._walk(records[start:end])
+            start = end
 
-    def _key(self, record: int) -> int:
+    def _walk(self, records: Sequence[tuple[int, int]]) -> Iterator[tuple[Ticks, Ticks]]:
+        first, last = records[0][0], records[-1][0]
+        ticks, begin = self._begin(first, self.version(records[0][1]))
+        moved = iter(self._db.execute(_MOVED, (self._machine, begin, last)))
+        row = next(moved, None)
+        for record, version_id in records:
+            diffs: dict[int, int] = {}
+            while row is not None and row[3] <= record:
+                state, ticks[state] = row[0], row[1]
+                if row[3] == record:
+                    diffs[state] = row[2]
+                row = next(moved, None)
+            ids = self.version(version_id).ids
+            found = tuple([ticks.get(state) for state in ids])
+            if not all([type(tick) is int for tick in found]):
+                raise HistoryError("ticks of a record are missing")
+            yield found, tuple([diffs.get(state, 0) for state in ids])
+
+    def _begin(self, record: int, version: Version) -> tuple[dict[int, Any], int]:
+        """Ticks at a record or not long before, and the id up to which they hold.
+
+        From a keyframe; or, if that is far, by one search for each state.
+        """
         row = self._db.execute(_KEYFRAME_ID, (self._machine, record)).fetchone()
-        return 0 if row is None else int(row[0])
-
-    def _load(self, record: int, version: Version) -> None:
-        _, text = self._db.execute(_KEYFRAME, (self._machine, record)).fetchone()
-        self._ticks = dict(zip(version.ids, json.loads(text), strict=True))
-
-    def _of(
-        self, version: Version, diffs: dict[int, int]
-    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        ticks: list[Any] = [self._ticks.get(state) for state in version.ids]
-        if not all([type(tick) is int for tick in ticks]):
-            raise HistoryError("ticks of a record are missing")
-        return tuple(ticks), tuple([diffs.get(state, 0) for state in version.ids])
+        if row is not None and record - row[0] <= 2 * len(version.ids) + 16:
+            text = self._db.execute(_KEYFRAME, (self._machine, record)).fetchone()[1]
+            ticks = dict(zip(version.ids, json.loads(text), strict=True))
+            return ticks, min(row[0], record - 1)
+        values = (self._machine, record, version.wanted)
+        return dict(self._db.execute(_HELD, values).fetchall()), record - 1
 
 
 def ticks_at(db: sqlite3.Connection, machine: int, record: int) -> dict[int, int]:
@@ -113,7 +119,7 @@ def ticks_at(db: sqlite3.Connection, machine: int, record: int) -> dict[int, int
     try:
         vectors = Vectors(db, machine)
         version = vectors.version(row[0])
-        ticks, _ = vectors.go(record, version)
+        ((ticks, _),) = vectors.walk([(record, row[0])])
     except (HistoryError, ValueError, TypeError, KeyError):  # damaged; the next record tells all
         return {}
     return dict(zip(version.ids, ticks, strict=True))

@@ -215,9 +215,7 @@ class Writer:
         pairs = [(member, clock) for member, clock, _ in joining]
         results = claim(self._pages, pairs, self._members, self._file.check)
         self._file.note()
-        for (member, _, done), error in zip(joining, results, strict=True):
-            if error is None:
-                self._members[member.machine_id] = member
+        for (_, _, done), error in zip(joining, results, strict=True):
             _answer(done, error)
 
     def _settle(self, asked: _Asked, errors: dict[Member, HistoryError]) -> None:
