@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FEW = 1000
 """A source of no more records than this is followed to its end without a thought."""
 _MANY_VALUES = 200  # of a difference, whose records are merged
+_BUDGETS = (40, FEW + 1)  # ranges of each source to look at, at first and if need be
 _FIRST_PIECE, _LAST_PIECE = 256, 16_384  # ids that are looked at by one statement
 
 Range: TypeAlias = tuple[int, int]
@@ -76,6 +77,7 @@ _DIFF_IDS = {
     f" WHERE machine = ? AND {name} BETWEEN ? AND ? AND id BETWEEN ? AND ? LIMIT ?"
     for name in DIFFS
 }
+_DIFF_COUNT = {name: f"SELECT count(*) FROM ({sql})" for name, sql in _DIFF_IDS.items()}
 _DIFF_NEXT = {
     name: f"SELECT {name} FROM times INDEXED BY times_{name}"
     f" WHERE machine = ? AND {name} > ? AND {name} <= ? ORDER BY {name} LIMIT 1"
@@ -196,19 +198,42 @@ class Search:
         if width <= FEW or not self._conditions:
             return chain(taken, spans), self._conditions
         again = _Again(chain(taken, spans))
-        best, best_width, source = None, FEW + 1, None
-        for condition in self._conditions:
-            if not condition.can_lead:
-                continue
-            offered = (r for lo, hi in again for r in condition.within(lo, hi))
-            width, begun = _weigh(offered)
-            if best is None or width < best_width:
-                best, best_width, source = condition, width, chain(begun, offered)
-            if width <= FEW // 10:
-                break
-        if best is None or source is None:
+        leaders = [condition for condition in self._conditions if condition.can_lead]
+        offers = [_Offer(condition, again) for condition in leaders]
+        for budget in _BUDGETS:
+            for offer in offers:
+                if offer.weigh(budget):  # it offers few, so the others need no look
+                    return offer.ranges(), [c for c in self._conditions if c is not offer.condition]
+        if not offers:
             return again, self._conditions
-        return source, [other for other in self._conditions if other is not best]
+        best = min(offers, key=lambda offer: offer.width)
+        return best.ranges(), [c for c in self._conditions if c is not best.condition]
+
+
+class _Offer:
+    """What a condition offers as a source, as far as it is known."""
+
+    def __init__(self, condition: _Condition, spans: _Again) -> None:
+        self.condition = condition
+        self.width = 0
+        self._source = (r for first, last in spans for r in condition.within(first, last))
+        self._taken: list[Range] = []
+
+    def weigh(self, budget: int) -> bool:
+        """Look at so many ranges. Whether that is all there is, and few records."""
+        while self.width <= FEW:
+            if len(self._taken) >= budget:
+                return False
+            span = next(self._source, None)
+            if span is None:
+                return True
+            self._taken.append(span)
+            self.width += span[1] - span[0] + 1
+        return False
+
+    def ranges(self) -> Iterator[Range]:
+        """All ranges, newest first."""
+        return chain(self._taken, self._source)
 
 
 class _Again:
@@ -228,17 +253,6 @@ class _Again:
             if following is None:
                 return
             self._known.append(following)
-
-
-def _weigh(source: Iterator[Range]) -> tuple[int, list[Range]]:
-    """How many records a source offers, as far as it matters, and the ranges taken from it."""
-    width, taken = 0, []
-    for span in source:
-        taken.append(span)
-        width += span[1] - span[0] + 1
-        if width > FEW:
-            break
-    return width, taken
 
 
 def _narrow(
@@ -330,7 +344,8 @@ class _Difference(_Condition):
         self._db, self._machine, self._name = db, machine, name
         self._least, self._most = least, most
         self.text, self.values = f"t.{name} BETWEEN ? AND ?", (least, most)
-        self._is_few = len(self._few(1, _MOST_ID)) <= FEW
+        values = (machine, least, most, 1, _MOST_ID, FEW + 1)
+        self._is_few = db.execute(_DIFF_COUNT[name], values).fetchone()[0] <= FEW
         # Of very many values no order is at hand: then the newest records are looked through.
         known = () if self._is_few else islice(self._distinct(), _MANY_VALUES + 1)
         self._known = list(known)
@@ -343,14 +358,11 @@ class _Difference(_Condition):
             (value,) = row
             yield value
 
-    def _few(self, first: int, last: int) -> list[Any]:
-        values = (self._machine, self._least, self._most, first, last, FEW + 1)
-        return self._db.execute(_DIFF_IDS[self._name], values).fetchall()
-
     def within(self, first: int, last: int) -> Iterator[Range]:
         if self._is_few:
-            ids = sorted((id_ for (id_,) in self._few(first, last)), reverse=True)
-            return ((id_, id_) for id_ in ids)
+            values = (self._machine, self._least, self._most, first, last, FEW)
+            found = self._db.execute(_DIFF_IDS[self._name], values).fetchall()
+            return ((id_, id_) for (id_,) in sorted(found, reverse=True))
         streams = [_paged(self._page(value, first), last) for value in self._known]
         return ((id_, id_) for id_ in merge(*streams, reverse=True))
 
