@@ -183,12 +183,12 @@ def _transition_row(machine: int, tx: TransitionRecord) -> tuple[Any, ...]:
 # Driven by the states that moved among the records given up, so that thousands of states which
 # did not move cost nothing.
 _PRUNE = """
-    DELETE FROM ticks INDEXED BY ticks_state WHERE machine = :machine AND state IN (
-        SELECT DISTINCT state FROM ticks
-        WHERE machine = :machine AND time_id > :first AND time_id <= :keep
-    ) AND time_id < (
-        SELECT max(time_id) FROM ticks AS held INDEXED BY ticks_state
-        WHERE held.machine = :machine AND held.state = ticks.state AND held.time_id <= :keep
+    DELETE FROM ticks WHERE machine = :machine AND (time_id, state) IN (
+        SELECT older.time_id, older.state FROM (
+            SELECT state, max(time_id) AS time_id FROM ticks
+            WHERE machine = :machine AND time_id > :first AND time_id <= :keep GROUP BY +state
+        ) AS held CROSS JOIN ticks AS older INDEXED BY ticks_state
+        ON older.machine = :machine AND older.state = held.state AND older.time_id < held.time_id
     )
 """
 

@@ -55,7 +55,7 @@ class Member:
         self._tell = tell
         self._is_dropping = False
         self._is_leaving_out = False
-        self._trail = Trail(())
+        self._trail = Trail((), 0, 0)
         self._ledger: Ledger | None = None
         self._due_id = 1
         self._editions: dict[int, Edition] = {}
@@ -70,7 +70,7 @@ class Member:
         """It is in the file now, and its records go on from these clocks."""
         self._ledger = ledger
         self._due_id = ledger.next_id
-        self._trail = Trail(tuple(clock.time))
+        self._trail = Trail(tuple(clock.time), clock.queue_tick, clock.machine_tick)
         self._editions[len(clock.time)] = edition
 
     def wrote(self, ledger: Ledger) -> None:

@@ -37,12 +37,12 @@ class Step(NamedTuple):
 class Trail:
     """Turns the notes of one machine into steps, one after the other."""
 
-    def __init__(self, ticks: tuple[int, ...]) -> None:
-        """Begin at these ticks."""
+    def __init__(self, ticks: tuple[int, ...], queue_tick: int, machine_tick: int) -> None:
+        """Begin at these clocks."""
         self.last = ticks
         self._sum = sum(ticks)
         self._blocks = _cut(ticks)
-        self._queue_tick = self._machine_tick = 0
+        self._queue_tick, self._machine_tick = queue_tick, machine_tick
 
     def follow(self, note: Note) -> Step:
         """Go on to a note. What moved in between without being noted counts as moved, by 0."""
@@ -55,9 +55,9 @@ class Trail:
         moved = self._compare(after)
         last = self.last
         self._sum += sum([after[i] - last[i] for i in moved])
-        if note.queue_tick < self._queue_tick or note.machine_tick != self._machine_tick:
-            # The source of a replica began anew. Else clocks only go up, so that what stands where
-            # it stood has not moved, and there is no need to look through the ticks before.
+        if note.queue_tick <= self._queue_tick or note.machine_tick != self._machine_tick:
+            # The source of a replica began anew, perhaps. Else clocks only go up, so that what
+            # stands where it stood has not moved; there is no need to look at all ticks before.
             moved = sorted({*moved, *differing(before, after)})
         self.last, self._queue_tick, self._machine_tick = after, note.queue_tick, note.machine_tick
         moves = tuple([(i, after[i], after[i] - before[i]) for i in moved])

@@ -26,7 +26,7 @@ _KEYFRAME_ID = """
 """
 _MOVED = """
     SELECT state, tick, diff, time_id FROM ticks
-    WHERE machine = ? AND time_id > ? AND time_id <= ?
+    WHERE machine = ? AND time_id > ? AND time_id <= ? ORDER BY time_id
 """
 # One search for each state.
 _HELD = """
