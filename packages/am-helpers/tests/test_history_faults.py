@@ -103,6 +103,58 @@ async def test_a_disk_that_is_full_at_opening_says_so(path: Path, size: int) -> 
         await history.sync()
 
 
+async def test_a_process_without_descriptors_left_is_told(path: Path) -> None:
+    history = amh.SqliteHistory(am.Machine(STATES), path)  # imports what it needs
+    old = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(used) + 1, old[1]))
+        await refuses(path, "cannot open")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, old)
+        for descriptor in used:
+            os.close(descriptor)
+    async with history:
+        await history.sync()
+
+
+async def test_a_system_without_threads_left_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: threading.Thread) -> None:
+        if self.name.startswith("history "):
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    await refuses(path, "can't start new thread")
+    monkeypatch.undo()
+    async with amh.SqliteHistory(am.Machine(STATES), path) as history:
+        await history.sync()
+
+
+async def test_a_file_that_somebody_keeps_locked_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_tables, "BUSY_MS", 50)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        await refuses(path, "locked")
+        other.execute("ROLLBACK")
+        mach = am.Machine(STATES)
+        async with amh.SqliteHistory(mach, path) as history:
+            other.execute("BEGIN IMMEDIATE")
+            mach.add("Foo")
+            with trio.fail_after(SOON), pytest.raises(amh.HistoryError, match="locked"):
+                await history.sync()
+            assert await history.find_latest(amh.Query()) == []
+            other.execute("ROLLBACK")
+            await history.sync()
+            assert len(await history.find_latest(amh.Query())) == 1
+    assert history.dropped == 0
+
+
 async def test_all_who_open_a_file_that_cannot_be_opened_are_told(path: Path) -> None:
     path.write_bytes(b"no database " * 1000)  # noqa: ASYNC240 - a local file
     async with trio.open_nursery() as nursery:

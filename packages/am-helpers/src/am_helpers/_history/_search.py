@@ -199,6 +199,7 @@ class Search:
             return chain(taken, spans), self._conditions
         again = _Again(chain(taken, spans))
         leaders = [condition for condition in self._conditions if condition.can_lead]
+        leaders.sort(key=lambda condition: condition.cost)
         offers = [_Offer(condition, again) for condition in leaders]
         for budget in _BUDGETS:
             for offer in offers:
@@ -289,6 +290,8 @@ class _Condition:
     """One condition of a query on records."""
 
     can_lead = True
+    cost: int
+    """What a range costs, compared to others."""
     text: str
     values: tuple[object, ...]
 
@@ -299,6 +302,8 @@ class _Condition:
 
 class _Holding(_Condition):
     """A state is active, or inactive."""
+
+    cost = 3
 
     def __init__(self, db: sqlite3.Connection, machine: int, name: str, state: int) -> None:
         self._db, self._name = db, name
@@ -323,6 +328,8 @@ class _Holding(_Condition):
 class _Moved(_Condition):
     """A state was entered, or left."""
 
+    cost = 1
+
     def __init__(self, db: sqlite3.Connection, machine: int, name: str, state: int) -> None:
         self._db, self._name = db, name
         self.text, self.values = _CHECKS[name], (machine, state)
@@ -337,6 +344,8 @@ class _Moved(_Condition):
 
 class _Difference(_Condition):
     """A difference is in a range: the records of each of its values, merged."""
+
+    cost = 2
 
     def __init__(
         self, db: sqlite3.Connection, machine: int, name: str, least: int, most: int

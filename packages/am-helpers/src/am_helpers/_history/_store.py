@@ -53,6 +53,7 @@ class SqliteStore:
                 store = super().__new__(cls)
                 store.path = Path(real)
                 store._lock = threading.Lock()
+                store._reading = threading.Lock()
                 store._writer = None
                 store._reader = None
                 store.members = {}
@@ -60,6 +61,8 @@ class SqliteStore:
             return store
 
     _lock: threading.Lock
+    # Not the same: who holds the other one may wait for the writer, and it closes the reader.
+    _reading: threading.Lock
     _writer: Writer | None
     _reader: Reader | None
     members: dict[Member, Callable[[], Clock]]
@@ -135,14 +138,15 @@ class SqliteStore:
         return await trio.to_thread.run_sync(lambda: question(self._open_reader()))
 
     def _open_reader(self) -> Reader:
-        with self._lock:
+        with self._reading:
             if self._reader is None:
                 self._reader = Reader(open_reader(self.path), self.path)
             return self._reader
 
     def _close_reader(self) -> None:
         """The writer's thread is about to end. Its connection is the last, and tidies up."""
-        reader, self._reader = self._reader, None
+        with self._reading:
+            reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()
 

@@ -68,7 +68,11 @@ class Writer:
 
     def start(self) -> None:
         """Begin. Somebody has to join or hold before, or it ends at once."""
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as exc:  # the system has no thread left
+            self._fail_all(exc)
+            self.closed.set()
 
     # ------------------------------------------------------------------ from any thread
 
@@ -142,7 +146,8 @@ class Writer:
 
     def wait_closed(self) -> None:
         """Wait for the end of the thread. Blocks."""
-        self._thread.join()
+        if self._thread.ident is not None:  # or it never began
+            self._thread.join()
 
     # ------------------------------------------------------ the writer's thread
 
