@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import am_helpers as amh
 import am_machine as am
-from am_helpers._history import _batch
+from am_helpers._history import _batch, _trail
 from am_helpers._history._notes import Note
 from am_helpers._history._tables import open_writer
 from am_helpers._history._trail import Trail, differing
@@ -88,29 +88,42 @@ ticks = st.lists(st.integers(0, 3), min_size=1, max_size=40).map(tuple)
 
 
 gained_ticks = st.dictionaries(st.integers(0, 45), st.integers(1, 3))
-moved = st.tuples(gained_ticks, st.booleans(), st.integers(0, 3))
+moved = st.tuples(gained_ticks, st.sampled_from((False,) * 9 + (True,)), st.integers(-9, 3))
 
 
-@given(first=ticks, steps=st.lists(moved, max_size=8))
-def test_a_trail_tells_what_moved(first: tuple[int, ...], steps: Any) -> None:
+@given(
+    first=ticks,
+    steps=st.lists(moved, max_size=12),
+    sizes=st.lists(st.integers(1, 5)),
+    many=st.sampled_from((0, 200)),
+)
+def test_a_trail_tells_what_moved(
+    first: tuple[int, ...], steps: Any, sizes: list[int], many: int
+) -> None:
     last, queue_tick = first, 1
-    trail = Trail(first, queue_tick, 0)
-    for number, (gains, is_new, grown) in enumerate(steps):
+    notes: list[Note] = []
+    wanted: list[tuple[Any, ...]] = []
+    for gains, is_new, grown in steps:
         before = (0,) * len(last) if is_new else last  # the source began anew
         queue_tick = 0 if is_new else queue_tick + 2
         after = list(before) + [0] * grown
         for i, gain in gains.items():
             if i < len(after):
                 after[i] += gain
-        note = Note(number, 0, "add", before, tuple(after), queue_tick, 0, None)
-        step = trail.follow(note)
+        notes.append(Note(len(notes), 0, "add", before, tuple(after), queue_tick, 0, None))
         known = (*last, *(0,) * (len(after) - len(last)))
         gained = {i: after[i] - (before[i] if i < len(before) else 0) for i in range(len(after))}
-        wanted = {i for i in gained if after[i] != known[i] or gained[i]}
-        assert {i for i, _, _ in step.moves} == wanted
-        assert all((tick, diff) == (after[i], gained[i]) for i, tick, diff in step.moves)
-        assert (step.time_sum, step.diff_sum) == (sum(after), sum(gained.values()))
+        moves = [(i, after[i], g) for i, g in gained.items() if after[i] != known[i] or g]
+        wanted.append((moves, sum(after), sum(gained.values())))
         last = tuple(after)
+    trail = Trail(first, 1, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_trail, "_MANY", many)
+        found = []
+        for size in (*sizes, len(notes)):
+            found += trail.follow(notes[:size])
+            del notes[:size]
+    assert [([*s.moves], s.time_sum, s.diff_sum) for s in found] == wanted
 
 
 @given(before=ticks, after=ticks)

@@ -84,7 +84,7 @@ class Member:
         if notes:
             lost = notes[-1].id + 1 - self._due_id - len(notes)  # pushed out before it was taken
             self._due_id = notes[-1].id + 1
-        self.waiting += map(self._trail.follow, notes)
+        self.waiting += self._trail.follow(notes)
         if len(self.waiting) > MAX_WAITING:
             excess = self.waiting[:-MAX_WAITING]
             del self.waiting[:-MAX_WAITING]

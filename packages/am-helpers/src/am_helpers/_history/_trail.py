@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ._model import TransitionRecord
     from ._notes import Note
 
-_BLOCK, _PART = 256, 16  # slices are compared, then slices of those that differ
+_PART = 64  # ticks that are compared at once, near the square root of the largest schemas
+_MANY = 200  # moving states, with which looking at all of them is quicker
 
 Moves: TypeAlias = tuple[tuple[int, int, int], ...]
 """(index of a state, its tick now, what the noted transition added to it)"""
@@ -39,28 +42,62 @@ class Trail:
 
     def __init__(self, ticks: tuple[int, ...], queue_tick: int, machine_tick: int) -> None:
         """Begin at these clocks."""
-        self.last = ticks
+        self._last = ticks
         self._sum = sum(ticks)
-        self._blocks = _cut(ticks)
         self._queue_tick, self._machine_tick = queue_tick, machine_tick
 
-    def follow(self, note: Note) -> Step:
-        """Go on to a note. What moved in between without being noted counts as moved, by 0."""
-        after, before = note.after, note.before
-        if len(after) > len(self.last):  # the machine grew
-            self.last += (0,) * (len(after) - len(self.last))
-            self._blocks = _cut(self.last)
-        if len(after) > len(before):
-            before += (0,) * (len(after) - len(before))
-        moved = self._compare(after)
-        last = self.last
-        self._sum += sum([after[i] - last[i] for i in moved])
-        if note.queue_tick <= self._queue_tick or note.machine_tick != self._machine_tick:
-            # The source of a replica began anew, perhaps. Else clocks only go up, so that what
-            # stands where it stood has not moved; there is no need to look at all ticks before.
+    def follow(self, notes: Sequence[Note]) -> list[Step]:
+        """Go on to these notes. What moved in between without being noted moved by 0.
+
+        Clocks only go up. So a state that has the same tick at the first and at the last of many
+        notes has not moved in any of them, and need not be looked at each time.
+        """
+        if not notes or not self._is_steady(notes):
+            return [self._step(note, self._look(note)) for note in notes]
+        final = notes[-1].after
+        moving = differing(self._last, final)
+        if len(moving) > _MANY:
+            return [self._step(note, differing(self._last, note.after)) for note in notes]
+        steps = []
+        for note in notes:
+            last, after = self._last, note.after
+            steps.append(self._step(note, [i for i in moving if after[i] != last[i]]))
+        return steps
+
+    def _is_steady(self, notes: Sequence[Note]) -> bool:
+        """Whether it can be seen that the machine neither grew nor began anew."""
+        queue_tick, size = self._queue_tick, len(self._last)
+        for note in notes:
+            if (
+                note.queue_tick <= queue_tick
+                or note.machine_tick != self._machine_tick
+                or len(note.before) != size
+                or len(note.after) != size
+            ):
+                return False
+            queue_tick = note.queue_tick
+        return True
+
+    def _look(self, note: Note) -> list[int]:
+        """What moved since the last note, or by this one, as far as the machine has grown."""
+        after, size = note.after, len(note.after)
+        self._last += (0,) * (size - len(self._last))
+        before = note.before + (0,) * (size - len(note.before))
+        moved = differing(self._last, after)
+        if before != self._last:
             moved = sorted({*moved, *differing(before, after)})
-        self.last, self._queue_tick, self._machine_tick = after, note.queue_tick, note.machine_tick
-        moves = tuple([(i, after[i], after[i] - before[i]) for i in moved])
+        return moved
+
+    def _step(self, note: Note, moved: list[int]) -> Step:
+        after, before, last = note.after, note.before, self._last
+        known = len(before)
+        moves = tuple([(i, after[i], after[i] - (before[i] if i < known else 0)) for i in moved])
+        self._sum += sum([after[i] - last[i] for i in moved])
+        self._last, self._queue_tick, self._machine_tick = (
+            after,
+            note.queue_tick,
+            note.machine_tick,
+        )
         return Step(
             note.id,
             note.at,
@@ -74,29 +111,12 @@ class Trail:
             note.transition,
         )
 
-    def _compare(self, after: tuple[int, ...]) -> list[int]:
-        """Which ticks are others than the last ones; afterwards those are the last."""
-        moved: list[int] = []
-        blocks = self._blocks
-        start = 0
-        for number, block in enumerate(blocks):
-            ticks = after[start : start + _BLOCK]
-            if ticks != block:
-                moved += [start + i for i in differing(block, ticks)]
-                blocks[number] = ticks
-            start += _BLOCK
-        return moved
-
 
 def differing(before: tuple[int, ...], after: tuple[int, ...]) -> list[int]:
-    """Return the indexes at which two tuples of the same length differ."""
+    """Return the indexes at which two tuples of the same length differ, in order."""
     found: list[int] = []
     for start in range(0, len(after), _PART):
         old, new = before[start : start + _PART], after[start : start + _PART]
         if old != new:
             found += [start + i for i, tick in enumerate(new) if tick != old[i]]
     return found
-
-
-def _cut(ticks: tuple[int, ...]) -> list[tuple[int, ...]]:
-    return [ticks[start : start + _BLOCK] for start in range(0, len(ticks), _BLOCK)]
