@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import AsyncExitStack, closing
@@ -15,7 +17,7 @@ import trio
 
 import am_helpers as amh
 import am_machine as am
-from am_helpers._history import _claims, _store, _writer
+from am_helpers._history import _claims, _writer
 from am_helpers._history._transactions import Pages
 
 if TYPE_CHECKING:
@@ -183,12 +185,12 @@ async def test_a_disposed_machine_frees_its_id_while_others_go_on(path: Path) ->
     async with amh.SqliteHistory(mach, path) as history, amh.SqliteHistory(other, path):
         mach.add("Foo")
         mach.dispose()
-        await history.sync()
         again = am.Machine(STATES, id="m")
         async with amh.SqliteHistory(again, path) as goes_on:
             again.add("Foo")
             await goes_on.sync()
             assert len(await goes_on.find_latest(amh.Query())) == 2
+        await history.sync()
     assert history.dropped == goes_on.dropped == 0
 
 
@@ -311,8 +313,13 @@ def test_where_starts_cannot_be_asked_the_number_alone_tells() -> None:
 
 
 def test_a_forked_child_shares_no_store(path: Path) -> None:
-    store = amh.SqliteStore(path)
-    pid = os.fork()
-    if not pid:
-        os._exit(0 if not _store._stores and amh.SqliteStore(path) is not store else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    code = """
+import os, sys
+import am_helpers as amh
+from am_helpers._history import _store
+store = amh.SqliteStore(sys.argv[1])
+if not (pid := os.fork()):
+    os._exit(0 if not _store._stores and amh.SqliteStore(sys.argv[1]) is not store else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", code, path], check=True, timeout=60)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_lock = threading.Lock()
+_registering = threading.Lock()
 _stores: WeakValueDictionary[str, SqliteStore] = WeakValueDictionary()
 
 
@@ -47,7 +47,7 @@ class SqliteStore:
             real.encode(errors="surrogateescape")
         except (ValueError, OSError) as exc:
             raise HistoryError(f"cannot open {path!r}: {exc}") from exc
-        with _lock:
+        with _registering:
             store = _stores.get(real)
             if not isinstance(store, cls):
                 store = super().__new__(cls)

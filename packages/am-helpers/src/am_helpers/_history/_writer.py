@@ -184,7 +184,6 @@ class Writer:
             asked = self._asked
             for done in asked.holding:
                 _answer(done, None)
-            self._enroll(asked.joining)
             urgent: set[Member] = set()
             for member, clock in asked.clocks():
                 member.clock = clock
@@ -193,6 +192,7 @@ class Writer:
                 member.has_left = True
             members = dict.fromkeys((*due, *urgent, *self._recovering()))
             self._settle(asked, self._write([*members], urgent))
+            self._enroll(asked.joining)  # whose ids may have become free just now
             if not self._is_idle():
                 self._say_farewell()
 
@@ -283,7 +283,8 @@ class Writer:
         self._write_together(well, errors)
         self._write_together(sick, errors)
         for member in members:
-            self._follow_up(member, errors)
+            if not member.has_left or member in urgent:
+                self._follow_up(member, errors)
         return errors
 
     def _write_together(self, members: list[Member], errors: dict[Member, HistoryError]) -> None:
@@ -352,6 +353,7 @@ class Writer:
         """Rotate, try again later, or hear of the next note."""
         if member.ended is not None:
             errors[member] = member.ended
+            self._sick.pop(member, None)
         elif member.is_failing:
             if member in errors:  # and moves behind those that were tried before
                 self._sick.pop(member, None)
