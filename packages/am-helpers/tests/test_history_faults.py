@@ -492,6 +492,23 @@ async def test_an_error_of_any_kind_in_the_thread_is_told_to_everybody(
         assert len(await again.find_latest(amh.Query())) == 1
 
 
+async def test_a_recorder_that_breaks_costs_the_others_nothing(path: Path) -> None:
+    mach, other = am.Machine(STATES, id="m"), am.Machine(STATES, id="other")
+    errors: list[Exception] = []
+    async with (
+        amh.SqliteHistory(mach, path, on_err=errors.append) as history,
+        amh.SqliteHistory(other, path) as well,
+    ):
+        history._recorder.take = lambda: [][0]  # type: ignore[assignment, return-value]
+        mach.add("Foo")
+        other.add("Foo")
+        with trio.fail_after(SOON), pytest.raises(amh.HistoryError, match="list index"):
+            await history.sync()
+        await well.sync()
+        assert len(await well.find_latest(amh.Query())) == 1
+    assert "list index" in str(errors[-1])
+
+
 async def test_a_failed_opening_leaves_the_file_for_the_next(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,7 +178,9 @@ def test_a_question_that_takes_too_long_is_given_up(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_tables, "PATIENCE", -1.0)
-    monkeypatch.setattr(_tables, "_STEPS", 1)
+    with pytest.raises(amh.HistoryError, match="interrupted"):  # between small steps
+        amh.HistoryFile(path).records("one")
+    monkeypatch.setattr(_tables, "_STEPS", 1)  # in a large one
     with pytest.raises(amh.HistoryError, match="interrupted"):
         amh.HistoryFile(path).records("one")
 

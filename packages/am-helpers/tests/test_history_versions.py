@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +23,6 @@ from am_helpers._history import _batch, _search
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
 POOL = ("A", "B", "C", "D", "E", "F", "G")
 WIDE = range(0, 40)
@@ -275,6 +274,18 @@ async def test_a_machine_that_grew_while_it_was_recorded_can_be_restored(tmp_pat
     again = am.Machine.restore(snapshot, schema)
     assert again.clock() == mach.clock()
     assert schema["B"].multi
+
+
+@pytest.mark.trio
+async def test_a_state_that_was_grown_just_now_has_no_records_yet(tmp_path: Path) -> None:
+    mach = am.Machine({"A": {}}, id="m")
+    now = datetime.now(UTC)
+    async with amh.SqliteHistory(mach, tmp_path / "h.sqlite") as history:
+        amh.copy_schema({"B": {}}, mach, ["B"])
+        assert await history.find_latest(amh.Query(inactive=("B",))) == []
+        assert not await history.inactive_between("B", now, now)
+        with pytest.raises(amh.QueryError, match="not tracked: C"):
+            await history.find_latest(amh.Query(active=("B", "C")))
 
 
 @pytest.mark.trio

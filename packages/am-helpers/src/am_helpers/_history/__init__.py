@@ -8,7 +8,7 @@ A file, from the machine to the disk:
 
 * `_sqlite`: the history of one machine;  `_store`: the file that it shares with others
 * `_member`: a history as the writer knows it;  `_trail`: from notes to what moved
-* `_writer`: the thread that writes;  `_transactions`: what it does to the file
+* `_writer`: the thread that writes;  `_requests`: what it is asked;  `_transactions`: what it does
 * `_ledger`, `_claims`: entering machines, and whose they are;  `_batch`: records as rows
 * `_tables`: the format;  `_file_id`: whether the file is still there
 

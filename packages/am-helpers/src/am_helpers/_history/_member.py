@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .._errors import HistoryError
@@ -123,7 +124,8 @@ class Member:
     def lose(self, error: HistoryError) -> None:
         """It will not be written again: what waits is lost, and so is what comes."""
         if self.ended is None:
-            self.collect()
+            with suppress(Exception):  # if that is what it ends by
+                self.collect()
             self.dropped += len(self.waiting)
             if self.waiting:
                 error = HistoryError(f"{error}; {len(self.waiting)} records are lost")

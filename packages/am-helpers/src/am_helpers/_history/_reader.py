@@ -18,7 +18,7 @@ from ._tables import FORMAT
 from ._vectors import Vectors, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ._model import Query
@@ -51,6 +51,8 @@ _TRACKED = """
 """
 _STATES = "SELECT name, id FROM states WHERE name IN (SELECT value FROM json_each(?))"
 _TRANSITION = "SELECT * FROM transitions WHERE machine = ? AND record_id = ?"
+_UNHEARD_OF = -1  # a state that no record has
+_LOOK = 1000  # records between two looks at the clock
 # What values of a wrong kind lead to.
 _DAMAGE = (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError)
 
@@ -122,24 +124,33 @@ class Reader:
         row = self._db.execute(sql, (machine_id,)).fetchone()
         return None if row is None else int(row[0])
 
-    def _states(self, machine: int, names: Iterable[str]) -> dict[str, int]:
-        """What the file calls these states.
+    def _states(self, machine: int, names: Iterable[str], known: Sequence[str]) -> dict[str, int]:
+        """What the file calls these states; of those that are ``known`` it need not know.
 
         :raises QueryError: if no version of the machine tracked one.
         """
         wanted = set(names)
         if not wanted:
             return {}
-        tracked: set[str] = set()
+        tracked = set(known)
         for (text,) in self._db.execute(_TRACKED, {"machine": machine}):
             tracked.update(json.loads(text))
         if missing := sorted(wanted - tracked):
             raise QueryError(f"not tracked: {', '.join(missing)}")
-        return dict(self._db.execute(_STATES, (json.dumps(sorted(wanted)),)).fetchall())
+        found = self._db.execute(_STATES, (json.dumps(sorted(wanted)),)).fetchall()
+        return dict.fromkeys(wanted, _UNHEARD_OF) | dict(found)
 
     # ------------------------------------------------------------- between two times
 
-    def between(self, machine_id: str, condition: str, state: str, start: int, end: int) -> bool:
+    def between(
+        self,
+        machine_id: str,
+        condition: str,
+        state: str,
+        start: int,
+        end: int,
+        known: Sequence[str] = (),
+    ) -> bool:
         """Whether a condition of `INSIDE` held for the state in the range, in microseconds.
 
         A state is active, or inactive, in the last record before the range too.
@@ -148,13 +159,13 @@ class Reader:
         with self._question():
             machine = self._machine(machine_id)
             if machine is not None:
-                found = self._between(machine, condition, state, start, end)
+                id_ = self._states(machine, (state,), known)[state]
+                found = self._between(machine, condition, id_, start, end)
         if machine is None:
             raise HistoryError(f"{self._path} has no machine {machine_id!r}")
         return found
 
-    def _between(self, machine: int, condition: str, state: str, start: int, end: int) -> bool:
-        id_ = self._states(machine, (state,))[state]
+    def _between(self, machine: int, condition: str, id_: int, start: int, end: int) -> bool:
         first, last = self._id(machine, _FIRST_ID, start), self._id(machine, _LAST_ID, end)
         if start > end:
             return False
@@ -175,13 +186,20 @@ class Reader:
 
     # ------------------------------------------------------------------ records
 
-    def find(self, machine_id: str, query: Query, limit: int, with_tx: bool) -> list[TimeRecord]:
+    def find(
+        self,
+        machine_id: str,
+        query: Query,
+        limit: int,
+        with_tx: bool,
+        known: Sequence[str] = (),
+    ) -> list[TimeRecord]:
         """Find records, newest first; at most ``limit``, or all for 0."""
         with self._question():
             machine = self._machine(machine_id)
             if machine is not None:
-                states = self._states(machine, query.states())
-                rows = Search(self._db, machine, query, states).rows(limit)
+                states = self._states(machine, query.states(), known)
+                rows = Search(self._db, machine, query, states).rows(limit, self._reading.check)
                 return self._records(machine, rows, with_tx)
         raise HistoryError(f"{self._path} has no machine {machine_id!r}")
 
@@ -190,7 +208,9 @@ class Reader:
         records = []
         rows.reverse()
         walk = vectors.walk([(row[0], row[8]) for row in rows])
-        for row, (ticks, diffs) in zip(rows, walk, strict=True):
+        for number, (row, (ticks, diffs)) in enumerate(zip(rows, walk, strict=True)):
+            if not number % _LOOK:
+                self._reading.check()
             version = vectors.version(row[8])
             records.append(
                 TimeRecord(

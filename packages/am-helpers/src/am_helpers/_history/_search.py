@@ -126,8 +126,8 @@ class Search:
                 self._conditions.append(kind(db, machine, name, states[state]))
         self._first, self._last = self._span(*at)
 
-    def rows(self, limit: int) -> list[Any]:
-        """The `COLUMNS` of the records, newest first; all for 0."""
+    def rows(self, limit: int, check: Callable[[], None]) -> list[Any]:
+        """The `COLUMNS` of the records, newest first; all for 0. ``check`` may raise meanwhile."""
         if self._last < self._first:
             return []
         source, checks = self._best()
@@ -141,6 +141,7 @@ class Search:
         found: list[Any] = []
         size = limit if limit and not checks else _FIRST_PIECE
         for piece in _pieces(source, min(size, _LAST_PIECE)):
+            check()
             left = limit - len(found) if limit else -1
             parameters = (json.dumps(piece), self._machine, *values, left)
             found += self._db.execute(statement, parameters).fetchall()

@@ -214,8 +214,8 @@ class SqliteHistory:
 
     async def _between(self, condition: str, state: str, start: datetime, end: datetime) -> bool:
         low, high = to_micros(start), to_micros(end)
-        id_ = self._member.machine_id
-        return await self._ask(lambda r: r.between(id_, condition, state, low, high))
+        id_, now = self._member.machine_id, self.tracked
+        return await self._ask(lambda r: r.between(id_, condition, state, low, high, now))
 
     async def find_latest(
         self, query: Query, limit: int = 0, with_tx: bool = False
@@ -229,8 +229,8 @@ class SqliteHistory:
         """
         query = as_tuples(query)
         query.ranges(), query.tick_ranges()  # refuses what does not fit together
-        id_ = self._member.machine_id
-        return await self._ask(lambda r: r.find(id_, query, limit, with_tx))
+        id_, now = self._member.machine_id, self.tracked
+        return await self._ask(lambda r: r.find(id_, query, limit, with_tx, now))
 
     async def _ask(self, question: Callable[[Reader], T]) -> T:
         if self._token is None or self._closed:

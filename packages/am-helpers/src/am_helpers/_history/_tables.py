@@ -216,6 +216,11 @@ class Reading:
         """Begin a question."""
         self._until = time.monotonic() + PATIENCE
 
+    def check(self) -> None:
+        """Raise what SQLite raises, if the question takes too long by many small steps."""
+        if self._is_late():
+            raise sqlite3.OperationalError("interrupted")
+
     def _is_late(self) -> bool:
         return time.monotonic() > self._until
 

@@ -16,23 +16,22 @@ import sqlite3
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from .._errors import HistoryError
 from ._batch import rotate
 from ._file_id import FileId
+from ._requests import Asked, answer
 from ._tables import open_writer
 from ._transactions import LOCAL, Pages, claim, is_of_disk, is_of_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from ._ledger import Clock
     from ._member import Member
-
-    Done: TypeAlias = Callable[[HistoryError | None], object]
+    from ._requests import Done
 
 BATCH = 100
 BATCH_DELAY = 0.1  # seconds
@@ -56,11 +55,11 @@ class Writer:
         # Members that have notes, and until when these may wait, earliest first.
         self._due: dict[Member, float] = {}
         self._is_full = False
-        self._asking = _Asked()
+        self._asking = Asked()
         self._holds = 0
         self._is_over = False
         # The writer's thread only:
-        self._asked = _Asked()
+        self._asked = Asked()
         self._members: dict[str, Member] = {}
         self._sick: dict[Member, float] = {}
         self._farewells: list[tuple[Done, HistoryError | None]] = []
@@ -175,7 +174,7 @@ class Writer:
             with self._changed:
                 while not self._is_time():
                     self._changed.wait(self._patience())
-                self._asked, self._asking = self._asking, _Asked()
+                self._asked, self._asking = self._asking, Asked()
                 due, self._due, self._is_full = self._due, {}, False
                 if not self._asked and not due and self._is_idle():
                     self._is_over = True
@@ -183,7 +182,7 @@ class Writer:
             self._say_farewell()
             asked = self._asked
             for done in asked.holding:
-                _answer(done, None)
+                answer(done, None)
             urgent: set[Member] = set()
             for member, clock in asked.clocks():
                 member.clock = clock
@@ -221,13 +220,13 @@ class Writer:
         results = claim(self._pages, pairs, self._members, self._file.check)
         self._file.note()
         for (_, _, done), error in zip(joining, results, strict=True):
-            _answer(done, error)
+            answer(done, error)
 
-    def _settle(self, asked: _Asked, errors: dict[Member, HistoryError]) -> None:
+    def _settle(self, asked: Asked, errors: dict[Member, HistoryError]) -> None:
         """Answer those who asked."""
         for clocks, done in asked.syncing:
             failed = [errors[member] for member, _ in clocks if member in errors]
-            _answer(done, failed[0] if failed else None)
+            answer(done, failed[0] if failed else None)
         for member, _, done in asked.leaving:
             if member in errors:
                 member.lose(errors[member])
@@ -241,7 +240,7 @@ class Writer:
         """Answer those who left; the last ones once the file is closed."""
         farewells, self._farewells = self._farewells, []
         for done, error in farewells:
-            _answer(done, error)
+            answer(done, error)
 
     def _fail_all(self, exc: BaseException) -> None:
         """The thread ends without having been asked to."""
@@ -257,7 +256,7 @@ class Writer:
         self._say_farewell()
         for asked in waiting:
             for done in asked.all_done():
-                _answer(done, error)
+                answer(done, error)
 
     # ------------------------------------------------------------------ writing
 
@@ -274,7 +273,11 @@ class Writer:
             if member.ended is not None:
                 member.discard()
             elif member in trying or not member.is_failing:
-                member.collect()
+                try:
+                    member.collect()
+                except Exception as exc:
+                    self._fail([member], exc, errors)
+                    continue
                 (sick if member.is_failing else well).append(member)
                 notes += len(member.waiting)
                 if notes >= MOST_NOTES:
@@ -366,35 +369,3 @@ class Writer:
                 member.tell(HistoryError(f"cannot rotate {self.path}: {exc}"))
             if not member.has_left and not member.recorder.rest():
                 self.wake(member)
-
-
-@dataclass(slots=True)
-class _Asked:
-    """What the thread is asked to do."""
-
-    joining: list[tuple[Member, Clock, Done]] = field(default_factory=list)
-    syncing: list[tuple[tuple[tuple[Member, Clock], ...], Done]] = field(default_factory=list)
-    leaving: list[tuple[Member, Clock, Done]] = field(default_factory=list)
-    holding: list[Done] = field(default_factory=list)
-    releasing: list[Done] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        first = self.joining or self.syncing or self.leaving
-        return bool(first or self.holding or self.releasing)
-
-    def clocks(self) -> Iterator[tuple[Member, Clock]]:
-        """The members that are to be written now, each with its clocks of then."""
-        for clocks, _ in self.syncing:
-            yield from clocks
-        for member, clock, _ in self.leaving:
-            yield member, clock
-
-    def all_done(self) -> list[Done]:
-        """How to answer everybody."""
-        done = [done for _, _, done in (*self.joining, *self.leaving)]
-        return [*done, *(done for _, done in self.syncing), *self.holding, *self.releasing]
-
-
-def _answer(done: Done, error: HistoryError | None) -> None:
-    with suppress(Exception):  # whoever asked is gone
-        done(error)
