@@ -162,11 +162,28 @@ def conditions(draw: Any, names: list[str]) -> tuple[dict[str, Any], Callable[[S
     return {**lists, "start": amh.Bound(**low), "end": amh.Bound(**high)}, keep
 
 
-@settings(max_examples=25, deadline=None)
-@given(sessions=st.lists(session, min_size=10, max_size=10), data=st.data())
+ten_sessions = st.lists(session, min_size=10, max_size=10)
+
+
+@settings(max_examples=15, deadline=None)
+@given(sessions=ten_sessions, data=st.data())
 def test_ten_schema_versions_over_one_file_read_back_as_written(
     sessions: list[dict[str, Any]], data: st.DataObject
 ) -> None:
+    check_versions(sessions, data)
+
+
+@pytest.mark.nightly
+@settings(max_examples=150, deadline=None)
+@given(sessions=ten_sessions, data=st.data())
+def test_ten_schema_versions_over_one_file_many_times(
+    sessions: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    check_versions(sessions, data)
+
+
+def check_versions(sessions: list[dict[str, Any]], data: st.DataObject) -> None:
+    """Record the sessions, and compare what is read with what was seen."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(_batch, "KEYFRAME", data.draw(st.sampled_from((1, 3, 1000))))
         patch.setattr(_search, "FEW", data.draw(st.sampled_from((0, 3, 1000))))
@@ -206,7 +223,7 @@ async def _between(path: Path, state: str, start: datetime, end: datetime) -> li
         ]  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(sessions=st.lists(session, min_size=2, max_size=4), data=st.data())
 def test_the_between_questions_know_versions_too(
     sessions: list[dict[str, Any]], data: st.DataObject
