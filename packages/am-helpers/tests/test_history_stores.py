@@ -270,6 +270,22 @@ async def test_a_writer_on_another_host_has_to_be_vouched_for(path: Path) -> Non
 
 
 @pytest.mark.trio
+async def test_a_store_without_machines_keeps_its_name_when_others_clear_up(path: Path) -> None:
+    async with amh.SqliteStore(path) as store:
+        for n in range(2):
+            mach = am.Machine(STATES, id="m")
+            async with amh.SqliteHistory(mach, store) as history:
+                mach.add("Foo")
+                await history.sync()
+                sql = "SELECT pid FROM machines JOIN writers ON writers.id = writer"
+                assert rows(path, sql) == [(os.getpid(),)]
+            if not n:  # another process opens the file
+                rows(path, "DELETE FROM writers")
+                rows(path, "INSERT INTO writers VALUES (NULL, 'elsewhere', 5, 'x')")
+    assert rows(path, "SELECT count(*) FROM times") == [(2,)]
+
+
+@pytest.mark.trio
 async def test_a_machine_taken_over_from_a_living_writer_is_told_there(path: Path) -> None:
     errors: list[Exception] = []
     mach, other = am.Machine(STATES, id="m"), am.Machine(STATES, id="other")

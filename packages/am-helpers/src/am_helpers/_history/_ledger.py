@@ -111,11 +111,18 @@ def stored_schema(db: sqlite3.Connection, machine_id: str, names: tuple[str, ...
     return str(row[4])
 
 
-def own_writer(db: sqlite3.Connection, own: Claim) -> int:
-    """Enter this process as a writer and return its row. In a transaction."""
+def own_writer(db: sqlite3.Connection, own: Claim, known: int | None) -> int:
+    """Return the row of this process as a writer, and enter it if need be. In a transaction.
+
+    Rows of writers without machines are cleared away, by any process; so it may be gone again.
+    Numbers are never given twice.
+    """
+    is_there = "SELECT 1 FROM writers WHERE id = ?"
+    if known is not None and db.execute(is_there, (known,)).fetchone():
+        return known
     db.execute(
         "DELETE FROM writers WHERE id NOT IN (SELECT writer FROM machines WHERE writer IS NOT NULL)"
-    )  # an id may be given again: nobody uses the old one
+    )
     row = db.execute("INSERT INTO writers VALUES (NULL, ?, ?, ?) RETURNING id", own).fetchone()
     return int(row[0])
 

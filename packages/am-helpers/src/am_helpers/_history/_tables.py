@@ -37,7 +37,7 @@ _MAX_VALUE = 64 << 20  # bytes of one value
 
 TABLES = """
 CREATE TABLE writers (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     host TEXT NOT NULL,
     pid INTEGER NOT NULL,
     start TEXT NOT NULL

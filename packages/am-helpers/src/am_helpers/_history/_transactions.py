@@ -82,8 +82,7 @@ class Pages:
         """Do the work as this process, all or nothing."""
 
         def begin() -> None:
-            if self._writer is None:
-                self._writer = own_writer(self.db, self._own)
+            self._writer = own_writer(self.db, self._own, self._writer)
             work()
 
         writer = self._writer
