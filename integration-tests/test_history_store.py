@@ -84,7 +84,8 @@ def run_and_kill(path: Path, count: int) -> tuple[dict[str, Any], str]:
                 words = json.loads(child.stdout.readline())
                 said[words[0]] = words[1:]
             command = [sys.executable, "-m", "am_helpers._history._cli", str(path), "m7"]
-            read = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+            read = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            assert read.returncode == 0, read.stderr
         finally:
             child.send_signal(signal.SIGKILL)
     assert child.returncode == -signal.SIGKILL
