@@ -75,6 +75,14 @@ def test_queries_and_limits_work_as_in_a_history(path: Path) -> None:
     assert newest[0].transition.called_states == ("Foo",)
 
 
+@pytest.mark.parametrize("field", ["time_sum", "diff_sum", "record_diff_sum", "machine_tick"])
+def test_bounds_may_be_larger_than_any_number_of_a_file(path: Path, field: str) -> None:
+    low, high = amh.Bound(**{field: -(10**30)}), amh.Bound(**{field: 10**30})
+    with amh.HistoryFile(path) as file:
+        assert len(file.records("one", amh.Query(start=low, end=high))) == 3
+        assert file.records("one", amh.Query(start=high, end=high)) == []
+
+
 def test_reading_changes_no_byte_of_the_file(path: Path) -> None:
     before = contents(path)
     with amh.HistoryFile(path) as file:

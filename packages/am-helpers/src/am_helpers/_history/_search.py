@@ -351,6 +351,7 @@ class _Difference(_Condition):
     def __init__(
         self, db: sqlite3.Connection, machine: int, name: str, least: int, most: int
     ) -> None:
+        least, most = (min(max(end, -_MOST_ID), _MOST_ID) for end in (least, most))
         self._db, self._machine, self._name = db, machine, name
         self._least, self._most = least, most
         self.text, self.values = f"t.{name} BETWEEN ? AND ?", (least, most)
