@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ._ledger import Clock, Edition, Ledger
     from ._model import TransitionRecord
-    from ._trail import Step
+    from ._trail import Moves, Step
 
 ROTATION_SLACK = 1.1
 """Rotation begins when this many times `max_records` are kept, so that it is seldom."""
@@ -100,13 +100,12 @@ def add_step(rows: Rows, ledger: Ledger, step: Step, edition: Edition) -> None:
     machine, id_ = ledger.machine, step.id
     if step.transition is not None:
         rows.transitions.append(_transition_row(machine, step.transition))
-    moved = dict.fromkeys(ledger.carried, 0) | {i: diff for i, _, diff in step.moves}
-    now = ledger.carried | {i: tick for i, tick, _ in step.moves}
+    moves = _with_carried(ledger.carried, step.moves) if ledger.carried else step.moves
     begins = ledger.edition is not edition or ledger.machine_tick != step.machine_tick
     if begins:
-        tracked_sum, lines = _whole(ledger, step, edition, moved, now)
+        tracked_sum, tracked_diff, lines = _whole(ledger, step, edition, moves)
     else:
-        tracked_sum, lines, begins = _partial(ledger, edition, step, moved, now)
+        tracked_sum, tracked_diff, lines, begins = _partial(ledger, step.id, edition, moves)
     rows.ticks += lines
     last_sum = ledger.last_sum
     if begins or (last_sum is not None and step.time_sum < last_sum):
@@ -116,7 +115,6 @@ def add_step(rows: Rows, ledger: Ledger, step: Step, edition: Edition) -> None:
         ticks = ",".join([str(ledger.ticks[i]) for i in edition.indexes])
         rows.keyframes.append(f"[{machine},{id_},[{ticks}]]")
         ledger.key_id = id_
-    tracked_diff = sum([diff for i, diff in moved.items() if i in edition.ids])
     rows.times.append(
         f'[{machine},{id_},{step.at},"{step.kind}",{step.time_sum},{tracked_sum},{step.diff_sum},'
         f"{tracked_diff},{0 if last_sum is None else step.time_sum - last_sum},"
@@ -134,39 +132,51 @@ def add_step(rows: Rows, ledger: Ledger, step: Step, edition: Edition) -> None:
     ledger.carried = {}
 
 
+def _with_carried(carried: dict[int, int], moves: Moves) -> Moves:
+    """The moves of a step, and those of steps before it that were left out."""
+    all_ = {i: (i, tick, 0) for i, tick in carried.items()}
+    return (*(all_ | {move[0]: move for move in moves}).values(),)
+
+
 def _partial(
-    ledger: Ledger, edition: Edition, step: Step, moved: dict[int, int], now: dict[int, int]
-) -> tuple[int, list[str], bool]:
+    ledger: Ledger, id_: int, edition: Edition, moves: Moves
+) -> tuple[int, int, list[str], bool]:
     """The rows of what moved; whether a clock went back."""
     lines, went_back = [], False
-    tracked_sum, ticks, ids = ledger.tracked_sum, ledger.ticks, edition.ids
-    for i, tick in now.items():
+    tracked_sum, tracked_diff = ledger.tracked_sum, 0
+    ticks, ids = ledger.ticks, edition.ids
+    for i, tick, diff in moves:
         old, ticks[i] = ticks[i], tick
-        went_back |= tick < old
-        if i in ids and (tick != old or moved[i]):
+        if tick < old:
+            went_back = True
+        state = ids.get(i)
+        if state is not None and (tick != old or diff):
             tracked_sum += tick - old
-            lines.append(f"[{ledger.machine},{step.id},{ids[i]},{tick},{moved[i]}]")
-    return tracked_sum, lines, went_back
+            tracked_diff += diff
+            lines.append(f"[{ledger.machine},{id_},{state},{tick},{diff}]")
+    return tracked_sum, tracked_diff, lines, went_back
 
 
 def _whole(
-    ledger: Ledger, step: Step, edition: Edition, moved: dict[int, int], now: dict[int, int]
-) -> tuple[int, list[str]]:
+    ledger: Ledger, step: Step, edition: Edition, moves: Moves
+) -> tuple[int, int, list[str]]:
     """The rows of a first record: all that is other than what the file holds of before."""
     known, ticks = ledger.known, ledger.ticks
     if ledger.edition is not None:
         known = {state: ticks[i] for i, state in ledger.edition.ids.items()}
     ticks.extend([0] * (step.size - len(ticks)))
-    for i, tick in now.items():
-        ticks[i] = tick
+    diffs = {}
+    for i, tick, diff in moves:
+        ticks[i], diffs[i] = tick, diff
     lines, head = [], f"[{ledger.machine},{step.id}"
     for i, state in edition.ids.items():
-        diff = moved.get(i, 0)
+        diff = diffs.get(i, 0)
         if known.pop(state, None) != ticks[i] or diff:
             lines.append(f"{head},{state},{ticks[i]},{diff}]")
     lines += [f"{head},{state},null,0]" for state in known]  # no longer tracked
     ledger.known = {}
-    return sum([ticks[i] for i in edition.ids]), lines
+    tracked_diff = sum([diff for i, diff in diffs.items() if i in edition.ids])
+    return sum([ticks[i] for i in edition.ids]), tracked_diff, lines
 
 
 def _transition_row(machine: int, tx: TransitionRecord) -> tuple[Any, ...]:
