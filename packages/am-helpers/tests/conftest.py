@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 
 import am_machine as am
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
+
+PROGRAM_LIMIT = 10.0  # seconds; only a program that hangs takes so long
 
 
 class TransitionLog(am.Tracer):
@@ -41,3 +45,44 @@ def machine() -> Iterator[Callable[..., am.Machine]]:
     yield make
     for mach in made:
         mach.dispose()
+
+
+@pytest.fixture
+def run_asyncio() -> Callable[[Callable[[], Coroutine[Any, Any, Any]]], Any]:
+    """Run an asyncio program whose end is bounded, and which leaves no task and no trio behind."""
+
+    async def whole(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        async with asyncio.timeout(PROGRAM_LIMIT):
+            result = await main()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert not trio.lowlevel.in_trio_run()
+        return result
+
+    return lambda main: asyncio.run(whole(main))
+
+
+class Blocked:
+    """A trio function that waits until it is cancelled, and tells how it went."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+        self.told: list[str] = []
+
+    async def __call__(self) -> None:
+        self.began.set()
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.01)
+            self.told.append("cleaned up")
+
+
+@pytest.fixture
+def blocked() -> Blocked:
+    return Blocked()
+
+
+@pytest.fixture
+def other() -> Blocked:
+    return Blocked()

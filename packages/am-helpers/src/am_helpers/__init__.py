@@ -200,9 +200,15 @@ _LAZY = {
     "SqliteStore": "_history._store",
     "HistoryFile": "_history._file",
     "load_machine": "_history._restore",
+    "load_ipython_extension": "_notebook",
+    "unload_ipython_extension": "_notebook",
 }
 
+# Public submodules that are there without an import of their own: `amh.guest.open_host()`.
+_SUBMODULES = ("guest",)
+
 if TYPE_CHECKING:
+    from . import guest as guest
     from ._cond import Cond as Cond
     from ._diagrams._d2 import d2 as d2
     from ._diagrams._mermaid import mermaid as mermaid
@@ -224,6 +230,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f".{name}", __name__)
     module = _LAZY.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

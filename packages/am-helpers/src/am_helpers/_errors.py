@@ -41,6 +41,10 @@ class CanceledError(HelpersError):
         super().__init__(message)
 
 
+class HostClosedError(HelpersError):
+    """Trio in an asyncio program ended, and with it a call or a machine that was in it."""
+
+
 class LoopError(HelpersError):
     """The ticks of a guarded loop grew faster than its threshold allows."""
 

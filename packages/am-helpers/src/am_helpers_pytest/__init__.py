@@ -45,6 +45,10 @@ def _level(text: str) -> int:
 def pytest_configure(config: pytest.Config) -> None:
     """Have assertions rewritten, and switch on what option and environment ask for."""
     pytest.register_assert_rewrite("am_helpers.testing")
+    if config.pluginmanager.hasplugin("asyncio"):
+        from . import _asyncio
+
+        config.pluginmanager.register(_asyncio, "am_asyncio")
     level = config.getoption("am_log")
     if level is not None:
         os.environ["AM_LOG"] = str(level)
