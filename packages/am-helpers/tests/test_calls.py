@@ -140,3 +140,31 @@ async def test_conditions(machine: Any, cond: amh.Cond, holds: bool) -> None:
     assert cond.check(mach) is holds
     assert cond
     assert not amh.Cond()
+
+
+async def test_keywords_may_be_named_like_parameters(machine: Any) -> None:
+    seen = []
+
+    class Handlers:
+        def ManyState(self, event: am.Event) -> None:
+            seen.append(sorted(event.mutation.args))
+
+    mach = machine(SCHEMA, handlers=Handlers())
+    names = {"mach": 1, "wait_state": 2, "cls": 3, "exc": 4}
+    assert await amh.add_sync(mach, "Many", **names)
+    assert await amh.add_async(mach, "Many", "Many", **names)
+    assert amh.ask_add(mach, "Many", **names) is am.EXECUTED
+    assert not amh.cant_add(mach, "Many", **names)
+    assert not amh.cant_remove(mach, "Many", **names)
+    assert amh.ask_remove(mach, "Foo", **names) is am.EXECUTED
+    assert await amh.remove_sync(mach, "Foo", **names)
+    assert seen == [sorted(names)] * 3
+
+
+async def test_keywords_of_requests_and_errors_may_be_named_like_parameters(machine: Any) -> None:
+    pytest.importorskip("tenacity")
+    mach = machine(SCHEMA)
+    assert await amh.Request.add(mach, "Many", mach=1, cls=2).run() is am.EXECUTED
+    assert await amh.Request.remove(mach, "Many", mach=1, cls=2).run() is am.EXECUTED
+    connected = machine(amh.Connected)
+    assert amh.add_err_connecting(connected, OSError("x"), mach=1, exc=2) is am.EXECUTED

@@ -95,3 +95,30 @@ async def test_implements_lists_what_is_missing(machine: Any) -> None:
 )
 async def test_handler_to_state(handler: str, state: str) -> None:
     assert amh.handler_to_state(handler) == state
+
+
+async def test_a_machine_that_was_never_opened_is_disposed() -> None:
+    calls: list[str] = []
+    mach = make()
+    amh.on_dispose(mach, lambda m: calls.append("first"))
+    amh.on_dispose(mach, lambda m: calls.append("second"))
+    amh.dispose(mach)
+    assert calls == ["first", "second"]
+    assert mach.disposed
+    assert not mach.is_err
+
+
+async def test_a_function_that_would_have_to_be_awaited_is_an_error_where_nothing_is_open() -> None:
+    calls: list[str] = []
+
+    async def never(mach: am.MachineApi) -> None:
+        calls.append("never")
+
+    mach = make()
+    mach.log_traceback = False
+    amh.on_dispose(mach, never)
+    amh.on_dispose(mach, lambda m: calls.append("second"))
+    amh.dispose(mach)
+    assert calls == ["second"]
+    assert mach.disposed
+    assert isinstance(mach.err, am.NotOpenError)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -209,3 +211,58 @@ async def test_machines_without_the_state_are_not_checked(machine: Any) -> None:
     amh.healthcheck(machine(SCHEMA))
     with pytest.raises(ValueError, match="above 0"):
         amh.healthcheck(machine(amh.Basic), every=0)
+
+
+async def test_a_pool_whose_task_never_began_lets_waiters_learn_of_the_end(machine: Any) -> None:
+    async with machine(SCHEMA) as mach:
+        pool = amh.TaskPool(mach, 1)
+        assert pool.try_fork(trio.sleep_forever)  # its task has not begun yet
+        with trio.fail_after(5):
+            async with trio.open_nursery() as nursery:
+
+                async def submit() -> None:
+                    with pytest.raises(amh.DisposedError):
+                        await pool.submit(trio.sleep_forever)
+
+                nursery.start_soon(submit)
+                mach.dispose()
+        assert pool.running == 0
+
+
+async def test_a_mirror_passes_every_activation_of_a_multi_state(machine: Any) -> None:
+    source = machine(SCHEMA, id="m1")
+    copy = amh.mirror(source, ["Foo", "Many"])
+    for _ in range(3):
+        source.add("Many")
+        source.add("Foo")
+    assert (
+        copy.clock("Foo", "Many")
+        == {"Foo": 1, "Many": source.tick("Many")}
+        == {
+            "Foo": 1,
+            "Many": 5,
+        }
+    )
+    source.remove("Many")
+    assert copy.not_("Many")
+
+
+async def test_a_second_healthcheck_replaces_the_first(machine: Any, autojump_clock: Any) -> None:
+    mach = machine(amh.Basic)
+    amh.healthcheck(mach, every=1)
+    amh.healthcheck(mach, every=2)
+    async with mach:
+        await trio.sleep(4.5)
+        assert amh.activations(mach.tick("Healthcheck")) == 2
+        amh.healthcheck(mach, every=1)
+        await trio.sleep(3.1)
+        assert amh.activations(mach.tick("Healthcheck")) == 5
+
+
+async def test_a_machine_with_a_healthcheck_that_was_never_opened_can_be_collected() -> None:
+    mach = am.Machine(amh.Basic)
+    amh.healthcheck(mach)
+    gone = weakref.ref(mach)
+    del mach
+    gc.collect()
+    assert gone() is None

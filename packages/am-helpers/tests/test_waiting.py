@@ -193,3 +193,20 @@ async def test_when_fn_ends_on_dispose() -> None:
         mach.dispose()
         assert await wait is False
     release.set()
+
+
+async def test_when_fn_of_a_disposed_machine_is_ended_at_once() -> None:
+    async with am.Machine(SCHEMA) as mach:
+        mach.dispose()
+        wait = amh.when_fn(mach, lambda: 1)
+        assert wait.done
+        with trio.fail_after(1):
+            assert await wait is False
+
+
+async def test_when_fn_ends_with_a_machine_that_is_disposed_before_its_task_began() -> None:
+    async with am.Machine(SCHEMA) as mach:
+        wait = amh.when_fn(mach, lambda: 1)
+        mach.dispose()
+        with trio.fail_after(1):
+            assert await wait is False

@@ -1,4 +1,7 @@
-"""Mutations whose outcome is awaited or asked for first; for local and remote machines alike."""
+"""Mutations whose outcome is awaited or asked for first; for local and remote machines alike.
+
+What comes before the states is positional only, since every keyword belongs to the mutation.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-async def add_sync(mach: am.MachineApi, *states: str, **args: Any) -> bool:
+async def add_sync(mach: am.MachineApi, /, *states: str, **args: Any) -> bool:
     """Add and await the outcome: whether the states were added. Always a checkpoint."""
     return await mach.add(*states, **args) is am.EXECUTED
 
 
-async def remove_sync(mach: am.MachineApi, *states: str, **args: Any) -> bool:
+async def remove_sync(mach: am.MachineApi, /, *states: str, **args: Any) -> bool:
     """Remove and await the outcome: whether the states were removed. Always a checkpoint."""
     return await mach.remove(*states, **args) is am.EXECUTED
 
 
-async def add_async(mach: am.MachineApi, wait_state: str, *states: str, **args: Any) -> bool:
+async def add_async(mach: am.MachineApi, wait_state: str, /, *states: str, **args: Any) -> bool:
     """Add ``states``, then wait for the next activation of ``wait_state``.
 
     The wait begins before the mutation, so an activation inside it, one undone in the same drain,
@@ -38,7 +41,7 @@ async def add_async(mach: am.MachineApi, wait_state: str, *states: str, **args: 
         wait.cancel()
 
 
-def ask_add(mach: am.MachineApi, *states: str, **args: Any) -> am.Result:
+def ask_add(mach: am.MachineApi, /, *states: str, **args: Any) -> am.Result:
     """Add the states only if a check says they can be added; else return ``CANCELED``.
 
     Unlike a refused `add` this leaves no canceled mutation in logs and histories.
@@ -48,19 +51,19 @@ def ask_add(mach: am.MachineApi, *states: str, **args: Any) -> am.Result:
     return mach.add(*states, **args)
 
 
-def ask_remove(mach: am.MachineApi, *states: str, **args: Any) -> am.Result:
+def ask_remove(mach: am.MachineApi, /, *states: str, **args: Any) -> am.Result:
     """Remove the states only if a check says they can be removed; else return ``CANCELED``."""
     if cant_remove(mach, *states, **args):
         return am.CANCELED
     return mach.remove(*states, **args)
 
 
-def cant_add(mach: am.MachineApi, *states: str, **args: Any) -> bool:
+def cant_add(mach: am.MachineApi, /, *states: str, **args: Any) -> bool:
     """Tell whether a check refuses adding the states. False inside a drain, as not known yet."""
     return mach.can_add(*states, **args).canceled
 
 
-def cant_remove(mach: am.MachineApi, *states: str, **args: Any) -> bool:
+def cant_remove(mach: am.MachineApi, /, *states: str, **args: Any) -> bool:
     """Tell whether a check refuses removing the states. False inside a drain, as not known."""
     return mach.can_remove(*states, **args).canceled
 

@@ -32,26 +32,44 @@ class DisposedHandlers:
         """Keep ``fn`` for disposal."""
         self._disposers.append(event.mutation.args["fn"])
 
-    async def DisposingState(self, event: am.Event) -> None:
+    def DisposingState(self, event: am.Event) -> None:
         """Run the functions in order of registration, then add ``Disposed``.
 
-        Those registered meanwhile run too. An error is added to the machine and the rest still
-        runs. Leaving ``Disposing`` cancels the running one and skips the others.
+        They run in a task of the machine, those registered meanwhile too. An error is added to the
+        machine and the rest still runs. Leaving ``Disposing`` cancels the running one and skips the
+        others. On a machine that is not open they run at once; what one of them returns to be
+        awaited is an `am.NotOpenError` then.
         """
         machine = event.machine
-        disposing = machine.state_ctx(
-            "Disposing"
-        )  # a plain function may end it without a checkpoint
+        try:
+            machine.fork(self._dispose, machine, state="Disposing")
+        except am.NotOpenError as exc:
+            self._dispose_unopened(machine, exc)
+
+    async def _dispose(self, machine: Any) -> None:
+        disposing = machine.state_ctx("Disposing")
         while self._disposers and not disposing.expired:
-            disposer = self._disposers.popleft()
             try:
-                outcome = disposer(machine)
+                outcome = self._disposers.popleft()(machine)
                 if inspect.isawaitable(outcome):
                     await outcome
             except Exception as exc:
                 machine.add_err(exc)
-        if not disposing.expired:
+        if not disposing.expired:  # a plain function may end it without a checkpoint
             machine.add("Disposed")
+
+    def _dispose_unopened(self, machine: Any, not_open: am.NotOpenError) -> None:
+        while self._disposers:
+            try:
+                outcome = self._disposers.popleft()(machine)
+                if inspect.isawaitable(outcome):
+                    close = getattr(outcome, "close", None)
+                    if callable(close):
+                        close()
+                    raise not_open
+            except Exception as exc:
+                machine.add_err(exc)
+        machine.add("Disposed")
 
     def DisposedState(self, event: am.Event) -> None:
         """Dispose the machine."""

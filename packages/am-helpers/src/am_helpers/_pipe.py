@@ -58,11 +58,10 @@ class Pipe:
         self.routes = tuple(routes)
         bound = {name: _bound_to(self, steps) for name, steps in handlers.items()}
         self._binding: am.Binding | None = source.bind(bound, name=f"pipe-{self.id}")
-        _ends(source).pipes.add(self)
-        _ends(target).pipes.add(self)
-        for route in self.routes:
-            source.sem_log.pipe_out(route.kind, route.source_state, target.id)
-            target.sem_log.pipe_in(route.kind, route.target_state, source.id)
+        _ends(source).pipes[self] = None
+        _ends(target).pipes[self] = None
+        for end in {source: None, target: None}:
+            _list_routes(self, end)
         _tell_watchers(self)
 
     def __repr__(self) -> str:
@@ -80,7 +79,7 @@ class Pipe:
         self._binding.detach()
         self._binding = None
         for end in (self.source, self.target):
-            _ends(end).pipes.discard(self)
+            _ends(end).pipes.pop(self, None)
         _drop_entries(self.source, self.target)
         _tell_watchers(self)
 
@@ -109,7 +108,7 @@ class _Ends:
     __slots__ = ("loop_reported_in", "pipes")
 
     def __init__(self) -> None:
-        self.pipes: WeakSet[Pipe] = WeakSet()
+        self.pipes: WeakKeyDictionary[Pipe, None] = WeakKeyDictionary()  # in order
         self.loop_reported_in = ""
 
     def detach_all(self, mach: object) -> None:
@@ -160,16 +159,25 @@ def pipes_of(mach: am.MachineApi) -> tuple[Pipe, ...]:
     return tuple(sorted(ends.pipes, key=lambda pipe: pipe.id)) if ends else ()
 
 
+def _list_routes(pipe: Pipe, end: am.MachineApi, far_id: str | None = None) -> None:
+    """Enter a pipe in the semantic log of one of its ends, unless it leads to another machine."""
+    for route in pipe.routes:
+        if pipe.source is end and far_id in (None, pipe.target.id):
+            end.sem_log.pipe_out(route.kind, route.source_state, pipe.target.id)
+        if pipe.target is end and far_id in (None, pipe.source.id):
+            end.sem_log.pipe_in(route.kind, route.target_state, pipe.source.id)
+
+
 def _drop_entries(source: am.MachineApi, target: am.MachineApi) -> None:
-    """Take the pair's entries out of both semantic logs, then list the pipes that remain."""
-    remaining = [p for p in pipes_of(source) if p.source is source and p.target is target]
-    source.sem_log.pipe_gc(target.id)
-    if target is not source:
-        target.sem_log.pipe_gc(source.id)
-    for pipe in remaining:
-        for route in pipe.routes:
-            source.sem_log.pipe_out(route.kind, route.source_state, target.id)
-            target.sem_log.pipe_in(route.kind, route.target_state, source.id)
+    """Take the pair's entries out of both semantic logs, then list the pipes that remain.
+
+    The logs know machines by id only and forget all pipes with one at once: also those the other
+    way, and those with another machine of the same id.
+    """
+    for end, far_id in {source: target.id, target: source.id}.items():
+        end.sem_log.pipe_gc(far_id)
+        for pipe in tuple(_ends(end).pipes):
+            _list_routes(pipe, end, far_id)
 
 
 def _bound_to(
@@ -186,14 +194,14 @@ def _bound_to(
     return each
 
 
-def forward_add(state: str, *, flat: bool) -> Callable[[Pipe, am.Event], None]:
-    """Return the step that adds ``state`` to the target."""
+def forward_add(state: str, *, flat: bool, again: bool = False) -> Callable[[Pipe, am.Event], None]:
+    """Return the step that adds ``state`` to the target, active there already if ``again``."""
     if is_error(state):
         return _forward_error(state, flat=flat)
 
     def add(pipe: Pipe, event: am.Event) -> None:
         target = pipe.target
-        if (flat and target.is_(state)) or not pipe.passes(event):
+        if (flat and not again and target.is_(state)) or not pipe.passes(event):
             return
         args = {} if flat else args_for(target, (state,), event.mutation.args)
         send(pipe, event, lambda: target.add(state, **args))

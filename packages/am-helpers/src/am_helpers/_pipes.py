@@ -13,7 +13,7 @@ from ._names import check_states, state_names
 from ._pipe import Pipe, Route, args_for, forward_add, forward_remove, is_error, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import am_machine as am
 
@@ -32,7 +32,7 @@ def bind(
     ``active`` defaults to ``state``, ``inactive`` to ``active``. An ``Err…`` state is added with
     ``Exception`` and takes the error along.
     """
-    return _bind_pairs(src, tgt, [(state, active or state, inactive)], flat=flat)
+    return bind_pairs(src, tgt, [(state, active or state, inactive)], flat=flat)
 
 
 def bind_start(
@@ -88,7 +88,7 @@ def bind_connected(
         ("Connected", connected),
         ("Disconnecting", disconnecting),
     )
-    return _bind_pairs(src, tgt, [(s, t, None) for s, t in phases if t is not None], flat=flat)
+    return bind_pairs(src, tgt, [(s, t, None) for s, t in phases if t is not None], flat=flat)
 
 
 def bind_many(
@@ -104,7 +104,7 @@ def bind_many(
     :raises ValueError: if the lengths differ.
     """
     pairs = _pairs(states, targets)
-    return _bind_pairs(src, tgt, [(s, t, None) for s, t in pairs], flat=flat)
+    return bind_pairs(src, tgt, [(s, t, None) for s, t in pairs], flat=flat)
 
 
 def bind_any(src: am.MachineApi, tgt: am.MachineApi, *, flat: bool = False) -> Pipe:
@@ -165,14 +165,18 @@ def _pairs(states: Sequence[str], targets: Sequence[str] | None) -> list[tuple[s
     return list(zip(states, targets, strict=True))
 
 
-def _bind_pairs(
+def bind_pairs(
     src: am.MachineApi,
     tgt: am.MachineApi,
     pairs: Sequence[tuple[str, str, str | None]],
     *,
     flat: bool,
+    again: Collection[str] = (),
 ) -> Pipe:
-    """Bind (source state, state to add, state to remove or None for the one to add)."""
+    """Bind (source state, state to add, state to remove or None for the one to add).
+
+    A state in ``again`` is added also while it is active, which enters a multi state anew.
+    """
     handlers: dict[str, list[Callable[[Pipe, am.Event], None]]] = {}
     routes = []
     full = [(state, active, inactive or active) for state, active, inactive in pairs]
@@ -181,7 +185,8 @@ def _bind_pairs(
     if any(is_error(active) for _, active, _ in full):
         check_states(tgt, ("Exception",))
     for state, active, inactive in full:
-        handlers.setdefault(f"{state}State", []).append(forward_add(active, flat=flat))
+        step = forward_add(active, flat=flat, again=active in again)
+        handlers.setdefault(f"{state}State", []).append(step)
         handlers.setdefault(f"{state}End", []).append(forward_remove(inactive, flat=flat))
         routes += [Route("add", state, active), Route("remove", state, inactive)]
     return Pipe(src, tgt, handlers, routes)

@@ -44,12 +44,12 @@ class Request:
     _max_duration: float = field(default=5.0, kw_only=True)
 
     @classmethod
-    def add(cls, mach: am.MachineApi, *states: str, **args: Any) -> Request:
+    def add(cls, mach: am.MachineApi, /, *states: str, **args: Any) -> Request:
         """A request to add states."""
         return cls(mach, "add", states, args)
 
     @classmethod
-    def remove(cls, mach: am.MachineApi, *states: str, **args: Any) -> Request:
+    def remove(cls, mach: am.MachineApi, /, *states: str, **args: Any) -> Request:
         """A request to remove states."""
         return cls(mach, "remove", states, args)
 

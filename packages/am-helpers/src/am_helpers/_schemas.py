@@ -85,7 +85,7 @@ class Disposed(am.States):
     Start = am.State(doc="The machine has been started.")
 
 
-def add_err_connecting(mach: am.MachineApi, exc: BaseException, **args: object) -> am.Result:
+def add_err_connecting(mach: am.MachineApi, exc: BaseException, /, **args: object) -> am.Result:
     """Add ``ErrConnecting`` with the error wrapped in a `ConnectingError`; ``__cause__`` is kept.
 
     :raises am.UnknownStateError: if the machine has no ``ErrConnecting``.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from ._errors import DisposedError
+from ._forks import fork_or
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -75,11 +77,17 @@ class TaskPool:
                 context = None if state is None else self._mach.state_ctx(state)
                 # Bound to the machine's life: a fork bound to a state might never run, and keep
                 # its slot.
-                started = not self._mach.fork(self._run, slot, context, fn, args).done
+                fork_or(
+                    self._mach, partial(self._give_up, slot), self._run, slot, context, fn, args
+                )
+                started = True
         finally:
             if not started:
-                self._room.release_on_behalf_of(slot)
+                self._give_up(slot)
         return started
+
+    def _give_up(self, slot: object) -> None:
+        self._room.release_on_behalf_of(slot)
 
     async def _run(
         self,

@@ -16,6 +16,7 @@ import am_machine as am
 
 from ._debug_mode import stretch
 from ._errors import DisposedError, MachineError, WaitTimeoutError
+from ._forks import fork_or
 from ._names import check_states
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def when_fn(mach: am.MachineApi, fn: Callable[..., T], *args: object) -> FnWait:
     """Run a plain function in a worker thread; the wait is met when it returns.
 
     An error in it is added to the machine and the wait ends ``False``, as it does on dispose, which
-    leaves the thread to finish on its own.
+    leaves the thread to finish on its own. On a disposed machine nothing is run.
 
     :raises am.NotOpenError: if the machine is not open.
     """
@@ -200,5 +201,5 @@ def when_fn(mach: am.MachineApi, fn: Callable[..., T], *args: object) -> FnWait:
             if not wait.done:
                 wait.resolve(False)
 
-    mach.fork(run)
+    fork_or(mach, wait.cancel, run)
     return wait

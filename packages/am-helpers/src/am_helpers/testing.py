@@ -61,7 +61,7 @@ def assert_any(mach: am.MachineApi, *groups: str | Iterable[str]) -> None:
     assert mach.any_(*wanted), _told(mach, f"expected any of: {wanted}")
 
 
-def assert_ticks(mach: am.MachineApi, **ticks: int) -> None:
+def assert_ticks(mach: am.MachineApi, /, **ticks: int) -> None:
     """These states have exactly these ticks."""
     __tracebackhide__ = True
     found = mach.clock(*ticks)

@@ -13,9 +13,8 @@ import re
 import sys
 import tempfile
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import am_machine as am
 
@@ -25,6 +24,7 @@ from .._diagrams._render import render
 from .._errors import RendererMissing, RenderError
 from ._bases import GenError, find_base
 from ._states_file import StateSpec, file_name, states_file
+from ._target import load_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     states.add_argument("--stdout", action="store_true", help="print the file instead")
     states.set_defaults(run=_states_file)
     diagram = commands.add_parser("diagram", help="print the diagram of a States class")
-    diagram.add_argument("target", metavar="MODULE:STATES")
+    diagram.add_argument("target", metavar="MODULE:STATES", help="or FILE.py:STATES")
     diagram.add_argument("--format", choices=("mermaid", "d2"), default="mermaid")
     diagram.add_argument("--only", action="append", default=[], metavar="REGEX")
     diagram.add_argument("--skip", action="append", default=[], metavar="REGEX")
@@ -80,6 +80,8 @@ def _split(text: str) -> list[str]:
 def _states_file(args: argparse.Namespace) -> int:
     specs = [StateSpec.parse(part) for part in _split(args.states)]
     bases = [find_base(key) for key in _split(args.inherit)]
+    if not specs and not bases:
+        raise GenError("--states names no state, and nothing is inherited")
     text = states_file(args.name, specs, bases, _split(args.groups))
     if args.stdout:
         _print(text)
@@ -99,7 +101,7 @@ def _states_file(args: argparse.Namespace) -> int:
 
 
 def _diagram(args: argparse.Namespace) -> int:
-    obj = _load(args.target)
+    obj = load_target(args.target)
     draw = mermaid if args.format == "mermaid" else d2
     try:
         text = draw(obj, only=tuple(args.only), skip=tuple(args.skip))
@@ -114,21 +116,6 @@ def _diagram(args: argparse.Namespace) -> int:
     else:
         _write(args.out, text)
     return 0
-
-
-def _load(target: str) -> Any:
-    module_name, colon, name = target.partition(":")
-    if not (module_name and colon and name):
-        raise GenError(f"{target!r} is not MODULE:STATES")
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # as `python -m` does: the user's module is often right here
-    try:
-        found: Any = import_module(module_name)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except Exception as exc:
-        raise GenError(f"{target} cannot be loaded: {exc}") from exc
-    return found
 
 
 def _print(text: str) -> None:
