@@ -1,14 +1,15 @@
-"""Assertions about machines, whose failures show the machine. pytest rewrites this module.
+"""Assertions about machines, whose failures show the machine, and types of the plugin's fixtures.
 
-An error that a test expects is *claimed* by `assert_err`; the fixture `am_machine_factory` fails
-for errors that nobody claimed.
+Assertions raise `AssertionError` themselves, so they hold under ``python -O`` and wherever they are
+imported first. An error that a test expects is *claimed* by `assert_err`; the fixture
+`am_machine_factory` fails for errors that nobody claimed.
 """
 
 from __future__ import annotations
 
 import traceback
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 import am_machine as am
@@ -19,8 +20,14 @@ from ._env_values import is_on
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ._history._memory import MemoryHistory
+    from ._history._model import HistoryConfig
+
 __all__ = [
     "LINES",
+    "HandlerOrder",
+    "HistoryFactory",
+    "MachineFactory",
     "assert_any",
     "assert_err",
     "assert_is",
@@ -32,40 +39,76 @@ __all__ = [
     "assert_time",
     "debug_by_env",
     "keep_lines",
-    "unclaimed_error",
+    "unclaimed_errors",
+    "watch_errors",
 ]
 
 LINES = 20
 """How many log lines a failure shows."""
 
 _lines: WeakKeyDictionary[Any, deque[str]] = WeakKeyDictionary()
-_claimed: WeakKeyDictionary[Any, BaseException] = WeakKeyDictionary()
+# Errors by identity: they need not be hashable, and equal ones are not the same.
+_raised: WeakKeyDictionary[Any, dict[int, BaseException]] = WeakKeyDictionary()
+_claimed: WeakKeyDictionary[Any, dict[int, BaseException]] = WeakKeyDictionary()
+
+
+class MachineFactory(Protocol):
+    """The type of the fixture ``am_machine_factory``."""
+
+    def __call__(self, schema: Any, **options: Any) -> am.Machine:
+        """Make a machine, with the options of `am.Machine`; it is disposed after the test."""
+        ...
+
+
+class HistoryFactory(Protocol):
+    """The type of the fixture ``am_history``."""
+
+    def __call__(self, mach: am.MachineApi, config: HistoryConfig | None = None) -> MemoryHistory:
+        """Keep the records of a machine in memory until the test ends."""
+        ...
+
+
+class HandlerOrder(am.Tracer):
+    """The type of the fixture ``am_handler_order``: ``names`` are the handlers called, in order."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def handler_start(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
+        """Keep the name."""
+        self.names.append(name)
+
+
+def _require(holds: bool, mach: am.MachineApi, expected: str) -> None:
+    __tracebackhide__ = True
+    if not holds:
+        raise AssertionError(_told(mach, expected))
 
 
 def assert_is(mach: am.MachineApi, *states: str) -> None:
     """All these states are active."""
     __tracebackhide__ = True
-    assert mach.is_(*states), _told(mach, f"expected active: {' '.join(states)}")
+    _require(mach.is_(*states), mach, f"expected active: {' '.join(states)}")
 
 
 def assert_not(mach: am.MachineApi, *states: str) -> None:
     """None of these states is active."""
     __tracebackhide__ = True
-    assert mach.not_(*states), _told(mach, f"expected inactive: {' '.join(states)}")
+    _require(mach.not_(*states), mach, f"expected inactive: {' '.join(states)}")
 
 
 def assert_any(mach: am.MachineApi, *groups: str | Iterable[str]) -> None:
     """One of the states, or one of the groups as a whole, is active."""
     __tracebackhide__ = True
     wanted = [group if isinstance(group, str) else tuple(group) for group in groups]
-    assert mach.any_(*wanted), _told(mach, f"expected any of: {wanted}")
+    _require(mach.any_(*wanted), mach, f"expected any of: {wanted}")
 
 
 def assert_ticks(mach: am.MachineApi, /, **ticks: int) -> None:
     """These states have exactly these ticks."""
     __tracebackhide__ = True
     found = mach.clock(*ticks)
-    assert found == ticks, _told(mach, f"expected ticks {ticks}, found {found}")
+    _require(found == ticks, mach, f"expected ticks {ticks}, found {found}")
 
 
 def assert_time(mach: am.MachineApi, time: Iterable[int], *states: str) -> None:
@@ -73,7 +116,7 @@ def assert_time(mach: am.MachineApi, time: Iterable[int], *states: str) -> None:
     __tracebackhide__ = True
     wanted = tuple(time)
     found = tuple(mach.time(*states))
-    assert found == wanted, _told(mach, f"expected time {wanted}, found {found}")
+    _require(found == wanted, mach, f"expected time {wanted}, found {found}")
 
 
 def assert_err(mach: am.MachineApi, exc_type: type[BaseException] | None = None) -> None:
@@ -81,29 +124,29 @@ def assert_err(mach: am.MachineApi, exc_type: type[BaseException] | None = None)
     __tracebackhide__ = True
     error = mach.err
     if error is not None:
-        _claimed[mach] = error
-    assert mach.is_err, _told(mach, "expected an error")
+        _claimed.setdefault(mach, {})[id(error)] = error
+    _require(mach.is_err, mach, "expected an error")
     if exc_type is not None:
-        assert isinstance(error, exc_type), _told(mach, f"expected a {exc_type.__name__}")
+        _require(isinstance(error, exc_type), mach, f"expected a {exc_type.__name__}")
 
 
 def assert_no_err_now(mach: am.MachineApi) -> None:
     """The machine is not in ``Exception``."""
     __tracebackhide__ = True
-    assert not mach.is_err, _told(mach, "expected no error now")
+    _require(not mach.is_err, mach, "expected no error now")
 
 
 def assert_no_err_ever(mach: am.MachineApi) -> None:
     """The machine never was in ``Exception``."""
     __tracebackhide__ = True
-    assert mach.tick("Exception") == 0, _told(mach, "expected that there never was an error")
+    _require(mach.tick("Exception") == 0, mach, "expected that there never was an error")
 
 
 def assert_no_err_queued(mach: am.MachineApi) -> None:
     """No error waits in the queue."""
     __tracebackhide__ = True
     queued = [m for m in mach.queue if m.kind != am.Kind.REMOVE and "Exception" in m.called]
-    assert not queued, _told(mach, "expected no error in the queue")
+    _require(not queued, mach, "expected no error in the queue")
 
 
 def keep_lines(mach: am.MachineApi) -> None:
@@ -118,12 +161,35 @@ def debug_by_env() -> None:
         enable_debugging()
 
 
-def unclaimed_error(mach: am.MachineApi) -> str | None:
-    """Describe the machine's error if no `assert_err` saw it."""
-    error = mach.err
-    if error is None or _claimed.get(mach) is error:
-        return None
-    return _told(mach, f"{mach.id}: an error that nobody asserted")
+def watch_errors(mach: am.MachineApi) -> None:
+    """Remember every error that comes into the machine, for `unclaimed_errors`."""
+    raised = _raised[mach] = {}
+    mach.bind_tracer(_Errors(raised))
+
+
+def unclaimed_errors(mach: am.MachineApi) -> list[str]:
+    """Describe the errors of a machine that no `assert_err` saw, also those that were replaced."""
+    raised = dict(_raised.get(mach, {}))
+    if mach.err is not None:
+        raised[id(mach.err)] = mach.err
+    claimed = _claimed.get(mach, {})
+    return [
+        _told(mach, f"{mach.id}: an error that nobody asserted", error)
+        for key, error in raised.items()
+        if key not in claimed
+    ]
+
+
+class _Errors(am.Tracer):
+    """Errors as transitions bring them, since a machine itself knows only the last one."""
+
+    def __init__(self, raised: dict[int, BaseException]) -> None:
+        self._raised = raised
+
+    def transition_end(self, tx: am.Transition) -> None:
+        for error in (tx.mutation.args.get("err"), tx.machine.err):
+            if isinstance(error, BaseException):
+                self._raised[id(error)] = error
 
 
 class _LastLines(am.Tracer):
@@ -134,11 +200,12 @@ class _LastLines(am.Tracer):
         self._kept.append(f"{machine.id} {text}")
 
 
-def _told(mach: am.MachineApi, expected: str) -> str:
+def _told(mach: am.MachineApi, expected: str, error: BaseException | None = None) -> str:
     """What a failure shows."""
     parts = [expected, mach.string_all()]
-    if mach.err is not None:
-        parts.append("err: " + "".join(traceback.format_exception(mach.err)).rstrip())
+    error = error or mach.err
+    if error is not None:
+        parts.append("err: " + "".join(traceback.format_exception(error)).rstrip())
     parts.append("queue: " + (", ".join(map(str, mach.queue)) or "empty"))
     lines = _lines.get(mach)
     if lines:

@@ -1,4 +1,4 @@
-"""The pytest plugin `am`: fixtures for machines, `--am-log`, and rewriting of assertions.
+"""The pytest plugin `am`: fixtures for machines, and `--am-log`.
 
 A package beside am_helpers, and one that imports nothing of it until a fixture is used: pytest
 loads plugins before anything else, and whatever they import escapes the measuring of coverage.
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import am_helpers as amh
     import am_machine as am
+    from am_helpers.testing import HandlerOrder, HistoryFactory, MachineFactory
 
 __all__ = ["am_handler_order", "am_history", "am_machine_factory"]
 
@@ -43,8 +44,7 @@ def _level(text: str) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have assertions rewritten, and switch on what option and environment ask for."""
-    pytest.register_assert_rewrite("am_helpers.testing")
+    """Switch on what option and environment ask for, and what other plugins make possible."""
     if config.pluginmanager.hasplugin("asyncio"):
         from . import _asyncio
 
@@ -62,11 +62,11 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def am_machine_factory(
     request: pytest.FixtureRequest,
-) -> Iterator[Callable[..., am.Machine]]:
+) -> Iterator[MachineFactory]:
     """Make machines with ``factory(schema, **options)``; they are disposed after the test.
 
-    The test fails at its end if a machine has an error that no `am_helpers.assert_err` saw, or was
-    opened and never left, so that its tasks were left behind.
+    The test fails at its end if a machine had an error that no `am_helpers.assert_err` saw, cannot
+    be disposed, or was opened and never left, so that its tasks were left behind.
     """
     import am_machine as am
     from am_helpers import testing
@@ -85,23 +85,31 @@ def am_machine_factory(
         options["tracers"] = [*options.get("tracers", ()), Opened()]
         mach = am.Machine(schema, **options)
         testing.keep_lines(mach)
+        testing.watch_errors(mach)
         made.append(mach)
         return mach
 
     yield factory
     left = [mach for mach in Opened.machines if not mach.disposed]
     faults = [f"{mach.id}: opened and not left; its tasks were left behind" for mach in left]
+    stopped: BaseException | None = None
     for mach in made:
-        fault = testing.unclaimed_error(mach)
-        faults += [fault] if fault else []
-        if mach not in left:
-            mach.dispose()
+        try:
+            if mach not in left:
+                mach.dispose()
+        except Exception as exc:
+            faults.append(f"{mach.id}: dispose raised {type(exc).__name__}: {exc}")
+        except BaseException as exc:  # Ctrl+C: the others are disposed first
+            stopped = exc
+        faults += testing.unclaimed_errors(mach)
+    if stopped is not None:
+        raise stopped
     if faults:
         pytest.fail("\n\n".join(faults), pytrace=False)
 
 
 @pytest.fixture
-def am_history() -> Iterator[Callable[..., amh.MemoryHistory]]:
+def am_history() -> Iterator[HistoryFactory]:
     """Keep the records of a machine in memory: ``am_history(machine, config=None)``."""
     import am_helpers as amh
 
@@ -118,15 +126,8 @@ def am_history() -> Iterator[Callable[..., amh.MemoryHistory]]:
 
 
 @pytest.fixture
-def am_handler_order() -> Any:
+def am_handler_order() -> HandlerOrder:
     """A tracer whose ``names`` are the handlers called, in order; give it to machines."""
-    import am_machine as am
-
-    class HandlerOrder(am.Tracer):
-        def __init__(self) -> None:
-            self.names: list[str] = []
-
-        def handler_start(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
-            self.names.append(name)
+    from am_helpers.testing import HandlerOrder
 
     return HandlerOrder()
