@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
@@ -12,8 +11,7 @@ import pytest
 pytest_plugins = ("pytester",)
 pytestmark = pytest.mark.slow
 
-INSTALLED = any(point.name == "am" for point in entry_points(group="pytest11"))
-PLUGIN = () if INSTALLED else ("-p", "am_helpers_pytest")
+PLUGIN = ("-p", "am_helpers_pytest")
 HEAD = """
 import am_helpers as amh
 import am_machine as am
@@ -31,6 +29,12 @@ def make(am_machine_factory):
 
     return make
 """
+
+
+@pytest.fixture(autouse=True)
+def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that happen to be installed take seconds to load."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
 def run(pytester: pytest.Pytester, body: str, *args: str) -> Any:
@@ -107,7 +111,7 @@ def test_both_claimed(make):
 def test_importing_assertions_in_a_conftest_warns_of_nothing(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("from am_helpers import assert_is\nimport am_helpers.testing\n")
     pytester.makepyfile(HEAD + "\n\ndef test_it(make):\n    amh.assert_not(make('m'), 'Foo')\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:asyncio", *PLUGIN]
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", *PLUGIN]
     done = subprocess.run(
         command, cwd=pytester.path, capture_output=True, text=True, check=False, timeout=60
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
@@ -15,9 +14,7 @@ import am_helpers as amh
 pytest_plugins = ("pytester",)
 pytestmark = pytest.mark.slow
 
-# Installed, or given by name where the distribution is not.
-INSTALLED = any(point.name == "am" for point in entry_points(group="pytest11"))
-PLUGIN = () if INSTALLED else ("-p", "am_helpers_pytest")
+PLUGIN = ("-p", "am_helpers_pytest")
 
 HEAD = """
 import am_helpers as amh
@@ -74,6 +71,12 @@ CASES = {
 def run(pytester: pytest.Pytester, body: str, *args: str) -> pytest.RunResult:
     pytester.makepyfile(HEAD + body)
     return pytester.runpytest_subprocess(*PLUGIN, "-p", "no:cacheprovider", *args, timeout=120)
+
+
+@pytest.fixture(autouse=True)
+def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that happen to be installed take seconds to load."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
 def as_test(statement: str) -> str:
@@ -216,13 +219,16 @@ async def test_it(am_machine_factory):
 
 def test_acceptance_19_async_tests_with_pytest_trio(pytester: pytest.Pytester) -> None:
     pytest.importorskip("pytest_trio")
-    run(pytester, TRIO_TEST.format(mark="trio")).assert_outcomes(passed=1)
+    run(pytester, TRIO_TEST.format(mark="trio"), "-p", "pytest_trio.plugin").assert_outcomes(
+        passed=1
+    )
 
 
 def test_acceptance_19_async_tests_with_anyio(pytester: pytest.Pytester) -> None:
     pytest.importorskip("anyio")
     fixture = "\n\n@pytest.fixture\ndef anyio_backend():\n    return 'trio'\n"
-    run(pytester, fixture + TRIO_TEST.format(mark="anyio")).assert_outcomes(passed=1)
+    body = fixture + TRIO_TEST.format(mark="anyio")
+    run(pytester, body, "-p", "anyio.pytest_plugin").assert_outcomes(passed=1)
 
 
 def test_the_plugin_imports_neither_layer_before_it_is_used() -> None:
