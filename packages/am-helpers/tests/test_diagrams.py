@@ -254,3 +254,12 @@ class TestRender:
         monkeypatch.setattr(_render, "TIME_LIMIT", 0.2)
         with pytest.raises(amh.RenderError, match=r"over 0\.2 s"):
             amh.render(amh.d2(Media), tmp_path / "x.svg")
+
+
+@pytest.mark.parametrize("group", ["a]b", "o--x", "end", 'quo"te', "x y", "<br>"])
+def test_groups_may_have_any_name(group: str) -> None:
+    schema = am.Schema({"Foo": am.State(), "Bar": am.State()}, groups={group: ["Foo"]})
+    text = amh.mermaid(schema)
+    (head,) = (line for line in text.splitlines() if "subgraph" in line)
+    assert re.fullmatch(r'  subgraph m0g0\["[^"\]<]*"\]', head.replace("]b", "b")), head
+    assert amh.d2(schema)

@@ -199,3 +199,69 @@ def test_a_graph_keeps_no_machine_alive() -> None:
     drawn = amh.d2(graph, only=("^Ba",))
     assert "remove" in drawn
     assert '"Own"' not in drawn
+
+
+def test_a_machine_and_a_state_may_spell_alike(machine: Any) -> None:
+    # The state B of `a` and the machine `a:B` would be one node.
+    odd, plain = machine({"Foo": {}}, id="a:B"), machine({"B": {}}, id="a", tags=["x"])
+    odder = machine({"B": {}}, id="a:B:", parent=odd)
+    for order in ((odd, plain, odder), (odder, plain, odd)):
+        graph = amh.Graph.from_machines(*order)
+        amh.bind(plain, odd, "B", "Foo")
+        assert set(graph.machines) == {"a:B", "a", "a:B:"}
+        graph.connect("a", "a:B")
+        assert set(graph.inspect()["machines"]) == {"a:B", "a", "a:B:"}
+        assert graph.machine("a:B") is odd
+        assert set(graph.near(["a:B"], 1, 0).machines) == {"a:B", "a"}
+        for text in (amh.mermaid(graph), amh.d2(graph), graph.markdown(), graph.to_dot()):
+            assert "a:B" in text
+        graph.remove_machine("a:B")
+        assert set(graph.machines) == {"a", "a:B:"}
+
+
+def test_replicas_are_connected_to_what_they_are_replicas_of(machine: Any) -> None:
+    source = machine({"Foo": {}}, id="source")
+    replica = machine({"Foo": {}}, id="rnm-source", tags=["rpc-netmach", "src-id:source"])
+    graph = amh.Graph.from_machines(replica)
+    assert edges(graph, "connected_to") == {("rnm-source", "source", "connected_to")}
+    assert not graph.nx.nodes["source"]["known"]
+    graph.add_machine(source)
+    assert graph.nx.nodes["source"]["known"]
+    graph.connect("rnm-source", "source", "127.0.0.1:1")
+    graph.add_machine(replica)
+    assert graph.nx.edges["rnm-source", "source", "connected_to"]["addr"] == "127.0.0.1:1"
+    alone = machine({"Foo": {}}, id="alone", tags=["src-id:alone", "src-id:"])
+    assert edges(amh.Graph.from_machines(alone), "connected_to") == set()
+
+
+def test_pipes_that_share_an_edge_keep_it_until_the_last_is_gone(machine: Any) -> None:
+    src, tgt = machine(Base, id="s"), machine(Base, id="t")
+    graph = amh.Graph.from_machines(src, tgt, live=True)
+    one, two = amh.bind(src, tgt, "Foo", "Bar"), amh.bind(src, tgt, "Foo", "Bar", flat=True)
+    both = {("s:Foo", "t:Bar", "pipe:add"), ("s:Foo", "t:Bar", "pipe:remove")}
+    one.detach()
+    assert edges(graph, "pipe:") == both
+    two.detach()
+    assert edges(graph, "pipe:") == set()
+
+
+def test_a_live_graph_equals_one_made_anew_whatever_came_and_went(machine: Any) -> None:
+    rng = random.Random(7)
+    machines = [machine(Base, id=f"m{i}") for i in range(6)]
+    live = amh.Graph.from_machines(*machines[:4], live=True)
+    pipes: list[amh.Pipe] = []
+    known = 4
+    for step in range(120):
+        if pipes and rng.random() < 0.45:
+            pipes.pop(rng.randrange(len(pipes))).detach()
+        else:
+            src, tgt = rng.sample(machines, 2)
+            make = rng.choice((amh.bind_any, lambda s, t: amh.bind(s, t, "Foo", "Bar")))
+            pipes.append(make(src, tgt))
+        if step in (40, 80):
+            live.add_machine(machines[known])
+            known += 1
+            for mach in machines:  # all of them: bind_any needs the same states
+                amh.copy_schema({f"New{step}": {}}, mach, [f"New{step}"])
+        anew = amh.Graph.from_machines(*machines[:known])
+        assert edges(live, "pipe:") == edges(anew, "pipe:")

@@ -2,7 +2,8 @@
 
 Nodes are machines, by id, and states, ``id:Name``. Keys of edges tell their kind: ``has``,
 ``relation:…``, ``pipe:…``, ``child_of``, ``connected_to``. A machine that is only mentioned is a
-placeholder, ``known=False``, until it is added.
+placeholder, ``known=False``, until it is added. As a node, an id with a colon has one more behind
+it, since it could be a state's.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from weakref import WeakValueDictionary, ref
 
 import am_machine as am
 
+from ._graph_pipes import PipeEdges
 from ._graph_text import to_dict, to_dot, to_markdown
 from ._origins import origins
-from ._pipe import Pipe, pipes_of, unwatch_pipes, watch_pipes
-from ._schema_tools import RELATIONS
+from ._pipe import Pipe, unwatch_pipes, watch_pipes
+from ._schema_tools import RELATIONS, tag_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +31,11 @@ except ImportError as exc:
 LINKS = ("pipe:add", "pipe:remove", "connected_to")
 
 
+def machine_node(machine_id: str) -> str:
+    """Return the node of a machine id: never that of a state, which ends in its name."""
+    return f"{machine_id}:" if ":" in machine_id else machine_id
+
+
 class Graph:
     """A graph of machines; ``nx`` is the `networkx.MultiDiGraph` itself.
 
@@ -37,7 +44,10 @@ class Graph:
 
     def __init__(self) -> None:
         self.nx = nx.MultiDiGraph()
+        self.machine_nodes: dict[str, str] = {}
+        """Node -> machine id, of the machines that are known or mentioned."""
         self._machines: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        self._pipes = PipeEdges()
         self._tracer: _LiveTracer | None = None
 
     @classmethod
@@ -66,8 +76,8 @@ class Graph:
     @property
     def machines(self) -> tuple[str, ...]:
         """Ids of the known machines, in the order they were added."""
-        nodes = self.nx.nodes(data=True)
-        return tuple(n for n, data in nodes if data["kind"] == "machine" and data["known"])
+        nodes = self.nx.nodes
+        return tuple(found for n, found in self.machine_nodes.items() if nodes[n]["known"])
 
     def machine(self, machine_id: str) -> am.MachineApi | None:
         """Return a machine of the graph, if it still lives."""
@@ -76,12 +86,11 @@ class Graph:
 
     def add_machine(self, mach: am.MachineApi) -> None:
         """Add a machine with its states, relations, parent and pipes; or update it."""
-        node = mach.id
-        self._machines[node] = mach
+        node = self.mention(mach.id)
+        self._machines[mach.id] = mach
         parent = mach.parent
         self.nx.add_node(
             node,
-            kind="machine",
             known=True,
             tags=tuple(mach.tags),
             parent=parent.id if parent is not None else None,
@@ -90,9 +99,13 @@ class Graph:
         )
         self._add_states(mach)
         if parent is not None:
-            self._mention(parent.id)
-            self.nx.add_edge(node, parent.id, key="child_of")
-        self._add_pipes(mach)
+            self.nx.add_edge(node, self.mention(parent.id), key="child_of")
+        source_id = tag_value(mach.tags, "src-id")  # of a replica, and of what serves one
+        if source_id and source_id != mach.id:
+            source = self.mention(source_id)
+            if not self.nx.has_edge(node, source, "connected_to"):
+                self.nx.add_edge(node, source, key="connected_to", addr="")
+        self._pipes.draw_all(self, mach)
         if self._tracer is not None and self._tracer not in getattr(mach, "tracers", ()):
             mach.bind_tracer(self._tracer)
 
@@ -111,7 +124,7 @@ class Graph:
                 multi=state.multi,
                 inherited_from=inherited.get(name, ""),
             )
-            self.nx.add_edge(mach.id, f"{mach.id}:{name}", key="has")
+            self.nx.add_edge(machine_node(mach.id), f"{mach.id}:{name}", key="has")
         for name in schema:
             for kind in RELATIONS:
                 for other in getattr(schema[name], kind):
@@ -120,88 +133,69 @@ class Graph:
 
     def remove_machine(self, machine_id: str) -> None:
         """Take a machine and its states out; if others still name it, a placeholder stays."""
-        if machine_id not in self.nx:
+        node = machine_node(machine_id)
+        if node not in self.nx:
             return
-        states = [n for n in self.nx.successors(machine_id) if self._kind(n) == "state"]
+        self._pipes.erase_machine(self, machine_id)
+        states = [n for _, n, key in self.nx.out_edges(node, keys=True) if key == "has"]
         mentions = [
             (source, key, dict(data))
-            for source, _, key, data in self.nx.in_edges(machine_id, keys=True, data=True)
+            for source, _, key, data in self.nx.in_edges(node, keys=True, data=True)
             if key in ("child_of", "connected_to")
         ]
-        self.nx.remove_nodes_from([*states, machine_id])
+        self.nx.remove_nodes_from([*states, node])
+        del self.machine_nodes[node]
         self._machines.pop(machine_id, None)
         for source, key, data in mentions:
-            self._mention(machine_id)
-            self.nx.add_edge(source, machine_id, key=key, **data)
+            self.nx.add_edge(source, self.mention(machine_id), key=key, **data)
 
     def connect(self, machine_id: str, other_id: str, addr: str = "") -> None:
         """Add an edge for a network connection between two machines, known or not."""
-        self._mention(machine_id)
-        self._mention(other_id)
-        self.nx.add_edge(machine_id, other_id, key="connected_to", addr=addr)
+        ends = self.mention(machine_id), self.mention(other_id)
+        self.nx.add_edge(*ends, key="connected_to", addr=addr)
 
-    def _mention(self, machine_id: str) -> None:
-        if machine_id not in self.nx:
+    def mention(self, machine_id: str) -> str:
+        """Return the node of a machine; a placeholder, if the machine is not known."""
+        node = machine_node(machine_id)
+        if node not in self.machine_nodes:
+            self.machine_nodes[node] = machine_id
             self.nx.add_node(
-                machine_id,
+                node,
                 kind="machine",
+                id=machine_id,
                 known=False,
                 tags=(),
                 parent=None,
                 state_names=(),
                 active=(),
             )
-
-    def _kind(self, node: str) -> str:
-        return str(self.nx.nodes[node]["kind"])
+        return node
 
     # -------------------------------------------------------------------- pipes
 
     def pipe_changed(self, pipe: Pipe) -> None:
         """Follow a pipe that was attached or detached, if one of its machines is in the graph."""
-        for mach in (pipe.source, pipe.target):
-            if self._machines.get(mach.id) is mach:
-                self._add_pipes(mach)
+        ends = pipe.source, pipe.target
+        if any(self._machines.get(mach.id) is mach for mach in ends):
+            if pipe.attached:
+                self._pipes.draw(self, pipe)
+            else:
+                self._pipes.erase(self, pipe.id, *(mach.id for mach in ends))
 
-    def _add_pipes(self, mach: am.MachineApi) -> None:
-        """Draw the pipes of a machine anew."""
-        own = {mach.id, *(f"{mach.id}:{name}" for name in mach.schema)}
-        stale = [
-            (a, b, key)
-            for a, b, key in self.nx.edges(keys=True)
-            if key.startswith("pipe:") and (a in own or b in own)
-        ]
-        self.nx.remove_edges_from(stale)
-        told = set()
-        for pipe in pipes_of(mach):
-            for route in pipe.routes:
-                source = self._end(pipe.source.id, route.source_state)
-                target = self._end(pipe.target.id, route.target_state)
-                if self._kind(source) != self._kind(target):
-                    source, target = pipe.source.id, pipe.target.id
-                self.nx.add_edge(source, target, key=f"pipe:{route.kind}")
-                far = pipe.target if pipe.source is mach else pipe.source
-                told.add((route.kind, far.id))
-        for entry in mach.sem_log.pipes:  # pipes whose far end lives in another process
-            if (entry.kind, entry.machine_id) not in told:
-                self._mention(entry.machine_id)
-                ends = (mach.id, entry.machine_id)
-                self.nx.add_edge(
-                    *(ends if entry.direction == "out" else ends[::-1]), key=f"pipe:{entry.kind}"
-                )
-
-    def _end(self, machine_id: str, state: str) -> str:
-        self._mention(machine_id)
+    def end_of_pipe(self, machine_id: str, state: str) -> str:
+        """Return the node of a state; the machine's, if it is not known to have that state."""
+        machine = self.mention(machine_id)
         node = f"{machine_id}:{state}"
-        return node if node in self.nx else machine_id
+        return node if node in self.nx else machine
 
     # ------------------------------------------------------------------ reading
 
     def update_active(self) -> None:
         """Read the active states of all machines that still live; also done before each output."""
         for machine_id, mach in tuple(self._machines.items()):
-            if machine_id in self.nx:
-                self.nx.nodes[machine_id]["active"] = mach.active
+            node = machine_node(machine_id)
+            if node in self.nx:
+                self.nx.nodes[node]["active"] = mach.active
 
     def near(self, ids: Iterable[str], distance: int = 1, depth: int = 1) -> Graph:
         """Return the part around some machines, as a graph of its own that is not live.
@@ -211,26 +205,38 @@ class Graph:
         """
         links = self._machine_graph(LINKS)
         families = self._machine_graph(("child_of",))
-        found = self._within(links, set(ids), distance)
+        found = self._within(links, set(map(machine_node, ids)), distance)
         found = self._within(families, found, depth)
-        states = {f"{m}:{name}" for m in found for name in self.nx.nodes[m]["state_names"]}
-        part = Graph()
-        part.nx = self.nx.subgraph(found | states).copy()
-        part._machines.update({m: self._machines[m] for m in found if m in self._machines})
-        return part
+        names = {node: self.machine_nodes[node] for node in self.machine_nodes if node in found}
+        states = {
+            f"{machine_id}:{name}"
+            for node, machine_id in names.items()
+            for name in self.nx.nodes[node]["state_names"]
+        }
+        return self._copy(self.nx.subgraph(found | states).copy(), names)
+
+    def _copy(self, part: Any, machine_nodes: dict[str, str]) -> Graph:
+        copy = Graph()
+        copy.nx = part
+        copy.machine_nodes = dict(machine_nodes)
+        copy._pipes = self._pipes.copy()
+        lives = {m: self._machines.get(m) for m in machine_nodes.values()}
+        copy._machines.update({m: mach for m, mach in lives.items() if mach is not None})
+        return copy
 
     def _machine_graph(self, keys: tuple[str, ...]) -> Any:
         """Machines only, joined by edges of these kinds wherever they begin and end."""
         joined = nx.Graph()
-        joined.add_nodes_from(n for n in self.nx if self._kind(n) == "machine")
+        joined.add_nodes_from(self.machine_nodes)
         for a, b, key in self.nx.edges(keys=True):
             if key in keys:
                 joined.add_edge(self._machine_of(a), self._machine_of(b))
         return joined
 
     def _machine_of(self, node: str) -> str:
-        data = self.nx.nodes[node]
-        return node if data["kind"] == "machine" else str(data["machine"])
+        if node in self.machine_nodes:
+            return node
+        return machine_node(str(self.nx.nodes[node]["machine"]))
 
     @staticmethod
     def _within(joined: Any, start: set[str], steps: int) -> set[str]:
@@ -243,10 +249,7 @@ class Graph:
 
     def clone(self) -> Graph:
         """Return a copy that is not live."""
-        copy = Graph()
-        copy.nx = self.nx.copy()
-        copy._machines.update(self._machines)
-        return copy
+        return self._copy(self.nx.copy(), self.machine_nodes)
 
     def inspect(self) -> dict[str, Any]:
         """Return machines, states and edges as plain values."""

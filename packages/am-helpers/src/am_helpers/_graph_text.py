@@ -8,20 +8,27 @@ from typing import Any
 def to_dict(graph: Any) -> dict[str, Any]:
     """Return machines with their states, and all edges but ``has``."""
     machines: dict[str, Any] = {}
-    for node, data in graph.nodes(data=True):
+    for _, data in graph.nodes(data=True):
         if data["kind"] == "machine":
-            shown = {key: _plain(value) for key, value in data.items() if key != "kind"}
-            machines[node] = shown | {"states": {}}
+            hidden = ("kind", "id")
+            shown = {key: _plain(value) for key, value in data.items() if key not in hidden}
+            machines[data["id"]] = shown | {"states": {}}
     for _, data in graph.nodes(data=True):
         if data["kind"] == "state":
             entry = {key: data[key] for key in ("auto", "multi", "inherited_from")}
             machines[data["machine"]]["states"][data["name"]] = entry
     edges = [
-        {"from": a, "to": b, "kind": key} | {name: _plain(v) for name, v in data.items()}
+        {"from": _name(graph, a), "to": _name(graph, b), "kind": key}
+        | {name: _plain(v) for name, v in data.items()}
         for a, b, key, data in graph.edges(keys=True, data=True)
         if key != "has"
     ]
     return {"machines": machines, "edges": edges}
+
+
+def _name(graph: Any, node: str) -> str:
+    """The id of a machine, or ``id:Name`` of a state."""
+    return str(graph.nodes[node].get("id", node))
 
 
 def _plain(value: Any) -> Any:
@@ -69,14 +76,15 @@ def to_dot(graph: Any) -> str:
             continue
         style = "" if data["known"] else ", style=dashed"
         lines.append(f"  subgraph cluster_{numbers[node]} {{")
-        lines.append(f"    label={_quoted(node)};")
-        lines.append(f"    {numbers[node]} [label={_quoted(node)}, shape=ellipse{style}];")
+        lines.append(f"    label={_quoted(data['id'])};")
+        lines.append(f"    {numbers[node]} [label={_quoted(data['id'])}, shape=ellipse{style}];")
         for name in data["state_names"]:
-            state = graph.nodes[f"{node}:{name}"]
+            own = f"{data['id']}:{name}"
+            state = graph.nodes[own]
             marks = ["dashed"] * state["auto"] + ["filled"] * (name in data["active"])
             extra = ", peripheries=2" * state["multi"]
             extra += f', style="{",".join(marks)}"' if marks else ""
-            lines.append(f"    {numbers[f'{node}:{name}']} [label={_quoted(name)}{extra}];")
+            lines.append(f"    {numbers[own]} [label={_quoted(name)}{extra}];")
         lines.append("  }")
     for a, b, key in graph.edges(keys=True):
         if key != "has":

@@ -118,7 +118,8 @@ def bind_any(src: am.MachineApi, tgt: am.MachineApi, *, flat: bool = False) -> P
 
     def mirror(pipe: Pipe, event: am.Event) -> None:
         states = pipe.source.active
-        rest = [name for name in state_names(pipe.source) if name not in states]
+        on = set(states)
+        rest = [name for name in state_names(pipe.source) if name not in on]
         if (tgt.is_(*states) and tgt.not_(*rest)) or not pipe.passes(event):
             return
         args = {} if flat else args_for(tgt, states, event.mutation.args)

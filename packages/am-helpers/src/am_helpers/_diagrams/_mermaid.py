@@ -90,8 +90,8 @@ def _box(box: Box, number: int) -> list[str]:
         marks = [mark for mark in ("auto", "active") if getattr(state, mark)]
         return text + (f":::{marks[0]}" if len(marks) == 1 else "")
 
-    for group, members in box.groups:
-        lines.append(f"{indent}subgraph m{number}g_{group}[{_label(group)}]")
+    for place, (group, members) in enumerate(box.groups):
+        lines.append(f"{indent}subgraph m{number}g{place}[{_label(group)}]")
         lines += [f"{indent}  {node(name)}" for name in members]
         lines.append(f"{indent}end")
     lines += [indent + node(name) for name in states if name not in grouped]

@@ -126,7 +126,7 @@ def view_of(obj: Any, options: Options) -> View:
 
 def _box(schema: am.Schema, options: Options, active: Iterable[str] = ()) -> Box:
     inherited = origins(schema)
-    shown = [name for name in schema if options.shows(name, inherited.get(name, ""))]
+    shown = {name: None for name in schema if options.shows(name, inherited.get(name, ""))}
     on = set(active) if options.active else set()
     box = Box()
     for name in shown:
@@ -145,7 +145,9 @@ def _box(schema: am.Schema, options: Options, active: Iterable[str] = ()) -> Box
     return box
 
 
-def _placed(groups: Mapping[str, Iterable[str]], shown: list[str]) -> list[tuple[str, list[str]]]:
+def _placed(
+    groups: Mapping[str, Iterable[str]], shown: Iterable[str]
+) -> list[tuple[str, list[str]]]:
     placed: set[str] = set()
     found = []
     for group, members in groups.items():
@@ -160,40 +162,40 @@ def _placed(groups: Mapping[str, Iterable[str]], shown: list[str]) -> list[tuple
 def _of_graph(graph: Any, options: Options) -> View:
     graph.update_active()
     view = View()
-    for node, data in graph.nx.nodes(data=True):
-        if data["kind"] != "machine":
-            continue
-        machine = graph.machine(node)
+    for node, name in graph.machine_nodes.items():
+        data = graph.nx.nodes[node]
+        machine = graph.machine(name)
         if machine is not None:
             box = _box(machine.schema, options, data["active"])
         else:
-            box = _box_of_nodes(graph.nx, node, data, options)
-        box.title, box.known, box.parent = node, data["known"], data["parent"]
+            box = _box_of_nodes(graph.nx, name, data, options)
+        box.title, box.known, box.parent = name, data["known"], data["parent"]
         box.tags = data["tags"] if options.tags else ()
         view.boxes.append(box)
     titles = {box.title for box in view.boxes}
+    names = graph.machine_nodes
     view.links = [
-        (a, b, data.get("addr") or "connected to")
+        (names[a], names[b], data.get("addr") or "connected to")
         for a, b, key, data in graph.nx.edges(keys=True, data=True)
-        if key == "connected_to" and {a, b} <= titles
+        if key == "connected_to" and {names[a], names[b]} <= titles
     ]
     view.pipes = _pipes(graph.nx, view, options)
     return view
 
 
-def _box_of_nodes(nx: Any, node: str, data: Any, options: Options) -> Box:
+def _box_of_nodes(nx: Any, machine_id: str, data: Any, options: Options) -> Box:
     """The box of a machine that is gone: what the graph kept of it."""
     box = Box()
     on = set(data["active"]) if options.active else set()
     for name in data["state_names"]:
-        state = nx.nodes[f"{node}:{name}"]
+        state = nx.nodes[f"{machine_id}:{name}"]
         if options.shows(name, state["inherited_from"]):
             box.states.append(StateNode(name, state["auto"], state["multi"], name in on))
     shown = {state.name for state in box.states}
     for state in box.states if options.relations else ():
         for kind in RELATIONS:
-            for _, other, key in nx.edges(f"{node}:{state.name}", keys=True):
-                name = other.removeprefix(f"{node}:")
+            for _, other, key in nx.edges(f"{machine_id}:{state.name}", keys=True):
+                name = other.removeprefix(f"{machine_id}:")
                 if key == f"relation:{kind}" and name in shown:
                     box.relations.append((state.name, kind, name))
     return box
@@ -224,4 +226,4 @@ def _pipes(nx: Any, view: View, options: Options) -> list[PipeEdge]:
 
 def _ends(nx: Any, node: str) -> tuple[str, str]:
     data = nx.nodes[node]
-    return (node, "") if data["kind"] == "machine" else (data["machine"], data["name"])
+    return (data["id"], "") if data["kind"] == "machine" else (data["machine"], data["name"])
