@@ -58,8 +58,8 @@ class Pipe:
         self.routes = tuple(routes)
         bound = {name: _bound_to(self, steps) for name, steps in handlers.items()}
         self._binding: am.Binding | None = source.bind(bound, name=f"pipe-{self.id}")
-        _ends(source).pipes[self] = None
-        _ends(target).pipes[self] = None
+        _ends(source).enter(self, target.id)
+        _ends(target).enter(self, source.id)
         for end in {source: None, target: None}:
             _list_routes(self, end)
         _tell_watchers(self)
@@ -78,8 +78,8 @@ class Pipe:
             return
         self._binding.detach()
         self._binding = None
-        for end in (self.source, self.target):
-            _ends(end).pipes.pop(self, None)
+        _ends(self.source).leave(self, self.target.id)
+        _ends(self.target).leave(self, self.source.id)
         _drop_entries(self.source, self.target)
         _tell_watchers(self)
 
@@ -108,11 +108,25 @@ class _Ends:
     __slots__ = ("loop_reported_in", "pipes")
 
     def __init__(self) -> None:
-        self.pipes: WeakKeyDictionary[Pipe, None] = WeakKeyDictionary()  # in order
+        # By the id of the machine at the other end, each in order.
+        self.pipes: dict[str, WeakKeyDictionary[Pipe, None]] = {}
         self.loop_reported_in = ""
 
+    def enter(self, pipe: Pipe, far_id: str) -> None:
+        self.pipes.setdefault(far_id, WeakKeyDictionary())[pipe] = None
+
+    def leave(self, pipe: Pipe, far_id: str) -> None:
+        group = self.pipes.get(far_id)
+        if group is not None:
+            group.pop(pipe, None)
+            if not group:
+                del self.pipes[far_id]
+
+    def all(self) -> set[Pipe]:
+        return {pipe for group in self.pipes.values() for pipe in group}
+
     def detach_all(self, mach: object) -> None:
-        for pipe in tuple(self.pipes):
+        for pipe in self.all():
             pipe.detach()
 
 
@@ -156,7 +170,7 @@ def _tell_watchers(pipe: Pipe) -> None:
 def pipes_of(mach: am.MachineApi) -> tuple[Pipe, ...]:
     """Return the attached pipes that start or end at the machine, ordered by id."""
     ends = _ends_of.get(mach)
-    return tuple(sorted(ends.pipes, key=lambda pipe: pipe.id)) if ends else ()
+    return tuple(sorted(ends.all(), key=lambda pipe: pipe.id)) if ends else ()
 
 
 def _list_routes(pipe: Pipe, end: am.MachineApi, far_id: str | None = None) -> None:
@@ -176,7 +190,7 @@ def _drop_entries(source: am.MachineApi, target: am.MachineApi) -> None:
     """
     for end, far_id in {source: target.id, target: source.id}.items():
         end.sem_log.pipe_gc(far_id)
-        for pipe in tuple(_ends(end).pipes):
+        for pipe in tuple(_ends(end).pipes.get(far_id, ())):
             _list_routes(pipe, end, far_id)
 
 
