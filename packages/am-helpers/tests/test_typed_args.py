@@ -11,6 +11,8 @@ import pytest
 import am_helpers as amh
 import am_machine as am
 
+pytest.importorskip("cattrs")
+
 
 class Color(enum.Enum):
     RED = "red"

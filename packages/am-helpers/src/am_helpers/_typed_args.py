@@ -1,17 +1,16 @@
 """Typed args: dataclasses from and to plain values, safe for input that nobody vouches for.
 
-Loading checks everything before it makes anything: keys, types, sizes and depth. The only
-conversions are int to float, and list to tuple, since wire formats know only lists.
+Sizes and depth are looked at before anything is made; the rest is `_args_converter`'s, which is
+imported only where args are loaded or dumped.
 """
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from enum import Enum
-from functools import lru_cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from importlib import import_module
+from typing import Any, TypeVar
 
 import am_machine as am
 
@@ -22,7 +21,8 @@ MAX_DEPTH = 8
 MAX_LENGTH = 65_536
 """The longest text, bytes or collection that is loaded unless the caller says otherwise."""
 
-_SCALARS = (str, int, float, bool, bytes, type(None))
+_SMALL = frozenset((int, float, bool, type(None)))
+_SIZED = (str, bytes, list, tuple, dict)
 
 
 def args_names(cls: type) -> tuple[str, ...]:
@@ -56,43 +56,70 @@ def args_log(instance: object, max_len: int = 20) -> dict[str, str]:
 def args_load(cls: type[T], mapping: Mapping[str, Any], *, max_len: int = MAX_LENGTH) -> T:
     """Make an args instance from an untrusted mapping of plain values; `args_dump` undone.
 
-    Fields may be ``str int float bool bytes None``, enums (by value), lists, tuples, dicts,
-    unions of these, and dataclasses.
+    Fields may be ``str int float bool bytes None``, enums (by value), literals, lists, tuples,
+    sets, dicts, paths, dates and times, UUIDs, decimals, dataclasses, and unions of what differs as
+    a plain value. Nothing is converted but what has no plain form of its own, and int to float.
+    Needs the extra ``[args]``.
 
     :raises am.ArgsError: if a key is unknown or missing, a value is of another type, longer than
         ``max_len``, or nested deeper than `MAX_DEPTH`, or the class itself refuses the values. The
         message names the place and never quotes the value.
     """
-    loaded: T = _load_dataclass(cls, mapping, "args", 1, max_len)
+    names = args_names(cls)
+    if not isinstance(mapping, Mapping):
+        raise am.ArgsError(f"args: is {type(mapping).__name__} instead of a mapping")
+    values = dict(mapping) if len(mapping) <= len(names) else None
+    if values is None or not all(type(key) is str and key in names for key in values):
+        raise am.ArgsError(f"args: unknown keys for {cls.__name__}")
+    for key, value in values.items():
+        fault = _oversize(value, 2, max_len)
+        if fault is not None:
+            raise am.ArgsError(f"args.{key}: {fault}")
+    loaded: T = _converter().load(cls, values)
     return loaded
 
 
 def args_dump(instance: Any) -> dict[str, Any]:
-    """Return the fields as plain values: enums by value, tuples as lists, dataclasses as dicts."""
-    return {name: _plain(getattr(instance, name)) for name in args_names(type(instance))}
+    """Return the fields as plain values, such as a wire carries. Needs the extra ``[args]``.
+
+    Enums go by value, tuples and sets as lists, dataclasses as dicts, paths and dates as text.
+    """
+    _init_fields(type(instance))
+    dumped: dict[str, Any] = _converter().dump(instance)
+    return dumped
 
 
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return args_dump(value)
-    if isinstance(value, Enum):
-        return value.value
+@cache
+def _converter() -> Any:
+    return import_module("._args_converter", __package__)  # needs the extra
+
+
+def _oversize(value: Any, depth: int, max_len: int) -> str | None:
+    """Tell what is too large in a value; a loop of containers is too deep."""
+    if depth > MAX_DEPTH:
+        return f"nested deeper than {MAX_DEPTH}"
+    if type(value) in _SMALL:
+        return None
+    if isinstance(value, _SIZED) and len(value) > max_len:
+        return f"longer than {max_len}"
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    return value
+        items: Any = value
+    elif isinstance(value, dict):
+        items = (*value, *value.values())
+    else:
+        return None
+    for item in items:
+        if type(item) not in _SMALL or depth == MAX_DEPTH:
+            fault = _oversize(item, depth + 1, max_len)
+            if fault is not None:
+                return fault
+    return None
 
 
 def _init_fields(cls: type) -> list[Field[Any]]:
     if not is_dataclass(cls):
         raise TypeError(f"{cls!r} is not a dataclass")
     return [field for field in fields(cls) if field.init]
-
-
-@lru_cache(maxsize=256)
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
 
 
 def _construct(cls: type[T], values: dict[str, Any], where: str) -> T:
@@ -109,112 +136,3 @@ def _construct(cls: type[T], values: dict[str, Any], where: str) -> T:
         return cls(**values)
     except (TypeError, ValueError) as exc:
         raise am.ArgsError(f"{where}: refused by {cls.__name__}") from exc
-
-
-def _load_dataclass(cls: Any, value: object, where: str, depth: int, max_len: int) -> Any:
-    names = args_names(cls)
-    if not isinstance(value, Mapping):
-        raise _wrong(where, "a mapping", value)
-    _check_depth(where, depth)
-    if len(value) > len(names) or not all(type(k) is str and k in names for k in value):
-        raise am.ArgsError(f"{where}: unknown keys for {cls.__name__}")
-    hints = _hints(cls)
-    loaded = {
-        key: _load(hints[key], item, f"{where}.{key}", depth + 1, max_len)
-        for key, item in value.items()
-    }
-    return _construct(cls, loaded, where)
-
-
-def _load(hint: Any, value: Any, where: str, depth: int, max_len: int) -> Any:
-    _check_depth(where, depth)
-    origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
-        return _load_union(get_args(hint), value, where, depth, max_len)
-    if origin is not None:
-        return _load_collection(origin, get_args(hint), value, where, depth, max_len)
-    if hint is None:
-        hint = type(None)
-    if hint in _SCALARS:
-        return _load_scalar(hint, value, where, max_len)
-    if hint in (list, tuple, dict):
-        raise am.ArgsError(f"{where}: the items of {hint.__name__} have no declared type")
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return _load_enum(hint, value, where)
-    if isinstance(hint, type) and is_dataclass(hint):
-        return _load_dataclass(hint, value, where, depth, max_len)
-    raise am.ArgsError(f"{where}: fields of type {hint!r} cannot be loaded")
-
-
-def _load_scalar(hint: type, value: object, where: str, max_len: int) -> object:
-    if hint is float and type(value) is int:
-        try:
-            return float(value)
-        except OverflowError as exc:
-            raise am.ArgsError(f"{where}: the number is too large") from exc
-    if type(value) is not hint:  # exact: bool is an int, and subclasses may carry behaviour
-        raise _wrong(where, "None" if hint is type(None) else hint.__name__, value)
-    if isinstance(value, str | bytes) and len(value) > max_len:
-        raise am.ArgsError(f"{where}: longer than {max_len}")
-    return value
-
-
-def _load_enum(hint: type[Enum], value: object, where: str) -> Enum:
-    for member in hint:
-        if type(member.value) is type(value) and member.value == value:
-            return member
-    raise am.ArgsError(f"{where}: not a value of {hint.__name__}")
-
-
-def _load_union(
-    options: tuple[Any, ...], value: object, where: str, depth: int, max_len: int
-) -> Any:
-    refusals = []
-    for option in options:
-        try:
-            return _load(option, value, where, depth, max_len)
-        except am.ArgsError as exc:
-            refusals.append(str(exc))
-    raise am.ArgsError("; ".join(refusals))
-
-
-def _load_collection(
-    origin: Any, params: tuple[Any, ...], value: Any, where: str, depth: int, max_len: int
-) -> Any:
-    if origin is dict:
-        if type(value) is not dict:
-            raise _wrong(where, "dict", value)
-    elif origin not in (list, tuple):
-        raise am.ArgsError(f"{where}: fields of type {origin!r} cannot be loaded")
-    elif type(value) not in (list, origin):
-        raise _wrong(where, origin.__name__, value)
-    if len(value) > max_len:
-        raise am.ArgsError(f"{where}: longer than {max_len}")
-    if origin is dict:
-        key_hint, item_hint = params
-        return {
-            _load(key_hint, key, f"{where} key", depth + 1, max_len): _load(
-                item_hint, item, f"{where}[…]", depth + 1, max_len
-            )
-            for key, item in value.items()
-        }
-    hints = _item_hints(origin, params, len(value), where)
-    pairs = enumerate(zip(hints, value, strict=True))
-    return origin([_load(h, item, f"{where}[{i}]", depth + 1, max_len) for i, (h, item) in pairs])
-
-
-def _item_hints(origin: Any, params: tuple[Any, ...], count: int, where: str) -> list[Any]:
-    if origin is list or (len(params) == 2 and params[1] is Ellipsis):
-        return [params[0]] * count
-    if len(params) != count:
-        raise am.ArgsError(f"{where}: has {count} items instead of {len(params)}")
-    return list(params)
-
-
-def _check_depth(where: str, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise am.ArgsError(f"{where}: nested deeper than {MAX_DEPTH}")
-
-
-def _wrong(where: str, wanted: str, value: object) -> am.ArgsError:
-    return am.ArgsError(f"{where}: is {type(value).__name__} instead of {wanted}")
