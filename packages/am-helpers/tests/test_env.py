@@ -168,13 +168,22 @@ class TestAcceptance10EachSwitchAlone:
 
     @pytest.mark.parametrize(
         ("value", "address"),
-        [("1", "127.0.0.1:6831"), ("10.0.0.1:7", "10.0.0.1:7"), ("[::1]:80", "[::1]:80")],
+        [
+            ("1", ["1"]),
+            ("10.0.0.1:7", ["10.0.0.1:7"]),
+            ("[::1]:80", ["[::1]:80"]),
+            ("unix:/run/x y", ["unix:/run/x y"]),
+            (" ", []),
+            ("off", []),
+        ],
     )
-    def test_am_dbg_addr(self, monkeypatch: pytest.MonkeyPatch, value: str, address: str) -> None:
+    def test_am_dbg_addr(
+        self, monkeypatch: pytest.MonkeyPatch, value: str, address: list[str]
+    ) -> None:
         seen: list[tuple[str, str]] = []
         amh.register_debug_exporter(lambda mach, addr: seen.append((mach.id, addr)))
         applied(monkeypatch, AM_DBG_ADDR=value)
-        assert seen == [("m1", address)]
+        assert seen == [("m1", given) for given in address]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +222,7 @@ class TestAcceptance10Exporters:
         monkeypatch.setattr(_env, "entry_points", lambda group: [broken, good])
         applied(monkeypatch, AM_DBG_ADDR="1")
         applied(monkeypatch, AM_DBG_ADDR="1")
-        assert seen == ["127.0.0.1:6831"] * 2
+        assert seen == ["1"] * 2
         assert len(caplog.records) == 1
         assert "cannot be loaded" in caplog.text
 
@@ -223,6 +232,52 @@ class TestAcceptance10Exporters:
         amh.register_debug_exporter(lambda mach, addr: 1 / 0)
         applied(monkeypatch, AM_DBG_ADDR="1")
         assert "failed for m1" in caplog.text
+
+
+class TestEnvironmentBinders:
+    @pytest.fixture
+    def bound(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Ids of machines that an installed binder was given; beside it are two broken ones."""
+        seen: list[str] = []
+        group = "am_helpers.env_binders"
+        loads = {
+            "broken": _missing,
+            "failing": lambda: lambda mach: 1 / 0,
+            "good": lambda: lambda mach: seen.append(mach.id),
+        }
+        points = [EntryPoint(name, f"{__name__}:{name}", group) for name in loads]
+        monkeypatch.setattr(EntryPoint, "load", lambda self: loads[self.name]())
+        monkeypatch.setattr(
+            _env, "entry_points", lambda group: points if group.endswith("binders") else []
+        )
+        return seen
+
+    def test_each_is_given_the_machine_if_the_service_has_a_name(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: Any, bound: list[str]
+    ) -> None:
+        applied(monkeypatch, AM_SERVICE="shop")
+        applied(monkeypatch, AM_SERVICE="shop")
+        assert bound == ["m1", "m1"]
+        assert caplog.text.count("cannot be loaded") == 1
+        assert "failing failed for m1" in caplog.text
+
+    @pytest.mark.parametrize("env", [{}, {"AM_SERVICE": " "}, {"AM_TEST_RUNNER": "1"}])
+    def test_none_is_asked_without_a_name_or_in_ci(
+        self, monkeypatch: pytest.MonkeyPatch, bound: list[str], env: dict[str, str]
+    ) -> None:
+        applied(monkeypatch, **({"AM_SERVICE": "shop"} if "AM_TEST_RUNNER" in env else {}), **env)
+        assert bound == []
+
+    def test_machines_for_inner_use_are_left_alone(
+        self, monkeypatch: pytest.MonkeyPatch, bound: list[str]
+    ) -> None:
+        exported: list[str] = []
+        amh.register_debug_exporter(lambda mach, addr: exported.append(mach.id))
+        monkeypatch.setenv("AM_SERVICE", "shop")
+        monkeypatch.setenv("AM_DBG_ADDR", "1")
+        amh.debug_env(am.Machine({"Foo": {}}, id="inner", tags=["am:inner"]))
+        amh.debug_env(am.Machine({"Foo": {}}, id="outer"))
+        assert bound == exported == ["outer"]
 
 
 def _missing() -> None:
@@ -235,7 +290,7 @@ class TestAcceptance10Junk:
         self, monkeypatch: pytest.MonkeyPatch, caplog: Any, junk: str
     ) -> None:
         names = (
-            "AM_DEBUG", "AM_LOG", "AM_LOG_PRINT", "AM_LOG_FILE", "AM_LOG_FULL", "AM_DBG_ADDR",
+            "AM_DEBUG", "AM_LOG", "AM_LOG_PRINT", "AM_LOG_FILE", "AM_LOG_FULL",
             "AM_DBG_NO_TRACE", "AM_HEALTHCHECK", "AM_TEST_RUNNER",
             *(f"AM_LOG_{switch.upper()}" for switch in SWITCHES),
         )  # fmt: skip

@@ -48,11 +48,13 @@ from ._pipe import Pipe as Pipe
 from ._pipe import Route as Route
 from ._pipe import pipes_of as pipes_of
 from ._pipes import bind as bind
+from ._pipes import bind_add as bind_add
 from ._pipes import bind_any as bind_any
 from ._pipes import bind_connected as bind_connected
 from ._pipes import bind_err as bind_err
 from ._pipes import bind_many as bind_many
 from ._pipes import bind_ready as bind_ready
+from ._pipes import bind_remove as bind_remove
 from ._pipes import bind_start as bind_start
 from ._pipes import sync as sync
 from ._schema_tools import copy_schema as copy_schema
@@ -132,11 +134,13 @@ __all__ = [
     "ask_add",
     "ask_remove",
     "bind",
+    "bind_add",
     "bind_any",
     "bind_connected",
     "bind_err",
     "bind_many",
     "bind_ready",
+    "bind_remove",
     "bind_start",
     "cant_add",
     "cant_remove",

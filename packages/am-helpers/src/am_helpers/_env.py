@@ -1,8 +1,9 @@
 """Debugging by environment variables, applied to a machine when asked and never at import.
 
-Variables are untrusted: a value that cannot be parsed is logged once as a warning and ignored. What
-exports to a debugger is not known here; it is registered, or found as an installed entry point of
-the group ``am_helpers.debug_exporter``.
+Variables are untrusted: a value that cannot be parsed is logged once as a warning and ignored. Who
+listens is not known here. What exports to a debugger is registered, or found as an installed entry
+point of the group ``am_helpers.debug_exporter``; telemetry is an entry point of the group
+``am_helpers.env_binders``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import am_machine as am
 
 from ._debug_mode import set_debug_mode
 from ._env_logs import log_to_file, print_logs, shorten_tracebacks
-from ._env_values import LOGGER, complain_once, debugger_address, is_on, log_level
+from ._env_values import LOGGER, complain_once, debugger_address, is_on, log_level, service
 from ._health import healthcheck
 from ._watchdog import Watchdog
 
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     DebugExporter: TypeAlias = Callable[[am.MachineApi, str], object]
+    EnvBinder: TypeAlias = Callable[[am.MachineApi], object]
 
 EXPORTER_GROUP = "am_helpers.debug_exporter"
+BINDER_GROUP = "am_helpers.env_binders"
+INNER = "am:inner"
+"""The tag of machines that packages make for themselves; nobody listens to these unasked."""
 DEBUG_HANDLER_TIMEOUT = 600.0
 TEST_HANDLER_TIMEOUT = 1.0
 
@@ -34,7 +39,8 @@ _exporter: DebugExporter | None = None
 def debug_env(mach: am.MachineApi) -> None:
     """Apply the ``AM_…`` variables, as they are now, to a machine.
 
-    Nothing here raises because of the environment.
+    Nothing here raises because of the environment. Debugger and telemetry leave machines with the
+    tag ``am:inner`` alone.
     """
     local: Any = mach
     if is_on("AM_TEST_RUNNER"):
@@ -76,9 +82,13 @@ def _debugging(mach: Any) -> None:
         mach.bind_tracer(Watchdog())
     if is_on("AM_HEALTHCHECK"):
         healthcheck(mach)
+    if INNER in mach.tags:
+        return
     address = debugger_address()
     if address is not None:
         _export(mach, address)
+    if service() is not None:
+        _bind(mach)
 
 
 def common(
@@ -121,6 +131,19 @@ def _export(mach: am.MachineApi, address: str) -> None:
         exporter(mach, address)
     except Exception:
         LOGGER.warning("the debug exporter failed for %s", mach.id, exc_info=True)
+
+
+def _bind(mach: am.MachineApi) -> None:
+    for point in entry_points(group=BINDER_GROUP):
+        try:
+            binder: EnvBinder = point.load()
+        except Exception as exc:
+            complain_once(BINDER_GROUP, point.value, f"cannot be loaded ({exc})")
+            continue
+        try:
+            binder(mach)
+        except Exception:
+            LOGGER.warning("%s failed for %s", point.value, mach.id, exc_info=True)
 
 
 def entry_points(group: str) -> Iterable[EntryPoint]:

@@ -11,9 +11,6 @@ LOGGER = logging.getLogger("am_helpers")
 _ON = frozenset(("1", "true", "yes", "on"))
 _OFF = frozenset(("", "0", "false", "no", "off"))
 _SHOWN = 40  # characters of a bad value that a log line repeats
-_PORTS = range(1, 65_536)
-
-DEFAULT_DEBUGGER = "127.0.0.1:6831"
 
 # What was complained about already; a process may set up thousands of machines.
 _told: set[tuple[str, str]] = set()
@@ -41,18 +38,14 @@ def log_level() -> int | None:
 
 
 def debugger_address() -> str | None:
-    """Read AM_DBG_ADDR, ``host:port`` or a switch; None if off or junk."""
-    value = os.environ.get("AM_DBG_ADDR", "").strip()
-    if value.lower() in _OFF:
-        return None
-    if value.lower() in _ON:
-        return DEFAULT_DEBUGGER
-    host, _, port = value.rpartition(":")
-    known = host and host.isprintable() and not any(map(str.isspace, host))
-    if known and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) in _PORTS:
-        return value
-    complain_once("AM_DBG_ADDR", value, "is not host:port")
-    return None
+    """Read AM_DBG_ADDR as it is, ``1`` and ``unix:PATH`` included; None if off."""
+    value = os.environ.get("AM_DBG_ADDR", "")
+    return None if value.strip().lower() in _OFF else value
+
+
+def service() -> str | None:
+    """Read AM_SERVICE, the name under which this process is watched; None if unset."""
+    return os.environ.get("AM_SERVICE", "").strip() or None
 
 
 def complain_once(name: str, value: str, fault: str) -> None:

@@ -35,6 +35,38 @@ def bind(
     return bind_pairs(src, tgt, [(state, active or state, inactive)], flat=flat)
 
 
+def bind_add(
+    src: am.MachineApi,
+    tgt: am.MachineApi,
+    state: str,
+    target: str | None = None,
+    *,
+    flat: bool = False,
+) -> Pipe:
+    """Add ``target``, by default ``state``, when ``state`` is entered; its end is not passed on."""
+    active = target or state
+    check_states(src, (state,))
+    check_states(tgt, (active, "Exception") if is_error(active) else (active,))
+    handlers = {f"{state}State": [forward_add(active, flat=flat)]}
+    return Pipe(src, tgt, handlers, [Route("add", state, active)])
+
+
+def bind_remove(
+    src: am.MachineApi,
+    tgt: am.MachineApi,
+    state: str,
+    target: str | None = None,
+    *,
+    flat: bool = False,
+) -> Pipe:
+    """Remove ``target``, by default ``state``, when ``state`` is left; nothing when entered."""
+    inactive = target or state
+    check_states(src, (state,))
+    check_states(tgt, (inactive,))
+    handlers = {f"{state}End": [forward_remove(inactive, flat=flat)]}
+    return Pipe(src, tgt, handlers, [Route("remove", state, inactive)])
+
+
 def bind_start(
     src: am.MachineApi,
     tgt: am.MachineApi,
