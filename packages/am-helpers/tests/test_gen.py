@@ -279,30 +279,3 @@ class TestDiagramCommand:
 
     def test_a_folder_that_is_not_there_is_1(self, gen: Any) -> None:
         assert gen("diagram", "am_helpers:Basic", "--out", "no/basic.mmd")[0] == 1
-
-
-def test_no_states_at_all_are_refused(gen: Any, tmp_path: Path) -> None:
-    for given in ("", " ", ","):
-        code, out, err = gen("states-file", "--states", given, "--name", "Empty")
-        assert (code, out) == (2, "")
-        assert "am-gen" in err
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_diagram_of_a_file_s_class(gen: Any, tmp_path: Path) -> None:
-    (tmp_path / "neighbour.py").write_text("NAME = 'Foo'\n")
-    (tmp_path / "my_states.py").write_text(
-        "import am_machine as am\nimport neighbour\n\n"
-        "class Mine(am.States):\n    Foo = am.State()\n    class Inner(am.States):\n"
-        "        Bar = am.State()\n"
-    )
-    code, out, err = gen("diagram", "my_states.py:Mine")
-    assert (code, err) == (0, "")
-    assert "m0_Foo" in out
-    code, out, _ = gen("diagram", f"{tmp_path / 'my_states.py'}:Mine.Inner")
-    assert code == 0
-    assert "m0_Bar" in out
-    for missing in ("nothing.py:Mine", "my_states.py:Nothing", "my_states.py", ":Mine"):
-        code, out, err = gen("diagram", missing)
-        assert (code, out) == (2, ""), missing
-        assert missing.partition(":")[0] in err

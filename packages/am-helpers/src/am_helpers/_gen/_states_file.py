@@ -6,11 +6,9 @@ a line is split the way that ruff splits it.
 
 from __future__ import annotations
 
-import keyword
 import re
-from dataclasses import dataclass
 from types import new_class
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import am_machine as am
 
@@ -19,36 +17,11 @@ from ._bases import Base, GenError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ._specs import GroupSpec, StateSpec
+
 LINE = 100
-_STATE = re.compile(r"[A-Z][A-Za-z0-9_]{0,127}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-_PROPERTIES = ("auto", "multi")
-# Names with a meaning in a States body or in the engine.
-_RESERVED = {"Any", "Groups", *keyword.kwlist}
 _DOC = 'doc="What it means."'
-
-
-@dataclass(frozen=True, slots=True)
-class StateSpec:
-    """One state of the command line: ``Name:auto:multi``."""
-
-    name: str
-    properties: tuple[str, ...]
-
-    @classmethod
-    def parse(cls, text: str) -> StateSpec:
-        """Read one state.
-
-        :raises GenError: if the name is no state's, or a property is unknown or given twice.
-        """
-        name, *properties = text.strip().split(":")
-        _check_name(name, "state")
-        for prop in properties:
-            if prop not in _PROPERTIES:
-                raise GenError(f"state {name} has an unknown property {prop!r}: auto or multi")
-        if len(set(properties)) != len(properties):
-            raise GenError(f"state {name} has a property twice")
-        return cls(name, tuple(p for p in _PROPERTIES if p in properties))
 
 
 def file_name(name: str) -> str:
@@ -62,7 +35,7 @@ def file_name(name: str) -> str:
 
 
 def states_file(
-    name: str, states: Sequence[StateSpec], bases: Sequence[Base], groups: Sequence[str]
+    name: str, states: Sequence[StateSpec], bases: Sequence[Base], groups: Sequence[GroupSpec]
 ) -> str:
     """Return the source of a module with the class ``<Name>States``.
 
@@ -85,18 +58,16 @@ def states_file(
 
 
 def _check(
-    class_name: str, states: Sequence[StateSpec], bases: Sequence[Base], groups: Sequence[str]
+    class_name: str, states: Sequence[StateSpec], bases: Sequence[Base], groups: Sequence[GroupSpec]
 ) -> None:
     names = [state.name for state in states]
     for what, given in (
         ("state", names),
-        ("group", list(groups)),
+        ("group", [group.name for group in groups]),
         ("base", [base.name for base in bases]),
     ):
         for twice in sorted({name for name in given if given.count(name) > 1}):
             raise GenError(f"{what} {twice} is given twice")
-    for group in groups:
-        _check_name(group, "group")
     for base in bases:
         if base.name == class_name:
             raise GenError(f"{class_name} would hide its base of the same name")
@@ -108,18 +79,23 @@ def _check(
                 raise GenError(f"state {taken} is inherited from {base.name}")
             if taken == base.name:
                 raise GenError(f"state {taken} would hide the base of the same name")
+    own = {}
+    for spec in states:
+        options: dict[str, Any] = dict.fromkeys(spec.properties, True) | dict(spec.relations)
+        own[spec.name] = am.State(**options)
     try:
-        made = new_class(class_name, (*(base.states for base in bases), am.States))
-        made.schema()  # type: ignore[attr-defined]
+        made = new_class(
+            class_name,
+            (*(base.states for base in bases), am.States),
+            exec_body=lambda body: body.update(own),
+        )
+        known = made.schema()  # type: ignore[attr-defined]
     except (TypeError, am.SchemaError) as exc:
-        raise GenError(f"the bases do not go together: {exc}") from exc
-
-
-def _check_name(name: str, what: str) -> None:
-    if not _STATE.fullmatch(name):
-        raise GenError(f"{name!r} is no name for a {what}: a capital, then letters, digits or _")
-    if name in _RESERVED:
-        raise GenError(f"{name} is a reserved word, no name for a {what}")
+        raise GenError(f"the states do not go together: {exc}") from exc
+    for group in groups:
+        for member in group.members:
+            if member not in known:
+                raise GenError(f"group {group.name} has an unknown state {member}")
 
 
 def _imports(bases: Sequence[Base]) -> list[str]:
@@ -138,7 +114,7 @@ def _import_key(name: str) -> tuple[str, str]:
     return name.lower(), name
 
 
-def _groups(bases: Sequence[Base], groups: Sequence[str]) -> list[str]:
+def _groups(bases: Sequence[Base], groups: Sequence[GroupSpec]) -> list[str]:
     """The inner class; it also settles whose `Groups` is meant if several bases have one."""
     inherited = [f"{base.name}.Groups" for base in bases if base.has_groups]
     if not groups and len(inherited) < 2:
@@ -154,18 +130,30 @@ def _groups(bases: Sequence[Base], groups: Sequence[str]) -> list[str]:
 
 
 def _assignment(state: StateSpec) -> list[str]:
-    items = [*(f"{prop}=True" for prop in state.properties), _DOC]
+    items = [f"{prop}=True" for prop in state.properties]
+    items += [f"{kind}=[{_texts(names)}]" for kind, names in state.relations]
+    items.append(_DOC)
     head, in_brackets = f"    {state.name} = am.State(", f"    {state.name} = ("
     if len(head) > LINE >= len(in_brackets):
-        return [in_brackets, f"        am.State({', '.join(items)})", "    )"]
+        return [in_brackets, *_call("        am.State(", items, ")", "        "), "    )"]
     return _call(head, items, ")", "    ")
 
 
-def _group(name: str) -> list[str]:
-    whole = f"        {name}: tuple[str, ...] = ()"
+def _texts(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _group(group: GroupSpec) -> list[str]:
+    head = f"        {group.name}: tuple[str, ...] = ("
+    if not group.members:
+        if len(head) < LINE:
+            return [f"{head})"]
+        return [f"        {group.name}: tuple[", "            str, ...", "        ] = ()"]
+    comma = "," if len(group.members) == 1 else ""
+    whole = f"{head}{_texts(group.members)}{comma})"
     if len(whole) <= LINE:
         return [whole]
-    return [f"        {name}: tuple[", "            str, ...", "        ] = ()"]
+    return [head, *(f'            "{name}",' for name in group.members), "        )"]
 
 
 def _call(head: str, items: Sequence[str], tail: str, indent: str) -> list[str]:
@@ -176,4 +164,15 @@ def _call(head: str, items: Sequence[str], tail: str, indent: str) -> list[str]:
     inside = f"{indent}    {', '.join(items)}"
     if len(inside) <= LINE:
         return [head, inside, f"{indent}{tail}"]
-    return [head, *(f"{indent}    {item}," for item in items), f"{indent}{tail}"]
+    lines = [line for item in items for line in _item(f"{indent}    ", item)]
+    return [head, *lines, f"{indent}{tail}"]
+
+
+def _item(indent: str, item: str) -> list[str]:
+    """One item on a line of its own; a list that is too long for it has a line for each member."""
+    whole = f"{indent}{item},"
+    if len(whole) <= LINE or not item.endswith("]"):
+        return [whole]
+    head, _, members = item[:-1].partition("[")
+    inside = (f"{indent}    {member}," for member in members.split(", "))
+    return [f"{indent}{head}[", *inside, f"{indent}],"]

@@ -18,17 +18,20 @@ from typing import TYPE_CHECKING
 
 import am_machine as am
 
+from ..__about__ import __version__
 from .._diagrams._d2 import d2
 from .._diagrams._mermaid import mermaid
 from .._diagrams._render import render
 from .._errors import RendererMissing, RenderError
 from ._bases import GenError, find_base
-from ._states_file import StateSpec, file_name, states_file
+from ._specs import GroupSpec, StateSpec
+from ._states_file import file_name, states_file
 from ._target import load_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+STATES_HELP = "State1,State2:multi,State3:auto:require(State1;State2):remove(State4),State4"
 PICTURES = {".svg", ".png", ".pdf"}
 
 
@@ -53,11 +56,12 @@ def _fail(code: int, reason: object) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="am-gen", description="States files and diagrams.")
+    parser.add_argument("--version", action="version", version=f"am-gen {__version__}")
     commands = parser.add_subparsers(required=True)
     states = commands.add_parser("states-file", help="write a module with a States class")
-    states.add_argument("--states", required=True, help="State1,State2:multi,State3:auto:multi")
+    states.add_argument("--states", required=True, help=STATES_HELP)
     states.add_argument("--inherit", default="", help="basic,connected,connpool,disposed,…")
-    states.add_argument("--groups", default="", help="Group1,Group2")
+    states.add_argument("--groups", default="", help="Group1,Group2(State1;State2)")
     states.add_argument("--name", required=True, help="the machine's name, as MyMach")
     states.add_argument("--out", type=Path, default=Path("."), help="folder, by default this one")
     states.add_argument("--force", action="store_true", help="replace a file that differs")
@@ -82,7 +86,8 @@ def _states_file(args: argparse.Namespace) -> int:
     bases = [find_base(key) for key in _split(args.inherit)]
     if not specs and not bases:
         raise GenError("--states names no state, and nothing is inherited")
-    text = states_file(args.name, specs, bases, _split(args.groups))
+    groups = [GroupSpec.parse(part) for part in _split(args.groups)]
+    text = states_file(args.name, specs, bases, groups)
     if args.stdout:
         _print(text)
         return 0
