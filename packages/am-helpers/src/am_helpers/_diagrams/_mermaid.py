@@ -32,9 +32,12 @@ def mermaid(obj: Any, **options: Unpack[DiagramOptions]) -> str:
     relation; groups and machines are boxes. A transition is a sequence of its steps. Options, all
     but a transition's: ``relations, inherited, groups, exception, start, ready, tags, active``
     (False hides them), ``pipes`` (none, grouped or detailed), ``only`` and ``skip`` (regular
-    expressions for names of states). The same input gives the same text.
+    expressions for names of states), ``around`` and ``distance`` (1): only what is that many
+    relations away from a state, or in a graph that many pipes or connections from a machine. The
+    same input gives the same text.
 
     :raises TypeError: if there is no diagram of such an object.
+    :raises am.UnknownStateError: if there is no state to look around.
     :raises ValueError: if a transition has no steps, or an option is wrong.
     """
     if isinstance(obj, am.Transition):

@@ -22,3 +22,5 @@ class DiagramOptions(TypedDict, total=False):
     pipes: PipeDetail
     only: tuple[str, ...]
     skip: tuple[str, ...]
+    around: str | tuple[str, ...]
+    distance: int

@@ -6,7 +6,7 @@ Deterministic: machines in the order of the graph, states in index order, then b
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import am_machine as am
@@ -35,16 +35,25 @@ class Options:
     pipes: PipeDetail = "grouped"
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    around: str | tuple[str, ...] = ()
+    distance: int = 1
 
     def __post_init__(self) -> None:
         if self.pipes not in ("none", "grouped", "detailed"):
             raise ValueError(f"pipes is {self.pipes!r}, not none, grouped or detailed")
+        if self.distance < 0:
+            raise ValueError(f"distance is {self.distance}, less than 0")
         for name in ("only", "skip"):
             value = getattr(self, name)
             patterns = (value,) if isinstance(value, str) else tuple(value)
             for pattern in patterns:
                 re.compile(pattern)
             object.__setattr__(self, name, patterns)
+
+    @property
+    def middle(self) -> tuple[str, ...]:
+        """What to look around; everything is shown if that is nothing."""
+        return (self.around,) if isinstance(self.around, str) else tuple(self.around)
 
     def shows(self, name: str, inherited_from: str) -> bool:
         """Whether a state is shown."""
@@ -127,6 +136,9 @@ def view_of(obj: Any, options: Options) -> View:
 def _box(schema: am.Schema, options: Options, active: Iterable[str] = ()) -> Box:
     inherited = origins(schema)
     shown = {name: None for name in schema if options.shows(name, inherited.get(name, ""))}
+    if options.around:
+        near = _near(schema, shown, options)
+        shown = {name: None for name in schema if name in near}
     on = set(active) if options.active else set()
     box = Box()
     for name in shown:
@@ -145,6 +157,25 @@ def _box(schema: am.Schema, options: Options, active: Iterable[str] = ()) -> Box
     return box
 
 
+def _near(schema: am.Schema, shown: Iterable[str], options: Options) -> set[str]:
+    """The states that a zoom shows: by relations either way, through shown states only."""
+    schema.indexes(options.middle)
+    found = set(options.middle)
+    known = {*shown, *found}
+    beside: dict[str, set[str]] = {name: set() for name in known}
+    for name in known:
+        for kind in RELATIONS:
+            for other in getattr(schema[name], kind):
+                if other in known:
+                    beside[name].add(other)
+                    beside[other].add(name)
+    edge = set(found)
+    for _ in range(options.distance):
+        edge = {other for name in edge for other in beside[name]} - found
+        found |= edge
+    return found
+
+
 def _placed(
     groups: Mapping[str, Iterable[str]], shown: Iterable[str]
 ) -> list[tuple[str, list[str]]]:
@@ -160,6 +191,13 @@ def _placed(
 
 
 def _of_graph(graph: Any, options: Options) -> View:
+    if options.around:
+        known = set(graph.machine_nodes.values())
+        for machine_id in options.middle:
+            if machine_id not in known:
+                raise ValueError(f"there is no machine {machine_id} in the graph")
+        graph = graph.near(options.middle, options.distance, depth=0)
+        options = replace(options, around=())
     graph.update_active()
     view = View()
     for node, name in graph.machine_nodes.items():
