@@ -135,6 +135,9 @@ class Served:
 
 @pytest.fixture
 def serve(request: pytest.FixtureRequest) -> Callable[[float], Served]:
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("starlette")
+
     def start(grace: float) -> Served:
         served = Served(grace)
         request.addfinalizer(served.process.kill)

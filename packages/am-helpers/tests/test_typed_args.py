@@ -192,6 +192,18 @@ def test_args_to_args_copies_fields_of_equal_name() -> None:
         amh.args_to_args(Point(1, 2), Other)
 
 
+def test_args_to_args_refuses_what_the_class_s_own_code_cannot_take() -> None:
+    @dataclass
+    class Picky:
+        x: float
+
+        def __post_init__(self) -> None:
+            {}[self.x]
+
+    with pytest.raises(am.ArgsError, match="refused by Picky"):
+        amh.args_to_args(Point(1, 2), Picky)
+
+
 def test_only_marked_fields_are_logged_cut_and_bytes_as_length() -> None:
     shown = amh.args_log(Job("a" * 30, data=b"secret", size=3), max_len=10)
     assert shown == {"name": "aaaaaaaaa…", "data": "6 bytes"}

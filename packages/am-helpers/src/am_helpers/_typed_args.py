@@ -134,5 +134,5 @@ def _construct(cls: type[T], values: dict[str, Any], where: str) -> T:
         raise am.ArgsError(f"{where}: missing {', '.join(missing)}")
     try:
         return cls(**values)
-    except (TypeError, ValueError) as exc:
+    except Exception as exc:  # whatever a class's own code makes of them
         raise am.ArgsError(f"{where}: refused by {cls.__name__}") from exc

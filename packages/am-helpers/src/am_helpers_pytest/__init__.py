@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -113,16 +114,16 @@ def am_history() -> Iterator[HistoryFactory]:
     """Keep the records of a machine in memory: ``am_history(machine, config=None)``."""
     import am_helpers as amh
 
-    made: list[amh.MemoryHistory] = []
+    with ExitStack() as made:  # one that cannot be closed leaves no other open
 
-    def attach(mach: am.MachineApi, config: amh.HistoryConfig | None = None) -> amh.MemoryHistory:
-        history = amh.MemoryHistory(mach, config)
-        made.append(history)
-        return history
+        def attach(
+            mach: am.MachineApi, config: amh.HistoryConfig | None = None
+        ) -> amh.MemoryHistory:
+            history = amh.MemoryHistory(mach, config)
+            made.callback(history.close)
+            return history
 
-    yield attach
-    for history in made:
-        history.close()
+        yield attach
 
 
 @pytest.fixture
