@@ -75,6 +75,7 @@ async def work(request):
     host = request.state.host
     done = machine.when_next_active("Done")
     machine.add("Work", seconds=float(request.query_params["seconds"]))
+    print("request began", flush=True)
     try:
         await host.wait(done, timeout=30)
     finally:
@@ -161,8 +162,9 @@ def test_requests_in_flight_are_answered_before_uvicorn_ends(
     served = serve(20)
 
     async def main() -> tuple[list[str], tuple[str, str]]:
-        requests = [asyncio.create_task(get(served.port, "/work?seconds=0.3")) for _ in range(8)]
-        await asyncio.sleep(0.15)  # they are on their way: the socket tells nothing earlier
+        requests = [asyncio.create_task(get(served.port, "/work?seconds=0.5")) for _ in range(8)]
+        for _ in requests:
+            assert await asyncio.to_thread(served.line) == "request began"
         printed = await asyncio.to_thread(served.stop)
         return await asyncio.gather(*requests), printed
 
