@@ -31,6 +31,11 @@ MAX_HOPS = 32
 
 RouteKind: TypeAlias = Literal["add", "remove"]
 
+if TYPE_CHECKING:
+    Step: TypeAlias = Callable[["Pipe", am.Event], None]
+    # By state and moment, since names such as EndEnd may mean two things; AnyState has no state.
+    Handlers: TypeAlias = dict[str | tuple[str, Literal["state", "end"]], list[Step]]
+
 
 class Route(NamedTuple):
     """One path of a pipe; ``Any`` stands for all states at once."""
@@ -49,7 +54,7 @@ class Pipe:
         self,
         source: am.MachineApi,
         target: am.MachineApi,
-        handlers: Mapping[str, list[Callable[[Pipe, am.Event], None]]],
+        handlers: Handlers,
         routes: Iterable[Route],
     ) -> None:
         self.id = secrets.token_hex(4)

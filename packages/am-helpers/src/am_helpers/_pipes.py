@@ -13,9 +13,11 @@ from ._names import check_states, state_names
 from ._pipe import Pipe, Route, args_for, forward_add, forward_remove, is_error, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     import am_machine as am
+
+    from ._pipe import Handlers
 
 
 def bind(
@@ -47,7 +49,7 @@ def bind_add(
     active = target or state
     check_states(src, (state,))
     check_states(tgt, (active, "Exception") if is_error(active) else (active,))
-    handlers = {f"{state}State": [forward_add(active, flat=flat)]}
+    handlers: Handlers = {(state, "state"): [forward_add(active, flat=flat)]}
     return Pipe(src, tgt, handlers, [Route("add", state, active)])
 
 
@@ -63,7 +65,7 @@ def bind_remove(
     inactive = target or state
     check_states(src, (state,))
     check_states(tgt, (inactive,))
-    handlers = {f"{state}End": [forward_remove(inactive, flat=flat)]}
+    handlers: Handlers = {(state, "end"): [forward_remove(inactive, flat=flat)]}
     return Pipe(src, tgt, handlers, [Route("remove", state, inactive)])
 
 
@@ -99,7 +101,7 @@ def bind_err(
     check_states(src, ("Exception",))
     if not is_error(state):
         raise ValueError(f"{state} is not an error state: its name does not start with Err")
-    handlers = {"ExceptionState": [forward_add(state, flat=flat)]}
+    handlers: Handlers = {("Exception", "state"): [forward_add(state, flat=flat)]}
     return Pipe(src, tgt, handlers, [Route("add", "Exception", state)])
 
 
@@ -210,7 +212,7 @@ def bind_pairs(
 
     A state in ``again`` is added also while it is active, which enters a multi state anew.
     """
-    handlers: dict[str, list[Callable[[Pipe, am.Event], None]]] = {}
+    handlers: Handlers = {}
     routes = []
     full = [(state, active, inactive or active) for state, active, inactive in pairs]
     check_states(src, [state for state, _, _ in full])
@@ -219,7 +221,7 @@ def bind_pairs(
         check_states(tgt, ("Exception",))
     for state, active, inactive in full:
         step = forward_add(active, flat=flat, again=active in again)
-        handlers.setdefault(f"{state}State", []).append(step)
-        handlers.setdefault(f"{state}End", []).append(forward_remove(inactive, flat=flat))
+        handlers.setdefault((state, "state"), []).append(step)
+        handlers.setdefault((state, "end"), []).append(forward_remove(inactive, flat=flat))
         routes += [Route("add", state, active), Route("remove", state, inactive)]
     return Pipe(src, tgt, handlers, routes)
