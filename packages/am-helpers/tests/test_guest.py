@@ -266,6 +266,27 @@ def test_a_host_that_comes_while_the_last_one_is_being_closed_keeps_trio_alive(
     run_asyncio(main)
 
 
+@pytest.mark.parametrize("turns", range(12))
+def test_a_host_that_comes_at_any_turn_of_another_s_end_is_there(
+    run_asyncio: Any, turns: int
+) -> None:
+    async def main() -> None:
+        first = amh.guest.load_host()
+        await first.run(trio.lowlevel.checkpoint)
+        closing = asyncio.create_task(first.aclose())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        second, third = amh.guest.load_host(), amh.guest.load_host()
+        async with amh.guest.open_host() as fourth:
+            for host in (second, third, fourth):
+                await host.run(trio.lowlevel.checkpoint)
+        await closing
+        await second.aclose()
+        await third.aclose()
+
+    run_asyncio(main)
+
+
 def test_a_host_never_used_is_closed_before_trio_s_first_turn(run_asyncio: Any) -> None:
     async def main() -> None:
         await amh.guest.load_host().aclose()

@@ -187,6 +187,7 @@ class GuestRun:
         self.nursery: trio.Nursery | None = None  # from trio's first turn on, until it ends
         self.ending = False
         self.over = False
+        self.successor: GuestRun | None = None  # begins when this one is over
         self._stop = trio.Event()
         self._changed: list[asyncio.Future[None]] = []
 
@@ -205,7 +206,6 @@ class GuestRun:
             raise RuntimeError(
                 "trio runs in this thread already, and not by am_helpers.guest"
             ) from exc
-        _here.run = ref(self)
 
     async def _main(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -234,6 +234,8 @@ class GuestRun:
         for body in tuple(self.bodies):
             body.interrupt()
         release(self._changed)
+        if self.successor is not None:
+            self.loop.call_soon(self.successor.start)
 
     async def changed(self) -> None:
         """Wait until trio's first turn came, or its end."""
@@ -298,16 +300,19 @@ async def join() -> GuestRun:
 
 
 def join_nowait() -> GuestRun:
-    """`join` for plain code that the loop runs; does not wait for one that is ending."""
+    """`join` for plain code that the loop runs: what comes after one that is ending."""
     check_asyncio()
     run = _here.run()
     if run is None or run.over:
         run = GuestRun()
         run.start()
+        _here.run = ref(run)
     elif run.loop is not asyncio.get_running_loop():
         raise RuntimeError("trio is still a guest of an earlier loop of this thread")
     elif run.ending:
-        raise RuntimeError("trio is just ending here: wait for it, as open_host does")
+        run.successor = GuestRun()
+        run = run.successor
+        _here.run = ref(run)
     run.enter()
     return run
 
