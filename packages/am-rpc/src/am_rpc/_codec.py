@@ -208,12 +208,14 @@ def encode_args(args: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     Dataclasses become maps of their fields, enum members their values, tuples lists. Keys must be
     identifiers without a leading underscore, so that no private name can be set from afar.
     """
-    if len(args) > limits.args_keys:
-        raise EncodeError(f"{len(args)} args, more than {limits.args_keys} (Limits.args_keys)")
+    # The args are a map like any other, their names texts.
+    most, longest = min(limits.args_keys, limits.map), min(limits.arg_key, limits.text)
+    if len(args) > most:
+        raise EncodeError(f"{len(args)} args, more than {most} (Limits.args_keys)")
     deepest = min(limits.args_depth, limits.depth - _AROUND)
     plain: dict[str, Any] = {}
     for key, value in args.items():
-        if not is_arg_name(key, limits.arg_key):
+        if not is_arg_name(key, longest):
             raise EncodeError(f"bad arg name {key[:32]!r}")
         try:
             plain[key] = value if type(value) in SCALARS else to_plain(value, deepest - 1)
