@@ -24,7 +24,9 @@ from sybil.evaluators.python import pad
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
 LIMIT = 5.0  # seconds for one awaiting block
-REAL_TIME = re.compile(r"\b(am_rpc|am_node|socket|subprocess|threading|to_thread|open_process)\b")
+REAL_TIME = re.compile(
+    r"\b(am_rpc|am_node|socket|subprocess|threading|to_thread|when_fn|open_process)\b"
+)
 
 
 def run(example: Example) -> None:
