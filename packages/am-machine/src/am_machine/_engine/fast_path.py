@@ -109,6 +109,9 @@ def perform(
         result = procedure.recover(machine, plan, exc, has_moved)
     if is_whole:
         result = EXECUTED
+        if machine._queue:
+            # Readers of journals may be told now; what they mutate waits for its turn.
+            machine._draining = True
         cause = machine._cause
         cell.machine = None
         machine._plan = machine._mutation = machine._handling = machine._cause = None
@@ -128,7 +131,6 @@ def perform(
             _note(machine, plan, mutation, cause, source)
     if is_alone:
         if machine._queue:
-            machine._draining = True
             machine._drain()
         machine._draining = False
         if machine._is_quick and machine._waits is None:

@@ -215,6 +215,12 @@ def is_queued(
     queue = machine._queue
     if not queue:
         return False
+    if position == "any" and not check:
+        counts = queued_counts(machine)
+        if not all([counts.get((kind, i)) for i in wanted]):
+            return False
+        if len(wanted) == 1 and not (exact or without_args or min_tick):
+            return True
     found = list(queue) if position == "any" else [queue[0 if position == "first" else -1]]
     return any(
         m.kind == kind
@@ -224,6 +230,25 @@ def is_queued(
         and m.queue_tick >= min_tick
         for m in found
     )
+
+
+def queued_counts(machine: Machine) -> dict[tuple[str, int], int]:
+    """How many pending mutations of a kind call a state; kept up to date once it was asked for."""
+    counts = machine._counts
+    if counts is None:
+        counts = {}
+        for mutation in machine._queue or ():
+            count_queued(counts, mutation, 1)
+        machine._counts = counts
+    return counts
+
+
+def count_queued(counts: dict[tuple[str, int], int], mutation: Mutation, change: int) -> None:
+    """A mutation came into the queue (1), or was taken from it (-1)."""
+    if not mutation.is_check:
+        for i in mutation.indexes:
+            key = (mutation.kind, i)
+            counts[key] = counts.get(key, 0) + change
 
 
 # ------------------------------------------------------------------------------ pending

@@ -65,8 +65,8 @@ class Machine(BaseMachine):
     """
 
     __slots__ = (
-        "_breakpoints", "_draining", "_is_dirty", "_is_noting", "_is_quick", "_queue",
-        "_queue_limit", "_queue_rounds", "_refusal", "on_breakpoint", "refused",
+        "_breakpoints", "_counts", "_draining", "_is_dirty", "_is_noting", "_is_quick",
+        "_queue", "_queue_limit", "_queue_rounds", "_refusal", "on_breakpoint", "refused",
     )  # fmt: skip
 
     _votes = True
@@ -81,6 +81,8 @@ class Machine(BaseMachine):
     # The same, where only journals listen, or those who hear of the end of the queue.
     _is_noting: bool
     _queue: deque[Mutation] | None
+    # How many pending mutations (checks aside) of a kind call a state; made when it is first asked.
+    _counts: dict[tuple[str, int], int] | None
     _queue_limit: int
     _queue_rounds: int | None
     # Set while the queue is drained; in a transition `_plan` tells.
@@ -115,6 +117,7 @@ class Machine(BaseMachine):
         self._queue = None
         self._draining = self._is_dirty = self._is_noting = False
         self._refusal = None
+        self._counts = None
         super().__init__(
             schema,
             id=id,
@@ -270,10 +273,20 @@ class Machine(BaseMachine):
 
     def toggle(self, /, *states: str, **args: Any) -> Result:
         """Remove the states if all are active at this moment, else add them. Raises as `add`."""
+        if get_ident() != self._owner:
+            raise self._wrong_thread()
+        active = self._conf.mask
+        # (Not by `is_`, which keeps the answer.)
+        single = len(states) == 1 and isinstance(states[0], str)
+        i = self._schema.index.get(states[0]) if single else None
+        if i is not None:
+            removes = bool(active >> i & 1)
+        else:
+            mask = self._schema.mask(states, self)
+            removes = active & mask == mask
         fast = self._fast
-        if fast is None or args or get_ident() != self._owner:
-            return (self.remove if self.is_(*states) else self.add)(*states, **args)
-        removes = self.is_(*states)
+        if fast is None or args:
+            return queue_processing.mutate(self, REMOVE if removes else ADD, states, args)
         try:
             plan = (fast.removes if removes else fast.adds)[states]
         except KeyError:

@@ -480,6 +480,8 @@ def finish(
         else None
     )
     machine._cell.leave(machine._token)
+    # Whatever is called from here on finds the machine busy until the queue is empty.
+    machine._draining = True
     machine._plan = machine._mutation = machine._transition = machine._handling = None
     machine._cause = machine._token = machine._troubles = None
     machine._attention = False
@@ -493,7 +495,6 @@ def finish(
     waits = machine._waits
     if changed & machine._watched:
         # Predicates of queries run here: what they mutate waits for its turn.
-        machine._draining = True
         waiting.wake(machine, changed, pending)
         settle_watch(machine, changed)
     elif pending is not None and waits is not None and waits.results:

@@ -24,7 +24,7 @@ from .._watch.listening import Observed
 from .._watch.log import OPS, LogLevel, emit, log_error
 from . import life, reporting
 from .fast_path import move_clocks, perform
-from .introspection import Refusal
+from .introspection import Refusal, count_queued
 from .mutation import Kind, Mutation, check_args
 from .procedure import agree, settle_watch, transit
 
@@ -111,6 +111,7 @@ def told(machine: Machine, mutation: Mutation) -> Result:
     """Put a mutation into the queue of an idle machine for all to see, and drain."""
     mutation.queue_tick = machine._queue_tick + 1
     queue_of(machine).append(mutation)
+    machine._counts = None
     return drain_from(machine, mutation, "queue")
 
 
@@ -140,6 +141,8 @@ def put(
     # Those with a tick were appended, so the last one tells how far ticks are given away.
     mutation.queue_tick = 1 + ((queue[-1].queue_tick if queue else 0) or machine._queue_tick)
     queue.append(mutation)
+    if machine._counts is not None:
+        count_queued(machine._counts, mutation, 1)
     return postpone(machine, mutation, "queue")
 
 
@@ -209,11 +212,14 @@ def prepend(machine: Machine, mutation: Mutation) -> Result:
             mend(machine)
         try:
             queue_of(machine).appendleft(mutation)
+            machine._counts = None
             return drain_from(machine, mutation, "prepend")
         except BaseException:
             interrupted(machine)
             raise
     queue_of(machine).appendleft(mutation)
+    if machine._counts is not None:
+        count_queued(machine._counts, mutation, 1)
     return postpone(machine, mutation, "prepend")
 
 
@@ -298,6 +304,8 @@ def drain(machine: Machine, first: Mutation | None = None) -> Result:
     result = CANCELED
     while queue and not machine._life:
         mutation = queue.popleft()
+        if machine._counts is not None:
+            count_queued(machine._counts, mutation, -1)
         rounds += 1
         if limit is not None and rounds >= limit - 9:
             last.append(mutation)
@@ -307,6 +315,7 @@ def drain(machine: Machine, first: Mutation | None = None) -> Result:
         outcome = take(machine, mutation)
         if mutation is first:
             result = outcome
+    machine._counts = None
     return result
 
 
@@ -365,6 +374,7 @@ def _cut(machine: Machine, limit: int, last: deque[Mutation]) -> None:
 def drop_queue(machine: Machine) -> None:
     """Forget what waits; its results are canceled."""
     queue, waits = machine._queue, machine._waits
+    machine._counts = None
     while queue:
         result = queue.popleft().result
         if result is not None:

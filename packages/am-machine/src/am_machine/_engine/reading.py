@@ -47,7 +47,14 @@ class Reading:
         """
         try:
             return self._conf.answers[states]
-        except (KeyError, TypeError):  # no state as it stands, or nothing that can be hashed
+        except (KeyError, TypeError):
+            return self._ask(states)
+
+    def _ask(self, states: tuple[str, ...]) -> bool:
+        """What was not asked before, is no state as it stands, or cannot be hashed."""
+        try:
+            return self._conf.are_active(states, self._schema.index)
+        except (KeyError, TypeError):
             mask = self._schema.mask(tuple([plain_name(name) for name in states]), self)
             return self._conf.mask & mask == mask
 

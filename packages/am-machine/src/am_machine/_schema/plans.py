@@ -6,7 +6,8 @@ built as it goes, and a mutation seen before costs one dictionary look-up by the
 arguments.
 
 A book of plans is bounded by an estimate of its memory, in two generations: what is asked for moves
-from the old one to the young one; when that is full the old one is dropped and they change places.
+from the old one to the young one; when enough was made anew the old one is dropped and they change
+places.
 What was dropped is taken apart a few pieces at a time, for plans and configurations refer to each
 other in rings. So no single call pays for the bound, and the walk itself keeps no books: a list of
 uses, as an LRU needs it, would cost more than the rest of a look-up.
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
 
     from .schema import Schema
 
-# Estimated bytes of one generation of a book; a book holds two.
-GENERATION_BYTES = 1_500_000
-# What is estimated of a configuration and of a plan, beside their masks and tuples.
-_CONFIGURATION_BYTES = 420
-_PLAN_BYTES = 260
+# Estimated bytes made anew until the old generation is dropped: a book holds twice as much; at most
+# four times, if what is kept from generation to generation is much.
+GENERATION_BYTES = 1_600_000
+# What is estimated of a configuration, a plan, and a call that was not made before, beside their
+# masks and tuples.
+_CONFIGURATION_BYTES = 480
+_PLAN_BYTES = 200
+_CALL_BYTES = 400
 # Dropped configurations taken apart for each new plan.
 _FORGOTTEN_AT_ONCE = 8
 # Books kept per schema for machines yet to come; each belongs to one set of handler names.
@@ -77,6 +81,11 @@ class Answers(dict[tuple[str, ...], bool]):
         return answer
 
 
+_UNASKED = Answers(0, {})
+# What most configurations have of most kinds of plans; never written to.
+_NO_PLANS: dict[tuple[str, ...], Plan] = {}
+
+
 class Configuration:
     """A set of active states, and the plans of mutations made from it."""
 
@@ -85,13 +94,12 @@ class Configuration:
         "size",
     )  # fmt: skip
 
-    def __init__(self, mask: int, index: Mapping[str, int]) -> None:
+    def __init__(self, mask: int) -> None:
         self.mask = mask
-        self.answers = Answers(mask, index)
+        # Made when somebody asks, as are all of the following.
+        self.answers = _UNASKED
         # By the arguments of the call.
-        self.adds: dict[tuple[str, ...], Plan] = {}
-        self.removes: dict[tuple[str, ...], Plan] = {}
-        self.sets: dict[tuple[str, ...], Plan] = {}
+        self.adds = self.removes = self.sets = _NO_PLANS
         # Checks, auto mutations and parts of them, by (kind, called, what it is).
         self.others: dict[tuple[str, tuple[int, ...], str], Plan] | None = None
         # Updates that replicas followed from here, and the blips that they betray.
@@ -102,12 +110,34 @@ class Configuration:
         # Estimated bytes of it and its plans.
         self.size = _CONFIGURATION_BYTES + 4 * (mask.bit_length() // 30)
 
+    def are_active(self, states: tuple[str, ...], index: Mapping[str, int]) -> bool:
+        """Whether all these states are active; the answer is kept.
+
+        :raises KeyError: if a name is not a state.
+        """
+        if self.answers is _UNASKED:
+            self.answers = Answers(self.mask, index)
+        return self.answers[states]
+
+    def keep(self, kind: str, states: tuple[str, ...], plan: Plan) -> None:
+        """Remember the plan of a call by its arguments."""
+        if kind == ADD:
+            if self.adds is _NO_PLANS:
+                self.adds = {}
+            self.adds[states] = plan
+        elif kind == SET:
+            if self.sets is _NO_PLANS:
+                self.sets = {}
+            self.sets[states] = plan
+        else:
+            if self.removes is _NO_PLANS:
+                self.removes = {}
+            self.removes[states] = plan
+
     def forget(self) -> None:
         """Drop all plans, so that no rings are left."""
-        self.answers.clear()
-        self.adds.clear()
-        self.removes.clear()
-        self.sets.clear()
+        self.answers = _UNASKED
+        self.adds = self.removes = self.sets = _NO_PLANS
         self.others = self.followed = None
         self.auto = None
         self.is_auto_known = False
@@ -201,7 +231,15 @@ class PlanBook:
     """Plans of one schema and one set of bound handler names, shared by machines."""
 
     __slots__ = (
-        "_calls", "_dropped", "_old", "_one_tick", "_size", "_young", "handlers",
+        "_arguments",
+        "_calls",
+        "_dropped",
+        "_kept",
+        "_made",
+        "_old",
+        "_one_tick",
+        "_young",
+        "handlers",
         "schema",
     )  # fmt: skip
 
@@ -210,11 +248,13 @@ class PlanBook:
         self.handlers = HandlerTable(schema, handler_names)
         self._young: dict[int, Configuration] = {}
         self._old: dict[int, Configuration] = {}
-        # Estimated bytes of the young generation.
-        self._size = 0
+        # Estimated bytes of the young generation: made since the generations changed places, and
+        # kept from the one before.
+        self._made = self._kept = 0
         # Configurations of a dropped generation, not yet taken apart.
         self._dropped: list[Configuration] = []
         self._calls: dict[tuple[str, tuple[int, ...], bool, bool], Call] = {}
+        self._arguments: dict[tuple[str, ...], tuple[str, ...]] = {}
         # The increments of plans that move one clock by one tick, made when first wanted.
         self._one_tick: dict[int, tuple[tuple[int, int], ...]] = {}
 
@@ -226,8 +266,11 @@ class PlanBook:
         if found is None:
             found = self._old.pop(mask, None)
             if found is None:
-                found = Configuration(mask, self.schema.index)
-            self._keep(found)
+                found = Configuration(mask)
+                self._made += found.size
+            else:
+                self._kept += found.size
+            self._young[mask] = found
         return found
 
     def plan_of_call(self, mask: int, kind: str, states: tuple[str, ...]) -> Plan:
@@ -240,7 +283,8 @@ class PlanBook:
         plan = by_call.get(states)
         if plan is None:
             plan = self._make(before, kind, self.schema.indexes(states))
-            by_call[states] = plan
+            # All configurations share the tuple.
+            before.keep(kind, self._arguments.setdefault(states, states), plan)
         return plan
 
     def check(self, mask: int, kind: str, called: tuple[int, ...]) -> Plan:
@@ -303,26 +347,22 @@ class PlanBook:
 
     # ---------------------------------------------------------------- the bound
 
-    def _keep(self, configuration: Configuration) -> None:
-        self._young[configuration.mask] = configuration
-        self._size += configuration.size
-
     def _grow(self, configuration: Configuration, plan: Plan) -> None:
         size = _PLAN_BYTES + 12 * len(plan.increments) + 4 * (plan.changed.bit_length() // 30)
         configuration.size += size
-        self._size += size
+        self._made += size
         dropped = self._dropped
         if dropped:
             for old in dropped[-_FORGOTTEN_AT_ONCE:]:
                 old.forget()
             del dropped[-_FORGOTTEN_AT_ONCE:]
-        if self._size > GENERATION_BYTES:
+        if self._made > GENERATION_BYTES or self._made + self._kept > 2 * GENERATION_BYTES:
             dropped += self._old.values()
             self._old, self._young = self._young, {}
-            self._size = 0
-            self._keep(self._old.pop(configuration.mask, configuration))
-            if len(self._calls) > 2048:
-                self._calls.clear()
+            self._made = self._kept = 0
+            self._young[configuration.mask] = self._old.pop(configuration.mask, configuration)
+            self._calls.clear()
+            self._arguments.clear()
 
     # ---------------------------------------------------------------- making
 
@@ -334,6 +374,7 @@ class PlanBook:
             for i in called:
                 mask |= bits[i]
             found = self._calls[key] = Call(kind, called, mask, is_auto, is_check)
+            self._made += _CALL_BYTES + 32 * len(called)
         return found
 
     def _make(
@@ -414,6 +455,7 @@ class PlanBook:
         if changed:
             if changed.bit_count() == 1 and not again:
                 plan.one = changed.bit_length() - 1
+                plan.changed = bits[plan.one]  # the object that all share
                 plan.increments = self._one(plan.one)
             else:
                 plan.increments = (
