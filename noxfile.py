@@ -159,12 +159,21 @@ def nightly(session: nox.Session) -> None:
     session.run(*pytest("nightly", "-m", "nightly", *patient, *places))
     # The same tests as every day, at the size of a night.
     sizes = {
+        "AM_GATE_CASES": "20000",
+        "AM_INJECT_STEP": "1",
+        "AM_LAW_CASES": "20000",
         "AM_RPC_SEEDS": "20",
         "AM_RPC_CALLS": "20000",
         "AM_RPC_CLIENTS": "1000",
         "AM_RPC_HARMED_UPDATES": "1000000",
+        "AM_THREAD_SECONDS": "30",
     }
-    sized = ("integration-tests/test_rpc_faults.py", "packages/am-rpc/tests/test_pressure.py")
+    engine = ("gate", "injection", "laws", "thread_readers")
+    sized = (
+        *(f"packages/am-machine/tests/test_{name}.py" for name in engine),
+        "integration-tests/test_rpc_faults.py",
+        "packages/am-rpc/tests/test_pressure.py",
+    )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 
 

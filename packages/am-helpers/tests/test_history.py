@@ -66,7 +66,12 @@ class Clockwork:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = datetime(2030, 1, 1, tzinfo=UTC)
-        for name in ("time", "am_machine._engine.fast_path", "am_machine._watch.journal"):
+        for name in (
+            "time",
+            "am_machine._engine.fast_path",
+            "am_machine._engine.queue_processing",
+            "am_machine._watch.journal",
+        ):
             monkeypatch.setattr(f"{name}.time_ns", self.time_ns)
 
     def time_ns(self) -> int:

@@ -368,6 +368,7 @@ class BaseMachine(Reading):
         """These are the tracers from now on."""
         listening = self._own_listening()
         listening.hooks = Hooks(tracers) if tracers else None
+        listening.hears_queue_end = listening.hooks is not None and bool(listening.hooks.queue_end)
         listening.journals = tuple([t for t in tracers if isinstance(t, Journal)])
         self._retune()
 

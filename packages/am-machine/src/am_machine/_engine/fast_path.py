@@ -19,10 +19,9 @@ from sys import getrefcount
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING
 
-from .._causality import CAUSE, current_source
+from .._causality import CAUSE
 from .._result import CANCELED, EXECUTED, Result
 from .._waits import waiting
-from .._watch.journal import Note
 from . import procedure, reporting
 from .introspection import Trouble
 from .procedure import UNSHARED
@@ -133,39 +132,13 @@ def perform(
         if machine._queue:
             machine._drain()
         machine._draining = False
-        if machine._is_quick and machine._waits is None:
+        if machine._waits is not None:
+            machine._drained()
+        elif machine._is_quick:
             machine._fast = machine._conf
-        else:
+        elif not machine._is_noting or machine._listening.hears_queue_end:
             machine._drained()
     return result
-
-
-def move_clocks(machine: Machine, plan: Plan) -> Result:
-    """Run a plan that concerns clocks only, on an idle machine that journals listen to, or to the
-    end of its queue."""
-    machine._queue_tick = queue_tick = machine._queue_tick + 1
-    if (one := plan.one) is not None:
-        machine._ticks[one] += 1
-    else:
-        plan.move(machine._ticks)
-        machine._time_offset += plan.gained - 1
-    machine._conf = plan.after
-    listening = machine._listening
-    journals = listening.journals
-    if journals:
-        # Mostly there is no cause, or the cell of a machine that is idle now.
-        source = None if CAUSE.get() is None else current_source()
-        told = None if source is None else Note(source=source)
-        item = (time_ns(), plan, queue_tick, told)
-        for journal in journals:
-            items = journal._items
-            items.append(item)
-            if len(items) >= journal._mark:
-                journal.filled()
-    hooks = listening.hooks
-    if hooks is not None and hooks.queue_end:
-        hooks.fire("queue_end", machine)
-    return EXECUTED
 
 
 def _negotiate(machine: Machine, plan: Plan) -> bool:
@@ -187,9 +160,9 @@ def _note(
         if mutation is None and cause is None and source is None
         else reporting.note_of(machine, mutation, cause, source)
     )
-    item = (time_ns(), plan, machine._queue_tick, told)
+    entry = (plan, time_ns(), machine._queue_tick, told)
     for journal in machine._listening.journals:
         items = journal._items
-        items.append(item)
+        items.extend(entry)
         if len(items) >= journal._mark:
             journal.filled()

@@ -105,6 +105,7 @@ def _plan(
     plan.enters = tuple(bits_of(changed & active & (flipped | multi)))
     plan.exits = tuple(bits_of(flipped & ~active))
     plan.increments = tuple([(i, ticks[i] - old[i]) for i in bits_of(changed)])
+    plan.gained = sum([gained for _, gained in plan.increments])
     plan.one = plan.fast = plan.fast_checked = None
     plan.changed = changed
     plan.after = machine._book.configuration(active)

@@ -221,7 +221,9 @@ def is_queued(
             return False
         if len(wanted) == 1 and not (exact or without_args or min_tick):
             return True
-    found = list(queue) if position == "any" else [queue[0 if position == "first" else -1]]
+    found = queue_of(machine)
+    if position != "any":
+        found = found[:1] if position == "first" else found[-1:]
     return any(
         m.kind == kind
         and m.is_check is check
@@ -232,12 +234,19 @@ def is_queued(
     )
 
 
+def queue_of(machine: Machine) -> tuple[Mutation, ...]:
+    """A copy of the queue. In any thread."""
+    queue = machine._queue
+    found: tuple[Mutation, ...] = _again(lambda: tuple(queue)) if queue else ()
+    return found
+
+
 def queued_counts(machine: Machine) -> dict[tuple[str, int], int]:
     """How many pending mutations of a kind call a state; kept up to date once it was asked for."""
     counts = machine._counts
     if counts is None:
         counts = {}
-        for mutation in machine._queue or ():
+        for mutation in queue_of(machine):
             count_queued(counts, mutation, 1)
         machine._counts = counts
     return counts

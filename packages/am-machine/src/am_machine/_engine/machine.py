@@ -208,6 +208,8 @@ class Machine(BaseMachine):
             raise self._wrong_thread()
         fast = self._fast
         if fast is None or args:
+            if self._is_noting and not args:
+                return queue_processing.mutate_noted(self, ADD, self._conf.adds, states)
             return queue_processing.mutate(self, ADD, states, args)
         try:
             plan = fast.adds[states]
@@ -237,6 +239,8 @@ class Machine(BaseMachine):
             raise self._wrong_thread()
         fast = self._fast
         if fast is None or args:
+            if self._is_noting and not args:
+                return queue_processing.mutate_noted(self, REMOVE, self._conf.removes, states)
             return queue_processing.mutate(self, REMOVE, states, args)
         try:
             plan = fast.removes[states]
@@ -267,6 +271,8 @@ class Machine(BaseMachine):
             raise self._wrong_thread()
         fast = self._fast
         if fast is None or args:
+            if self._is_noting and not args:
+                return queue_processing.mutate_noted(self, SET, self._conf.sets, states)
             return queue_processing.mutate(self, SET, states, args)
         plan = fast.sets.get(states) or self._plan_of(SET, states)
         return self._run(plan)
@@ -286,7 +292,7 @@ class Machine(BaseMachine):
             removes = active & mask == mask
         fast = self._fast
         if fast is None or args:
-            return queue_processing.mutate(self, REMOVE if removes else ADD, states, args)
+            return (self.remove if removes else self.add)(*states, **args)
         try:
             plan = (fast.removes if removes else fast.adds)[states]
         except KeyError:
@@ -470,7 +476,7 @@ class Machine(BaseMachine):
     def queue(self) -> tuple[Mutation, ...]:
         """Pending mutations, the next one first; the running one is not among them. A copy."""
         # After an interruption that is not mended yet, what is left there will never run.
-        return tuple(self._queue or ()) if not self._is_dirty else ()
+        return introspection.queue_of(self) if not self._is_dirty else ()
 
     def _queue_len(self) -> int:
         return len(self._queue) if self._queue else 0

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from inspect import Parameter, signature
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from .._errors import ArgsError
 
@@ -70,6 +70,31 @@ class Mutation:
         self.queue_tick = 0
         # Settled when the mutation is done, if somebody holds its result.
         self.result: Result | None = None
+
+    @classmethod
+    def _of_call(
+        cls,
+        schema: Schema,
+        kind: str,
+        indexes: tuple[int, ...],
+        args: dict[str, Any],
+        source: Source | None,
+        states: tuple[str, ...],
+        queue_tick: int,
+    ) -> Self:
+        """The mutation of a call: in one frame, and the keywords are not copied, for they were
+        made for the call."""
+        self = cls.__new__(cls)
+        self._schema = schema
+        self._typed = self.result = None
+        self.kind = kind
+        self.indexes = indexes
+        self.states = states
+        self.args = MappingProxyType(args) if args else NO_ARGS
+        self.source = source
+        self.is_auto = self.is_check = self.is_last_word = False
+        self.queue_tick = queue_tick
+        return self
 
     @property
     def called(self) -> tuple[str, ...]:

@@ -54,14 +54,17 @@ def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
             reporting.begin(machine, plan, machine._running_mutation())
         if not plan.accepted:
             return finish(machine, plan, CANCELED, accepted=False)
-        if plan.votes or plan.finals or reporting.tells_all_handlers(machine):
+        is_told = machine._observed >= LOG
+        if plan.votes or plan.finals or is_told:
             machine._token = machine._cell.enter(machine)
-        negotiated = _negotiate(machine, plan)
+        negotiated: Plan | None = plan
+        if plan.votes or plan.call.is_auto or is_told:
+            negotiated = _negotiate(machine, plan)
     except BaseException as exc:
         return recover(machine, plan, exc, has_moved=False)
     if negotiated is None:
         return finish(machine, machine._plan or plan, CANCELED, accepted=False)
-    if negotiated.is_check:
+    if negotiated.call.is_check:
         return finish(machine, negotiated, negotiated.result, accepted=True)
     return settle(machine, negotiated)
 
@@ -72,8 +75,14 @@ def settle(machine: Machine, plan: Plan) -> Result:
     try:
         commit(machine, plan)
         has_moved = True
-        run_finals(machine, plan, reporting.all_finals(machine, plan))
-        follow_up(machine, plan)
+        is_told = machine._observed >= LOG
+        waits = machine._waits
+        if is_told:
+            run_finals(machine, plan, reporting.all_finals(machine, plan))
+        elif plan.finals or (waits is not None and waits.args):
+            run_finals(machine, plan, plan.finals)
+        if plan.continues or is_told:
+            follow_up(machine, plan)
     except BaseException as exc:
         return recover(machine, plan, exc, has_moved)
     return finish(machine, plan, plan.result, accepted=True, has_moved=True)
@@ -155,19 +164,23 @@ def _negotiate_auto(machine: Machine, plan: Plan) -> Plan | None:
 
 def commit(machine: Machine, plan: Plan) -> None:
     """Move clocks and active states, then end the contexts and tasks whose tick is over."""
-    plan.move(machine._ticks)
+    if (one := plan.one) is not None:
+        machine._ticks[one] += 1
+    else:
+        plan.move(machine._ticks)
     # From here on it has happened: ticks that are ahead of this were interrupted.
     machine._conf = plan.after
     machine._time_offset += plan.gained
+    is_told = machine._observed >= LOG
     if machine._transition is not None:
         machine._transition.move()
-    if machine._observed >= LOG:
+    if is_told:
         reporting.applied(machine, plan)
     if plan.call.mask & machine._schema.exception and plan.kind != REMOVE:
         _tell_entered_error(machine, plan)
     if plan.changed & machine._watched and machine._dependents is not None:
         machine._dependents.expire(machine, (*plan.enters, *plan.exits))
-    if machine._observed >= LOG:
+    if is_told:
         reporting.finals(machine)
 
 
@@ -464,21 +477,18 @@ def finish(
     changed = plan.changed if has_moved else 0
     mutation = machine._mutation
     pending = mutation.result if mutation is not None else None
-    if not accepted and not plan.is_auto:
+    if not accepted and not plan.call.is_auto:
         machine._refusal = Refusal(plan, tuple(machine._troubles or ()))
     if plan.call.mask & machine._schema.exception and not has_moved:
         _tell_lost_error(machine, plan, mutation)
     if pending is not None:
         pending.settle(result)
-    journals, transition = machine._listening.journals, machine._transition
+    journals, transition, told = machine._listening.journals, machine._transition, None
     if transition is not None:
         transition.accepted = accepted and transition.accepted
         reporting.end(machine, transition)
-    told = (
-        reporting.whole_note(machine, transition, accepted=accepted, has_moved=has_moved)
-        if journals
-        else None
-    )
+    if journals:
+        told = reporting.whole_note(machine, transition, accepted=accepted, has_moved=has_moved)
     machine._cell.leave(machine._token)
     # Whatever is called from here on finds the machine busy until the queue is empty.
     machine._draining = True

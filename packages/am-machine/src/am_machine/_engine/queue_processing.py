@@ -12,18 +12,20 @@ cannot, because no stack is left for it, the next call does.
 from __future__ import annotations
 
 from collections import deque
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from .._causality import current_source
+from .._causality import CAUSE, CauseCell, current_source
 from .._errors import QueueLoopError
 from .._result import CANCELED, EXECUTED, Result
-from .._schema.plans import CLOCKS, HANDLERS
+from .._schema.plans import HANDLERS
 from .._text import text_of
 from .._waits import waiting
+from .._watch.journal import Note
 from .._watch.listening import Observed
 from .._watch.log import OPS, LogLevel, emit, log_error
 from . import life, reporting
-from .fast_path import move_clocks, perform
+from .fast_path import perform
 from .introspection import Refusal, count_queued
 from .mutation import Kind, Mutation, check_args
 from .procedure import agree, settle_watch, transit
@@ -44,22 +46,6 @@ FULL = Refusal(told="the queue is full")
 
 def mutate(machine: Machine, kind: Kind, states: tuple[str, ...], args: dict[str, Any]) -> Result:
     """A mutation that does not take the shortest way."""
-    if machine._is_noting and machine._plan is None and not (args or machine._draining):
-        # Only journals listen, or those who hear of the end of the queue.
-        conf = machine._conf
-        by_call = (
-            conf.adds if kind is Kind.ADD else conf.removes if kind is Kind.REMOVE else conf.sets
-        )
-        found = by_call.get(states)
-        if found is not None and not found.changed & machine._watched:
-            try:
-                if found.fast is CLOCKS:
-                    return move_clocks(machine, found)
-                if found.fast is HANDLERS:
-                    return perform(machine, found)
-            except BaseException:
-                interrupted(machine)
-                raise
     if machine._draining or machine._plan is not None:
         return put(machine, kind, states, args)
     if machine._is_dirty:
@@ -82,13 +68,60 @@ def mutate(machine: Machine, kind: Kind, states: tuple[str, ...], args: dict[str
             )
         mutation = None
         if args:
-            mutation = Mutation(
-                schema, kind, plan.call.indexes, args, current_source(), states=states
+            mutation = Mutation._of_call(
+                schema,
+                kind,
+                plan.call.indexes,
+                args,
+                None if CAUSE.get() is None else current_source(),
+                states,
+                machine._queue_tick + 1,
             )
-            mutation.queue_tick = machine._queue_tick + 1
         if plan.fast_checked is None or plan.changed & machine._watched:
             return run_alone(machine, plan, mutation)
         return perform(machine, plan, mutation)
+    except BaseException:
+        interrupted(machine)
+        raise
+
+
+def mutate_noted(
+    machine: Machine, kind: Kind, by_call: dict[tuple[str, ...], Plan], states: tuple[str, ...]
+) -> Result:
+    """A call without keywords on a machine where only journals listen, or those who hear of the end
+    of the queue. What concerns clocks only is done here; `by_call` are the plans of its kind."""
+    if machine._plan is not None or machine._draining:
+        return mutate(machine, kind, states, {})
+    try:
+        plan = by_call[states]
+    except (KeyError, TypeError):
+        return mutate(machine, kind, states, {})
+    if plan.changed & machine._watched or plan.fast is None:
+        return mutate(machine, kind, states, {})
+    try:
+        if plan.fast is HANDLERS:
+            return perform(machine, plan)
+        machine._queue_tick = queue_tick = machine._queue_tick + 1
+        if (one := plan.one) is not None:
+            machine._ticks[one] += 1
+        else:
+            plan.move(machine._ticks)
+            machine._time_offset += plan.gained - 1
+        machine._conf = plan.after
+        listening = machine._listening
+        told = None
+        cause = CAUSE.get()
+        # Mostly it is the cell of a machine that is idle now.
+        if cause is not None and not (type(cause) is CauseCell and cause.machine is None):
+            told = Note(source=current_source())
+        for journal in listening.journals:
+            items = journal._items
+            items.extend((plan, time_ns(), queue_tick, told))
+            if len(items) >= journal._mark:
+                journal.filled()
+        if listening.hears_queue_end:
+            drained(machine)
+        return EXECUTED
     except BaseException:
         interrupted(machine)
         raise
@@ -137,9 +170,9 @@ def put(
         names = " ".join([schema.names[i] for i in indexes])
         emit(machine, LogLevel.OPS, f"[queue:skipped] Duplicate detected for [{kind}] {names}")
         return EXECUTED
-    mutation = Mutation(schema, kind, indexes, args, current_source(), states=states)
     # Those with a tick were appended, so the last one tells how far ticks are given away.
-    mutation.queue_tick = 1 + ((queue[-1].queue_tick if queue else 0) or machine._queue_tick)
+    queue_tick = 1 + ((queue[-1].queue_tick if queue else 0) or machine._queue_tick)
+    mutation = Mutation._of_call(schema, kind, indexes, args, current_source(), states, queue_tick)
     queue.append(mutation)
     if machine._counts is not None:
         count_queued(machine._counts, mutation, 1)

@@ -163,9 +163,9 @@ class Plan:
     """All that a mutation will do from one configuration, but for what handlers decide."""
 
     __slots__ = (
-        "_target", "accepted", "after", "before", "call", "changed", "continues", "enters", "exits",
-        "fast", "fast_checked", "finals", "increments", "missing", "one", "result", "trace",
-        "votes",
+        "_target", "accepted", "after", "before", "call", "changed", "continues", "enters",
+        "exits", "fast", "fast_checked", "finals", "gained", "increments", "missing", "one",
+        "result", "trace", "votes",
     )  # fmt: skip
 
     call: Call
@@ -180,6 +180,8 @@ class Plan:
     exits: tuple[int, ...]
     # (state index, ticks gained)
     increments: tuple[tuple[int, int], ...]
+    # Ticks that all states gain together.
+    gained: int
     # The state, if one gains one tick and no other any.
     one: int | None
     # Mask of the states whose tick moves.
@@ -215,11 +217,6 @@ class Plan:
     def is_check(self) -> bool:
         """Whether it is a dry run."""
         return self.call.is_check
-
-    @property
-    def gained(self) -> int:
-        """Ticks that all states gain together."""
-        return sum([gained for _, gained in self.increments])
 
     def move(self, ticks: list[int]) -> None:
         """Add what is gained to the clocks."""
@@ -421,6 +418,7 @@ class PlanBook:
         """The part that depends on acceptance: who is entered and left, ticks, handlers."""
         plan.enters = plan.exits = ()
         plan.increments = ()
+        plan.gained = 0
         plan.one = plan.fast = plan.fast_checked = None
         plan.changed = 0
         plan.votes = plan.finals = ()
@@ -457,11 +455,13 @@ class PlanBook:
                 plan.one = changed.bit_length() - 1
                 plan.changed = bits[plan.one]  # the object that all share
                 plan.increments = self._one(plan.one)
+                plan.gained = 1
             else:
                 plan.increments = (
                     *[(i, 2 if again & bits[i] else 1) for i in plan.enters],
                     *[(i, 1) for i in plan.exits],
                 )
+                plan.gained = sum([gained for _, gained in plan.increments])
             plan.after = self.configuration(target_mask)
         if handlers.any:
             plan.finals = handlers.finals(plan.exits, plan.enters)

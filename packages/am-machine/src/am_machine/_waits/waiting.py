@@ -6,6 +6,7 @@ drain counts, even if it was undone later in the same drain. All end on dispose.
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from .._watch.log import OPS, LogLevel, emit
@@ -23,8 +24,13 @@ if TYPE_CHECKING:
 
 def wait_for_states(machine: BaseMachine, kind: Kind, states: tuple[str, ...]) -> Wait:
     """Wait for all, none or any of some states to be active."""
-    machine.check_thread()
-    mask = machine._schema.mask(states, machine)
+    if get_ident() != machine._owner:
+        raise machine._wrong_thread()
+    schema = machine._schema
+    if len(states) == 1:
+        mask = schema.bits[schema.indexes(states, machine)[0]]
+    else:
+        mask = schema.mask(states, machine)
     active = machine._conf.mask & mask
     # The states that keep the condition from being met.
     rest = active if kind is Kind.NONE else mask & ~active
@@ -34,9 +40,13 @@ def wait_for_states(machine: BaseMachine, kind: Kind, states: tuple[str, ...]) -
         wait.resolve(is_met)
         return wait
     place = (rest & -rest).bit_length() - 1
-    index_of(machine).add(wait, kind, mask, place=place)
-    machine._watch(mask if kind is Kind.ANY else 1 << place)
-    _tell(machine, "new", kind, wait)
+    index = machine._waits
+    if index is None:
+        index = index_of(machine)
+    index.add(wait, kind, mask, None, place)
+    machine._watch(mask if kind is Kind.ANY else schema.bits[place])
+    if machine._listening.log_level >= OPS:
+        _tell(machine, "new", kind, wait)
     return wait
 
 
@@ -230,7 +240,8 @@ def wake_queue_end(machine: BaseMachine) -> None:
 def _finish(machine: BaseMachine, index: WaitIndex, entry: Entry, wait: Wait, value: bool) -> None:
     wait.resolve(value)
     index.drop(entry)
-    _tell(machine, "match", entry.kind, wait)
+    if machine._listening.log_level >= OPS:
+        _tell(machine, "match", entry.kind, wait)
 
 
 def end_tick_waits(machine: BaseMachine) -> None:

@@ -61,6 +61,10 @@ class JournalEntry(NamedTuple):
     """The handler names bound when it ended."""
 
 
+# Items of a journal for each entry.
+FIELDS = 4
+
+
 class Note:
     """What a plan does not tell of a transition that followed it."""
 
@@ -125,11 +129,12 @@ class Journal(Tracer):
     def __init__(self, *, rejected: bool = False) -> None:
         self.rejected = rejected
         self.dropped = 0
-        # (time in ns, what, queue tick, note): what happened is a plan that was followed, or
-        # something to go on from.
-        self._items: deque[tuple[int, Plan | _Base | _Handlers, int, Note | None]] = deque()
-        # How many there may be before somebody has to know.
-        self._mark = 1
+        # Four items an entry: what, time in ns, queue tick, note. What happened is a plan that was
+        # followed, or something to go on from. Flat, since tuples that live on would have the
+        # collector look at them again and again.
+        self._items: deque[Any] = deque()
+        # How many items there may be before somebody has to know.
+        self._mark = FIELDS
         self._machine: BaseMachine | None = None
         self._is_midway = False
         # What follows belongs to whoever reads.
@@ -152,9 +157,9 @@ class Journal(Tracer):
     def read(self) -> list[JournalEntry]:
         """Take out all entries, oldest first. In any thread."""
         with self._reading:
-            count = len(self._items)
+            count = len(self._items) // FIELDS
             if self._mark:
-                self._mark = self.batch
+                self._mark = FIELDS * self.batch
             replayed = [self._replay() for _ in range(count)]
         return [entry for entry in replayed if entry is not None and self.keeps(entry)]
 
@@ -165,12 +170,12 @@ class Journal(Tracer):
     def rest(self) -> bool:
         """Have `due` called for the next entry. False if there is one already. In any thread."""
         if self._mark:
-            self._mark = 1
+            self._mark = FIELDS
         # The machine adds before it looks at the mark, so one of both sees the other.
         return not self._items
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._items) // FIELDS
 
     def __bool__(self) -> bool:
         return True
@@ -205,7 +210,7 @@ class Journal(Tracer):
 
     def _put(self, item: _Base | _Handlers) -> None:
         assert self._machine is not None
-        self._items.append((time_ns(), item, self._machine._queue_tick, None))
+        self._items.extend((item, time_ns(), self._machine._queue_tick, None))
 
     def note(self, plan: Plan, queue_tick: int, note: Note | None) -> None:
         """A transition ended, by a plan and what that does not tell."""
@@ -220,21 +225,22 @@ class Journal(Tracer):
             for i, gained in changes:
                 before[i] -= gained
             self.rebase(before)
-        self._items.append((time_ns(), plan, queue_tick, note))
+        self._items.extend((plan, time_ns(), queue_tick, note))
         if len(self._items) >= self._mark:
             self.filled()
 
     def filled(self) -> None:
         """The mark is reached: drop what is too much, and tell. What is raised is only logged."""
         try:
-            if len(self._items) > self.limit and self._reading.acquire(blocking=False):
+            if len(self._items) > FIELDS * self.limit and self._reading.acquire(blocking=False):
                 # A reader that holds the lock is just making room.
                 try:
                     self._drop()
                 finally:
                     self._reading.release()
             # A reader that was told of a batch comes for all there is by then.
-            self._mark = self.batch if len(self._items) < self.batch else self.limit + 1
+            is_first = len(self._items) < FIELDS * self.batch
+            self._mark = FIELDS * (self.batch if is_first else self.limit + 1)
             self.due()
         except Exception as exc:
             assert self._machine is not None
@@ -244,8 +250,8 @@ class Journal(Tracer):
     def _drop(self) -> None:
         """Forget all that waits, but not who is bound, and go on from the clocks as they are."""
         items = self._items
-        for _ in range(len(items)):
-            _, what, _, _ = items.popleft()
+        for _ in range(len(items) // FIELDS):
+            what, *_ = [items.popleft() for _ in range(FIELDS)]
             if isinstance(what, _Handlers):
                 self._handlers = what.names
             elif not isinstance(what, _Base):
@@ -256,7 +262,11 @@ class Journal(Tracer):
 
     def _replay(self) -> JournalEntry | None:
         """Take out the oldest item, and go on to where it led."""
-        at, what, queue_tick, note = self._items.popleft()
+        take = self._items.popleft
+        what: Plan | _Base | _Handlers = take()
+        at: int = take()
+        queue_tick: int = take()
+        note: Note | None = take()
         if isinstance(what, _Base):
             self._ticks, self._machine_tick = list(what.ticks), what.machine_tick
             return None

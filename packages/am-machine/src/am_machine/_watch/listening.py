@@ -32,7 +32,8 @@ class Listening:
     """All that listens to one machine."""
 
     __slots__ = (
-        "has_told_cycle", "hooks", "journals", "log_args", "log_level", "pre_log", "sem_log",
+        "has_told_cycle", "hears_queue_end", "hooks", "journals", "log_args", "log_level",
+        "pre_log", "sem_log",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -41,6 +42,8 @@ class Listening:
         self.log_args: LogArgs | None = None
         self.sem_log: SemLog | None = None
         self.hooks: Hooks | None = None
+        # Whether a tracer hears of the end of the queue.
+        self.hears_queue_end = False
         self.journals: tuple[Journal, ...] = ()
         # Lines emitted since the last transition.
         self.pre_log: list[Any] | None = None
