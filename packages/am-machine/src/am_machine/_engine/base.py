@@ -1,8 +1,9 @@
 """The part of a machine that needs no queue: clocks, checks, waits, handlers, contexts, life.
 
 `Machine` adds mutations to it; replicas of machines elsewhere add their transport. Checks and text
-are in `reading`; what else is long stands in rooms of its own and is handed the machine: `_waits`
-for waits, contexts and tasks, `_watch` for what listens, `following` for replicas.
+are in `reading`, waits in `awaiting`; what else is long stands in rooms of its own and is handed
+the machine: `_waits` for waits, contexts and tasks, `_watch` for what listens, `following` for
+replicas. It is one piece since all of it works on the same fields.
 """
 
 from __future__ import annotations
@@ -23,14 +24,13 @@ from .._schema.states import compile_schema
 from .._snapshot import Snapshot
 from .._text import repr_of
 from .._waits import dependents as living
-from .._waits import waiting
-from .._waits.waits import Kind as WaitKind
 from .._watch.journal import Journal
 from .._watch.listening import NOBODY, Listening, Observed
 from .._watch.log import CHANGES, DEFAULT_ARGS, LogArgs, LogLevel, emit, log_error
 from .._watch.sem_log import SemLog
 from .._watch.tracer import Hooks, Tracer
 from . import following, introspection, life
+from .awaiting import Awaiting
 from .binding import Binding, Handler, collect
 from .reading import Reading
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from .._schema.states import States
     from .._waits.context import Fork, StateContext
     from .._waits.dependents import Dependents
-    from .._waits.waits import Wait, WaitIndex
+    from .._waits.waits import WaitIndex
     from .api import MachineApi
     from .introspection import Pending, Trouble
     from .mutation import Mutation
@@ -60,7 +60,7 @@ _NO_BINDINGS: dict[Binding, None] = cast("dict[Binding, None]", MappingProxyType
 COLLECTORS: list[list[Any]] = []
 
 
-class BaseMachine(Reading):
+class BaseMachine(Awaiting, Reading):
     """Clocks of states, and all that follows from their changes.
 
     Reads are valid at all times, from any thread, also after dispose. Everything else belongs to
@@ -548,65 +548,7 @@ class BaseMachine(Reading):
         """Who waits for what: waits, contexts, tasks and the queue. In any thread."""
         return introspection.pending(self)
 
-    # ---------------------------------------------------------------- waits
-
-    def when(self, *states: str) -> Wait:
-        """All these states are active at the end of one transition, or now.
-
-        :raises UnknownStateError: if a name is not a state (so do all the others).
-        :raises RuntimeError: in a thread other than the machine's own (so do all the others).
-        """
-        return waiting.wait_for_states(self, WaitKind.ALL, states)
-
-    def when_not(self, *states: str) -> Wait:
-        """None of these states is active at the end of one transition, or now."""
-        return waiting.wait_for_states(self, WaitKind.NONE, states)
-
-    def when_any(self, *states: str) -> Wait:
-        """At least one of these states is active at the end of one transition, or now."""
-        return waiting.wait_for_states(self, WaitKind.ANY, states)
-
-    def when_err(self) -> Wait:
-        """`Exception` is active."""
-        return waiting.wait_for_states(self, WaitKind.ALL, ("Exception",))
-
-    def when_time(self, ticks: Mapping[str, int]) -> Wait:
-        """Each of these ticks was reached.
-
-        :raises ValueError: if no state is given, or a tick is negative.
-        """
-        if not ticks or any(tick < 0 for tick in ticks.values()):
-            raise ValueError("when_time needs states, and ticks that are not negative")
-        self.check_thread()
-        indexes = self._schema.indexes(ticks, self)
-        return waiting.wait_for_ticks(self, dict(zip(indexes, ticks.values(), strict=True)))
-
-    def when_ticks(self, state: str, ticks: int) -> Wait:
-        """The state's clock has moved on by so many ticks."""
-        self.check_thread()
-        i = self._schema.indexes((state,), self)[0]
-        return waiting.wait_for_ticks(self, {i: self._ticks[i] + max(ticks, 0)})
-
-    def when_next_active(self, state: str) -> Wait:
-        """The state becomes active, or is left and becomes active again, or, if multi, is entered
-        again."""
-        self.check_thread()
-        i = self._schema.indexes((state,), self)[0]
-        tick = self._ticks[i]
-        return waiting.wait_for_ticks(self, {i: tick + 1 + (tick & 1)})
-
-    def when_query(self, fn: Callable[[dict[str, int]], object]) -> Wait:
-        """`fn(clock)` is true now, or after a transition that changed a tick. If it raises, that
-        becomes an error of the machine and the wait ends with False."""
-        return waiting.wait_for_query(self, fn)
-
-    def when_args(self, state: str, /, **args: Any) -> Wait:
-        """The state is entered by a mutation whose keywords contain all these, compared by `==`."""
-        return waiting.wait_for_args(self, state, args)
-
-    def when_disposed(self) -> Wait:
-        """The machine came to its end."""
-        return waiting.wait_for_disposal(self)
+    # ---------------------------------------------------------------- what waits and lives
 
     def _query_failed(self, exc: Exception) -> None:
         """A predicate, or a comparison of args, raised."""
