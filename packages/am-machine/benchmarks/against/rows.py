@@ -96,7 +96,7 @@ def two_keywords() -> Timed:
 
 def fifty_states_warm() -> Timed:
     machine = am.Machine(random_schema(50))
-    names = machine.schema.names
+    names = machine.schema.names[:-1]  # but Exception, which is told
     for name in names * 4:
         machine.add(name)
     endless = itertools.cycle(names)
@@ -117,7 +117,7 @@ def fifty_states_cold() -> Timed:
         for _ in range(count):
             machine = am.Machine(definition)
             start = clock()
-            for name in machine.schema.names:
+            for name in machine.schema.names[:-1]:
                 machine.add(name)
             taken += clock() - start
         return taken

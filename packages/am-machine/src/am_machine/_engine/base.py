@@ -513,11 +513,12 @@ class BaseMachine(Awaiting, Reading):
 
     def _time_before(self) -> int:
         """Machine time before the running transition, as one number."""
+        if self._transition is not None:
+            # It also knows of states that a failed handler made inactive again.
+            return self._time_sum - sum([gained for _, gained in self._transition.changes])
         plan, call = self._plan, self._handling
         if plan is not None and call is not None and call.is_final:
             return self._time_sum - plan.gained
-        if self._transition is not None:
-            return self._time_sum - sum([gained for _, gained in self._transition.changes])
         return self._time_sum
 
     @property
