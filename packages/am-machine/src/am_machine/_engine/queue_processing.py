@@ -300,6 +300,12 @@ def run_whole(machine: Machine, plan: Plan) -> Result:
         check_args(schema, plan.call.indexes, {})
         if plan.fast_checked is not None and not plan.changed & machine._watched:
             return perform(machine, plan)
+    if not plan.accepted and not plan.call.mask & schema.exception:
+        # Refused by relations, and nobody listens: nothing happens but that it is taken.
+        machine._queue_tick += 1
+        machine._time_offset -= 1
+        machine._refusal = Refusal(plan)
+        return CANCELED
     return run_alone(machine, plan, None)
 
 
