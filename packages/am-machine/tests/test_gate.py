@@ -27,7 +27,7 @@ from .gate_ways import NOBODY, WAYS, Way
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CASES = int(os.environ.get("AM_GATE_CASES", "1000"))
+CASES = int(os.environ.get("AM_GATE_CASES", "2000"))
 WAYS_EACH = os.environ.get("AM_GATE_WAYS", "3")
 FIRST = int(os.environ.get("AM_GATE_FIRST", "0"))
 SEED = os.environ.get("AM_GATE_SEED")
