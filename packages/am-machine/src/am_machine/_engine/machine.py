@@ -18,7 +18,7 @@ import trio
 from .._causality import current_cause, current_source
 from .._errors import SchemaError
 from .._result import CANCELED, EXECUTED, Result
-from .._schema.plans import HANDLERS, Plan
+from .._schema.plans import CLOCKS, HANDLERS, Plan
 from .._schema.schema import Schema
 from .._schema.states import compile_schema
 from .._text import repr_of
@@ -240,7 +240,17 @@ class Machine(BaseMachine):
                     if len(items) >= journal._mark:
                         journal.filled()
                 return EXECUTED
-            return perform(self, plan) if plan.fast is HANDLERS else self._run(plan)
+            if plan.fast is CLOCKS and self._sole_journal is None:
+                # Several clocks, or none.
+                self._queue_tick += 1
+                if plan.changed:
+                    plan.move(self._ticks)
+                self._time_offset += plan.gained - 1
+                self._conf = self._fast = plan.after
+                return EXECUTED
+            if plan.fast is None:
+                return queue_processing.run_whole(self, plan)
+            return perform(self, plan)
         except BaseException:
             queue_processing.interrupted(self)
             raise
@@ -279,7 +289,17 @@ class Machine(BaseMachine):
                     if len(items) >= journal._mark:
                         journal.filled()
                 return EXECUTED
-            return perform(self, plan) if plan.fast is HANDLERS else self._run(plan)
+            if plan.fast is CLOCKS and self._sole_journal is None:
+                # Several clocks, or none.
+                self._queue_tick += 1
+                if plan.changed:
+                    plan.move(self._ticks)
+                self._time_offset += plan.gained - 1
+                self._conf = self._fast = plan.after
+                return EXECUTED
+            if plan.fast is None:
+                return queue_processing.run_whole(self, plan)
+            return perform(self, plan)
         except BaseException:
             queue_processing.interrupted(self)
             raise
