@@ -30,7 +30,7 @@ from .base import BaseMachine
 from .binding import check_subclass
 from .fast_path import perform
 from .mutation import Kind, Mutation, check_args, check_known_args, check_required_args
-from .queue_processing import mutate_noted, mutate_with_args, put
+from .queue_processing import mutate_noted, mutate_with_args, put, run_whole
 from .reporting import note_of_cause
 
 if TYPE_CHECKING:
@@ -225,9 +225,8 @@ class Machine(BaseMachine):
             plan = self._plan_of(ADD, states)
         try:
             if plan.changed & self._watched:
-                return queue_processing.run_whole(self, plan)
-            if (one := plan.quick) is not None:
-                # One clock, and nobody looks. (Here, since most mutations end here.)
+                return run_whole(self, plan)
+            if (one := plan.quick) is not None:  # as most mutations: one clock, and nobody looks
                 self._queue_tick += 1
                 self._ticks[one] += 1
                 self._conf = self._fast = plan.after
@@ -241,16 +240,13 @@ class Machine(BaseMachine):
                         journal.filled()
                 return EXECUTED
             if plan.fast is CLOCKS and self._sole_journal is None:
-                # Several clocks, or none.
                 self._queue_tick += 1
-                if plan.changed:
-                    plan.move(self._ticks)
+                for i, gained in plan.increments:
+                    self._ticks[i] += gained
                 self._time_offset += plan.gained - 1
                 self._conf = self._fast = plan.after
                 return EXECUTED
-            if plan.fast is None:
-                return queue_processing.run_whole(self, plan)
-            return perform(self, plan)
+            return perform(self, plan) if plan.fast is not None else run_whole(self, plan)
         except BaseException:
             queue_processing.interrupted(self)
             raise
@@ -274,9 +270,8 @@ class Machine(BaseMachine):
             plan = self._plan_of(REMOVE, states)
         try:
             if plan.changed & self._watched:
-                return queue_processing.run_whole(self, plan)
-            if (one := plan.quick) is not None:
-                # One clock, and nobody looks. (Here, since most mutations end here.)
+                return run_whole(self, plan)
+            if (one := plan.quick) is not None:  # as most mutations: one clock, and nobody looks
                 self._queue_tick += 1
                 self._ticks[one] += 1
                 self._conf = self._fast = plan.after
@@ -290,16 +285,13 @@ class Machine(BaseMachine):
                         journal.filled()
                 return EXECUTED
             if plan.fast is CLOCKS and self._sole_journal is None:
-                # Several clocks, or none.
                 self._queue_tick += 1
-                if plan.changed:
-                    plan.move(self._ticks)
+                for i, gained in plan.increments:
+                    self._ticks[i] += gained
                 self._time_offset += plan.gained - 1
                 self._conf = self._fast = plan.after
                 return EXECUTED
-            if plan.fast is None:
-                return queue_processing.run_whole(self, plan)
-            return perform(self, plan)
+            return perform(self, plan) if plan.fast is not None else run_whole(self, plan)
         except BaseException:
             queue_processing.interrupted(self)
             raise
