@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 
 import am_machine as am
 
-from ._env import enable_debugging
-from ._env_values import is_on
+from ._env.switches import enable_debugging
+from ._env.values import is_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

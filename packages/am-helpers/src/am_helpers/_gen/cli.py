@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import am_machine as am
 
 from ..__about__ import __version__
-from .._diagrams._d2 import d2
-from .._diagrams._mermaid import mermaid
-from .._diagrams._render import render
+from .._diagrams.d2 import d2
+from .._diagrams.mermaid import mermaid
+from .._diagrams.render import render
 from .._errors import RendererMissing, RenderError
 from ._bases import GenError, find_base
 from ._specs import GroupSpec, StateSpec

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import am_machine as am
 
-from .._env_values import LOGGER
+from .._env.values import LOGGER
 from ._listener import ListeningRecorder
 from ._notes import Note, Watching
 
