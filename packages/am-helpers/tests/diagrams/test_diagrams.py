@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import stat
@@ -103,6 +104,29 @@ def transition(machine: Any, kind: str) -> am.Transition:
     return next(t for t in kept if str(t.mutation).startswith(kind))
 
 
+class Link(am.States):
+    """A connection that one may ask for in vain."""
+
+    Powered = am.State()
+    Cable = am.State(require=[Powered])
+    Connecting = am.State(require=[Cable], remove=["Connected"])
+    Connected = am.State(require=[Cable], remove=[Connecting, "Idle"], add=["Shown"])
+    Idle = am.State(auto=True, remove=[Connecting])
+    Ready = am.State(require=[Connected, "License"])
+    License = am.State()
+    Shown = am.State(multi=True)
+    Repair = am.State(remove=[Ready, Connected])
+
+
+CALLS = ("IdleExit", "ConnectedEnter", "IdleConnected", "ConnectedState", "IdleEnd")
+PLUGGED = ("Idle", "Powered", "Cable")
+UP = ("Powered", "Cable", "Connected", "Ready", "License")
+
+
+def told(kind: str, called: str, active: tuple[str, ...], **options: Any) -> am.Explanation:
+    return Link.schema().explain(kind, called.split(), active, **options)
+
+
 CASES: dict[str, Any] = {
     "basic": lambda make, draw: draw(amh.Basic),
     "connected": lambda make, draw: draw(amh.Connected),
@@ -115,6 +139,17 @@ CASES: dict[str, Any] = {
     "transition_add": lambda make, draw: draw(transition(make, "[add] Style")),
     "transition_refused": lambda make, draw: draw(transition(make, "[add] Loop Note")),
     "transition_remove": lambda make, draw: draw(transition(make, "[remove]")),
+    "explain_accepted": lambda make, draw: draw(told("add", "Connected", PLUGGED, handlers=CALLS)),
+    "explain_missing": lambda make, draw: draw(told("add", "Ready", ("Idle",))),
+    "explain_vetoed": lambda make, draw: draw(
+        told("add", "Connected", PLUGGED, handlers=CALLS, vetoed=["ConnectedEnter"])
+    ),
+    "explain_removed": lambda make, draw: draw(told("add", "Repair Connected", UP)),
+    "explain_set": lambda make, draw: draw(told("set", "License", UP)),
+    "explain_remove": lambda make, draw: draw(told("remove", "Powered", UP)),
+    "explain_hostile": lambda make, draw: draw(
+        dataclasses.replace(told("add", "Shown", (), is_auto=True), reasons=(HOSTILE, "1. end"))
+    ),
     "empty": lambda make, draw: draw({"Foo": {}}, only=["Nothing"]),
     "hostile_single": lambda make, draw: draw(make({"Foo": {}}, tags=[HOSTILE])),
 }

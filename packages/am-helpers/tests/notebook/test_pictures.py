@@ -1,4 +1,4 @@
-"""What a notebook shows of schemas, machines, graphs and transitions."""
+"""What a notebook shows of schemas, machines, graphs, transitions and explanations."""
 
 from __future__ import annotations
 
@@ -73,6 +73,22 @@ def test_a_transition_is_its_steps_and_without_any_it_is_text(
     assert "<th>step</th>" in shown["text/html"]
 
 
+@pytest.mark.usefixtures("no_renderer")
+def test_an_explanation_is_its_reasons_states_and_handlers(machine: Any) -> None:
+    mach = machine(Door, handlers={"HingeState": lambda event: None})
+    shown = bundle_of(mach.explain("Shut"))
+    assert shown is not None
+    assert shown["text/plain"] == "Shut was dropped: it requires Hinge, which is inactive"
+    assert shown[MERMAID] == amh.mermaid(mach.explain("Shut"))
+    assert "<caption>add Shut: refused</caption>" in shown["text/html"]
+    assert "<tr><td>Shut</td><td>dropped</td></tr>" in shown["text/html"]
+    assert "<li>Shut was dropped: it requires Hinge" in shown["text/html"]
+    assert "<ol>" not in shown["text/html"]
+    accepted = bundle_of(mach.explain("Hinge"))
+    assert accepted is not None
+    assert "<p>handlers in order:</p><ol><li>HingeState</li></ol>" in accepted["text/html"]
+
+
 def test_an_installed_renderer_makes_the_picture_and_one_that_fails_a_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +113,7 @@ CELLS = [
     "amh.Connected.schema()",
     "machine = am.Machine({'Foo': {}}, id='m')\nmachine.add('Foo')\nmachine",
     "amh.Graph.from_machines(machine)",
+    "machine.explain('Foo', kind='remove')",
     "%unload_ext am_helpers\nmachine",
 ]
 
@@ -113,6 +130,7 @@ def test_a_real_notebook_shows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     client = nbclient.NotebookClient(notebook, timeout=30, kernel_name="python3")
     asyncio.run(client.async_execute())
     shown = [cell.outputs[0]["data"] if cell.outputs else {} for cell in notebook.cells]
-    assert all(MERMAID in data for data in shown[2:6]), shown
+    assert all(MERMAID in data for data in shown[2:7]), shown
     assert "m0_Foo" in shown[4][MERMAID]
-    assert set(shown[6]) == {"text/plain"}
+    assert "remove Foo: accepted" in shown[6][MERMAID]
+    assert set(shown[7]) == {"text/plain"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import am_machine as am
 
+from .explained import CALL, Explained, Fate, explained_of
 from .sequence import Story, sequence_of
 from .view import Box, Options, View, view_of
 
@@ -21,12 +22,25 @@ _STYLES = {
     "remove": " {style.stroke-dash: 5}",
     "after": " {style.stroke-dash: 2}",
 }
+_GOOD = 'style.fill: "#b7e4c7"'
+_BAD = 'style.fill: "#f8c4c0"; style.stroke: "#b3261e"'
+_FATES: dict[Fate, str] = {
+    Fate.ENTERS: f'{_GOOD}; style.stroke: "#1b7f3b"; style.stroke-width: 3',
+    Fate.STAYS: _GOOD,
+    Fate.LEAVES: 'style.fill: "#e4e4e4"; style.stroke-dash: 5',
+    Fate.WOULD_ENTER: 'style.stroke: "#1b7f3b"; style.stroke-dash: 5',
+    Fate.WOULD_LEAVE: f"{_GOOD}; style.stroke-dash: 5",
+    Fate.DROPPED: f"{_BAD}; style.stroke-width: 3",
+    Fate.INACTIVE: 'style.stroke-dash: 3; style.font-color: "#666666"',
+}
 
 
 def d2(obj: Any, **options: Unpack[DiagramOptions]) -> str:
-    """Return a D2 diagram of a machine, a schema, a `Graph` or a transition; see `mermaid`."""
+    """Return a D2 diagram of whatever `mermaid` draws, with the same options."""
     if isinstance(obj, am.Transition):
         return _sequence(sequence_of(obj))
+    if isinstance(obj, am.Explanation):
+        return _explained(explained_of(obj))
     return _chart(view_of(obj, Options(**options)))
 
 
@@ -96,7 +110,34 @@ def _sequence(story: Story) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _quoted(text: str) -> str:
-    """A double-quoted string on one line; ``$`` would begin a substitution."""
-    flat = " ".join(str(text).split())
-    return '"' + "".join(f"\\{c}" if c in '\\"$' else c for c in flat) + '"'
+def _explained(told: Explained) -> str:
+    look = f'{_GOOD}; style.stroke: "#1b7f3b"' if told.accepted else _BAD
+    lines = [
+        "direction: right",
+        f"call: {_quoted(told.title)} {{shape: oval; {look}}}",
+        f'why: {_quoted(*told.reasons)} {{style.fill: "#fff8d6"; style.stroke: "#c9b458"}}',
+    ]
+    ids = {CALL: "call"} | {name: f"s{i}" for i, (name, _) in enumerate(told.states)}
+    lines += [f"{ids[n]}: {_quoted(n, fate)} {{{_FATES[fate]}}}" for n, fate in told.states]
+    if told.handlers:
+        style = 'style.fill: "#eef2ff"; style.stroke: "#8a94c8"'
+        lines.append(f"handlers: {_quoted(*told.handlers)} {{{style}}}")
+        lines.append("call -- handlers: {style.stroke-dash: 3}")
+    lines.append("call -- why: {style.stroke-dash: 3}")
+    for edge in told.edges:
+        style = _STYLES[edge.kind].strip(" {}")
+        colour = 'style.stroke: "#b3261e"' if edge.decisive else ""
+        styles = "; ".join(filter(None, (style, colour)))
+        block = f" {{{styles}}}" if styles else ""
+        lines.append(f"{ids[edge.source]} -> {ids[edge.target]}: {edge.kind}{block}")
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(*parts: str) -> str:
+    """A double-quoted string, a line for each part that is not empty.
+
+    Within a part white space becomes one space; ``$`` would begin a substitution.
+    """
+    flat = (" ".join(str(part).split()) for part in parts if part)
+    escaped = ("".join(f"\\{c}" if c in '\\"$' else c for c in part) for part in flat)
+    return '"' + "\\n".join(escaped) + '"'

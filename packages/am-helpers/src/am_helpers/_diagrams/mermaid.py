@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import am_machine as am
 
+from .explained import CALL, Explained, explained_of
 from .sequence import Story, sequence_of
 from .view import Box, Options, View, view_of
 
@@ -22,19 +23,34 @@ _CLASSES = (
     "classDef active fill:#b7e4c7,color:#000",
     "classDef unknown stroke-dasharray: 2 4,color:#888",
 )
+_GOOD, _BAD = "fill:#b7e4c7,color:#000", "fill:#f8c4c0,stroke:#b3261e,color:#000"
+_LOOKS = {
+    "accepted": f"{_GOOD},stroke:#1b7f3b",
+    "refused": _BAD,
+    "why": "fill:#fff8d6,stroke:#c9b458,color:#000,text-align:left",
+    "asked": "fill:#eef2ff,stroke:#8a94c8,color:#000,text-align:left",
+    "enters": f"{_GOOD},stroke:#1b7f3b,stroke-width:3px",
+    "stays": _GOOD,
+    "leaves": "fill:#e4e4e4,color:#000,stroke-dasharray:5 5",
+    "would_enter": "stroke:#1b7f3b,stroke-dasharray:5 5",
+    "would_leave": f"{_GOOD},stroke-dasharray:5 5",
+    "dropped": f"{_BAD},stroke-width:3px",
+    "inactive": "stroke-dasharray:3 3,color:#666",
+}
 _PLAIN = frozenset(" _-.,:/()+=[]!?'@→")
 
 
 def mermaid(obj: Any, **options: Unpack[DiagramOptions]) -> str:
-    """Return a Mermaid diagram of a machine, a schema, a `Graph` or a transition.
+    """Return a Mermaid diagram of a machine, schema, `Graph`, transition or explanation.
 
     States: auto ones are dashed, multi ones doubled, active ones filled; edges are labelled by
-    relation; groups and machines are boxes. A transition is a sequence of its steps. Options, all
-    but a transition's: ``relations, inherited, groups, exception, start, ready, tags, active``
-    (False hides them), ``pipes`` (none, grouped or detailed), ``only`` and ``skip`` (regular
-    expressions for names of states), ``around`` and ``distance`` (1): only what is that many
-    relations away from a state, or in a graph that many pipes or connections from a machine. The
-    same input gives the same text.
+    relation; groups and machines are boxes. A transition is a sequence of its steps. An explanation
+    shows the reasons, what becomes of each state concerned and through which relation, and the
+    handlers in order. Options, of all but these two: ``relations, inherited, groups, exception,
+    start, ready, tags, active`` (False hides them), ``pipes`` (none, grouped or detailed), ``only``
+    and ``skip`` (regular expressions for names of states), ``around`` and ``distance`` (1): only
+    what is that many relations away from a state, or in a graph that many pipes or connections from
+    a machine. The same input gives the same text.
 
     :raises TypeError: if there is no diagram of such an object.
     :raises am.UnknownStateError: if there is no state to look around.
@@ -42,6 +58,8 @@ def mermaid(obj: Any, **options: Unpack[DiagramOptions]) -> str:
     """
     if isinstance(obj, am.Transition):
         return _sequence(sequence_of(obj))
+    if isinstance(obj, am.Explanation):
+        return _explained(explained_of(obj))
     return _flowchart(view_of(obj, Options(**options)))
 
 
@@ -120,8 +138,34 @@ def _sequence(story: Story) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _label(text: str) -> str:
-    return f'"{_escaped(text)}"'
+def _explained(told: Explained) -> str:
+    outcome = "accepted" if told.accepted else "refused"
+    lines = [
+        "flowchart LR",
+        f"  c0([{_label(told.title)}]):::{outcome}",
+        f"  w0[{_label(*told.reasons)}]:::why",
+    ]
+    if told.handlers:
+        lines.append(f"  h0[{_label(*told.handlers)}]:::asked")
+    for name, fate in told.states:
+        lines.append(f"  s_{name}[{_label(name, fate)}]:::{fate.name.lower()}")
+    links = ["c0 -.- w0", *["c0 -.- h0"] * bool(told.handlers)]
+    decisive = []
+    for edge in told.edges:
+        if edge.decisive:
+            decisive.append(str(len(links)))
+        source = "c0" if edge.source == CALL else f"s_{edge.source}"
+        links.append(f"{source} {_ARROWS[edge.kind]}|{edge.kind}| s_{edge.target}")
+    if decisive:
+        links.append(f"linkStyle {','.join(decisive)} stroke:#b3261e")
+    used = {line.rpartition(":::")[2] for line in lines}
+    looks = [f"classDef {name} {look}" for name, look in _LOOKS.items() if name in used]
+    return "\n".join([*lines, *(f"  {line}" for line in (*links, *looks))]) + "\n"
+
+
+def _label(*parts: str) -> str:
+    """A quoted label with a line for each part that is not empty."""
+    return f'"{"<br/>".join(_escaped(part) for part in parts if part)}"'
 
 
 def _escaped(text: str) -> str:

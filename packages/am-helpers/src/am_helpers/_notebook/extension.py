@@ -1,7 +1,7 @@
 """``%load_ext am_helpers``: machines in a Jupyter notebook.
 
 A kernel runs asyncio, so trio becomes its guest, and ``am_host`` is the way to it. Schemas,
-machines, graphs and transitions are shown as pictures.
+machines, graphs, transitions and explanations are shown as pictures.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ SHOWN: tuple[Any, ...] = (
     am.BaseMachine,
     am.Schema,
     am.Transition,
+    am.Explanation,
     type(am.States),
     "am_helpers.Graph",
 )

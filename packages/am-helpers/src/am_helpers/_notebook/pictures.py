@@ -1,4 +1,4 @@
-"""What a notebook shows of schemas, machines, graphs and transitions.
+"""What a notebook shows of schemas, machines, graphs, transitions and explanations.
 
 Mermaid text, for front ends that draw it; a picture, if a renderer is installed; else a table.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import am_machine as am
 
 from .._diagrams.d2 import d2
+from .._diagrams.explained import explained_of
 from .._diagrams.mermaid import mermaid
 from .._diagrams.render import render
 from .._diagrams.sequence import sequence_of
@@ -40,7 +41,9 @@ def bundle_of(obj: Any) -> dict[str, str] | None:
 
 
 def html_of(obj: Any) -> str:
-    """Return tables of states, or of the steps of a transition."""
+    """Return tables of states, or of the steps of a transition, or what an explanation says."""
+    if isinstance(obj, am.Explanation):
+        return _explanation(obj)
     if isinstance(obj, am.Transition):
         story = sequence_of(obj)
         steps = ((arrow.source, arrow.text, arrow.target) for arrow in story.arrows)
@@ -53,7 +56,17 @@ def html_of(obj: Any) -> str:
 
 
 def _plain(obj: Any) -> str:
-    return str(obj) if isinstance(obj, am.BaseMachine) else repr(obj)
+    return str(obj) if isinstance(obj, am.BaseMachine | am.Explanation) else repr(obj)
+
+
+def _explanation(explanation: am.Explanation) -> str:
+    told = explained_of(explanation)
+    states = _table(told.title, ("state", ""), ((name, str(fate)) for name, fate in told.states))
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in told.reasons)
+    head, *names = told.handlers or ("",)
+    calls = "".join(f"<li>{escape(name)}</li>" for name in names)
+    order = f"<p>{escape(head)}</p><ol>{calls}</ol>" if names else ""
+    return f"{states}\n<ul>{reasons}</ul>{order}"
 
 
 def _svg(obj: Any, text: str) -> str | None:
