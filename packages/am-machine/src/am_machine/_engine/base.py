@@ -177,11 +177,11 @@ class BaseMachine(Awaiting, Reading):
         self._slow, self._timeout = math.inf, 0.0
         if handler_timeout is not None:
             self.handler_timeout = handler_timeout
+        if parent is not None or tracers or log_level or handlers is not None:
+            self._introduce(parent, tracers, log_level, handlers)
         if COLLECTORS:
             for collected in COLLECTORS:
                 collected.append(self)
-        if parent is not None or tracers or log_level or handlers is not None:
-            self._introduce(parent, tracers, log_level, handlers)
 
     def _introduce(
         self,
