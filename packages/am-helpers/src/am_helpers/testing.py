@@ -186,8 +186,8 @@ class _Errors(am.Tracer):
     def __init__(self, raised: dict[int, BaseException]) -> None:
         self._raised = raised
 
-    def transition_end(self, tx: am.Transition) -> None:
-        for error in (tx.mutation.args.get("err"), tx.machine.err):
+    def transition_end(self, transition: am.Transition) -> None:
+        for error in (transition.mutation.args.get("err"), transition.machine.err):
             if isinstance(error, BaseException):
                 self._raised[id(error)] = error
 
