@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .._waits.waits import Wait
     from .._watch.tracer import Tracer
     from .api import MachineApi
+    from .binding import Handlers
     from .introspection import Refusal
 
 ADD, REMOVE, SET = Kind.ADD, Kind.REMOVE, Kind.SET
@@ -99,7 +100,7 @@ class Machine(BaseMachine):
         schema: Schema | type[States] | Mapping[str, Any],
         *,
         id: str | None = None,
-        handlers: object | None = None,
+        handlers: Handlers | None = None,
         parent: MachineApi | None = None,
         tags: Iterable[str] = (),
         handler_timeout: float | None = 1.0,
