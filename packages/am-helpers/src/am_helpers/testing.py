@@ -225,7 +225,7 @@ class _Watch(am.Tracer):
     def transition_end(self, transition: am.Transition) -> None:
         for error in (transition.mutation.args.get("err"), transition.machine.err):
             if isinstance(error, BaseException):
-                self.errors.setdefault(id(error), (tx.machine, error))
+                self.errors.setdefault(id(error), (transition.machine, error))
 
 
 class _LastLines(am.Tracer):
