@@ -40,8 +40,9 @@ from ._waiting.state_loop import StateLoop
 from ._waiting.task_pool import TaskPool
 # Debugging by environment variables.
 from ._env.health import healthcheck
-from ._env.switches import common, debug_env, enable_debugging, is_debugging
+from ._env.switches import INNER, common, debug_env, enable_debugging, is_debugging
 from ._env.switches import register_debug_exporter
+from ._env.values import is_on
 from ._env.watchdog import Watchdog
 # What goes wrong.
 from ._errors import CanceledError, ConnectingError, DisposedError, HelpersError, HistoryError
@@ -79,7 +80,7 @@ else:
 # fmt: on
 
 __all__ = [
-    "Basic", "Bound", "CanceledError", "Cond", "ConnPool", "Connected", "ConnectingError",
+    "INNER", "Basic", "Bound", "CanceledError", "Cond", "ConnPool", "Connected", "ConnectingError",
     "Disposed", "DisposedError", "DisposedHandlers", "FnWait", "Graph", "HelpersError",
     "HistoryApi", "HistoryConfig", "HistoryError", "HistoryFile", "LoopError", "MachineError",
     "MachineRecord", "MemoryHistory", "Pipe", "PipeError", "PipeLoopError", "PipeRefusedError",
@@ -91,7 +92,7 @@ __all__ = [
     "assert_not", "assert_ticks", "assert_time", "bind", "bind_add", "bind_any", "bind_connected",
     "bind_err", "bind_many", "bind_ready", "bind_remove", "bind_start", "cant_add", "cant_remove",
     "common", "copy_schema", "d2", "debug_env", "dispose", "enable_debugging", "group_when",
-    "guest", "handler_to_state", "healthcheck", "implements", "interval", "is_debugging",
+    "guest", "handler_to_state", "healthcheck", "implements", "interval", "is_debugging", "is_on",
     "load_ipython_extension", "load_machine", "mermaid", "mirror", "on_dispose", "pipes_of",
     "prefix_states", "register_debug_exporter", "remove_multi", "remove_sync", "render",
     "result_to_err", "schema_hash", "sync", "tag_value", "unload_ipython_extension", "wait_for_all",

@@ -72,6 +72,9 @@ class TestAcceptance10EachSwitchAlone:
         assert mach.log_traceback is True
         assert [type(tracer) for tracer in mach.tracers] == [amh.Watchdog]
         assert debug_mode.stretch(1) == 100
+        monkeypatch.delenv("AM_DEBUG")
+        amh.debug_env(am.Machine(amh.Basic))
+        assert debug_mode.stretch(1) == 1, "what is set now counts"
 
     @pytest.mark.parametrize("value", ["", "0", "false", "No", "off"])
     def test_off_values(self, monkeypatch: pytest.MonkeyPatch, value: str, caplog: Any) -> None:

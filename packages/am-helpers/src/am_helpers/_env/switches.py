@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 EXPORTER_GROUP = "am_helpers.debug_exporter"
 BINDER_GROUP = "am_helpers.env_binders"
 INNER = "am:inner"
-"""The tag of machines that packages make for themselves; nobody listens to these unasked."""
+"""The tag of machines that packages make for their own use: whoever listens to all machines because
+the environment says so leaves these out."""
 DEBUG_HANDLER_TIMEOUT = 600.0
 TEST_HANDLER_TIMEOUT = 1.0
 
@@ -43,6 +44,7 @@ def debug_env(mach: am.MachineApi) -> None:
     tag ``am:inner`` alone.
     """
     local: Any = mach
+    set_debug_mode(is_debugging())
     if is_on("AM_TEST_RUNNER"):
         local.handler_timeout = TEST_HANDLER_TIMEOUT
     else:
@@ -78,7 +80,6 @@ def _debugging(mach: Any) -> None:
         mach.handler_timeout = DEBUG_HANDLER_TIMEOUT
         mach.catch_exceptions = False
         mach.log_traceback = True
-        set_debug_mode(True)
         mach.bind_tracer(Watchdog())
     if is_on("AM_HEALTHCHECK"):
         healthcheck(mach)

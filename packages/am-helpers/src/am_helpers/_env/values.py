@@ -17,7 +17,10 @@ _told: set[tuple[str, str]] = set()
 
 
 def is_on(name: str) -> bool:
-    """Read a switch; unset, off and junk are all off."""
+    """Read a switch of the environment: on is ``1 true yes on``; unset, off and junk are all off.
+
+    Junk is a warning in the log, once.
+    """
     value = os.environ.get(name, "").strip().lower()
     if value in _ON:
         return True
