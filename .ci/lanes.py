@@ -76,6 +76,9 @@ def run_jobs(jobs: list[Job], lanes: int) -> bool:
     known = {job.name for job in jobs}
     if lost := [job.name for job in jobs if job.after and job.after not in known]:
         raise ValueError(f"nothing comes before {', '.join(lost)}")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started in the background; but there are tests that interrupt themselves.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         while waiting or running:
             while len(running) < lanes and (job := _next(waiting, running, passed)):
