@@ -78,7 +78,7 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         ("lint-imports", "--config", ".importlinter-inner.toml"),  # inside each package
     ],
     "types": [
-        ("mypy", *SOURCES, "examples"),
+        ("mypy", *SOURCES, "examples", ".ci"),
         *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),
         ("basedpyright",),  # sources and examples, as the build file says
         ("python", "-m", "docs.page_types", *PAGES),
