@@ -65,6 +65,11 @@ def pytest(report: str, *args: str) -> tuple[str, ...]:
     return ("python", "-m", "pytest", f"--junitxml={REPORTS / report}.xml", *args)
 
 
+def marked(what: str) -> tuple[str, str]:
+    """Options for the tests of a kind, of those for every day."""
+    return "-m", f"{what} and not nightly and not bench"
+
+
 STEPS: dict[str, list[tuple[str, ...]]] = {
     "lint": [
         ("ruff", "check"),
@@ -73,13 +78,14 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         ("lint-imports", "--config", ".importlinter-inner.toml"),  # inside each package
     ],
     "types": [
-        ("mypy", *SOURCES, "examples"),
+        ("mypy", *SOURCES, "examples", ".ci"),
         *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),
         ("basedpyright",),  # sources and examples, as the build file says
         ("python", "-m", "docs.page_types", *PAGES),
     ],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
-    "integration": [pytest("integration", "integration-tests", "examples")],
+    "integration": [pytest("integration", *marked("not process"), "integration-tests", "examples")],
+    "processes": [pytest("processes", *marked("process"), "integration-tests", "examples")],
     "docs": [pytest("docs", "-p", "docs.snippets", *PAGES)],
     "demo": [("python", "-m", "examples.worker_pool", "--plain")],
 }
@@ -152,11 +158,11 @@ def checks(session: nox.Session) -> None:
     def job(name: str, session: str, *args: str, after: str = "", room: str = "") -> Job:
         return Job(name, (sys.executable, "-m", "nox", "-s", session, "--", *args), after, room)
 
-    steps = [name for name in STEPS if name not in ("lint", "tests", "integration")]
+    steps = [name for name in STEPS if name not in ("lint", "tests", "processes")]
     units = sorted(LAYERS, key=lambda name: name not in TOUCHY)
     jobs = [
         job("lint", "dev", "lint"),  # first, since it fills the environment of the others
-        job("integration", "dev", "integration", after="lint", room="processes"),
+        job("processes", "dev", "processes", after="lint", room="processes"),
         *(job(name, f"unit({name})", room="processes" * (name in TOUCHY)) for name in units),
         *(job(name, "dev", name, after="lint") for name in steps),
     ]
@@ -235,6 +241,7 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_SEEDS": "20",
         "AM_RPC_CALLS": "20000",
         "AM_RPC_CLIENTS": "1000",
+        "AM_RPC_CONNECTIONS": "4096",
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_THREAD_SECONDS": "30",
     }

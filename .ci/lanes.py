@@ -50,16 +50,18 @@ class _Running:
 
     def tell(self, code: int) -> None:
         """Print how it ended, and all that it printed if it failed."""
-        if code:
-            self.output.seek(0)
-            sys.stdout.flush()
-            sys.stdout.buffer.write(self.output.read())
+        with self.output as output:
+            output.seek(0)
+            if code:
+                sys.stdout.flush()
+                sys.stdout.buffer.write(output.read())
         seconds = time.monotonic() - self.began
         outcome = f"failed with code {code}" if code else "passed"
         print(f"{seconds:5.0f} s {self.job.name}: {outcome}", flush=True)
 
     def stop(self) -> None:
         """End it and what it started."""
+        self.output.close()
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self.process.pid, number)
