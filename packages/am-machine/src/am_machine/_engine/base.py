@@ -368,9 +368,11 @@ class BaseMachine(Awaiting, Reading):
     def _listen(self, tracers: Sequence[Tracer]) -> None:
         """These are the tracers from now on."""
         listening = self._own_listening()
-        listening.hooks = Hooks(tracers) if tracers else None
-        listening.hears_queue_end = listening.hooks is not None and bool(listening.hooks.queue_end)
-        listening.journals = tuple([t for t in tracers if isinstance(t, Journal)])
+        hooks = Hooks(tracers) if tracers else None
+        hears = hooks is not None and bool(hooks.queue_end)
+        journals = tuple([t for t in tracers if isinstance(t, Journal)])
+        # All or none, if it is interrupted.
+        listening.hooks, listening.hears_queue_end, listening.journals = hooks, hears, journals
         self._retune()
 
     # ---------------------------------------------------------------- handlers
@@ -505,7 +507,7 @@ class BaseMachine(Awaiting, Reading):
         if self._token is not None:
             return self._cell.outer(self._token)
         # Without handlers its own cell was not entered: the cause is where it was.
-        return current_source() if self._cell.machine is None else None
+        return current_source() if self._cell._running is None else None
 
     @property
     def _time_sum(self) -> int:
