@@ -75,7 +75,7 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         ("ruff", "check"),
         ("ruff", "format", "--check"),
         ("lint-imports",),
-        ("lint-imports", "--config", ".importlinter-inner.toml"),  # inside each package
+        ("lint-imports", ".importlinter-inner.toml"),  # inside each package
     ],
     "types": [
         ("mypy", *SOURCES, "examples", ".ci"),
