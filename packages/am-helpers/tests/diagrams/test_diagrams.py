@@ -151,7 +151,7 @@ CASES: dict[str, Any] = {
         dataclasses.replace(told("add", "Shown", (), is_auto=True), reasons=(HOSTILE, "1. end"))
     ),
     "empty": lambda make, draw: draw({"Foo": {}}, only=["Nothing"]),
-    "hostile_single": lambda make, draw: draw(make({"Foo": {}}, tags=[HOSTILE])),
+    "hostile_single": lambda make, draw: draw(make({"Foo": {}}, id=HOSTILE, tags=[HOSTILE])),
 }
 
 
