@@ -222,10 +222,10 @@ class _Watch(am.Tracer):
     def machine_open(self, machine: am.BaseMachine) -> None:
         self.opened.append(machine)
 
-    def transition_end(self, tx: am.Transition) -> None:
-        for error in (tx.mutation.args.get("err"), tx.machine.err):
+    def transition_end(self, transition: am.Transition) -> None:
+        for error in (transition.mutation.args.get("err"), transition.machine.err):
             if isinstance(error, BaseException):
-                self.errors.setdefault(id(error), (tx.machine, error))
+                self.errors.setdefault(id(error), (transition.machine, error))
 
 
 class _LastLines(am.Tracer):

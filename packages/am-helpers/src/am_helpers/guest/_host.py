@@ -87,8 +87,10 @@ class Host:
         if settled is not None:
             return settled  # type: ignore[no-any-return]
         if timeout is None:
-            return await self.run(_awaited, what)
-        return await self.run(_awaited_for, what, stretch(timeout))
+            outcome: T = await self.run(_awaited, what)
+        else:
+            outcome = await self.run(_awaited_for, what, stretch(timeout))
+        return outcome
 
     async def aclose(self) -> None:
         """Close a host made by `load_host`, as leaving ``async with open_host()`` does.
@@ -124,11 +126,11 @@ class Host:
         return call
 
 
-async def _awaited(what: Awaitable[T]) -> T:
+async def _awaited(what: Awaitable[Any]) -> Any:
     return await what
 
 
-async def _awaited_for(what: Awaitable[T], seconds: float) -> T:
+async def _awaited_for(what: Awaitable[Any], seconds: float) -> Any:
     with trio.move_on_after(seconds):
         return await what
     label = getattr(what, "label", None) or getattr(what, "__qualname__", None)
