@@ -10,5 +10,12 @@ from .__about__ import __version__ as __version__
 from ._bind import bind_env as bind_env
 from ._errors import MissingExtraError as MissingExtraError
 from ._errors import TelemetryError as TelemetryError
+from ._grafana.dashboard import grafana_dashboard as grafana_dashboard
 
-__all__ = ["MissingExtraError", "TelemetryError", "__version__", "bind_env"]
+__all__ = [
+    "MissingExtraError",
+    "TelemetryError",
+    "__version__",
+    "bind_env",
+    "grafana_dashboard",
+]

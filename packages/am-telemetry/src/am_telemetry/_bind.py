@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._env import LOGGER
+from ._grafana.from_env import bind_grafana
 from ._hub import INNER
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     Binder = Callable[[am.BaseMachine], object]
 
 # One per kind of listener; each reads its own switches, and does nothing where they are off.
-BINDERS: tuple[Binder, ...] = ()
+BINDERS: tuple[Binder, ...] = (bind_grafana,)
 
 
 def bind_env(machine: am.BaseMachine) -> None:
