@@ -19,6 +19,7 @@ class FakeGrafana:
         self.folders: list[dict[str, str]] = []
         self.boards: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.faults: dict[str, tuple[int, bytes]] = {}
         """Path -> status and body to answer with instead."""
         self.faster: str | None = None
@@ -61,6 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         fake.asked.append(f"{self.command} {path}")
+        fake.headers.append({name.lower(): value for name, value in self.headers.items()})
         if path in fake.faults:
             status, data = fake.faults[path]
         elif self.headers.get("Authorization") != f"Bearer {TOKEN}":

@@ -87,7 +87,7 @@ class Session:
             (parts.scheme, parts.netloc, parts.path.rstrip("/"), "", "")
         )
         self._token = token
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._opener = urllib.request.build_opener(NoRedirect)
 
     def upsert(self, dashboard: dict[str, Any], folder: str, deadline: float) -> str:
         """Create or replace a dashboard in a folder; return its address."""
@@ -173,8 +173,8 @@ class Session:
         return f"{self.base} refused {path.partition('?')[0]} with {exc.code}{shown}"
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Hands redirects on as refusals."""
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Hands redirects on as refusals, since headers may hold secrets."""
 
     def redirect_request(
         self,
