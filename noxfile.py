@@ -140,8 +140,12 @@ def dev(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Four workers, two clients, one worker killed; `nox -s demo -- --plain` for plain lines."""
-    fill(session, *local(*LAYERS, extras=False), "rich>=13")
+    """Four workers, two clients, one worker killed; `nox -s demo -- --plain` for plain lines.
+
+    What `AM_SERVICE` and the other switches of telemetry ask for is there as well.
+    """
+    others = [name for name in LAYERS if name != "am-telemetry"]
+    fill(session, *local(*others, extras=False), *local("am-telemetry"), "rich>=13")
     session.run("python", "-m", "examples.worker_pool", *session.posargs)
 
 
