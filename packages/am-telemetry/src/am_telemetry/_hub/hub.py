@@ -366,7 +366,7 @@ class Hub:
             for consumer in consumers:
                 if changed:
                     args: tuple[Any, ...] = (event.link,)
-                elif self.registry.remove(consumer, event.link):
+                elif self.registry.remove(consumer, event.link, event.via):
                     args = (event.link, event.at)
                 else:
                     continue
