@@ -103,6 +103,9 @@ class Drain:
             self._tell_lost(link, dropped - link.lost, lost)
             link.lost = dropped
         entries = journal.read(most)
+        while not entries and len(journal):
+            # What it read were notes of the journal's own, such as the clocks it goes on from.
+            entries = journal.read(most)
         if journal.dropped != dropped:
             # Before these or after them, who knows: so it is told before, and once more after.
             self._tell_lost(link, journal.dropped - dropped, lost)

@@ -274,8 +274,8 @@ class Hub:
             self.guard.note(self, exc)
         finally:
             self._end()
-        if not self._is_over and len(self.registry):
-            # Something was bound in the meantime.
+        if not self._is_over and (len(self.registry) or self._requests):
+            # Something was bound in the meantime, or somebody waits.
             self.start()
 
     def _turn_until_nothing_is_bound(self) -> bool:
@@ -429,7 +429,9 @@ class Hub:
         with self._lock:
             selector, waker = self._selector, self._waker
             self._selector = self._waker = self._thread = None
-            requests, self._requests = self._requests, []
+            # Those of a thread that begins anew are for that.
+            requests = self._requests if self._is_over else []
+            self._requests = [] if self._is_over else self._requests
         for request in requests:
             request.done.set()
         if selector is not None:
