@@ -211,8 +211,11 @@ class TraceTracer(Consumer):
                 self._spans.tick(now)
 
     def flush(self, deadline: float) -> None:
-        """End every open span; then the provider flushes, unless `close` has it do so."""
-        self._end_all()
+        """Closing, or at the end of the program, end every open span; then the provider flushes,
+        unless `close` has it do so. The hub also flushes when no machine is left, and just then
+        one may come."""
+        if self._is_closing or not threading.main_thread().is_alive():
+            self._end_all()
         flush = None if self._is_closing else self._provider_flush(deadline - monotonic())
         if flush is not None and self._tree is not None:
             FLUSHER.run(flush, deadline - monotonic())
