@@ -388,6 +388,9 @@ class Hub:
             for link in self.registry.links_of(consumer):
                 self.registry.events.append(Event("detached", link, consumer, link.journal))
             self._serve_events(anyway=True)
+            with self._lock:
+                # No turn comes after its last.
+                self._consumers.pop(consumer, None)
             self.guard.call(consumer, consumer.flush, request.deadline)
         else:
             self._tick()
