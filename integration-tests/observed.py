@@ -56,6 +56,7 @@ class Program:
             machine.log_level = am.LogLevel.CHANGES
             machine.bind_tracer(count)
         amh.debug_env(first)
+        second.sem_log.steps = first.sem_log.steps
 
     def run(self, times: int) -> None:
         for machine in self.machines:
