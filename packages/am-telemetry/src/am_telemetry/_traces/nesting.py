@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from opentelemetry import context as otel_context
 from opentelemetry.trace import set_span_in_context
 
-import am_machine as am
-
+from .._hub.hooks import HookTracer, hook
 from .._hub.moves import difference, moves_of
 from .facts import facts_of_transition, label
 
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanContext
 
+    import am_machine as am
+
+    from .._hub.guard import Guard
     from .transitions import TransitionSpans
     from .tree import Branch, Tree
 
@@ -38,18 +40,18 @@ class _Call:
         self.token = token
 
 
-class NestingTracer(am.Tracer):
+class NestingTracer(HookTracer):
     """Tells of one machine's transitions as they happen."""
-
-    inheritable = False
 
     def __init__(
         self,
+        guard: Guard,
         branch: Branch,
         tree: Tree,
         spans: TransitionSpans | None,
         lock: AbstractContextManager[object],
     ) -> None:
+        super().__init__(guard)
         self._branch = branch
         self._tree = tree
         self._spans = spans
@@ -60,6 +62,7 @@ class NestingTracer(am.Tracer):
         # Handlers of other machines run inside of these, each with a record of its own.
         self._calls: list[_Call] = []
 
+    @hook
     def transition_init(self, transition: am.Transition) -> None:
         """Begin its span."""
         self._began = time_ns()
@@ -86,6 +89,7 @@ class NestingTracer(am.Tracer):
         schema, indexes = self._branch.schema, transition.mutation.indexes
         return label(schema, transition.kind, indexes, is_auto=transition.auto)
 
+    @hook
     def transition_finals(self, transition: am.Transition) -> None:
         """Begin and end the spans of states."""
         self._move(transition)
@@ -107,14 +111,13 @@ class NestingTracer(am.Tracer):
             )
             self._touched += [*ended, *begun]
 
+    @hook
     def transition_end(self, transition: am.Transition) -> None:
         """End its span, and those of states that a failed handler made inactive again."""
         if transition.accepted or transition.is_broken:
             self._move(transition)
         span, spans = self._span, self._spans
         self._span = None
-        if self._branch.is_ended:
-            transition.machine.detach_tracer(self)
         if span is None or spans is None:
             return
         at = time_ns()
@@ -132,6 +135,7 @@ class NestingTracer(am.Tracer):
                 span.set_attribute("am.tx.steps", len(transition.steps))
             span.end(at)
 
+    @hook
     def handler_start(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
         """Make the span of the handler's state the current one."""
         token = None
@@ -142,6 +146,7 @@ class NestingTracer(am.Tracer):
                 token = otel_context.attach(set_span_in_context(span))
         self._calls.append(_Call(time_ns(), token))
 
+    @hook
     def handler_end(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
         """Give back the span that was the current one, and tell of the call."""
         if not self._calls:

@@ -154,7 +154,8 @@ class TraceTracer(Consumer):
             branch = tree.plant(link, ticks, time_ns())
             if branch is None or not self._nested or branch.nesting is not None:
                 return
-            branch.nesting = NestingTracer(branch, tree, self._spans, self._lock)
+            guard = self._hub.guard
+            branch.nesting = NestingTracer(guard, branch, tree, self._spans, self._lock)
         machine.bind_tracer(branch.nesting)
 
     def entries(self, batch: Batch) -> None:
@@ -202,7 +203,7 @@ class TraceTracer(Consumer):
             with self._lock:
                 tree.uproot(branch, at * 1000)
         if branch.nesting is not None:
-            link.ask(partial(_take_off, branch.nesting))
+            branch.nesting.retire(link)
 
     def tick(self, now: float) -> None:
         """End what waited long enough for its cause."""
@@ -237,13 +238,5 @@ class TraceTracer(Consumer):
         self._first_root = self.root
         tree, self._tree, self._spans = self._tree, None, None
         for branch in tree.branches.values() if tree is not None else ():
-            machine, nesting = branch.link.machine, branch.nesting
-            if machine is not None and nesting is not None:
-                try:
-                    machine.detach_tracer(nesting)
-                except RuntimeError:
-                    continue  # of another thread: nobody runs it here
-
-
-def _take_off(tracer: am.Tracer, machine: am.BaseMachine) -> None:
-    machine.detach_tracer(tracer)
+            if branch.nesting is not None:
+                branch.nesting.retire(branch.link)

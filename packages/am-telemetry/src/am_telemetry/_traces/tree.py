@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import am_machine as am
 
+    from .._hub.hooks import HookTracer
     from .._hub.link import MachineLink
     from .choice import Choice
 
@@ -65,7 +66,7 @@ class Branch:
         self.is_ended = False
         self.key = 0
         # What attaches contexts while handlers run, if something does.
-        self.nesting: am.Tracer | None = None
+        self.nesting: HookTracer | None = None
 
     @property
     def schema(self) -> am.Schema:
