@@ -33,7 +33,8 @@ def plant(folder: Path, notes: Path) -> dict[str, str]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: am-test-probe\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[am_helpers.env_binders]\nprobe = am_test_probe:bind\n")
     shutil.copy(__file__, folder / "am_test_probe.py")
-    return {"PYTHONPATH": str(folder), FOLDER: str(notes)}
+    path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    return {"PYTHONPATH": path, FOLDER: str(notes)}
 
 
 class Account:
