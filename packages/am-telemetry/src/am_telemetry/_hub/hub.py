@@ -197,7 +197,8 @@ class Hub:
     def due(self, journal: HubJournal) -> None:
         """A journal has entries. On the machine's stack, so it only notes it."""
         self._drain.due(journal)
-        if self._is_asleep or len(journal) >= HURRY * journal.batch:
+        # After a fork there is no thread before there is something to do for it.
+        if self._is_asleep or self._thread is None or len(journal) >= HURRY * journal.batch:
             self.wake()
         if self._held_back and len(journal) >= journal.batch:
             self.sync()
@@ -452,6 +453,7 @@ class Hub:
             if held is not None:
                 held.close()
         self._selector = self._waker = self._thread = None
+        self._is_asleep = False
         self._lock = threading.Lock()
         self._requests = []
         self._drain = Drain(self.guard)
