@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import NoOpTracerProvider
 
 from am_telemetry import Metrics, TraceTracer
-from am_telemetry._hub import Hub
+from am_telemetry._hub import Hub  # noqa: PLC2701 -- to wait for it
 from am_telemetry.dbg import DbgExporter
 
 if TYPE_CHECKING:
