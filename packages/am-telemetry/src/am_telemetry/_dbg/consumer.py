@@ -15,9 +15,9 @@ import am_machine as am
 
 from ..__about__ import __version__
 from .._env import LOGGER
-from .._hub import Consumer, StreamStats
+from .._hub import SHARE, Consumer, StreamStats
 from . import messages as m
-from .detail import DetailTracer, Queued
+from .detail import Beside, DetailTracer
 from .encode import schema_def
 from .feed import Feed, now, pending_message
 from .outbox import Outbox, Track
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 GRACE = 0.04
 """Seconds that closing gives a debugger which does not answer the phone yet."""
+IDLE_SHARE = 0.01
+"""Of a processor, spent on entries for a debugger that is absent or stalled."""
 LIB = f"am-telemetry {__version__}"
 MACHINE_LIB = f"am-machine {am.__version__}"
 
@@ -85,7 +87,7 @@ class _Detail(NamedTuple):
     """Level 2 of one machine: its tracer, and what that told beside transitions."""
 
     tracer: DetailTracer
-    beside: deque[Queued]
+    beside: deque[Beside]
 
 
 class StreamConsumer(Consumer, Peer):
@@ -135,6 +137,11 @@ class StreamConsumer(Consumer, Peer):
                 sender.is_live,
             )
 
+    @property
+    def share(self) -> float:
+        """Little while nobody takes what is sent, for most of it will be dropped."""
+        return IDLE_SHARE if self._sender.is_idle else SHARE
+
     def _watch(self, sock: Any, events: int, fn: Callable[[int], object] | None) -> None:
         self._hub.watch(sock, events, None if fn is None else self._ready)
 
@@ -172,21 +179,30 @@ class StreamConsumer(Consumer, Peer):
                 track = tracks.get(number)
                 if track is None or self._is_mute(number, mute):
                     continue
-                extras = None
                 detail = self._details.get(number)
-                if detail is not None:
-                    self._tell_beside(track, detail, entry.at)
-                    extras = detail.tracer.take(entry.id)
-                feed.entry(track, entry, extras)
+                if detail is None:
+                    feed.entry(track, entry)
+                    continue
+                self._tell_before(track, detail, entry.at, entry.id)
+                feed.entry(track, entry, detail.tracer.take(entry.id))
+                self._tell_after(track, detail, entry.id)
             if self._outbox.unsent >= m.MAX_BATCH:
                 self._sender.fill()
 
     def _is_mute(self, number: int, mute: bool) -> bool:
         return (mute or bool(self._levels)) and self._levels.get(number, 0 if mute else 1) == 0
 
-    def _tell_beside(self, track: Track, detail: _Detail, until: int | None) -> None:
+    def _tell_before(self, track: Track, detail: _Detail, until: int, entry_id: str = "") -> None:
+        """What was told until a time, but for what belongs after an entry."""
         beside = detail.beside
-        while beside and (until is None or beside[0].at <= until):
+        while beside and beside[0].at <= until and beside[0].after != (entry_id or None):
+            told = beside.popleft()
+            self._feed.extra(track, told.fields, told.at)
+
+    def _tell_after(self, track: Track, detail: _Detail, entry_id: str) -> None:
+        """What belongs after an entry."""
+        beside = detail.beside
+        while beside and beside[0].after == entry_id:
             told = beside.popleft()
             self._feed.extra(track, told.fields, told.at)
 
@@ -230,9 +246,10 @@ class StreamConsumer(Consumer, Peer):
             detail = self._details.pop(number, None)
             if track is not None:
                 if detail is not None:
-                    self._tell_beside(track, detail, None)
+                    self._tell_before(track, detail, now())
                 self._feed.end(track, at)
             if detail is not None:
+                link.detailed.discard(self)
                 link.ask(_detaching(detail.tracer))
             self._links.pop(number, None)
             self._levels.pop(number, None)
@@ -244,9 +261,10 @@ class StreamConsumer(Consumer, Peer):
             self._meet()
             for number, detail in list(self._details.items()):
                 track = self._outbox.tracks.get(number)
-                if track is not None and detail.beside:
-                    # What its entry has not been read of yet may wait for the next turn.
-                    self._tell_beside(track, detail, now() - 100_000)
+                journal = track.link.journal if track is not None else None
+                if track is not None and detail.beside and not (journal and len(journal)):
+                    # Everything that they may belong after was told.
+                    self._tell_before(track, detail, now())
             self._sender.tick(at)
             self._settle()
         self._warn_now()
@@ -327,6 +345,7 @@ class StreamConsumer(Consumer, Peer):
             link.ask(lambda machine: self._raise_detail(link, machine))
         elif level < 2 and number in self._details:
             detail = self._details.pop(number)
+            link.detailed.discard(self)
             link.ask(_detaching(detail.tracer))
         if level == 0:
             track = self._outbox.tracks.get(number)
@@ -338,13 +357,14 @@ class StreamConsumer(Consumer, Peer):
         """Bind the tracer of level 2; on the machine's stack."""
         if link.number in self._details:
             return
-        beside: deque[Queued] = deque(maxlen=self._settings.buffer)
+        beside: deque[Beside] = deque(maxlen=self._settings.buffer)
 
         def logged(at: int, level: int, text: str) -> None:
             self._sender.later(m.Log(link.number, at, level, text[: m.MAX_LINE]))
 
         tracer = DetailTracer(with_stacks=self._settings.stacks, told=beside.append, logged=logged)
         self._details[link.number] = _Detail(tracer, beside)
+        link.detailed.add(self)
         machine.bind_tracer(tracer)
 
     def warn(self, text: str) -> None:

@@ -15,6 +15,7 @@ import threading
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
 
+from .consumer import SHARE
 from .drain import Drain
 from .duty import Duty
 from .guard import Guard
@@ -291,6 +292,7 @@ class Hub:
                 break
             if self._requests:
                 self._serve_requests()
+            self.duty.share = max([one.share for one in self._known()], default=SHARE)
             wait = self._read(now) if now >= next_read else next_read - now
             if now >= next_read:
                 next_read = monotonic() + wait

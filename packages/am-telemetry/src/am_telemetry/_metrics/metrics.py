@@ -71,7 +71,7 @@ class Metrics(Consumer):
         self._instruments: Instruments | None = None
         self._hub = Hub.of_process()
 
-    def bind(self, machine: am.MachineApi) -> Handle:
+    def bind(self, machine: am.MachineApi | am.BaseMachine) -> Handle:
         """Take a machine, its living children and those to come. Again: the same handle.
 
         :raises RuntimeError: in a thread other than the machine's.

@@ -88,7 +88,7 @@ class TraceTracer(Consumer):
         """The span under which machines stand; None before the first one came."""
         return self._tree.root if self._tree is not None else self._first_root
 
-    def bind(self, machine: am.MachineApi) -> Handle:
+    def bind(self, machine: am.MachineApi | am.BaseMachine) -> Handle:
         """Take a machine, its living children and those to come. Again: the same handle.
 
         :raises RuntimeError: in a thread other than the machine's.
