@@ -292,6 +292,7 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_CLIENTS": "1000",
         "AM_RPC_CONNECTIONS": "4096",
         "AM_RPC_HARMED_UPDATES": "1000000",
+        "AM_DBG_FUZZ_CASES": "1000000",
         "AM_THREAD_SECONDS": "30",
     }
     engine = ("gate", "injection", "laws", "thread_readers")
@@ -299,6 +300,7 @@ def nightly(session: nox.Session) -> None:
         *(f"packages/am-machine/tests/test_{name}.py" for name in engine),
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/test_pressure.py",
+        "packages/am-telemetry/tests/dbg/test_codec.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 
@@ -400,6 +402,13 @@ def bench_rpc(session: nox.Session) -> None:
     fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False))
     for script in sorted(ROOT.glob("packages/am-rpc/bench/bench_*.py")):
         session.run("python", str(script.relative_to(ROOT)))
+
+
+@nox.session
+def bench_telemetry(session: nox.Session) -> None:
+    """What listening costs, in one run; `-- --only connected` for some rows."""
+    fill(session, *local("am-machine", extras=False), *local("am-telemetry"))
+    session.run("python", "packages/am-telemetry/benchmarks", *session.posargs)
 
 
 @nox.session
