@@ -390,7 +390,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def bench_growth(session: nox.Session) -> None:
     """How costs grow with size; fails where a curve bends. `-- --only C3 C8` measures some."""
-    fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False))
+    fill(session, *local("am-machine", "am-rpc", extras=False), *local("am-helpers"))
     command = ("python", "packages/am-machine/benchmarks/growth", *session.posargs)
     # The same hashes of strings, so that runs can be compared.
     session.run(*command, env={"PYTHONHASHSEED": "0"})

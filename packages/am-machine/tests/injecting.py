@@ -19,13 +19,19 @@ SPARE: dict[str, Any] = {"Probe": {}, "Later": {}}
 
 
 class Injector:
-    """A trace function that counts the lines run in the package, and raises at one of them."""
+    """A trace function that counts the lines run in the package, and raises at one of them.
+
+    One that raises nowhere notes of each line whether it was run before by the same callers.
+    """
 
     def __init__(self, at: int | None, error: type[BaseException]) -> None:
         self.at = at
         self.error = error
         self.count = 0
         self.place = ""
+        # The lines that were run for the first time, each with all the lines that called it.
+        self.first: list[int] = []
+        self._seen: set[tuple[tuple[Any, int], ...]] = set()
 
     def called(self, frame: Any, event: str, arg: object) -> Any:
         return self.line if frame.f_code.co_filename.startswith(HOME) else None
@@ -38,8 +44,19 @@ class Injector:
                 self.place = f"{name}:{frame.f_lineno} {code.co_name}"
                 # What a trace function raises ends the tracing.
                 raise self.error("injected")
+            if self.at is None:
+                self.note(frame)
             self.count += 1
         return self.line
+
+    def note(self, frame: Any) -> None:
+        way = []
+        while frame is not None and frame.f_code.co_filename.startswith(HOME):
+            way.append((frame.f_code, frame.f_lineno))
+            frame = frame.f_back
+        if (*way,) not in self._seen:
+            self._seen.add((*way,))
+            self.first.append(self.count)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -129,6 +146,9 @@ def idle_problems(machines: list[am.Machine]) -> list[str]:
     return found
 
 
+ALONE = am.compile_schema({"A": {}})
+
+
 def context_problems() -> list[str]:
     """No cause is left; another machine works."""
     found = []
@@ -136,7 +156,7 @@ def context_problems() -> list[str]:
     try:
         if am.current_source() is not None:
             found.append("a cause is left")
-        m = am.Machine({"A": {}}, handlers={"AState": lambda e: sources.append(e.source)})
+        m = am.Machine(ALONE, handlers={"AState": lambda e: sources.append(e.source)})
         if str(m.add("A", n=1)) != "executed" or str(m.remove("A")) != "executed":
             found.append("another machine does not work")
     except BaseException as error:

@@ -2,7 +2,8 @@
 
 An exception is raised at each line that the package runs in some scenarios; and real recursion
 comes to its limit at each frame. `AM_INJECT_STEP` is how many lines it goes on each time: 1 tries
-each. Without it, each is tried with KeyboardInterrupt, and every seventh with the others.
+each. Without it, each is tried with KeyboardInterrupt that was not run before by the same callers,
+and every seventh of those with the others.
 """
 
 from __future__ import annotations
@@ -320,15 +321,18 @@ def test_an_exception_at_any_line_leaves_every_machine_usable(
         undisturbed = attempt(scenario, None, error)
         assert undisturbed.raised is None
         assert undisturbed.problems() == []
-    points = range(0, undisturbed.injector.count, STEPS[error] if STEP is None else int(STEP))
+    injector = undisturbed.injector
+    points = (
+        injector.first[:: STEPS[error]] if STEP is None else [*range(0, injector.count, int(STEP))]
+    )
     broken: list[tuple[int, str, list[str]]] = []
     with no_collection():
-        for at in points:
+        for number, at in enumerate(points):
             # A cause that is left behind in the context is not to disturb the next attempt.
             place, problems = copy_context().run(broken_at, scenario, at, error)
             if problems:
                 broken.append((at, place, problems))
-            if at % 200 == 0:
+            if number % 200 == 0:
                 gc.collect()
     if broken:
         kinds = Counter(problem for *_, problems in broken for problem in set(problems))

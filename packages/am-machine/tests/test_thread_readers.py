@@ -22,7 +22,7 @@ import am_machine as am
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SECONDS = float(os.environ.get("AM_THREAD_SECONDS", "3"))
+SECONDS = float(os.environ.get("AM_THREAD_SECONDS", "1"))
 SCHEMA = {
     "A": {"multi": True}, "B": {"remove": ["C"]}, "C": {"remove": ["B"]}, "D": {"auto": True},
     "E": {"require": ["B"]}, "ErrX": {},

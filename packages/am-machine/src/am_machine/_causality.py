@@ -125,12 +125,24 @@ class CauseCell:
         cause = machine._cause
         if cause is None:
             # There need be no whole record of the transition to know this much.
-            outer = machine._running_source()
-            transition = machine._transition
+            mutation, transition, token = machine._mutation, machine._transition, machine._token
+            outer = None
+            if mutation is not None:
+                outer = mutation.source
+            elif token is not None:
+                outer = self.outer(token)
+            plan, call = machine._plan, machine._handling
+            if transition is not None:
+                time = machine._time_before()
+            else:
+                # As that: the clocks have moved where a final handler runs.
+                time = machine._time_offset + machine._queue_tick
+                if call is not None and call.is_final:
+                    time -= plan.gained
             cause = machine._cause = Source(
-                machine.id,
+                machine._id if type(machine._id) is str else machine.id,
                 "" if transition is None else transition._id,
-                machine._time_before(),
+                time,
                 1 if outer is None else outer.hops + 1,
             )
             if transition is not None:

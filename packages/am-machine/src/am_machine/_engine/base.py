@@ -272,6 +272,8 @@ class BaseMachine(Awaiting, Reading):
     def _retune(self) -> None:
         """Find out how much transitions have to tell."""
         listening = self._listening
+        if listening is not NOBODY:
+            listening.settle()
         self._observed = (
             Observed.NONE
             if listening is NOBODY

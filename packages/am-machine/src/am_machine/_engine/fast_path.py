@@ -117,10 +117,14 @@ def perform(
         if token is not None:
             cell.leave(token)
             machine._token = None
-        if mutation is not None and mutation.result is not None:
-            mutation.result.settle(EXECUTED)
+        if mutation is not None and (pending := mutation.result) is not None:
+            # As `settle` does.
+            if pending.outcome is None:
+                pending.outcome = EXECUTED
+                if pending._bell is not None:
+                    pending._bell.ring()
             if machine._waits is not None:
-                waiting.wake_result(machine, machine._waits, mutation.result)
+                waiting.wake_result(machine, machine._waits, pending)
         if machine._listening.journals:
             source = None
             if mutation is not None:

@@ -30,7 +30,7 @@ from .base import BaseMachine
 from .binding import check_subclass
 from .fast_path import perform
 from .mutation import Kind, Mutation, check_args, check_known_args, check_required_args
-from .queue_processing import mutate_noted
+from .queue_processing import mutate_noted, mutate_with_args, put
 from .reporting import note_of_cause
 
 if TYPE_CHECKING:
@@ -213,6 +213,10 @@ class Machine(BaseMachine):
             raise self._wrong_thread()
         fast = self._fast
         if fast is None or args:
+            if self._plan is not None:
+                return put(self, ADD, states, args)
+            if fast is not None:
+                return mutate_with_args(self, ADD, fast.adds, states, args)
             if self._is_noting and not args:
                 return mutate_noted(self, ADD, self._conf.adds, states)
             return queue_processing.mutate(self, ADD, states, args)
@@ -248,6 +252,10 @@ class Machine(BaseMachine):
             raise self._wrong_thread()
         fast = self._fast
         if fast is None or args:
+            if self._plan is not None:
+                return put(self, REMOVE, states, args)
+            if fast is not None:
+                return mutate_with_args(self, REMOVE, fast.removes, states, args)
             if self._is_noting and not args:
                 return mutate_noted(self, REMOVE, self._conf.removes, states)
             return queue_processing.mutate(self, REMOVE, states, args)

@@ -21,7 +21,7 @@ from .._schema.resolve import REMOVE
 from .._text import repr_of
 from .._waits import waiting
 from .._watch.listening import Observed
-from .._watch.log import EVERYTHING, OPS, LogLevel, emit, log_error
+from .._watch.log import CHANGES, EVERYTHING, OPS, LogLevel, emit, log_error
 from . import reporting
 from .binding import check_final, vote_of
 from .introspection import Refusal, Trouble
@@ -51,14 +51,13 @@ def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
     machine._mutation = mutation
     try:
         if machine._observed >= LOG:
-            reporting.begin(machine, plan, machine._running_mutation())
+            reporting.begin(machine, plan, mutation or machine._running_mutation())
         if not plan.accepted:
             return finish(machine, plan, CANCELED, accepted=False)
-        is_told = machine._observed >= LOG
-        if plan.votes or plan.finals or is_told:
+        if plan.votes or plan.finals or machine._observed >= LOG:
             machine._token = machine._cell.enter(machine)
         negotiated: Plan | None = plan
-        if plan.votes or plan.call.is_auto or is_told:
+        if plan.votes or plan.call.is_auto or machine._listening.log_level >= EVERYTHING:
             negotiated = _negotiate(machine, plan)
     except BaseException as exc:
         return recover(machine, plan, exc, has_moved=False)
@@ -75,13 +74,12 @@ def settle(machine: Machine, plan: Plan) -> Result:
     try:
         commit(machine, plan)
         has_moved = True
-        is_told = machine._observed >= LOG
         waits = machine._waits
-        if is_told:
+        if machine._listening.log_level >= EVERYTHING:
             run_finals(machine, plan, reporting.all_finals(machine, plan))
         elif plan.finals or (waits is not None and waits.args):
             run_finals(machine, plan, plan.finals)
-        if plan.continues or is_told:
+        if plan.continues or (machine._observed >= LOG and machine._schema.tables.auto):
             follow_up(machine, plan)
     except BaseException as exc:
         return recover(machine, plan, exc, has_moved)
@@ -171,16 +169,16 @@ def commit(machine: Machine, plan: Plan) -> None:
     # From here on it has happened: ticks that are ahead of this were interrupted.
     machine._conf = plan.after
     machine._time_offset += plan.gained
-    is_told = machine._observed >= LOG
     if machine._transition is not None:
-        machine._transition.move()
-    if is_told:
+        machine._transition._has_moved = True
+    listening = machine._listening
+    if listening.log_level >= CHANGES:
         reporting.applied(machine, plan)
     if plan.call.mask & machine._schema.exception and plan.kind != REMOVE:
         _tell_entered_error(machine, plan)
     if plan.changed & machine._watched and machine._dependents is not None:
         machine._dependents.expire(machine, (*plan.enters, *plan.exits))
-    if is_told:
+    if listening.hooks is not None and listening.hooks.transition_finals:
         reporting.finals(machine)
 
 
@@ -210,10 +208,12 @@ def run_finals(
             states_done = len(plan.enters)
         invoke(machine, final)
         if final.role is Role.STATE:
-            _match_args(machine, final.state)
+            if machine._waits is not None:
+                _match_args(machine, final.state)
             states_done += 1
-    for i in plan.enters[states_done:]:
-        _match_args(machine, i)
+    if machine._waits is not None:
+        for i in plan.enters[states_done:]:
+            _match_args(machine, i)
 
 
 def _match_args(machine: Machine, state: int) -> None:
@@ -265,7 +265,7 @@ def invoke(machine: BaseMachine, call: HandlerCall) -> bool:
     try:
         for fn, binding in bound:
             was_called = True
-            is_told = machine._observed >= LOG
+            is_told = machine._listening.tells_handlers
             if is_told:
                 reporting.handler_start(machine, call, binding)
             event = Event()
@@ -289,11 +289,11 @@ def invoke(machine: BaseMachine, call: HandlerCall) -> bool:
                     reporting.handler_end(machine, call, binding, failed)
             if elapsed > machine._slow:
                 overrun(machine, call, binding.name, elapsed)
-            if not judge(machine, call, binding, verdict):
+            if verdict is not None and not judge(machine, call, binding, verdict):
                 return False
         return True
     finally:
-        if was_called and machine._observed >= LOG:
+        if was_called and machine._listening.tells_steps:
             reporting.handler_step(machine, call)
 
 

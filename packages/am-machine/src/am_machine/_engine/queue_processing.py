@@ -61,21 +61,53 @@ def mutate(machine: Machine, kind: Kind, states: tuple[str, ...], args: dict[str
         return refuse(machine, args)
     try:
         if machine._observed > JOURNAL:
-            return told(
-                machine,
-                Mutation(schema, kind, plan.call.indexes, args, current_source(), states=states),
-            )
+            return told(machine, _mutation_of(machine, kind, plan, states, args))
         mutation = None
         if args:
-            mutation = Mutation._of_call(
-                schema,
-                kind,
-                plan.call.indexes,
-                args,
-                None if current_cause() is None else current_source(),
-                states,
-                machine._queue_tick + 1,
-            )
+            mutation = _mutation_of(machine, kind, plan, states, args)
+        if plan.fast_checked is None or plan.changed & machine._watched:
+            return run_alone(machine, plan, mutation)
+        return perform(machine, plan, mutation)
+    except BaseException:
+        interrupted(machine)
+        raise
+
+
+def _mutation_of(
+    machine: Machine, kind: Kind, plan: Plan, states: tuple[str, ...], args: dict[str, Any]
+) -> Mutation:
+    """The mutation of a call on an idle machine."""
+    cause = current_cause()
+    is_caused = not (cause is None or cause._running is None)
+    return Mutation._of_call(
+        machine._schema,
+        kind,
+        plan.call.indexes,
+        args,
+        current_source() if is_caused else None,
+        states,
+        machine._queue_tick + 1,
+    )
+
+
+def mutate_with_args(
+    machine: Machine,
+    kind: Kind,
+    by_call: dict[tuple[str, ...], Plan],
+    states: tuple[str, ...],
+    args: dict[str, Any],
+) -> Result:
+    """A call with keywords on an idle machine to which nobody listens, or one journal; `by_call`
+    are the plans of its kind."""
+    try:
+        plan = by_call[states]
+    except (KeyError, TypeError):
+        plan = machine._plan_of(kind, states)
+    schema = machine._schema
+    if schema.args_classes and kind is not Kind.REMOVE:
+        check_args(schema, plan.call.indexes, args)
+    try:
+        mutation = _mutation_of(machine, kind, plan, states, args)
         if plan.fast_checked is None or plan.changed & machine._watched:
             return run_alone(machine, plan, mutation)
         return perform(machine, plan, mutation)
@@ -142,7 +174,10 @@ def find_plan(machine: Machine, kind: str, states: tuple[str, ...]) -> Plan:
 def told(machine: Machine, mutation: Mutation) -> Result:
     """Put a mutation into the queue of an idle machine for all to see, and drain."""
     mutation.queue_tick = machine._queue_tick + 1
-    queue_of(machine).append(mutation)
+    queue = machine._queue
+    if queue is None:
+        queue = machine._queue = deque()
+    queue.append(mutation)
     machine._counts = None
     return drain_from(machine, mutation, "queue")
 
@@ -161,21 +196,29 @@ def put(
     indexes = schema.indexes(states, machine)
     if schema.args_classes and kind is not Kind.REMOVE and not is_own:
         check_args(schema, indexes, args)
-    queue = queue_of(machine)
+    queue = machine._queue
+    if queue is None:
+        queue = machine._queue = deque()
     is_full = len(queue) >= machine._queue_limit
     if machine._life or (is_full and not may_pass(machine, kind, indexes)):
         return refuse(machine, args)
-    if not args and queue and is_duplicate(machine, queue, kind, indexes):
+    if not queue:
+        queue_tick = machine._queue_tick + 1
+    elif not args and is_duplicate(machine, queue, kind, indexes):
         names = " ".join([schema.names[i] for i in indexes])
         emit(machine, LogLevel.OPS, f"[queue:skipped] Duplicate detected for [{kind}] {names}")
         return EXECUTED
-    # Those with a tick were appended, so the last one tells how far ticks are given away.
-    queue_tick = 1 + ((queue[-1].queue_tick if queue else 0) or machine._queue_tick)
+    else:
+        # Those with a tick were appended, so the last one tells how far ticks are given away.
+        queue_tick = 1 + (queue[-1].queue_tick or machine._queue_tick)
     mutation = Mutation._of_call(schema, kind, indexes, args, current_source(), states, queue_tick)
+    mutation.result = result = Result(queue_tick)
     queue.append(mutation)
     if machine._counts is not None:
         count_queued(machine._counts, mutation, 1)
-    return postpone(machine, mutation, "queue")
+    if machine._observed > JOURNAL:
+        tell_postponed(machine, mutation, "queue")
+    return result
 
 
 def add_own(machine: Machine, states: tuple[str, ...], args: dict[str, Any]) -> Result:
@@ -259,11 +302,16 @@ def postpone(machine: Machine, mutation: Mutation, how: str) -> Result:
     """A mutation was put into the queue of a busy machine: tell it."""
     result = mutation.result = Result(mutation.queue_tick)
     if machine._observed > JOURNAL:
-        tell_queued(machine, mutation, how)
-        count = len(machine._queue or ())
-        items = "1 item" if count == 1 else f"{count} items"
-        emit(machine, LogLevel.OPS, f"[postpone] queue running ({items})")
+        tell_postponed(machine, mutation, how)
     return result
+
+
+def tell_postponed(machine: Machine, mutation: Mutation, how: str) -> None:
+    """Tell those who listen that a mutation waits for its turn."""
+    tell_queued(machine, mutation, how)
+    count = len(machine._queue or ())
+    items = "1 item" if count == 1 else f"{count} items"
+    emit(machine, LogLevel.OPS, f"[postpone] queue running ({items})")
 
 
 def tell_queued(machine: Machine, mutation: Mutation, how: str) -> None:
@@ -295,6 +343,8 @@ def run_whole(machine: Machine, plan: Plan) -> Result:
     :raises ArgsError: if keywords are missing.
     """
     schema = machine._schema
+    if plan.quick is not None and waiting.only_looked_at_by_waits(machine, plan.quick):
+        return run_waking(machine, plan)
     if plan.call.mask & schema.typed and plan.kind != "remove":
         check_args(schema, plan.call.indexes, {})
         if plan.fast_checked is not None and not plan.changed & machine._watched:
@@ -310,6 +360,19 @@ def run_whole(machine: Machine, plan: Plan) -> Result:
         machine._refusal = Refusal(plan)
         return CANCELED
     return run_alone(machine, plan, None)
+
+
+def run_waking(machine: Machine, plan: Plan) -> Result:
+    """Run a plan that is `quick`, and wake the waits that it meets. That calls nobody's code, so
+    nothing is queued meanwhile."""
+    one = plan.changed.bit_length() - 1
+    machine._queue_tick += 1
+    machine._ticks[one] += 1
+    machine._conf = plan.after
+    waiting.wake(machine, plan.changed)
+    settle_watch(machine, plan.changed)
+    machine._fast = plan.after
+    return EXECUTED
 
 
 def run_alone(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
@@ -330,8 +393,9 @@ def drain_from(machine: Machine, mutation: Mutation, how: str) -> Result:
     """Drain, beginning with a mutation that was just put into the queue; returns its result."""
     machine._fast = None
     machine._draining = True
-    # Whoever is told may mutate too; that waits, but a check goes first.
-    tell_queued(machine, mutation, how)
+    if machine._listening.tells_queued or machine._breakpoints:
+        # Whoever is told may mutate too; that waits, but a check goes first.
+        tell_queued(machine, mutation, how)
     result = drain(machine, mutation)
     machine._draining = False
     drained(machine)
@@ -342,7 +406,7 @@ def drain(machine: Machine, first: Mutation | None = None) -> Result:
     """Take mutations until the queue is empty; returns the result of `first`."""
     queue = machine._queue
     rounds, limit = 0, machine._queue_rounds
-    last: deque[Mutation] = deque(maxlen=10)
+    last: list[Mutation] = []
     result = CANCELED
     while queue and not machine._life:
         mutation = queue.popleft()
@@ -352,7 +416,7 @@ def drain(machine: Machine, first: Mutation | None = None) -> Result:
         if limit is not None and rounds >= limit - 9:
             last.append(mutation)
             if rounds > limit:
-                _cut(machine, limit, last)
+                _cut(machine, limit, last[-10:])
                 break
         outcome = take(machine, mutation)
         if mutation is first:
@@ -375,7 +439,12 @@ def take(machine: Machine, mutation: Mutation) -> Result:
             else book.auto(conf.mask, mutation.indexes)
         )
     else:
-        plan = find_plan(machine, mutation.kind, states)
+        kind = mutation.kind
+        by_call = conf.adds if kind == "add" else conf.removes if kind == "remove" else conf.sets
+        try:
+            plan = by_call[states]
+        except (KeyError, TypeError):
+            plan = machine._plan_of(kind, states)
         if (
             plan.fast_checked is not None
             and machine._observed <= JOURNAL
@@ -388,7 +457,7 @@ def take(machine: Machine, mutation: Mutation) -> Result:
     return transit(machine, plan, mutation)
 
 
-def _cut(machine: Machine, limit: int, last: deque[Mutation]) -> None:
+def _cut(machine: Machine, limit: int, last: list[Mutation]) -> None:
     """Mutations cause each other without end: drop the queue, and tell it as an error.
 
     :raises QueueLoopError: if errors are not to become the state `Exception`.

@@ -51,9 +51,12 @@ def begin(machine: BaseMachine, plan: Plan, mutation: Mutation) -> None:
             emit(machine, LogLevel.DECISIONS if own else LogLevel.OPS, f"[source] {source}")
         for line_level, text in trace_of(machine._schema, plan).lines:
             emit(machine, line_level, text)
-    if wants_steps(machine, plan):
+    listening = machine._listening
+    if listening.tells_steps and wants_steps(machine, plan):
         transition.steps += trace_of(machine._schema, plan).steps
-    started(machine, transition)
+    hooks = listening.hooks
+    if hooks is not None and (hooks.transition_init or hooks.transition_start):
+        started(machine, transition)
 
 
 def open_record(machine: BaseMachine, plan: Plan, mutation: Mutation) -> Transition:

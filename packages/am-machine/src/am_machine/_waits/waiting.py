@@ -176,6 +176,19 @@ def wake(machine: BaseMachine, changed: int, result: Result | None = None, blips
         _ask_queries(machine, index)
 
 
+def only_looked_at_by_waits(machine: BaseMachine, state: int) -> bool:
+    """Whether all that a change of this state concerns are waits on clocks, which are met without a
+    call of anybody's code: no predicate, no context, no task, no wait on args; and no journal."""
+    index, dependents = machine._waits, machine._dependents
+    return not (
+        index is None
+        or index.queries
+        or state in index.args
+        or machine._listening.journals
+        or (dependents is not None and dependents.looks_at(state))
+    )
+
+
 def wake_unasked(machine: BaseMachine) -> None:
     """Wake all waits on clocks that are met; no predicate is asked, so no code of users runs."""
     index = machine._waits

@@ -8,6 +8,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from .log import OPS
+
 if TYPE_CHECKING:
     from .journal import Journal
     from .log import LogArgs
@@ -33,7 +35,7 @@ class Listening:
 
     __slots__ = (
         "has_told_cycle", "hears_queue_end", "hooks", "journals", "log_args", "log_level",
-        "pre_log", "sem_log",
+        "pre_log", "sem_log", "tells_handlers", "tells_queued", "tells_steps",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -49,6 +51,19 @@ class Listening:
         self.pre_log: list[Any] | None = None
         # Whether a cycle of requirements was told.
         self.has_told_cycle = False
+        # What a transition has to tell, as of the last `settle`: what is queued, each handler, its
+        # steps.
+        self.tells_queued = self.tells_handlers = self.tells_steps = False
+
+    def settle(self) -> None:
+        """Somebody came or went: find out what is told."""
+        hooks = self.hooks
+        has_lines = self.log_level >= OPS
+        self.tells_steps = self.wants_steps
+        self.tells_queued = has_lines or (hooks is not None and bool(hooks.mutation_queued))
+        self.tells_handlers = has_lines or (
+            hooks is not None and bool(hooks.handler_start or hooks.handler_end)
+        )
 
     @property
     def tracers(self) -> tuple[Tracer, ...]:
