@@ -151,13 +151,13 @@ CASES: dict[str, Any] = {
         dataclasses.replace(told("add", "Shown", (), is_auto=True), reasons=(HOSTILE, "1. end"))
     ),
     "empty": lambda make, draw: draw({"Foo": {}}, only=["Nothing"]),
-    "hostile_single": lambda make, draw: draw(make({"Foo": {}}, tags=[HOSTILE])),
+    "hostile_single": lambda make, draw: draw(make({"Foo": {}}, id=HOSTILE, tags=[HOSTILE])),
 }
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("case", CASES)
-def test_acceptance_17_golden_files(machine: Any, case: str, language: str) -> None:
+def test_diagrams_are_those_of_the_golden_files(machine: Any, case: str, language: str) -> None:
     text = CASES[case](machine, LANGUAGES[language])
     path = GOLDEN / f"{case}.{language}"
     if os.environ.get("AM_UPDATE_GOLDEN"):
@@ -167,7 +167,7 @@ def test_acceptance_17_golden_files(machine: Any, case: str, language: str) -> N
 
 
 @pytest.mark.parametrize("states", [amh.Basic, amh.Connected, amh.ConnPool, amh.Disposed])
-def test_acceptance_17_the_guide_shows_every_shipped_schema(states: type[am.States]) -> None:
+def test_the_guide_shows_every_shipped_schema(states: type[am.States]) -> None:
     page = Path(__file__).parents[2] / "docs" / "schemas.md"
     if not page.exists():
         pytest.skip("the guide is not beside the tests")
@@ -176,7 +176,7 @@ def test_acceptance_17_the_guide_shows_every_shipped_schema(states: type[am.Stat
 
 
 @pytest.mark.parametrize("draw", LANGUAGES.values(), ids=LANGUAGES)
-def test_acceptance_17_a_thousand_states_within_a_second(draw: Any) -> None:
+def test_a_thousand_states_are_drawn_within_a_second(draw: Any) -> None:
     names = [f"S{i}" for i in range(1000)]
     schema = am.Schema(
         {
@@ -192,14 +192,14 @@ def test_acceptance_17_a_thousand_states_within_a_second(draw: Any) -> None:
     assert "S999" in text
 
 
-def test_acceptance_17_names_cannot_be_hostile() -> None:
+def test_names_of_states_cannot_be_hostile() -> None:
     for name in ('Fo"o', "Fo\no", "Fo]o", "foo", "Fo o"):
         with pytest.raises(am.SchemaError):
             amh.mermaid({name: {}})
 
 
 @pytest.mark.parametrize("draw", LANGUAGES.values(), ids=LANGUAGES)
-def test_acceptance_17_ids_and_tags_are_escaped(machine: Any, draw: Any) -> None:
+def test_ids_and_tags_are_escaped(machine: Any, draw: Any) -> None:
     text = draw(graph(machine))
     bare = text.replace('\\"', "").replace("\\\\", "")
     assert all(line.count('"') % 2 == 0 for line in bare.splitlines())

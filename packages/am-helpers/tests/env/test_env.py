@@ -59,7 +59,7 @@ def applied(monkeypatch: pytest.MonkeyPatch, **env: str) -> tuple[am.Machine, di
     return mach, {name: after[name] for name in after if after[name] != before[name]}
 
 
-class TestAcceptance10EachSwitchAlone:
+class TestEachSwitchAlone:
     def test_nothing_set_changes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert applied(monkeypatch)[1] == {}
 
@@ -201,7 +201,7 @@ def test_others_can_ask_whether_somebody_debugs(
     assert amh.is_debugging() is expected
 
 
-class TestAcceptance10Exporters:
+class TestExporters:
     def test_none_installed_is_one_warning(
         self, monkeypatch: pytest.MonkeyPatch, caplog: Any
     ) -> None:
@@ -287,7 +287,7 @@ def _missing() -> None:
     raise ImportError("no such module")
 
 
-class TestAcceptance10Junk:
+class TestJunk:
     @pytest.mark.parametrize("junk", JUNK)
     def test_junk_is_ignored_and_logged_once(
         self, monkeypatch: pytest.MonkeyPatch, caplog: Any, junk: str
@@ -305,7 +305,7 @@ class TestAcceptance10Junk:
         assert all(len(r.getMessage()) < 200 for r in caplog.records)
 
 
-def test_acceptance_10_nothing_is_read_at_import() -> None:
+def test_nothing_is_read_at_import() -> None:
     code = """
 import os, sys
 class Spy(dict):

@@ -32,7 +32,7 @@ def edges(graph: amh.Graph, prefix: str) -> set[tuple[str, str, str]]:
     return {(a, b, key) for a, b, key in graph.nx.edges(keys=True) if key.startswith(prefix)}
 
 
-def test_acceptance_16_nodes_and_edges(machine: Any) -> None:
+def test_machines_states_relations_and_parents_are_nodes_and_edges(machine: Any) -> None:
     parent = machine(Base, id="p", tags=["a", "b:1"])
     child = machine(Child, id="c", parent=parent)
     child.add("Own")
@@ -57,7 +57,7 @@ def test_acceptance_16_nodes_and_edges(machine: Any) -> None:
     assert edges(graph, "child_of") == {("c", "p", "child_of")}
 
 
-def test_acceptance_16_live_growth_submachines_and_dispose(machine: Any) -> None:
+def test_a_live_graph_follows_growth_submachines_and_dispose(machine: Any) -> None:
     mach = machine({"Foo": {}}, id="m")
     graph = amh.Graph.from_machines(mach, live=True)
     amh.copy_schema({"New": {"multi": True}}, mach, ["New"])
@@ -75,7 +75,7 @@ def test_acceptance_16_live_growth_submachines_and_dispose(machine: Any) -> None
     assert len(graph.nx) == 0
 
 
-def test_acceptance_16_live_pipes(machine: Any) -> None:
+def test_a_live_graph_follows_pipes(machine: Any) -> None:
     src, tgt = machine(Base, id="s"), machine(Base, id="t")
     graph = amh.Graph.from_machines(src, tgt, live=True)
     pipe = amh.bind(src, tgt, "Foo", "Bar")
@@ -89,7 +89,7 @@ def test_acceptance_16_live_pipes(machine: Any) -> None:
     assert edges(graph, "pipe:") == set()
 
 
-def test_acceptance_16_placeholders_resolve(machine: Any) -> None:
+def test_placeholders_resolve(machine: Any) -> None:
     parent = machine(Base, id="p")
     src, tgt = machine(Base, id="s", parent=parent), machine(Base, id="t")
     amh.bind(src, tgt, "Foo", "Bar")
@@ -105,7 +105,7 @@ def test_acceptance_16_placeholders_resolve(machine: Any) -> None:
     }
 
 
-def test_acceptance_16_pipes_of_another_process_are_edges_between_machines(machine: Any) -> None:
+def test_pipes_of_another_process_are_edges_between_machines(machine: Any) -> None:
     mach = machine(Base, id="m")
     mach.sem_log.pipe_out("add", "Foo", "far")
     mach.sem_log.pipe_in("remove", "Foo", "away")
@@ -115,7 +115,7 @@ def test_acceptance_16_pipes_of_another_process_are_edges_between_machines(machi
     assert graph.nx.edges["m", "far", "connected_to"]["addr"] == "127.0.0.1:1"
 
 
-def test_acceptance_16_fifty_machines_of_twenty_states_within_a_second(machine: Any) -> None:
+def test_fifty_machines_of_twenty_states_are_a_graph_within_a_second(machine: Any) -> None:
     rng = random.Random(3)
     names = [f"S{i}" for i in range(20)]
     schema = am.Schema({n: {"require": rng.sample(names, 2)} for n in names})

@@ -218,6 +218,8 @@ def test_leaving_a_host_cancels_its_own_calls_only(
             with pytest.raises(amh.guest.HostClosedError):
                 await ended
             assert not kept.done()
+        with pytest.raises(amh.guest.HostClosedError):
+            await kept
 
     run_asyncio(main)
 

@@ -323,6 +323,53 @@ caught
     asyncio.run(main())
 
 
+WAITING = """
+open("began", "w").close()
+await am_host.wait(machine.when("Never"))
+"""
+SPINNING = """
+open("began", "w").close()
+while True:
+    machine.toggle("Spun")
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "ends"), [(WAITING, "CancelledError"), (SPINNING, "KeyboardInterrupt")]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_an_interrupt_ends_its_cell_alone(
+    notebook: Any, tmp_path: Path, cell: str, ends: str
+) -> None:
+    began = tmp_path / "began"
+    os.mkfifo(began)
+
+    async def interrupt() -> None:
+        await asyncio.to_thread(began.read_bytes)  # until the cell opens it, too
+        await notebook.km.interrupt_kernel()
+
+    async def main() -> None:
+        async with notebook.async_setup_kernel():
+            opening = OPEN.replace('"Ready": {}}', '"Ready": {}, "Never": {}, "Spun": {}}')
+            assert await notebook.say("%load_ext am_helpers") == []
+            assert await notebook.say(opening) == ["True"]
+            interrupting = asyncio.create_task(interrupt())
+            notebook.allow_errors = True
+            (error,) = await notebook.say(cell)
+            assert error["ename"] == ends
+            await interrupting
+            notebook.allow_errors = False
+            # The host, the machine and its tasks live on, and nothing is half done.
+            alive = "am_host.closed, machine.disposed, machine.err, machine.is_('Start', 'Ready')"
+            assert await notebook.say(alive) == ["(False, False, None, True)"]
+            after = "machine.add('Never')\nawait am_host.wait(machine.when('Never'))"
+            assert await notebook.say(after) == ["True"]
+            assert not (tmp_path / "told").exists()
+
+    asyncio.run(main())
+    assert (tmp_path / "told").read_text() == "cleaned up"
+
+
 # --------------------------------------------------------------------------- pytest-asyncio
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import am_helpers as amh
 import am_machine as am
+from am_helpers._notebook import pictures
 from am_helpers._notebook.pictures import MERMAID, bundle_of
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def test_an_explanation_is_its_reasons_states_and_handlers(machine: Any) -> None
     assert "<p>handlers in order:</p><ol><li>HingeState</li></ol>" in accepted["text/html"]
 
 
-def test_an_installed_renderer_makes_the_picture_and_one_that_fails_a_table(
+def test_an_installed_renderer_makes_the_picture_and_one_that_fails_or_is_slow_a_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "d2"
@@ -99,11 +100,13 @@ def test_an_installed_renderer_makes_the_picture_and_one_that_fails_a_table(
     shown = bundle_of(Door)
     assert shown is not None
     assert shown["image/svg+xml"] == "<svg>drawn</svg>\n"
-    program.write_text("#!/bin/sh\nexit 1\n")
-    shown = bundle_of(Door)
-    assert shown is not None
-    assert "text/html" in shown
-    assert "image/svg+xml" not in shown
+    monkeypatch.setattr(pictures, "PATIENCE", 0.2)
+    for failing in ("exit 1", "exec sleep 30"):
+        program.write_text(f"#!/bin/sh\n{failing}\n")
+        shown = bundle_of(Door)
+        assert shown is not None
+        assert "text/html" in shown
+        assert "image/svg+xml" not in shown
 
 
 CELLS = [

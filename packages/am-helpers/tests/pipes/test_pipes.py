@@ -54,7 +54,7 @@ class Args:
     BarState = FooState
 
 
-class TestAcceptance02BindFunctions:
+class TestBindFunctions:
     def test_bind_defaults_to_the_same_state(self, pair: Pair) -> None:
         src, tgt = pair
         pipe = amh.bind(src, tgt, "Foo")
@@ -295,7 +295,7 @@ def test_a_dropped_source_is_freed_although_its_target_lives(machine: Any) -> No
     assert amh.pipes_of(tgt) == ()
 
 
-class TestAcceptance03Loops:
+class TestLoops:
     def test_two_machines_settle_on_a_plain_state(self, pair: Pair, transition_log: Any) -> None:
         left, right = pair
         for mach in pair:
@@ -373,7 +373,7 @@ class SlowReplica:
     remove = add
 
 
-class TestAcceptance04Cost:
+class TestCost:
     def test_a_hundred_targets_cost_at_most_5_ms(self, machine: Any) -> None:
         src = machine(Base)
         targets = [machine(Base) for _ in range(100)]

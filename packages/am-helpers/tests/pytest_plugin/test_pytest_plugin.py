@@ -84,7 +84,7 @@ def as_test(statement: str) -> str:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_acceptance_19_passing_and_failing(pytester: pytest.Pytester, case: str) -> None:
+def test_each_assertion_passes_and_fails_with_a_story(pytester: pytest.Pytester, case: str) -> None:
     passing, failing = CASES[case]
     result = run(pytester, as_test(passing) + f"\n\ndef test_bad(mach):\n    {failing}\n")
     counts = result.parseoutcomes()
@@ -97,7 +97,7 @@ def test_acceptance_19_passing_and_failing(pytester: pytest.Pytester, case: str)
     assert "am_helpers/testing.py" not in text, "the assertion's own frames are hidden"
 
 
-def test_acceptance_19_a_failure_shows_the_error_and_the_queue(pytester: pytest.Pytester) -> None:
+def test_a_failure_shows_the_error_and_the_queue(pytester: pytest.Pytester) -> None:
     body = """
 
 def fail():
@@ -116,13 +116,13 @@ def test_it(mach):
     assert "[handler:0] BarState" in text
 
 
-def test_acceptance_19_unclaimed_errors_fail_at_the_end(pytester: pytest.Pytester) -> None:
+def test_unclaimed_errors_fail_at_the_end(pytester: pytest.Pytester) -> None:
     result = run(pytester, as_test("mach.add_err(OSError('nobody looked'))"))
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*m1: an error that nobody asserted*", "*nobody looked*"])
 
 
-def test_acceptance_19_machines_left_open_fail_at_the_end(pytester: pytest.Pytester) -> None:
+def test_machines_left_open_fail_at_the_end(pytester: pytest.Pytester) -> None:
     body = """
 import trio
 
@@ -150,7 +150,7 @@ def test_left_well(mach):
     result.stdout.fnmatch_lines(["*m1: opened and not left*"])
 
 
-def test_acceptance_19_history_and_handler_order(pytester: pytest.Pytester) -> None:
+def test_fixtures_keep_a_history_and_the_order_of_handlers(pytester: pytest.Pytester) -> None:
     body = """
 
 def test_it(mach, am_history, am_handler_order):
@@ -174,7 +174,7 @@ def test_child(am_machine_factory):
 
 
 @pytest.mark.parametrize("level", ["ops", "3"])
-def test_acceptance_19_logs_reach_caplog(pytester: pytest.Pytester, level: str) -> None:
+def test_logs_reach_caplog(pytester: pytest.Pytester, level: str) -> None:
     body = """
 
 def test_it(mach, caplog):
@@ -186,7 +186,7 @@ def test_it(mach, caplog):
     assert result.ret != 0
 
 
-def test_acceptance_19_debugging_by_environment(
+def test_the_environment_switches_debugging_on(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = """
@@ -217,14 +217,14 @@ async def test_it(am_machine_factory):
 """
 
 
-def test_acceptance_19_async_tests_with_pytest_trio(pytester: pytest.Pytester) -> None:
+def test_async_tests_run_with_pytest_trio(pytester: pytest.Pytester) -> None:
     pytest.importorskip("pytest_trio")
     run(pytester, TRIO_TEST.format(mark="trio"), "-p", "pytest_trio.plugin").assert_outcomes(
         passed=1
     )
 
 
-def test_acceptance_19_async_tests_with_anyio(pytester: pytest.Pytester) -> None:
+def test_async_tests_run_with_anyio(pytester: pytest.Pytester) -> None:
     pytest.importorskip("anyio")
     fixture = "\n\n@pytest.fixture\ndef anyio_backend():\n    return 'trio'\n"
     body = fixture + TRIO_TEST.format(mark="anyio")

@@ -28,14 +28,14 @@ class Blip:
         event.remove("Bar")
 
 
-async def test_acceptance_06_a_state_that_comes_and_goes_in_one_drain_is_seen() -> None:
+async def test_a_state_that_comes_and_goes_in_one_drain_is_seen() -> None:
     mach = am.Machine(SCHEMA, handlers=Blip())
     with trio.fail_after(5):
         assert await amh.add_async(mach, "Bar", "Foo")
     assert mach.not_("Bar")
 
 
-async def test_acceptance_06_an_active_multi_state_is_waited_for_anew(machine: Any) -> None:
+async def test_an_active_multi_state_is_waited_for_anew(machine: Any) -> None:
     mach = machine(SCHEMA)
     mach.add("Many")
     with trio.fail_after(5):
@@ -43,9 +43,7 @@ async def test_acceptance_06_an_active_multi_state_is_waited_for_anew(machine: A
     assert mach.tick("Many") == 3
 
 
-async def test_acceptance_06_cancel_and_dispose_give_false(
-    machine: Any, autojump_clock: Any
-) -> None:
+async def test_cancel_and_dispose_give_false(machine: Any, autojump_clock: Any) -> None:
     mach = machine(SCHEMA)
     assert await amh.add_async(mach, "Bar", "Need") is False
 

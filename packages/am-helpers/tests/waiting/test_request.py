@@ -36,7 +36,7 @@ class Refuses:
         return [round(b - a, 6) for a, b in zip(self.asked, self.asked[1:], strict=False)]
 
 
-class TestAcceptance07Request:
+class TestRequest:
     async def test_three_refusals_are_four_tries_with_growing_waits(
         self, machine: Any, autojump_clock: Any
     ) -> None:

@@ -24,7 +24,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-class TestAcceptance08StateLoop:
+class TestStateLoop:
     async def test_501_ticks_in_a_second_end_it(self, machine: Any, mock_clock: Any) -> None:
         mach = machine(SCHEMA)
         mach.add("Foo")
@@ -88,7 +88,7 @@ async def test_a_state_loop_works_without_an_event_loop(machine: Any) -> None:
     assert loop.ok()
 
 
-class TestAcceptance09TaskPool:
+class TestTaskPool:
     async def test_never_more_than_three_at_once(self, autojump_clock: Any) -> None:
         most = running = 0
 

@@ -23,7 +23,7 @@ async def later(seconds: float, fn: Any, *args: Any) -> None:
     fn(*args)
 
 
-class TestAcceptance05Waiting:
+class TestWaiting:
     async def test_all_waits_for_the_last(self, machine: Any, autojump_clock: Any) -> None:
         mach = machine(SCHEMA)
         async with trio.open_nursery() as nursery:

@@ -129,7 +129,8 @@ def _box(box: Box, number: int) -> list[str]:
 
 def _sequence(story: Story) -> str:
     ids = {name: f"p{i}" for i, name in enumerate(story.participants)}
-    lines = ["sequenceDiagram", f"  accTitle: {_escaped(story.title)}"]
+    title = _escaped(story.title)
+    lines = ["sequenceDiagram", f"  accTitle: {title}", f"  title {title}"]
     lines += [f"  participant {ids[name]} as {_escaped(name)}" for name in story.participants]
     for arrow in story.arrows:
         line = "-->>" if arrow.source == arrow.target else "->>"

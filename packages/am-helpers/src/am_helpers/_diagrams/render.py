@@ -26,6 +26,11 @@ def render(text: str, path: str | os.PathLike[str]) -> None:
     :raises RendererMissing: if the program is not installed.
     :raises RenderError: if it fails or takes too long.
     """
+    draw(text, path, TIME_LIMIT)
+
+
+def draw(text: str, path: str | os.PathLike[str], limit: float) -> None:
+    """`render` within a number of seconds."""
     is_mermaid = text.startswith(("flowchart", "sequenceDiagram"))
     name = "mmdc" if is_mermaid else "d2"
     program = shutil.which(name)
@@ -37,19 +42,19 @@ def render(text: str, path: str | os.PathLike[str]) -> None:
         source.write_text(text, encoding="utf-8")
         picture = Path(folder, f"picture{goal.suffix}")
         files = ["-i", str(source), "-o", str(picture)] if is_mermaid else [source, picture]
-        _run([program, *map(str, files)])
+        _run([program, *map(str, files)], limit)
         if not picture.is_file():
             raise RenderError(f"{name} made no picture")
         shutil.move(picture, goal)
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], limit: float) -> None:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=TIME_LIMIT
+            command, capture_output=True, text=True, errors="replace", timeout=limit
         )
     except subprocess.TimeoutExpired as exc:
-        raise RenderError(f"{command[0]} took over {TIME_LIMIT:g} s") from exc
+        raise RenderError(f"{command[0]} took over {limit:g} s") from exc
     except OSError as exc:
         raise RenderError(f"{command[0]} cannot be run: {exc}") from exc
     if done.returncode:

@@ -121,6 +121,7 @@ def view_of(obj: Any, options: Options) -> View:
         return _of_graph(obj, options)
     if hasattr(obj, "schema") and hasattr(obj, "clock"):
         box = _box(obj.schema, options, active=obj.active)
+        box.title = obj.id
         if options.tags:
             box.tags = tuple(obj.tags)
         return View([box])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +36,15 @@ CLOSING_LIMIT = 3.0  # seconds; a front end kills a kernel that takes 5 to end
 def load_ipython_extension(ipython: Any) -> None:
     """Put ``am_host``, a `am_helpers.guest.Host` on the kernel's loop, into the notebook.
 
-    Also shows what has a diagram as one. Returns at once. When the kernel shuts down, machines are
+    Also shows what has a diagram as one, and lets an interrupt (Ctrl+C) cancel a cell that awaits
+    something, at once. Returns at once. When the kernel shuts down, machines are
     disposed and trio ends; what takes longer than 3 seconds is left behind. ``%unload_ext`` does
     not wait for that.
 
     :raises RuntimeError: if no asyncio loop runs, as in a plain IPython terminal.
     """
     host = load_host()
+    _wake_on_signals(asyncio.get_running_loop(), True)
     formatter = ipython.display_formatter.mimebundle_formatter
     for kind in SHOWN:
         _show(formatter, kind, bundle_of)
@@ -54,6 +57,7 @@ def unload_ipython_extension(ipython: Any) -> None:
     formatter = ipython.display_formatter.mimebundle_formatter
     for kind in SHOWN:
         _show(formatter, kind, None)
+    _wake_on_signals(asyncio.get_running_loop(), False)
     host = ipython.user_ns.get(NAME)
     ipython.drop_by_id({NAME: host})
     if host is not None:
@@ -70,6 +74,23 @@ def _show(formatter: Any, kind: Any, bundle: Any) -> None:
         formatter.for_type_by_name(module, name, bundle)
     else:
         formatter.for_type(kind, bundle)
+
+
+def _wake_on_signals(loop: asyncio.AbstractEventLoop, on: bool) -> None:
+    """Have the loop notice every signal, or no longer.
+
+    At an interrupt a kernel puts the end of the cell into its loop, but does not wake it: without
+    this, a cell that awaits would go on until something else happens. An asyncio loop wakes for any
+    signal once it handles one; that of a resized window is of no use to a kernel.
+    """
+    unused = getattr(signal, "SIGWINCH", None)
+    with suppress(NotImplementedError, RuntimeError):  # other platforms, and other threads
+        if unused is None:
+            return
+        if not on:
+            loop.remove_signal_handler(unused)
+        elif signal.getsignal(unused) == signal.SIG_DFL:
+            loop.add_signal_handler(unused, lambda: None)
 
 
 _closing: set[asyncio.Future[None]] = set()  # the loop holds its tasks weakly

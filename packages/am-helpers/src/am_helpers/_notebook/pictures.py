@@ -16,7 +16,7 @@ import am_machine as am
 from .._diagrams.d2 import d2
 from .._diagrams.explained import explained_of
 from .._diagrams.mermaid import mermaid
-from .._diagrams.render import render
+from .._diagrams.render import draw
 from .._diagrams.sequence import sequence_of
 from .._diagrams.view import Options, view_of
 from .._errors import RenderError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .._diagrams.view import Box
 
 MERMAID = "text/vnd.mermaid"
+PATIENCE = 10.0  # seconds for which a renderer may hold up the kernel
 
 
 def bundle_of(obj: Any) -> dict[str, str] | None:
@@ -78,7 +79,7 @@ def _svg(obj: Any, text: str) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder, "picture.svg")
         try:
-            render(text, picture)
+            draw(text, picture, PATIENCE)
             return picture.read_text(encoding="utf-8")
         except (RenderError, OSError, UnicodeDecodeError):
             return None

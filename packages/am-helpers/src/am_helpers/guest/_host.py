@@ -139,13 +139,7 @@ async def _awaited_for(what: Awaitable[Any], seconds: float) -> Any:
 
 def _settled(what: object) -> bool | am.Result | None:
     """What awaiting would return, if that is known; else None."""
-    if isinstance(what, am.Result):
-        return what.outcome
-    if isinstance(what, am.Wait) and what.done:
-        # Waits tell their value to trio tasks only. One that keeps it elsewhere goes the long way.
-        value = getattr(what, "_value", None)
-        return None if value is None else bool(value)
-    return None
+    return what.outcome if isinstance(what, am.Result | am.Wait) else None
 
 
 class _OpenMachine(Generic[M]):
