@@ -70,7 +70,9 @@ def pytest(report: str, *args: str) -> tuple[str, ...]:
 
 def marked(what: str) -> tuple[str, str]:
     """Options for the tests of a kind, of those for every day."""
-    return "-m", f"{what} and not nightly and not bench"
+    root = nox.project.load_toml(ROOT / "pyproject.toml")
+    options = root["tool"]["pytest"]["ini_options"]["addopts"]
+    return "-m", f"{what} and {options[options.index('-m') + 1]}"
 
 
 STEPS: dict[str, list[tuple[str, ...]]] = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 import traceback
 from collections import deque
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 from weakref import WeakKeyDictionary
 
 import am_machine as am
@@ -20,7 +20,7 @@ from ._env.switches import INNER, enable_debugging
 from ._env.values import is_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ._history._memory import MemoryHistory
     from ._history._model import HistoryConfig
@@ -55,7 +55,15 @@ _claimed: WeakKeyDictionary[Any, dict[int, BaseException]] = WeakKeyDictionary()
 class MachineFactory(Protocol):
     """The type of the fixture ``am_machine_factory``."""
 
-    def __call__(self, schema: Any, **options: Any) -> am.Machine:
+    def __call__(
+        self,
+        schema: am.Schema | type[am.States] | Mapping[str, Any],
+        *,
+        id: str | None = None,
+        handlers: object | None = None,
+        parent: am.MachineApi | None = None,
+        **options: Unpack[am.MachineOptions],
+    ) -> am.Machine:
         """Make a machine, with the options of `am.Machine`; it is disposed after the test."""
         ...
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import am_helpers as amh
     import am_machine as am
@@ -101,9 +101,16 @@ def am_machine_factory(request: pytest.FixtureRequest, _am_guard: Guard) -> Mach
 
     level = request.config.getoption("am_log")
 
-    def factory(schema: Any, **options: Any) -> am.Machine:
+    def factory(
+        schema: am.Schema | type[am.States] | Mapping[str, Any],
+        *,
+        id: str | None = None,
+        handlers: object | None = None,
+        parent: am.MachineApi | None = None,
+        **options: Unpack[am.MachineOptions],
+    ) -> am.Machine:
         options.setdefault("log_level", am.LogLevel.OPS if level is None else level)
-        mach = am.Machine(schema, **options)
+        mach = am.Machine(schema, id=id, handlers=handlers, parent=parent, **options)
         testing.keep_lines(mach)
         _am_guard.add(mach)
         return mach

@@ -9,7 +9,7 @@ point of the group ``am_helpers.debug_exporter``; telemetry is an entry point of
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 import am_machine as am
 
@@ -98,7 +98,7 @@ def common(
     id: str | None = None,
     handlers: object | None = None,
     parent: am.MachineApi | None = None,
-    **options: Any,
+    **options: Unpack[am.MachineOptions],
 ) -> am.Machine:
     """Make a machine with what most machines want: the environment applied, then handlers bound.
 
