@@ -30,12 +30,15 @@ PYTHONS = ("3.11", "3.12", "3.13")
 LAYERS = {
     "am-machine": set(),
     "am-helpers": {"am-machine"},
+    "am-telemetry": {"am-machine"},
     "am-rpc": {"am-machine", "am-helpers"},
     "am-node": {"am-machine", "am-helpers", "am-rpc"},
 }
 # Packages whose tests start processes and measure them: never beside each other.
 TOUCHY = {"am-node"}
 LANES = 2  # of `checks`
+# Packages of Debian with real servers for the tests of telemetry: their programs alone are used.
+DEBIAN = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
 # Not every file that others ship compiles on every Python: hence no check of the outcome.
 COMPILE_INSTALLED = """
 import compileall, sysconfig
@@ -75,7 +78,7 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         ("ruff", "check"),
         ("ruff", "format", "--check"),
         ("lint-imports",),
-        ("lint-imports", "--config", ".importlinter-inner.toml"),  # inside each package
+        ("lint-imports", ".importlinter-inner.toml"),  # inside each package
     ],
     "types": [
         ("mypy", *SOURCES, "examples", ".ci"),
@@ -211,9 +214,55 @@ def all_requirements() -> set[str]:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Four workers, two clients, one worker killed; `nox -s demo -- --plain` for plain lines."""
-    fill(session, *local(*LAYERS, extras=False), *tools("demo"))
+    """Four workers, two clients, one worker killed; `nox -s demo -- --plain` for plain lines.
+
+    What `AM_SERVICE` and the other switches of telemetry ask for is there as well.
+    """
+    others = [name for name in LAYERS if name != "am-telemetry"]
+    fill(session, *local(*others, extras=False), *local("am-telemetry"), *tools("demo"))
     session.run("python", "-m", "examples.worker_pool", *session.posargs)
+
+
+@nox.session
+def observability(session: nox.Session) -> None:
+    """Telemetry against a real Prometheus, Pushgateway and OTLP collector."""
+    others = [name for name in LAYERS if name != "am-telemetry"]
+    needed = (*test_tools("am-telemetry"), *tools("demo", "observability"))
+    fill(session, *local(*others, extras=False), *local("am-telemetry"), *needed)
+    path = os.pathsep.join([os.environ["PATH"], *debian_programs(session)])
+    tests = sorted(map(str, ROOT.glob("integration-tests/test_observability*.py")))
+    command = pytest("observability", "-m", "observability", *session.posargs, *tests)
+    # The demo is run as its readers run it, by this very nox.
+    session.run(*command, env={"PATH": path, "AM_NOX": sys.executable})
+
+
+def debian_programs(session: nox.Session) -> list[str]:
+    """Folders with what is missing of Debian's programs, taken out of their packages.
+
+    The packages are not installed: that would start services, and take the rights to do so.
+    """
+    place = ROOT / ".nox" / "debian"
+    found = place / "root" / "usr" / "bin"
+    missing = [
+        package
+        for program, package in DEBIAN.items()
+        if not shutil.which(program) and not (found / program).is_file()
+    ]
+    if missing and not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        session.warn(f"No apt-get here, so no {', '.join(missing)}: install them by other means.")
+    elif missing:
+        place.mkdir(parents=True, exist_ok=True)
+        with session.chdir(place):
+            if os.getuid() == 0:
+                session.run("apt-get", "update", "-qq", external=True)
+            else:
+                session.log("Not root: the lists of packages are taken as they are.")
+            # Downloads into this folder by whoever runs this, not by apt's own user.
+            download = ("apt-get", "-o", "APT::Sandbox::User=", "download", "-qq", *missing)
+            session.run(*download, external=True)
+            for archive in sorted(place.glob("*.deb")):
+                session.run("dpkg-deb", "-x", archive.name, "root", external=True)
+    return [str(found)]
 
 
 @nox.session
@@ -243,6 +292,7 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_CLIENTS": "1000",
         "AM_RPC_CONNECTIONS": "4096",
         "AM_RPC_HARMED_UPDATES": "1000000",
+        "AM_DBG_FUZZ_CASES": "1000000",
         "AM_THREAD_SECONDS": "30",
     }
     engine = ("gate", "injection", "laws", "thread_readers")
@@ -250,6 +300,7 @@ def nightly(session: nox.Session) -> None:
         *(f"packages/am-machine/tests/test_{name}.py" for name in engine),
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/test_pressure.py",
+        "packages/am-telemetry/tests/dbg/test_codec.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 
@@ -351,6 +402,13 @@ def bench_rpc(session: nox.Session) -> None:
     fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False))
     for script in sorted(ROOT.glob("packages/am-rpc/bench/bench_*.py")):
         session.run("python", str(script.relative_to(ROOT)))
+
+
+@nox.session
+def bench_telemetry(session: nox.Session) -> None:
+    """What listening costs, in one run; `-- --only connected` for some rows."""
+    fill(session, *local("am-machine", extras=False), *local("am-telemetry"))
+    session.run("python", "packages/am-telemetry/benchmarks", *session.posargs)
 
 
 @nox.session

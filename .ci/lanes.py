@@ -1,7 +1,8 @@
 """Run commands beside each other, as many as there are lanes, and stop at the first that fails.
 
-What a command prints is shown when it failed, whole; of the others one line tells how long they
-took. A job may wait for another one, and jobs that share a room never run at the same time.
+What a command prints is shown when it failed, whole; of each one line tells how long it took, and
+how much of a processor, which tells more where others are at work. A job may wait for another one,
+and jobs that share a room never run at the same time.
 """
 
 from __future__ import annotations
@@ -46,18 +47,23 @@ class _Running:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        print(f"      … {self.job.name}", flush=True)
 
-    def tell(self, code: int) -> None:
-        """Print how it ended, and all that it printed if it failed."""
+    def ended(self) -> int | None:
+        """Print how it ended, and all that it printed if it failed; None while it runs."""
+        pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+        if not pid:
+            return None
+        code = self.process.returncode = os.waitstatus_to_exitcode(status)
         with self.output as output:
             output.seek(0)
             if code:
                 sys.stdout.flush()
                 sys.stdout.buffer.write(output.read())
         seconds = time.monotonic() - self.began
+        work = usage.ru_utime + usage.ru_stime
         outcome = f"failed with code {code}" if code else "passed"
-        print(f"{seconds:5.0f} s {self.job.name}: {outcome}", flush=True)
+        print(f"{seconds:5.0f} s, {work:4.0f} of work, {self.job.name}: {outcome}", flush=True)
+        return code
 
     def stop(self) -> None:
         """End it and what it started."""
@@ -86,13 +92,13 @@ def run_jobs(jobs: list[Job], lanes: int) -> bool:
             while len(running) < lanes and (job := _next(waiting, running, passed)):
                 waiting.remove(job)
                 running.append(_Running(job))
+                print(f"                     … {job.name}", flush=True)
             if not running:
                 raise ValueError(f"{', '.join(job.name for job in waiting)} wait for each other")
             for one in [*running]:
-                if (code := one.process.poll()) is None:
+                if (code := one.ended()) is None:
                     continue
                 running.remove(one)
-                one.tell(code)
                 if code:
                     return False
                 passed.add(one.job.name)
