@@ -335,7 +335,9 @@ while True:
 
 
 @pytest.mark.parametrize(
-    ("cell", "ends"), [(WAITING, "CancelledError"), (SPINNING, "KeyboardInterrupt")]
+    ("cell", "ends"),
+    [(WAITING, "CancelledError"), (SPINNING, "KeyboardInterrupt")],
+    ids=["that awaits", "that computes"],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_an_interrupt_ends_its_cell_alone(

@@ -31,15 +31,9 @@ def make(am_machine_factory):
 """
 
 
-@pytest.fixture(autouse=True)
-def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that happen to be installed take seconds to load."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-
-
 def run(pytester: pytest.Pytester, body: str, *args: str) -> Any:
     pytester.makepyfile(HEAD + body)
-    return pytester.runpytest_subprocess(*PLUGIN, "-p", "no:cacheprovider", *args, timeout=120)
+    return pytester.runpytest_inprocess(*PLUGIN, "-p", "no:cacheprovider", *args)
 
 
 def test_a_dispose_that_raises_is_told_and_the_other_machines_are_disposed(

@@ -24,12 +24,6 @@ def make(id, **options):
 """
 
 
-@pytest.fixture(autouse=True)
-def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that happen to be installed take seconds to load."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-
-
 def run(pytester: pytest.Pytester, body: str, *args: str, strict: bool = True) -> pytest.RunResult:
     pytester.makeini(f"[pytest]\nam_strict = {str(strict).lower()}\n")
     pytester.makepyfile(HEAD + body)

@@ -88,7 +88,7 @@ def clockwork(monkeypatch: pytest.MonkeyPatch) -> Clockwork:
     return Clockwork(monkeypatch)
 
 
-async def test_acceptance_13_records_hold_clocks_and_differences(machine: Any, attach: Any) -> None:
+async def test_records_hold_clocks_and_differences(machine: Any, attach: Any) -> None:
     mach = machine(STATES)
     async with attach(mach, amh.HistoryConfig(tracked=("Foo", "Many"))) as history:
         mach.add("Foo", "Noise")
@@ -109,7 +109,7 @@ async def test_acceptance_13_records_hold_clocks_and_differences(machine: Any, a
     assert latest.transition is None
 
 
-async def test_acceptance_13_canceled_and_checks_are_not_recorded_unless_wanted(
+async def test_canceled_and_checks_are_not_recorded_unless_wanted(
     machine: Any, attach: Any
 ) -> None:
     mach = machine(STATES)
@@ -125,7 +125,7 @@ async def test_acceptance_13_canceled_and_checks_are_not_recorded_unless_wanted(
         assert record.diff_sum == 0
 
 
-async def test_acceptance_13_a_failed_final_is_recorded(machine: Any, attach: Any) -> None:
+async def test_a_failed_final_is_recorded(machine: Any, attach: Any) -> None:
     def broken(event: am.Event) -> None:
         raise OSError("disk")
 
@@ -154,7 +154,7 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
 
 
 @pytest.mark.parametrize(("config", "expected"), FILTERS)
-async def test_acceptance_13_filters(
+async def test_filters_decide_what_is_recorded(
     machine: Any, attach: Any, config: dict[str, Any], expected: list[int]
 ) -> None:
     mach = machine(STATES)
@@ -172,7 +172,7 @@ async def test_acceptance_13_filters(
         assert "Noise" in allowed
 
 
-async def test_acceptance_13_misconfiguration(machine: Any, attach: Any) -> None:
+async def test_a_wrong_configuration_is_refused(machine: Any, attach: Any) -> None:
     with pytest.raises(ValueError, match="state to track"):
         amh.HistoryConfig(tracked=())
     with pytest.raises(ValueError, match="at least 1"):
@@ -183,7 +183,9 @@ async def test_acceptance_13_misconfiguration(machine: Any, attach: Any) -> None
                 pytest.fail("opened")
 
 
-async def test_acceptance_13_queries(machine: Any, attach: Any, clockwork: Clockwork) -> None:
+async def test_queries_find_the_latest_first(
+    machine: Any, attach: Any, clockwork: Clockwork
+) -> None:
     mach = machine(STATES)
     async with attach(mach, amh.HistoryConfig(tracked=("Foo", "Bar", "Many"))) as history:
         times = []
@@ -217,7 +219,7 @@ async def test_acceptance_13_queries(machine: Any, attach: Any, clockwork: Clock
         assert await ids(active=("Many",), inactive=("Bar",)) == [5]
 
 
-async def test_acceptance_13_misused_queries(machine: Any, attach: Any) -> None:
+async def test_misused_queries_are_refused(machine: Any, attach: Any) -> None:
     mach = machine(STATES)
     naive = datetime(2030, 1, 1)
     bound = amh.Bound
@@ -241,7 +243,7 @@ async def test_acceptance_13_misused_queries(machine: Any, attach: Any) -> None:
                 await ask("Foo", naive, hence())
 
 
-async def test_acceptance_13_transitions(machine: Any, attach: Any) -> None:
+async def test_transitions_are_stored_if_wanted(machine: Any, attach: Any) -> None:
     class Handlers:
         def FooState(self, event: am.Event) -> None:
             event.add("Many", name="x" * 30, secret="y")
@@ -262,9 +264,7 @@ async def test_acceptance_13_transitions(machine: Any, attach: Any) -> None:
     assert foo.transition.queue_len == 1
 
 
-async def test_acceptance_13_prepended_mutations_have_no_queue_ticks(
-    machine: Any, attach: Any
-) -> None:
+async def test_prepended_mutations_have_no_queue_ticks(machine: Any, attach: Any) -> None:
     mach = machine({"Foo": {}, "Self": {"auto": True}})
     async with attach(mach, amh.HistoryConfig(store_transitions=True)) as history:
         mach.add("Foo")
@@ -274,7 +274,7 @@ async def test_acceptance_13_prepended_mutations_have_no_queue_ticks(
     assert (auto.transition.queued_at, auto.transition.executed_at) == (0, 0)
 
 
-async def test_acceptance_13_only_the_machine_itself_is_recorded(machine: Any, attach: Any) -> None:
+async def test_only_the_machine_itself_is_recorded(machine: Any, attach: Any) -> None:
     mach = machine(STATES)
     async with attach(mach) as history:
         child = machine(STATES, parent=mach)
@@ -282,9 +282,7 @@ async def test_acceptance_13_only_the_machine_itself_is_recorded(machine: Any, a
         assert await found(history) == []
 
 
-async def test_acceptance_13_all_states_stay_tracked_when_the_machine_grows(
-    machine: Any, attach: Any
-) -> None:
+async def test_all_states_stay_tracked_when_the_machine_grows(machine: Any, attach: Any) -> None:
     mach = machine({"Foo": {}})
     async with attach(mach) as history:
         mach.add("Foo")
@@ -299,7 +297,7 @@ async def test_acceptance_13_all_states_stay_tracked_when_the_machine_grows(
         assert [r.id for r in await found(history, inactive=("New",))] == []
 
 
-async def test_acceptance_13_only_the_last_records_are_kept(machine: Any, attach: Any) -> None:
+async def test_only_the_last_records_are_kept(machine: Any, attach: Any) -> None:
     mach = machine(STATES)
     async with attach(mach, amh.HistoryConfig(max_records=20)) as history:
         for _ in range(100):
@@ -309,7 +307,7 @@ async def test_acceptance_13_only_the_last_records_are_kept(machine: Any, attach
         assert records[0].id == 100
 
 
-async def test_acceptance_13_the_machine_record(machine: Any, attach: Any) -> None:
+async def test_the_machine_record_tells_names_times_and_ids(machine: Any, attach: Any) -> None:
     mach = machine(STATES, id="m1")
     config = amh.HistoryConfig(tracked=("Foo",), store_schema=True)
     async with attach(mach, config) as history:
@@ -326,9 +324,7 @@ async def test_acceptance_13_the_machine_record(machine: Any, attach: Any) -> No
     assert record.first_tracking <= record.last_tracking <= record.last_sync
 
 
-async def test_acceptance_13_recording_ends_on_close_and_on_dispose(
-    machine: Any, attach: Any
-) -> None:
+async def test_recording_ends_on_close_and_on_dispose(machine: Any, attach: Any) -> None:
     mach = machine(STATES)
     async with attach(mach) as history:
         assert history.name.startswith("history-")
@@ -345,7 +341,7 @@ async def test_acceptance_13_recording_ends_on_close_and_on_dispose(
         assert [r.id for r in await found(history)] == [1]
 
 
-async def test_acceptance_13_the_time_of_day_never_goes_back(
+async def test_the_time_of_day_never_goes_back(
     machine: Any, attach: Any, clockwork: Clockwork
 ) -> None:
     mach = machine(STATES)
@@ -357,7 +353,7 @@ async def test_acceptance_13_the_time_of_day_never_goes_back(
     assert second.at == first.at
 
 
-async def test_acceptance_13_between_questions_agree_with_brute_force(
+async def test_between_questions_agree_with_brute_force(
     machine: Any, attach: Any, clockwork: Clockwork
 ) -> None:
     rng = random.Random(7)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import random
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -97,12 +96,10 @@ def test_wrong_relations_and_groups_write_nothing(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(
-    not (importlib.util.find_spec("ruff") and importlib.util.find_spec("mypy")),
-    reason="ruff and mypy are not installed",
-)
 @pytest.mark.slow
-def test_what_is_written_is_formatted_and_typed(gen: Any, tmp_path: Path) -> None:
+def test_what_is_written_is_formatted_and_typed(
+    gen: Any, tmp_path: Path, well_written: Any
+) -> None:
     rng = random.Random(3)
     for number in range(30):
         names = ["S" + f"{i:02}" + "x" * rng.choice([0, 3, 17, 40, 55]) for i in range(12)]
@@ -124,16 +121,7 @@ def test_what_is_written_is_formatted_and_typed(gen: Any, tmp_path: Path) -> Non
             "--name", f"Mach{number}",
         )  # fmt: skip
         assert (code, err) == (0, "")
-    ruff = [sys.executable, "-m", "ruff"]
-    for command in (
-        [*ruff, "format", "--check", "--diff", "--isolated", "--line-length", "100", "."],
-        [*ruff, "check", "--isolated", "--select", "E4,E7,E9,F,W,I,B,UP,D1", "."],
-        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "."],
-    ):
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
-        )
-        assert done.returncode == 0, (done.stdout + done.stderr)[:3000]
+    well_written(tmp_path, "E4,E7,E9,F,W,I,B,UP,D1")
 
 
 def test_it_tells_its_version(gen: Any) -> None:

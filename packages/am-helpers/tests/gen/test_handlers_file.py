@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -125,21 +123,12 @@ def test_wrong_input_is_told(
     assert told in capsys.readouterr().err
 
 
-@pytest.mark.skipif(
-    not (importlib.util.find_spec("ruff") and importlib.util.find_spec("mypy")),
-    reason="ruff and mypy are not installed",
-)
-def test_the_file_is_as_ruff_would_have_it_and_passes_mypy(tmp_path: Path) -> None:
+def test_the_file_is_as_ruff_would_have_it_and_passes_mypy(
+    tmp_path: Path, well_written: Any
+) -> None:
     long = "A" + "b" * 39
     for number, states in enumerate((["Foo", "FooState", "State"], [long], ["Foo"])):
         schema = am.Schema({state: {} for state in states})
         text = handlers_file(f"Some{number}Handlers", schema, pairs=True)
         (tmp_path / f"some_{number}.py").write_text(text)
-    ruff = [sys.executable, "-m", "ruff"]
-    for command in (
-        [*ruff, "format", "--check", "--diff", "--isolated", "--line-length", "100", "."],
-        [*ruff, "check", "--isolated", "--line-length", "100", "--select", "E,F,I,UP,RUF", "."],
-        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "."],
-    ):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+    well_written(tmp_path, "E,F,I,UP,RUF")

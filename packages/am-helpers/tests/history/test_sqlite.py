@@ -48,7 +48,7 @@ def toggles(mach: am.Machine, count: int) -> float:
     return time.thread_time() - start
 
 
-async def test_acceptance_14_fifty_thousand_transitions(path: Path) -> None:
+async def test_fifty_thousand_transitions_are_on_disk_in_time(path: Path) -> None:
     mach = am.Machine(STATES)
     config = amh.HistoryConfig(tracked=("Foo", "Many"), max_records=100_000)
     async with amh.SqliteHistory(mach, path, config) as history:
@@ -65,7 +65,7 @@ async def test_acceptance_14_fifty_thousand_transitions(path: Path) -> None:
     assert total <= 5
 
 
-async def test_acceptance_14_the_engine_slows_down_no_more_than_twice(path: Path) -> None:
+async def test_the_engine_slows_down_no_more_than_twice(path: Path) -> None:
     bare, mach = am.Machine(STATES), am.Machine(STATES)
     config = amh.HistoryConfig(tracked=("Foo", "Many"), max_records=100_000)
     plain: list[float] = []
@@ -89,7 +89,7 @@ async def test_acceptance_14_the_engine_slows_down_no_more_than_twice(path: Path
 
 
 @pytest.mark.slow
-async def test_acceptance_14_a_million_rows_are_asked_quickly(path: Path) -> None:
+async def test_a_million_rows_are_asked_quickly(path: Path) -> None:
     mach = am.Machine(STATES, id="big")
     config = amh.HistoryConfig(tracked=("Foo", "Many"), max_records=2_000_000)
     async with amh.SqliteHistory(mach, path, config) as history:
@@ -125,7 +125,7 @@ async def test_acceptance_14_a_million_rows_are_asked_quickly(path: Path) -> Non
         await history.aclose()
 
 
-async def test_acceptance_14_waiting_records_are_bounded_and_losses_counted(
+async def test_waiting_records_are_bounded_and_losses_counted(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors: list[Exception] = []
@@ -158,7 +158,7 @@ async def test_acceptance_14_waiting_records_are_bounded_and_losses_counted(
         assert len(errors) == 1
 
 
-async def test_acceptance_14_a_failing_disk_is_told_once_and_records_wait_on(
+async def test_a_failing_disk_is_told_once_and_records_wait_on(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors: list[Exception] = []
@@ -202,7 +202,7 @@ async def test_an_error_of_any_kind_in_the_thread_answers_those_who_sync(
     assert len(errors) == 1
 
 
-async def test_acceptance_14_what_cannot_be_written_at_the_end_is_told(
+async def test_what_cannot_be_written_at_the_end_is_told(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors: list[Exception] = []
@@ -218,7 +218,7 @@ async def test_acceptance_14_what_cannot_be_written_at_the_end_is_told(
     assert "disk is full" in str(errors[-1])
 
 
-async def test_acceptance_14_batches_are_written_by_count_and_by_time(path: Path) -> None:
+async def test_batches_are_written_by_count_and_by_time(path: Path) -> None:
     mach = am.Machine(STATES)
     async with amh.SqliteHistory(mach, path) as history:
         mach.add("Foo")
@@ -234,7 +234,7 @@ async def test_acceptance_14_batches_are_written_by_count_and_by_time(path: Path
         assert history.dropped == 0
 
 
-async def test_acceptance_14_rotation_keeps_the_youngest(path: Path) -> None:
+async def test_rotation_keeps_the_youngest(path: Path) -> None:
     mach = am.Machine(STATES)
     config = amh.HistoryConfig(max_records=1_500, store_transitions=True)
     async with amh.SqliteHistory(mach, path, config) as history:
@@ -250,7 +250,7 @@ async def test_acceptance_14_rotation_keeps_the_youngest(path: Path) -> None:
     assert rows(path, "SELECT count(*) FROM keyframes WHERE time_id <= ?", first) == [(1,)]
 
 
-async def test_acceptance_14_a_failed_rotation_is_told_and_made_up_for(
+async def test_a_failed_rotation_is_told_and_made_up_for(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors: list[Exception] = []
@@ -402,7 +402,7 @@ async def test_cancelled_questions_and_syncs_lose_nothing(path: Path) -> None:
     assert rows(path, "SELECT count(*) FROM times") == [(1,)]
 
 
-class TestAcceptance15Restore:
+class TestRestore:
     class Restorable(am.States):
         Foo = am.State(multi=True)
         Bar = am.State(require=[Foo])
