@@ -38,9 +38,10 @@ class Spans:
         return self.exporter.get_finished_spans()
 
     def open_names(self) -> list[str]:
-        """Names of the spans that did not end, in order of their beginning."""
+        """Names of the spans that did not end, sorted by time."""
         self.sync()
-        return [span.name for span in self.started if span.end_time is None]
+        started = sorted(self.started, key=lambda span: span.start_time)
+        return [span.name for span in started if span.end_time is None]
 
     def named(self, name: str) -> list[ReadableSpan]:
         return [span for span in self.all() if span.name == name]
