@@ -409,7 +409,7 @@ class Hub:
                 continue
             before = len(self.registry.events)
             self._serve_events()
-            if len(self.registry.events) >= before:
+            if len(self.registry.events) >= before and not self._drain.is_waited_for:
                 break
 
     def _give_up(self, consumers: list[Consumer]) -> None:
