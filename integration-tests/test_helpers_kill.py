@@ -129,7 +129,7 @@ def check_file(path: Path, said: list[Any], killed: float) -> int:
 
 @pytest.mark.slow
 @pytest.mark.process
-def test_acceptance_14_and_15_kill_at_random_moments(tmp_path: Path) -> None:
+def test_what_was_synced_survives_kills_at_random_moments(tmp_path: Path) -> None:
     worst = told = 0
     for file in range(KILLS // 5):
         path = tmp_path / f"h{file}.sqlite"

@@ -93,7 +93,7 @@ async def test_pipes_from_a_remote_machine_and_mirrors_follow_it() -> None:
         assert amh.pipes_of(here) == ()
 
 
-async def test_acceptance_04_a_silent_remote_target_never_delays_a_source_handler() -> None:
+async def test_a_silent_remote_target_never_delays_a_source_handler() -> None:
     async with remote() as (_, net):
         here = am.Machine(Source, id="here")
         amh.bind(here, net, "Foo", flat=False)

@@ -42,16 +42,16 @@ CHANGES: list[dict[str, Any]] = [
     ],
     ids=["one state", "rich", "Basic", "Connected"],
 )
-def test_acceptance_11_fixed_vectors(schema: Any, expected: str) -> None:
+def test_hashes_are_those_written_down(schema: Any, expected: str) -> None:
     assert amh.schema_hash(schema) == expected
 
 
-def test_acceptance_11_the_format_is_the_documented_one() -> None:
+def test_the_format_is_the_documented_one() -> None:
     text = "Bar:m,;Qux,;Baz,;;Baz:Foo,;;;;Exception:m,;;;;Foo:a,;;;Bar,Baz,;Qux:;;;;"
     assert amh.schema_hash(RICH) == md5(text.encode()).hexdigest()[:6]
 
 
-def test_acceptance_11_equal_under_permutation() -> None:
+def test_the_hash_is_equal_under_permutation() -> None:
     rng = random.Random(1)
     for _ in range(20):
         names = list(RICH)
@@ -61,7 +61,7 @@ def test_acceptance_11_equal_under_permutation() -> None:
         assert amh.schema_hash(shuffled) == amh.schema_hash(RICH)
 
 
-def test_acceptance_11_different_for_each_single_change() -> None:
+def test_the_hash_differs_for_each_single_change() -> None:
     hashes = {amh.schema_hash({**RICH, **change}) for change in CHANGES}
     assert len(hashes | {amh.schema_hash(RICH)}) == len(CHANGES) + 1
 

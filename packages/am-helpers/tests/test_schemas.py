@@ -55,7 +55,7 @@ TABLES = [
 
 
 @pytest.mark.parametrize(("states", "table"), TABLES, ids=lambda v: getattr(v, "__name__", ""))
-def test_acceptance_01_schema_equals_its_table(
+def test_each_schema_equals_its_table(
     states: type[am.States], table: dict[str, dict[str, Any]]
 ) -> None:
     assert states.names() == tuple(table)
@@ -66,12 +66,12 @@ def test_acceptance_01_schema_equals_its_table(
             assert tuple(getattr(state, relation)) == want.get(relation, ()), (name, relation)
 
 
-def test_acceptance_01_groups() -> None:
+def test_groups_are_those_of_the_tables() -> None:
     assert dict(amh.Connected.groups()) == {"Connected": C}
     assert dict(amh.ConnPool.groups()) == {"Connected": ("Connected", "Disconnected")}
 
 
-def test_acceptance_01_mixing_keeps_the_index_order() -> None:
+def test_mixing_keeps_the_index_order() -> None:
     class Mixed(amh.Basic, amh.Connected, am.States):
         Working = am.State(require=["Ready"])
 
@@ -80,7 +80,7 @@ def test_acceptance_01_mixing_keeps_the_index_order() -> None:
     assert dict(Mixed.groups()) == {"Connected": C}
 
 
-def test_acceptance_01_disconnected_starts_by_itself_on_the_first_tick(machine: Any) -> None:
+def test_disconnected_starts_by_itself_on_the_first_tick(machine: Any) -> None:
     class Mixed(amh.Basic, amh.Connected, am.States):
         pass
 

@@ -130,7 +130,7 @@ HOSTILE: list[tuple[str, type, Any]] = [
 
 
 @pytest.mark.parametrize(("cls", "value"), [h[1:] for h in HOSTILE], ids=[h[0] for h in HOSTILE])
-def test_acceptance_12_hostile_input_is_refused_without_side_effects(cls: type, value: Any) -> None:
+def test_hostile_input_is_refused_without_side_effects(cls: type, value: Any) -> None:
     MADE.clear()
     with pytest.raises(am.ArgsError) as caught:
         amh.args_load(cls, value)
@@ -138,7 +138,7 @@ def test_acceptance_12_hostile_input_is_refused_without_side_effects(cls: type, 
     assert MADE == []
 
 
-def test_acceptance_12_unions_never_leave_half_made_parts_behind() -> None:
+def test_unions_never_leave_half_made_parts_behind() -> None:
     MADE.clear()
     with pytest.raises(am.ArgsError):
         amh.args_load(Either, {"part": {"size": 1, "evil": 2}})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -69,6 +71,48 @@ class Handlers:
 class Empty:
     def on_a(self, event: am.Event) -> None:
         """No handler by its name."""
+
+
+def test_a_schema_may_be_mixed_with_an_abstract_class() -> None:
+    class Named(ABC):
+        @abstractmethod
+        def title(self) -> str: ...
+
+    class Page(am.States, Named):
+        Shown = am.State()
+
+    assert Page.names() == ("Shown", "Exception")
+
+
+def test_stand_ins_made_for_a_test_are_bound_like_what_they_stand_for(flat: Flat) -> None:
+    class Handlers:
+        def AEnter(self, event: am.Event) -> bool:
+            return True
+
+        def AState(self, event: am.Event) -> None: ...
+
+    stand_in = create_autospec(Handlers, instance=True)
+    m = flat()
+    m.bind(stand_in)
+    assert set(m.handler_names) == {"AEnter", "AState"}
+    stand_in.AEnter.return_value = False
+    stand_in.AState.return_value = None
+    assert m.add("A") is am.CANCELED
+    stand_in.AEnter.return_value = None
+    assert m.add("A") is am.EXECUTED
+    stand_in.AState.assert_called_once()
+
+
+def test_a_stand_in_of_an_async_handler_is_a_task_and_never_a_vote(flat: Flat) -> None:
+    class Handlers:
+        async def AState(self, event: am.Event) -> None: ...
+
+    class Votes:
+        async def AEnter(self, event: am.Event) -> None: ...
+
+    flat().bind(create_autospec(Handlers, instance=True))
+    with pytest.raises(am.HandlerError, match="cannot be async"):
+        flat().bind(create_autospec(Votes, instance=True))
 
 
 def test_a_class_instead_of_an_instance_is_refused(flat: Flat) -> None:

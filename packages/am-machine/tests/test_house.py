@@ -103,3 +103,9 @@ def test_public_names_carry_the_public_module() -> None:
         value = getattr(am, name)
         if inspect.isclass(value) or inspect.isfunction(value):
             assert value.__module__ == "am_machine", name
+
+
+def test_options_of_a_machine_are_typed_for_those_who_hand_them_on() -> None:
+    own = set(inspect.signature(am.Machine).parameters)
+    explicit = {"schema", "id", "handlers", "parent"}
+    assert set(am.MachineOptions.__annotations__) == own - explicit

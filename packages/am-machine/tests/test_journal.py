@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import Any
@@ -391,3 +392,88 @@ def test_text() -> None:
     m = am.Machine({"Foo": {}}, tracers=[journal])
     m.set("Foo")
     assert told(journal.read()) == ["set (0,) (1, 0) @2"]
+
+
+def test_a_journal_is_read_in_pieces_that_go_on_from_each_other() -> None:
+    journal = am.Journal()
+    m = am.Machine(SCHEMA, tracers=[journal])
+    for _ in range(10):
+        m.add("Bar")
+        m.remove("Bar")
+    pieces = []
+    while piece := journal.read(7):
+        pieces.append(piece)
+    assert len(pieces) > 2
+    entries = [entry for piece in pieces for entry in piece]
+    assert len(entries) == 20
+    assert all(a.after == b.before for a, b in itertools.pairwise(entries))
+
+
+def test_a_journal_that_forgoes_blocked_autos_notes_refusals_and_no_fruitless_autos() -> None:
+    class Cheap(am.Journal):
+        blocked_autos = False
+
+    schema = {"A": {}, "B": {"require": ["A"]}, "Auto": {"auto": True, "require": ["B"]}}
+    noted = []
+    for cls in (am.Journal, Cheap):
+        journal = cls(rejected=True)
+        m = am.Machine(schema, tracers=[journal])
+        m.add("B")
+        m.add("A")
+        m.add("B")
+        noted.append([(e.called, e.accepted, e.is_auto) for e in journal.read()])
+    whole, cheap = noted
+    assert ((2,), False, True) in whole
+    assert cheap == [entry for entry in whole if entry != ((2,), False, True)]
+    assert ((1,), False, False) in cheap
+    assert ((2,), True, True) in cheap
+
+
+def test_what_a_journal_notes_of_autos_does_not_depend_on_who_else_listens() -> None:
+    class Cheap(am.Journal):
+        blocked_autos = False
+
+    class Loud(am.Tracer):
+        def transition_end(self, transition: am.Transition) -> None:
+            pass
+
+    schema = {"A": {}, "B": {"require": ["A"]}, "Auto": {"auto": True, "require": ["B"]}}
+    noted = []
+    for others in ([], [Loud()], [am.Journal(rejected=True)]):
+        journal = Cheap(rejected=True)
+        m = am.Machine(schema, tracers=[journal, *others])
+        m.add("A")
+        m.add("B")
+        noted.append([(e.called, e.accepted, e.is_auto) for e in journal.read()])
+    assert noted == [[((0,), True, False), ((1,), True, False), ((2,), True, True)]] * 3
+
+
+def test_what_a_replica_caused_names_the_entry_of_its_update() -> None:
+    other = am.Machine({"X": {}})
+    journal, seen = am.Journal(), am.Journal()
+    other.bind_tracer(seen)
+    replica = am.BaseMachine({"A": {}, "B": {}}, handlers={"AState": lambda event: other.add("X")})
+    replica.bind_tracer(journal)
+    replica.advance([(0, 1)])
+    kept = replica.advance([(1, 1)])
+    first, second = journal.read()
+    (effect,) = seen.read()
+    assert effect.source is not None
+    assert effect.source.transition_id == first.id
+    assert second.id != first.id
+    # Asked for too late for the journal, but the same for whoever asked while it ran.
+    assert len(kept.id) == 16
+
+
+def test_a_replica_names_an_update_alike_to_tracers_and_journals() -> None:
+    ids: list[str] = []
+
+    class Asks(am.Tracer):
+        def transition_end(self, transition: am.Transition) -> None:
+            ids.append(transition.id)
+
+    journal = am.Journal()
+    replica = am.BaseMachine({"A": {}}, tracers=[Asks()])
+    replica.bind_tracer(journal)
+    replica.advance([(0, 1)])
+    assert [entry.id for entry in journal.read()] == ids

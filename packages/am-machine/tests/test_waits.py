@@ -448,3 +448,17 @@ def test_an_unknown_state_in_a_clock_wait_is_refused_at_once(flat: Flat) -> None
         flat().when_time({"Nope": 1})
     with pytest.raises(am.UnknownStateError):
         flat().when_ticks("Nope", 1)
+
+
+# -- outcome --------------------------------------------------------------------------------------
+
+
+def test_the_outcome_is_known_once_the_wait_is_done_with_or_without_a_loop(flat: Flat) -> None:
+    m = flat()
+    met, ended, left = m.when("A"), m.when("B"), m.when("C")
+    assert (met.outcome, ended.outcome) == (None, None)
+    m.add("A")
+    ended.cancel()
+    assert (met.outcome, ended.outcome, left.outcome) == (True, False, None)
+    m.dispose()
+    assert (met.outcome, left.outcome) == (True, False)

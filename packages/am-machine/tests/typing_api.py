@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_type
+from typing import Unpack, assert_type
 
 import am_machine as am
 
@@ -64,6 +64,13 @@ def machines() -> am.Machine:
         log_level=am.LogLevel.OPS,
         tracers=[am.Tracer()],
     )
+
+
+def handed_on(snapshot: am.Snapshot, **options: Unpack[am.MachineOptions]) -> am.Machine:
+    am.Machine.restore(snapshot, WorkStates, id="m", handlers=Handlers(), queue_limit=1)
+    # What is no option is an error; a checker that lets it pass calls the comment needless.
+    am.Machine.restore(snapshot, WorkStates, queue_limits=1)  # type: ignore[call-arg]
+    return am.Machine(WorkStates, id="m", **options)
 
 
 def mutations(m: am.Machine) -> None:

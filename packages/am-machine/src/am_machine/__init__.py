@@ -26,6 +26,7 @@ from ._engine.machine import Machine as Machine
 from ._engine.mutation import Kind as Kind
 from ._engine.mutation import Mutation as Mutation
 from ._engine.mutation import check_args as check_args
+from ._engine.options import MachineOptions as MachineOptions
 from ._engine.transition import Event as Event
 from ._engine.transition import Panic as Panic
 from ._engine.transition import Transition as Transition
@@ -63,18 +64,23 @@ from ._watch.sem_log import SemLog as SemLog
 from ._watch.tracer import Tracer as Tracer
 
 __all__ = [
-    "CANCELED", "EXECUTED", "ArgsError", "BaseMachine", "Binding", "Error", "Event",
-    "Explanation", "Fork", "HandlerError", "HandlerTimeoutError", "Journal", "JournalEntry",
-    "Kind", "LogArgs", "LogEntry", "LogLevel", "Machine", "MachineApi", "Mutation",
-    "NotOpenError", "Panic", "Pending", "PendingItem", "Pipe", "QueueLoopError", "Resolution",
-    "Result", "Schema", "SchemaError", "SemLog", "Snapshot", "Source", "State", "StateContext",
-    "States", "Step", "StepKind", "Time", "Tracer", "Transition", "UnknownStateError", "Wait",
-    "__version__", "check_args", "compile_schema", "current_source", "use_source",
+    "CANCELED", "EXECUTED", "ArgsError", "BaseMachine", "Binding", "Error", "Event", "Explanation",
+    "Fork", "HandlerError", "HandlerTimeoutError", "Journal", "JournalEntry", "Kind", "LogArgs",
+    "LogEntry", "LogLevel", "Machine", "MachineApi", "MachineOptions", "Mutation", "NotOpenError",
+    "Panic", "Pending", "PendingItem", "Pipe", "QueueLoopError", "Resolution", "Result", "Schema",
+    "SchemaError", "SemLog", "Snapshot", "Source", "State", "StateContext", "States", "Step",
+    "StepKind", "Time", "Tracer", "Transition", "UnknownStateError", "Wait", "__version__",
+    "check_args", "compile_schema", "current_source", "use_source",
 ]  # fmt: skip
 
-# Users and pickles see the public module, whichever room a name is in.
-for _name in __all__:
-    _value = globals()[_name]
-    if hasattr(_value, "__name__") and _value.__module__.startswith(__name__ + "."):
-        _value.__module__ = __name__
-del _name, _value
+
+def _publish() -> None:
+    """Users and pickles see the public module, whichever room a name is in."""
+    for name in __all__:
+        value = globals()[name]
+        if hasattr(value, "__name__") and value.__module__.startswith(__name__ + "."):
+            value.__module__ = __name__
+
+
+_publish()
+del _publish

@@ -177,7 +177,8 @@ class MemoryHistory:
         """Records in the range that know the state, and its place in them."""
         await trio.lowlevel.checkpoint()
         check_tracked((state,), self._recorder.selection.tracked)
-        to_micros(start), to_micros(end)  # refuses naive ones
+        to_micros(start)  # both refuse naive ones
+        to_micros(end)
         place = self._recorder.selection.tracked.index(state)
         inside = [r for r in self.records if start <= r.at <= end and len(r.tracked_time) > place]
         return inside, place

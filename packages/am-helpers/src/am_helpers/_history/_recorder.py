@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import am_machine as am
 
-from .._env_values import LOGGER
+from .._env.values import LOGGER
 from ._listener import ListeningRecorder
 from ._notes import Watching
 from ._trail import Step, differing

@@ -51,6 +51,7 @@ def perform(
     cell = machine._cell
     call = binding = token = None
     is_whole = has_moved = False
+    result = EXECUTED
     try:
         if current_cause() is cell:
             # Nobody else's cause is to be given back afterwards.
@@ -107,7 +108,6 @@ def perform(
         machine._note_trouble(Trouble(call, binding, exc))
         result = procedure.recover(machine, plan, exc, has_moved)
     if is_whole:
-        result = EXECUTED
         if machine._queue:
             # Readers of journals may be told now; what they mutate waits for its turn.
             machine._draining = True

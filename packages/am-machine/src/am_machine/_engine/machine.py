@@ -11,7 +11,7 @@ from __future__ import annotations
 import traceback
 from threading import get_ident
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import trio
 
@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from .._watch.journal import Journal
     from .._watch.tracer import Tracer
     from .api import MachineApi
+    from .binding import Handlers
     from .introspection import Refusal
+    from .options import MachineOptions
 
 ADD, REMOVE, SET = Kind.ADD, Kind.REMOVE, Kind.SET
 
@@ -106,7 +108,7 @@ class Machine(BaseMachine):
         schema: Schema | type[States] | Mapping[str, Any],
         *,
         id: str | None = None,
-        handlers: object | None = None,
+        handlers: Handlers | None = None,
         parent: MachineApi | None = None,
         tags: Iterable[str] = (),
         handler_timeout: float | None = 1.0,
@@ -459,7 +461,9 @@ class Machine(BaseMachine):
         schema: Schema | type[States] | Mapping[str, Any],
         *,
         id: str | None = None,
-        **options: Any,
+        handlers: Handlers | None = None,
+        parent: MachineApi | None = None,
+        **options: Unpack[MachineOptions],
     ) -> Machine:
         """A machine with the clocks of a snapshot, in the snapshot's order of states.
 
@@ -480,7 +484,7 @@ class Machine(BaseMachine):
         if compiled.names != snapshot.state_names:
             ordered = {name: compiled[name] for name in snapshot.state_names}
             compiled = Schema(ordered, groups=compiled.groups)
-        machine = cls(compiled, id=id or snapshot.id, **options)
+        machine = cls(compiled, id=id or snapshot.id, handlers=handlers, parent=parent, **options)
         machine._ticks = list(snapshot.time)
         active = sum([1 << i for i, tick in enumerate(snapshot.time) if tick & 1])
         machine._time_offset = sum(snapshot.time) - machine._queue_tick

@@ -9,6 +9,7 @@ none, since a declaration must never be dropped in silence.
 from __future__ import annotations
 
 import sys
+from abc import ABCMeta
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -53,8 +54,11 @@ def _line(frame: FrameType) -> str:
     return f" ({frame.f_code.co_filename}, line {frame.f_lineno})"
 
 
-class StatesMeta(type):
-    """Makes a class body of `State` assignments into a schema."""
+class StatesMeta(ABCMeta):
+    """Makes a class body of `State` assignments into a schema.
+
+    One of abstract classes, so that a schema may be mixed with them.
+    """
 
     @classmethod
     def __prepare__(mcs, name: str, bases: tuple[type, ...], /, **kwds: Any) -> _Body:

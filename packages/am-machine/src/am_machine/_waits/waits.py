@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from .._engine.base import BaseMachine
     from .._result import Result
 
-_ADVICE = "in an asyncio program await it by `host.wait(…)` of am_helpers.guest, or look at `.done`"
+_ADVICE = (
+    "in an asyncio program await it by `host.wait(…)` of am_helpers.guest, or look at `.outcome`"
+)
 
 
 class Wait:
@@ -38,8 +40,8 @@ class Wait:
     `cancel()`, or by the disposal or the loss of its machine.
 
     Many tasks may await one wait, at any time later and more than once; being cancelled there
-    changes nothing. `done` works without an event loop. `label` tells what is waited for, in the
-    notation of the log.
+    changes nothing. `done` and `outcome` work without an event loop. `label` tells what is waited
+    for, in the notation of the log.
 
     :raises RuntimeError: at the `await`, if it is pending and the thread is not the machine's, or
         if no trio runs there.
@@ -66,6 +68,12 @@ class Wait:
     @label.setter
     def label(self, label: str) -> None:
         self._label = label
+
+    @property
+    def outcome(self) -> bool | None:
+        """What awaiting returns, once it is done: whether the condition was met; until then None.
+        In any thread, with or without an event loop."""
+        return self._value if self.done else None
 
     def resolve(self, value: bool) -> None:
         """Become done; only the first call counts."""
@@ -187,7 +195,7 @@ class WaitIndex:
 
     def __init__(self, machine: BaseMachine) -> None:
         self._machine = ref(machine)
-        self._me = ref(self)
+        self._me: ref[WaitIndex] = ref(self)
         self._number = 0
         self._queries_made = 0
         # Union of the states that waits on clocks and args look at; it may hold some too many.

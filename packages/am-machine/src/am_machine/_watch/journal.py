@@ -199,6 +199,9 @@ class Journal(Tracer):
     __slots__ = ("_items", "_mark")
 
     inheritable = False
+    blocked_autos = True
+    """Whether `rejected` takes in the auto mutations of which relations let nothing through. Where
+    a schema has auto states, their journal has each transition run in full, many times dearer."""
     batch = 100
     """`due` is called again when so many entries wait."""
     limit = 10_000
@@ -231,11 +234,11 @@ class Journal(Tracer):
         """Have `due` called after the machine's next transition. In any thread."""
         self._mark = 0
 
-    def read(self) -> list[JournalEntry]:
-        """Take out all entries, oldest first. In any thread."""
+    def read(self, most: int | None = None) -> list[JournalEntry]:
+        """Take out all entries, or about the `most` oldest, oldest first. In any thread."""
         with self._reading:
             items = self._items
-            taken = items[:]
+            taken = items[:] if most is None else items[: FIELDS * most]
             if self._mark:
                 self._mark = FIELDS * self.batch
             place = self._place.copy()
@@ -297,6 +300,9 @@ class Journal(Tracer):
     def note(self, plan: Plan, queue_tick: int, note: Note | None) -> None:
         """A transition ended, by a plan and what that does not tell."""
         if plan.is_check or not (note is None or note.accepted or note.is_broken or self.rejected):
+            return
+        if plan.is_auto and not (plan.accepted or self.blocked_autos):
+            # They only run where others listen in full; what is told does not depend on those.
             return
         if self._is_midway:
             self._is_midway = False

@@ -1,0 +1,37 @@
+"""The tools that what is written has to pass."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def well_written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], None]:
+    """Check a folder with ruff, by the rules given, and with mypy; skip where they are missing."""
+    if not (importlib.util.find_spec("ruff") and importlib.util.find_spec("mypy")):
+        pytest.skip("ruff and mypy are not installed")
+    # Of all tests: what am_machine's own types are has to be found out once.
+    cache = tmp_path_factory.mktemp("mypy")
+    ruff = [sys.executable, "-m", "ruff"]
+
+    def check(folder: Path, rules: str) -> None:
+        for command in (
+            [*ruff, "format", "--check", "--diff", "--isolated", "--line-length", "100", "."],
+            [*ruff, "check", "--isolated", "--line-length", "100", "--select", rules, "."],
+            [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(cache), "."],
+        ):
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+            )
+            assert done.returncode == 0, (done.stdout + done.stderr)[:3000]
+
+    return check
