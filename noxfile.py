@@ -229,7 +229,7 @@ def demo(session: nox.Session) -> None:
 def observability(session: nox.Session) -> None:
     """Telemetry against a real Prometheus, Pushgateway and OTLP collector."""
     others = [name for name in LAYERS if name != "am-telemetry"]
-    needed = (*test_tools("am-telemetry"), *tools("demo", "observability"))
+    needed = (*test_tools("am-telemetry"), *tools("observability"))
     fill(session, *local(*others, extras=False), *local("am-telemetry"), *needed)
     path = os.pathsep.join([os.environ["PATH"], *debian_programs(session)])
     tests = sorted(map(str, ROOT.glob("integration-tests/test_observability*.py")))

@@ -356,7 +356,7 @@ def test_what_was_dropped_unread_is_counted_without_kind(meter: Meter) -> None:
     meter.collect()
     (journal,) = [t for t in m.tracers if isinstance(t, am.Journal)]
     link = journal.link  # type: ignore[attr-defined]
-    metrics.lost(link, 7, 0)
+    metrics._consumer.lost(link, 7, 0)
     found = meter.collect()["am.transitions"]
     assert found == {(False, "m", "add", "accepted"): 1, ("m",): 7}
 
@@ -385,7 +385,7 @@ def test_details_are_told_while_somebody_else_listens_at_level_2(meter: Meter) -
     (journal,) = [t for t in m.tracers if isinstance(t, am.Journal)]
     link = journal.link  # type: ignore[attr-defined]
     link.detailed.add("somebody")
-    metrics.tick(0.0)
+    metrics._consumer.tick(0.0)
     m.add("Foo")
     m.add("Tick")
     assert meter.collect()["am.handlers"]["final", "m"] >= 0

@@ -399,6 +399,7 @@ def test_a_forked_child_serves_itself_and_leaves_the_parent_alone(
         assert os.listdir("sd") == [f"{os.getpid()}.json"]
         show("parent")
         """,
+        "-Wignore::DeprecationWarning",  # of fork itself, where other threads run
     )
     assert (ended.code, ended.err) == (0, "")
     line = 'am_transition_ticks_total{am_machine_id="m",service_name="demo"} 1.0'

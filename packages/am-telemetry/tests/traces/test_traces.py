@@ -236,7 +236,7 @@ def test_a_cause_that_is_never_told_is_an_attribute_after_a_second(spans: Spans)
         m.add("Foo")
     assert spans.open_names() == ["0:Foo", "0: [add] Foo"]
     spans.sync()
-    tracer.tick(1e12)
+    tracer._consumer.tick(1e12)
     assert spans.one("0: [add] Foo").attributes["am.tx.source"] == "known/0123456789abcdef/0"
 
 
