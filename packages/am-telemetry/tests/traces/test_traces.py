@@ -529,9 +529,10 @@ def test_handlers_are_events_with_binding_and_duration_at_level_2(spans: Spans) 
 
 def test_what_was_dropped_unread_does_not_leave_wrong_spans_open(spans: Spans) -> None:
     m = machine()
-    spans.open().bind(m)
+    tracer = spans.open()
+    tracer.bind(m)
     (journal,) = [t for t in m.tracers if isinstance(t, am.Journal)]
-    journal.limit = 3
+    journal.batch, journal.limit = 2, 3
     m.add("Foo")
     spans.sync()
     for _ in range(50):
@@ -543,3 +544,4 @@ def test_what_was_dropped_unread_does_not_leave_wrong_spans_open(spans: Spans) -
     assert sorted(spans.open_names()) == ["0:Auto", "0:Bar", "0:Foo"]
     m.remove("Foo")
     assert spans.open_names() == []
+    assert tracer.lost > 0
