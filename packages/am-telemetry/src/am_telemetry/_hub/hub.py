@@ -270,8 +270,7 @@ class Hub:
 
     def _run(self) -> None:
         try:
-            while self._turn_until_nothing_is_bound():
-                pass
+            self._turn_round()
         except Exception as exc:
             self.guard.note(self, exc)
         finally:
@@ -280,8 +279,8 @@ class Hub:
             # Something was bound in the meantime, or somebody waits.
             self.start()
 
-    def _turn_until_nothing_is_bound(self) -> bool:
-        """Turn round and round; False once the thread has nothing more to do."""
+    def _turn_round(self) -> None:
+        """Turn until nothing is bound any more or the main thread ended; then tell the rest."""
         main = threading.main_thread()
         next_read, idle_since = 0.0, monotonic()
         while main.is_alive():
@@ -296,12 +295,12 @@ class Hub:
             wait = self._read(now) if now >= next_read else next_read - now
             if now >= next_read:
                 next_read = monotonic() + wait
+            self._serve_events()
             self._tick()
             self._sleep(min(wait, POLL) if self._drain.is_idle else min(wait, INTERVAL))
         else:
             self._is_over = True
         self._flush_all(monotonic() + LAST)
-        return False
 
     def _read(self, now: float) -> float:
         """Read as much as may be; returns the seconds until more may be read."""
@@ -315,7 +314,6 @@ class Hub:
             self.duty.spend(now, took)
             if not took:
                 break
-        self._serve_events()
         self._drain.turn()
         return INTERVAL
 

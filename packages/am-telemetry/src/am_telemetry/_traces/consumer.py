@@ -46,6 +46,8 @@ class TraceConsumer(Consumer):
         self._nested = nested
         self._nesting: dict[int, NestingTracer] = {}
         self.maker = self._make(root)
+        self.lost_count = 0
+        """Transitions that no span tells of."""
         self.is_closing = False
         """Whether the spans of all machines end in their order, not each with its machine."""
 
@@ -90,6 +92,10 @@ class TraceConsumer(Consumer):
     def entries(self, batch: Batch) -> None:
         """What machines did."""
         self.maker.tell(batch, monotonic())
+
+    def lost(self, link: MachineLink, count: int, at: int) -> None:
+        """Transitions of a machine were not kept; the next one that was tells the clocks."""
+        self.lost_count += count
 
     def gone(self, link: MachineLink, at: int) -> None:
         """A machine is gone: its open spans end."""

@@ -76,6 +76,11 @@ class TraceTracer:
         """The span under which machines stand; None before the first one came."""
         return self._consumer.root
 
+    @property
+    def lost(self) -> int:
+        """Transitions that no span tells of: machines did more than could be told."""
+        return self._consumer.lost_count
+
     def bind(self, machine: am.MachineApi | am.BaseMachine) -> Handle:
         """Take a machine, its living children and those to come. Again: the same handle.
 
