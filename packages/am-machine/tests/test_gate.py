@@ -33,6 +33,8 @@ WAYS_EACH = os.environ.get("AM_GATE_WAYS", "2")
 FIRST = int(os.environ.get("AM_GATE_FIRST", "0"))
 SEED = os.environ.get("AM_GATE_SEED")
 WAY = os.environ.get("AM_GATE_WAY", "")
+# The cases are gone through in so many tests, none of which takes minutes.
+BLOCKS = 8 if SEED is None else 1
 # Failures that are told by seed and way, and those of different ways that are told in full.
 MOST_TOLD = 40
 MOST_IN_FULL = 3
@@ -116,11 +118,18 @@ def quiet_logger(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logger.setLevel(level)
 
 
+def seeds_of(block: int) -> list[int]:
+    if SEED is not None:
+        return [int(SEED)]
+    return [*range(FIRST, FIRST + CASES)][block::BLOCKS]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("quiet_logger")
-def test_whoever_listens_the_machine_does_the_same() -> None:
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_whoever_listens_the_machine_does_the_same(block: int) -> None:
     failed: list[tuple[int, Way]] = []
-    seeds = range(FIRST, FIRST + CASES) if SEED is None else [int(SEED)]
+    seeds = seeds_of(block)
     for seed in seeds:
         ways = [*ways_of(seed)] if SEED is None else [w for w in WAYS if WAY in (w.name, "")]
         failed += [(seed, way) for way, _ in faults(case_of(seed), ways)]
