@@ -11,6 +11,7 @@ from opentelemetry.trace import StatusCode
 import am_machine as am
 from am_telemetry._hub import Hub
 from am_telemetry._traces import TraceTracer
+from am_telemetry._traces.transitions import MOST_GONE
 
 from .conftest import Spans
 
@@ -573,3 +574,22 @@ def test_machines_of_several_threads_share_a_tracer(spans: Spans, nested: bool) 
     told = [span for span in spans.all() if "am.tx.mutation" in span.attributes]
     assert len(told) == 4 * 201
     assert Hub.of_process().errors == before
+
+
+@LEVELS
+def test_machines_that_come_and_go_leave_little_behind(spans: Spans, nested: bool) -> None:
+    tracer = spans.open(transitions=True, nested=nested)
+    kept = machine("kept")
+    tracer.bind(kept)
+    for i in range(MOST_GONE + 50):
+        m = machine(f"m{i}", parent=kept)
+        m.add("Foo")
+        am.Machine({"A": {}}, id=f"sub{i}", parent=m).add("A")
+        m.dispose()
+    kept.add("Foo")
+    spans.sync()
+    maker = tracer._consumer.maker
+    assert list(maker.tree.named("m0")) == []
+    assert [branch.id for branch in maker.tree.branches.values()] == ["kept"]
+    assert maker.tree.named("kept")
+    assert len(maker.transitions._recent) == MOST_GONE + 1
