@@ -71,7 +71,6 @@ class Hub:
         self._requests: list[_Request] = []
         self._thread: threading.Thread | None = None
         self._is_over = False
-        self._is_asleep = False
         self._selector: Any = None
         self._waker: socket.socket | None = None
         self._streams: list[Stream] = []
@@ -198,8 +197,9 @@ class Hub:
     def due(self, journal: HubJournal) -> None:
         """A journal has entries. On the machine's stack, so it only notes it."""
         self._drain.due(journal)
-        # After a fork there is no thread before there is something to do for it.
-        if self._is_asleep or self._thread is None or len(journal) >= HURRY * journal.batch:
+        # After a fork there is no thread before there is something to do for it. One that sleeps
+        # looks around soon: to wake it takes longer than many transitions.
+        if self._thread is None or len(journal) >= HURRY * journal.batch:
             self.wake()
         if self._held_back and len(journal) >= journal.batch:
             self.sync()
@@ -217,7 +217,7 @@ class Hub:
     def machine_ends(self, machine: am.BaseMachine) -> None:
         """A machine is being disposed."""
         self.registry.machine_ends(machine)
-        self.wake()
+        self.start()
 
     # ------------------------------------------------------------------ the thread
 
@@ -318,11 +318,7 @@ class Hub:
         return INTERVAL
 
     def _sleep(self, seconds: float) -> None:
-        self._is_asleep = self._drain.is_idle
-        if self._is_asleep and self._drain.called:
-            seconds = 0.0
         ready = self._selector.select(max(seconds, 0.0))
-        self._is_asleep = False
         if not ready:
             return
         began = thread_time()
@@ -421,7 +417,9 @@ class Hub:
     # ------------------------------------------------------------------ the end
 
     def _flush_all(self, deadline: float) -> None:
-        self._read_all(deadline)
+        if any([consumer.share >= SHARE for consumer in self._known()]):
+            # Else it is not worth the time: nobody would take it.
+            self._read_all(deadline)
         self._serve_events(anyway=self._is_over)
         consumers = self._known()
         for i, consumer in enumerate(reversed(consumers)):
@@ -453,7 +451,6 @@ class Hub:
             if held is not None:
                 held.close()
         self._selector = self._waker = self._thread = None
-        self._is_asleep = False
         self._lock = threading.Lock()
         self._requests = []
         self._drain = Drain(self.guard)
