@@ -54,6 +54,7 @@ class _Request:
         self.consumer = consumer
         self.deadline = deadline
         self.done = threading.Event()
+        self.is_complete = False
 
 
 class Hub:
@@ -160,9 +161,9 @@ class Hub:
                 self._requests.append(request)
         if is_running:
             self._wake()
-            return request.done.wait(seconds + POLL)
+            return request.done.wait(seconds + POLL) and request.is_complete
         self._answer(request)
-        return True
+        return request.is_complete
 
     def ask(self, link: MachineLink, fn: Callable[[am.BaseMachine], object]) -> None:
         """See `MachineLink.ask`."""
@@ -379,7 +380,7 @@ class Hub:
             self._answer(request)
 
     def _answer(self, request: _Request) -> None:
-        self._read_all(request.deadline)
+        request.is_complete = self._read_all(request.deadline)
         consumer = request.consumer
         if consumer is not None:
             for link in self.registry.links_of(consumer):
@@ -393,8 +394,9 @@ class Hub:
             self._tick()
         request.done.set()
 
-    def _read_all(self, deadline: float) -> None:
-        """Everything that is there now, whatever it takes until the deadline."""
+    def _read_all(self, deadline: float) -> bool:
+        """Everything that is there now, whatever it takes until the deadline; whether it was
+        all."""
         while monotonic() < deadline:
             took, given_up = self._drain.piece(1.0)
             self._give_up(given_up)
@@ -404,7 +406,8 @@ class Hub:
             before = len(self.registry.events)
             self._serve_events()
             if len(self.registry.events) >= before and not self._drain.is_waited_for:
-                break
+                return True
+        return False
 
     def _give_up(self, consumers: list[Consumer]) -> None:
         for consumer in dict.fromkeys(consumers):
@@ -435,6 +438,7 @@ class Hub:
             requests = self._requests if self._is_over else []
             self._requests = [] if self._is_over else self._requests
         for request in requests:
+            request.is_complete = True
             request.done.set()
         if selector is not None:
             for key in list(selector.get_map().values()):
