@@ -129,11 +129,12 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
             for labels, samples in server.samples("scrape_duration_seconds")
             for at, value in samples
         }
+        notes = [_process(path) for path in sorted((tmp / "notes").iterdir())]
         return Watched(
             output=done.stdout,
-            processes=[_process(path) for path in sorted((tmp / "notes").iterdir())],
-            ticks=server.samples('am_transition_ticks_total{service_name="demo"}'),
-            transitions=server.samples('am_transitions_total{service_name="demo"}'),
+            processes=notes,
+            ticks=_ours(server.samples('am_transition_ticks_total{service_name="demo"}'), notes),
+            transitions=_ours(server.samples('am_transitions_total{service_name="demo"}'), notes),
             durations=durations,
             spans=spans_of(otlp.heard),
             killed=killed[1],
@@ -146,6 +147,12 @@ def _command() -> list[str]:
     if nox:
         return [nox, "-m", "nox", "-s", "demo", "--"]
     return [sys.executable, "-m", "examples.worker_pool"]
+
+
+def _ours(series: list[Series], processes: list[Process]) -> list[Series]:
+    """Without programs of others, who may listen at a port once the killed worker is gone."""
+    machines = {DISPOSED, *(ident for p in processes for ident in p.looks[-1].counts)}
+    return [one for one in series if one[0]["am_machine_id"] in machines]
 
 
 def _process(path: Path) -> Process:
