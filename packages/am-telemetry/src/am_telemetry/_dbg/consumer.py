@@ -332,6 +332,9 @@ class StreamConsumer(Consumer, Peer):
 
     def told(self, message: m.Message) -> None:
         """It wants another level, or to know something."""
+        self._hub.guarded(self._answer, message)
+
+    def _answer(self, message: m.Message) -> None:
         if isinstance(message, m.Detail) and message.h in self._links:
             self._levels[message.h] = message.level
             self._apply_level(message.h, message.level)

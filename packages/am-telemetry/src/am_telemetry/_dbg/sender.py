@@ -188,7 +188,8 @@ class Sender:
         while self._left:
             address = self._left.pop(0)
             if address.path is not None:
-                if self._connect([(socket.AF_UNIX, address.path, None)]):
+                family = getattr(socket, "AF_UNIX", None)
+                if family is not None and self._connect([(family, address.path, None)]):
                     return
             elif is_numeric(address.host):
                 family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -403,7 +404,8 @@ class Sender:
         while self._later and stream is not None and stream.pending < QUEUED_BYTES:
             self._tell_later(self._later.popleft())
         while stream is not None and stream is self._stream:
-            self._put(outbox.take(m.MAX_BATCH, BATCH_BYTES))
+            if stream.pending < QUEUED_BYTES:
+                self._put(outbox.take(m.MAX_BATCH, BATCH_BYTES))
             # Messages about machines may be queued already.
             if not stream.pending or not self._move(0) or stream.pending:
                 break
