@@ -25,6 +25,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 LAYERS = {
     "am-machine": set(),
     "am-helpers": {"am-machine"},
+    "am-telemetry": {"am-machine"},
     "am-rpc": {"am-machine", "am-helpers"},
     "am-node": {"am-machine", "am-helpers", "am-rpc"},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import Any
@@ -317,3 +318,38 @@ def test_text() -> None:
     m = am.Machine({"Foo": {}}, tracers=[journal])
     m.set("Foo")
     assert told(journal.read()) == ["set (0,) (1, 0) @2"]
+
+
+def test_a_journal_is_read_in_pieces_that_go_on_from_each_other() -> None:
+    journal = am.Journal()
+    m = am.Machine(SCHEMA, tracers=[journal])
+    for _ in range(10):
+        m.add("Bar")
+        m.remove("Bar")
+    pieces = []
+    while piece := journal.read(7):
+        pieces.append(piece)
+    assert len(pieces) > 2
+    entries = [entry for piece in pieces for entry in piece]
+    assert len(entries) == 20
+    assert all(a.after == b.before for a, b in itertools.pairwise(entries))
+
+
+def test_a_journal_that_forgoes_blocked_autos_notes_refusals_and_no_fruitless_autos() -> None:
+    class Cheap(am.Journal):
+        blocked_autos = False
+
+    schema = {"A": {}, "B": {"require": ["A"]}, "Auto": {"auto": True, "require": ["B"]}}
+    noted = []
+    for cls in (am.Journal, Cheap):
+        journal = cls(rejected=True)
+        m = am.Machine(schema, tracers=[journal])
+        m.add("B")
+        m.add("A")
+        m.add("B")
+        noted.append([(e.called, e.accepted, e.is_auto) for e in journal.read()])
+    whole, cheap = noted
+    assert ((2,), False, True) in whole
+    assert cheap == [entry for entry in whole if entry != ((2,), False, True)]
+    assert ((1,), False, False) in cheap
+    assert ((2,), True, True) in cheap

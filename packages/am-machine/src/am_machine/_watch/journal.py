@@ -122,6 +122,9 @@ class Journal(Tracer):
     """
 
     inheritable = False
+    blocked_autos = True
+    """Whether `rejected` takes in the auto mutations of which relations let nothing through. Where
+    a schema has auto states, their journal has each transition run in full, many times dearer."""
     batch = 100
     """`due` is called again when so many entries wait."""
     limit = 10_000
@@ -154,10 +157,12 @@ class Journal(Tracer):
         """Have `due` called after the machine's next transition. In any thread."""
         self._mark = 0
 
-    def read(self) -> list[JournalEntry]:
-        """Take out all entries, oldest first. In any thread."""
+    def read(self, most: int | None = None) -> list[JournalEntry]:
+        """Take out all entries, or about the `most` oldest, oldest first. In any thread."""
         with self._reading:
             count = len(self._items) // FIELDS
+            if most is not None:
+                count = min(count, most)
             if self._mark:
                 self._mark = FIELDS * self.batch
             replayed = [self._replay() for _ in range(count)]

@@ -65,7 +65,7 @@ class Listening:
         hooks = self.hooks
         if has_breakpoints or self.wants_steps or (hooks is not None and hooks.is_loud):
             return Observed.FULL
-        if has_autos and any([journal.rejected for journal in self.journals]):
+        if has_autos and any([j.rejected and j.blocked_autos for j in self.journals]):
             # Auto mutations that come to nothing are noted too, so none is left out.
             return Observed.FULL
         # Lines of lower levels are emitted by the program itself.

@@ -1,0 +1,1 @@
+"""What machines did, as a stream for a debugger."""

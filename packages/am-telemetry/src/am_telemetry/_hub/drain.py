@@ -1,0 +1,149 @@
+"""Reading journals in pieces, and handing what they hold to the consumers, in order of time."""
+
+from __future__ import annotations
+
+from collections import deque
+from time import thread_time, time_ns
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import am_machine as am
+
+    from .consumer import Consumer
+    from .guard import Guard
+    from .link import HubJournal, MachineLink
+
+    Entries = list[tuple[MachineLink, am.JournalEntry]]
+
+# Turns without entries after which a journal has to call again.
+IDLE_TURNS = 4
+# Entries handed over at once: a piece of work that is not interrupted.
+MOST, LEAST = 500, 10
+# Seconds that such a piece should take.
+PIECE = 0.002
+# How fast the estimate of an entry's cost follows: the share of the last piece in it.
+FOLLOWS = 0.25
+
+
+class Drain:
+    """The journals that have something, or had a moment ago. In the hub's thread, but for `due`."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self.called: deque[HubJournal] = deque()
+        # Journal -> turns since it had something. Held here, a journal keeps its machine: so it is
+        # let go as soon as it is empty.
+        self._active: dict[HubJournal, int] = {}
+        # Those that dropped something while they were read.
+        self._unsure: set[HubJournal] = set()
+        # Seconds that an entry takes, all consumers together.
+        self._cost = 20e-6
+
+    def due(self, journal: HubJournal) -> None:
+        """A journal called. In any thread."""
+        self.called.append(journal)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to be read until a journal calls."""
+        return not self._active and not self.called
+
+    def has_entries(self, link: MachineLink, journal: HubJournal | None) -> bool:
+        """Whether there is something of a machine to read; then it is read next."""
+        for one in (journal, link.journal):
+            if one is not None and (len(one) or one.dropped != link.lost):
+                self._active.setdefault(one, 0)
+                return True
+        return False
+
+    def turn(self) -> None:
+        """A turn of the hub ended: journals that stayed empty have to call again."""
+        for journal, idle in list(self._active.items()):
+            if len(journal):
+                self._active[journal] = 0
+            elif idle < IDLE_TURNS:
+                self._active[journal] = idle + 1
+            elif journal not in self._unsure and journal.rest():
+                del self._active[journal]
+
+    def piece(self, seconds: float) -> tuple[float, list[Consumer]]:
+        """Read and hand over as much as takes about so many seconds; returns those it took, 0 if
+        there was nothing, and the consumers to be given up."""
+        while self.called:
+            self._active.setdefault(self.called.popleft(), 0)
+        began = thread_time()
+        most = max(LEAST, min(MOST, int(min(seconds, PIECE) / self._cost)))
+        found: list[Entries] = []
+        count = 0
+        lost: list[Consumer] = []
+        for journal in list(self._active):
+            if count >= most:
+                break
+            entries = self._read(journal, most - count, lost)
+            if entries:
+                # At the end, so that the next piece begins with others.
+                del self._active[journal]
+                self._active[journal] = 0
+                count += len(entries)
+                found.append(entries)
+        if not count:
+            return 0.0, lost
+        batch = found[0] if len(found) == 1 else merged(found)
+        self._hand_over(batch, lost)
+        took = max(thread_time() - began, 1e-9)
+        self._cost += (took / count - self._cost) * FOLLOWS
+        return took, lost
+
+    def _read(self, journal: HubJournal, most: int, lost: list[Consumer]) -> Entries:
+        link, dropped = journal.link, journal.dropped
+        if dropped != link.lost or journal in self._unsure:
+            self._unsure.discard(journal)
+            self._tell_lost(link, dropped - link.lost, lost)
+            link.lost = dropped
+        entries = journal.read(most)
+        if journal.dropped != dropped:
+            # Before these or after them, who knows: so it is told before, and once more after.
+            self._tell_lost(link, journal.dropped - dropped, lost)
+            link.lost = journal.dropped
+            self._unsure.add(journal)
+        return [(link, entry) for entry in entries]
+
+    def _tell_lost(self, link: MachineLink, count: int, lost: list[Consumer]) -> None:
+        at = time_ns() // 1000
+        for consumer in link.consumers:
+            if consumer.level >= 1 and not self._guard.call(
+                consumer, consumer.lost, link, count, at
+            ):
+                lost.append(consumer)
+
+    def _hand_over(self, batch: Entries, lost: list[Consumer]) -> None:
+        links = {link for link, _ in batch}
+        consumers: dict[Consumer, None] = {}
+        for link in links:
+            consumers |= dict.fromkeys(link.consumers)
+        for consumer in consumers:
+            if consumer.level < 1:
+                continue
+            mine = batch
+            since = {link: link.since.get(consumer) for link in links}
+            if any([at is None or at > 0 for at in since.values()]):
+                mine = [
+                    (link, entry)
+                    for link, entry in batch
+                    if (at := since[link]) is not None and entry.at >= at
+                ]
+            if mine and not self._guard.call(consumer, consumer.entries, mine):
+                lost.append(consumer)
+
+
+def merged(found: list[Entries]) -> Entries:
+    """Entries of several machines sorted by time; those of one machine stay in their order, also
+    where the system's clock was set back."""
+    keyed: list[tuple[int, tuple[MachineLink, am.JournalEntry]]] = []
+    for entries in found:
+        latest = 0
+        for pair in entries:
+            latest = max(latest, pair[1].at)
+            keyed.append((latest, pair))
+    keyed.sort(key=lambda one: one[0])
+    return [pair for _, pair in keyed]

@@ -1,0 +1,442 @@
+"""The hub: one thread per process that reads what machines did and feeds all who listen.
+
+It is an ordinary thread, no daemon: at the end of the program it is waited for, tells what is left
+within a second, and ends. It ends as well when nothing is bound any more, and begins again with
+the next binding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+import threading
+from time import monotonic, thread_time
+from typing import TYPE_CHECKING, Any
+
+from .drain import Drain
+from .duty import Duty
+from .guard import Guard
+from .registry import Event, Handle, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import am_machine as am
+
+    from .consumer import Consumer
+    from .link import HubJournal, MachineLink
+
+INTERVAL = 0.05
+"""Seconds between two readings while machines are busy."""
+POLL = 0.025
+"""Seconds between two looks while nothing happens: at timers, and whether the program ended, which
+nothing announces before the thread would have to be over."""
+LINGER = 0.25
+"""Seconds that the thread stays after the last machine went."""
+LAST = 1.0
+"""Seconds that all closing may take."""
+HURRY = 8
+"""Journals that call with so many batches waiting are read at once."""
+
+# Sockets in a list that the kernel does not keep: a child that forks off shares nothing of it.
+_Selector: Any = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+class _Request:
+    """Something another thread waits for: that all is told, or a consumer closed."""
+
+    def __init__(self, consumer: Consumer | None, deadline: float) -> None:
+        self.consumer = consumer
+        self.deadline = deadline
+        self.done = threading.Event()
+
+
+class Hub:
+    """See the module. `Hub.of_process()` is the one that everything shares."""
+
+    _shared: Hub | None = None
+
+    def __init__(self) -> None:
+        self.guard = Guard()
+        self.registry = Registry(self)
+        self.duty = Duty()
+        self._drain = Drain(self.guard)
+        self._lock = threading.Lock()
+        self._consumers: dict[Consumer, None] = {}
+        self._requests: list[_Request] = []
+        self._thread: threading.Thread | None = None
+        self._is_over = False
+        self._is_asleep = False
+        self._selector: Any = None
+        self._waker: socket.socket | None = None
+        _hubs.append(self)
+
+    @classmethod
+    def of_process(cls) -> Hub:
+        """The hub of this process."""
+        if cls._shared is None:
+            cls._shared = cls()
+        return cls._shared
+
+    @property
+    def errors(self) -> int:
+        """How many exceptions of telemetry were caught."""
+        return self.guard.errors
+
+    # ------------------------------------------------------------------ for everybody
+
+    def attach(self, consumer: Consumer, machine: am.MachineApi) -> Handle:
+        """Feed a consumer with a machine, its living children, and those to come. Bound already:
+        the handle that there is.
+
+        :raises RuntimeError: in a thread other than the machine's.
+        :raises TypeError: if it is no machine of this process's memory, such as a stand-in.
+        """
+        local: Any = machine
+        if not hasattr(local, "bind_tracer"):
+            raise TypeError(f"{machine!r:.100} takes no tracers")
+        if self._is_over:
+            return Handle(local.id, lambda handle: None)
+        with self._lock:
+            self._consumers[consumer] = None
+        handle = self.registry.attach(consumer, local)
+        self.start()
+        return handle
+
+    def close(self, consumer: Consumer, seconds: float = LAST) -> None:
+        """Detach a consumer from all machines and flush it, which may take so many seconds."""
+        self._ask_thread(consumer, seconds)
+        with self._lock:
+            self._consumers.pop(consumer, None)
+
+    def sync(self, seconds: float = LAST) -> bool:
+        """Have everything told that machines did until now, without regard to the share of the
+        processor. False if that took too long. Not in the hub's thread."""
+        return self._ask_thread(None, seconds)
+
+    def _ask_thread(self, consumer: Consumer | None, seconds: float) -> bool:
+        request = _Request(consumer, monotonic() + seconds)
+        with self._lock:
+            thread = self._thread
+            is_running = thread is not None and thread is not threading.current_thread()
+            if is_running:
+                self._requests.append(request)
+        if is_running:
+            self._wake()
+            return request.done.wait(seconds + POLL)
+        self._answer(request)
+        return True
+
+    def ask(self, link: MachineLink, fn: Callable[[am.BaseMachine], object]) -> None:
+        """See `MachineLink.ask`."""
+        machine = link.machine
+        if machine is None:
+            return
+        try:
+            machine.check_thread()
+            is_here = machine.transition is None
+        except RuntimeError:
+            is_here = False
+        if is_here:
+            self._fulfil(machine, fn)
+            return
+        journal = link.journal
+        if journal is not None:
+            journal.wishes.append(fn)
+            journal.poke()
+
+    def fulfil(self, journal: HubJournal) -> None:
+        """What was asked of a machine, on its stack."""
+        machine = journal.link.machine
+        while journal.wishes and machine is not None:
+            self._fulfil(machine, journal.wishes.popleft())
+
+    def _fulfil(self, machine: am.BaseMachine, fn: Callable[[am.BaseMachine], object]) -> None:
+        try:
+            fn(machine)
+        except Exception as exc:
+            self.guard.note(fn, exc)
+
+    def due(self, journal: HubJournal) -> None:
+        """A journal has entries. On the machine's stack, so it only notes it."""
+        self._drain.due(journal)
+        if self._is_asleep or len(journal) >= HURRY * journal.batch:
+            self.wake()
+
+    def machine_came(self, machine: am.BaseMachine) -> None:
+        """A submachine was made."""
+        self.registry.machine_came(machine)
+
+    def machine_changed(self, machine: am.BaseMachine, what: str) -> None:
+        """`what` is a method of consumers: schema_changed, handlers_changed, pipes_changed."""
+        self.registry.machine_changed(machine, what)
+
+    def machine_ends(self, machine: am.BaseMachine) -> None:
+        """A machine is being disposed."""
+        self.registry.machine_ends(machine)
+        self.wake()
+
+    # ------------------------------------------------------------------ the thread
+
+    def start(self) -> None:
+        """See that the thread runs, if there is anything to do for it."""
+        if self._thread is not None or self._is_over:
+            return
+        with self._lock:
+            if self._thread is not None or not threading.main_thread().is_alive():
+                return
+            thread = threading.Thread(target=self._run, name="am-telemetry", daemon=False)
+            self._thread = thread
+            self._selector = _Selector()
+            mine, self._waker = socket.socketpair()
+            mine.setblocking(False)
+            self._waker.setblocking(False)
+            self._selector.register(mine, selectors.EVENT_READ, None)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is going down
+            self._is_over = True
+            self._end()
+
+    def wake(self) -> None:
+        """Have the thread look around; start it if there is none."""
+        if self._thread is None:
+            self.start()
+        self._wake()
+
+    def _wake(self) -> None:
+        waker = self._waker
+        if waker is not None:
+            # Full: it is being woken; closed: it ended just now.
+            with contextlib.suppress(OSError):
+                waker.send(b"\0")
+
+    def watch(self, fileobj: Any, events: int, fn: Callable[[int], object] | None) -> None:
+        """Have `fn(ready events)` called in the hub's thread; 0 events: no more. In that thread."""
+        selector = self._selector
+        if selector is None:
+            return
+        is_known = fileobj in selector.get_map()
+        if not events:
+            if is_known:
+                selector.unregister(fileobj)
+        elif is_known:
+            selector.modify(fileobj, events, fn)
+        else:
+            selector.register(fileobj, events, fn)
+
+    def _run(self) -> None:
+        try:
+            while self._turn_until_nothing_is_bound():
+                pass
+        except Exception as exc:
+            self.guard.note(self, exc)
+        finally:
+            self._end()
+        if not self._is_over and len(self.registry):
+            # Something was bound in the meantime.
+            self.start()
+
+    def _turn_until_nothing_is_bound(self) -> bool:
+        """Turn round and round; False once the thread has nothing more to do."""
+        main = threading.main_thread()
+        next_read, idle_since = 0.0, monotonic()
+        while main.is_alive():
+            now = monotonic()
+            if len(self.registry) or self.registry.events or self._requests:
+                idle_since = now
+            elif now - idle_since > LINGER:
+                break
+            if self._requests:
+                self._serve_requests()
+            wait = self._read(now) if now >= next_read else next_read - now
+            if now >= next_read:
+                next_read = monotonic() + wait
+            self._tick()
+            self._sleep(min(wait, POLL) if self._drain.is_idle else min(wait, INTERVAL))
+        else:
+            self._is_over = True
+        self._flush_all(monotonic() + LAST)
+        return False
+
+    def _read(self, now: float) -> float:
+        """Read as much as may be; returns the seconds until more may be read."""
+        while not self._drain.is_idle:
+            left = self.duty.left(now)
+            if left <= 0:
+                return max(self.duty.wait(now), 0.001)
+            took, given_up = self._drain.piece(left)
+            self._give_up(given_up)
+            now = monotonic()
+            self.duty.spend(now, took)
+            if not took:
+                break
+        self._serve_events()
+        self._drain.turn()
+        return INTERVAL
+
+    def _sleep(self, seconds: float) -> None:
+        self._is_asleep = self._drain.is_idle
+        if self._is_asleep and self._drain.called:
+            seconds = 0.0
+        ready = self._selector.select(max(seconds, 0.0))
+        self._is_asleep = False
+        if not ready:
+            return
+        began = thread_time()
+        for key, events in ready:
+            if key.data is None:
+                with contextlib.suppress(OSError):
+                    key.fileobj.recv(4096)
+            else:
+                self.guarded(key.data, events)
+        self.duty.spend(monotonic(), thread_time() - began)
+
+    def guarded(self, fn: Callable[..., object], *args: Any) -> None:
+        """Call what no consumer is to be blamed for."""
+        try:
+            fn(*args)
+        except Exception as exc:
+            self.guard.note(fn, exc)
+
+    def _tick(self) -> None:
+        began = thread_time()
+        now = monotonic()
+        self._give_up([c for c in self._known() if not self.guard.call(c, c.tick, now)])
+        self.duty.spend(monotonic(), thread_time() - began)
+
+    def _known(self) -> list[Consumer]:
+        with self._lock:
+            return list(self._consumers)
+
+    # ------------------------------------------------------------------ events, requests
+
+    def _serve_events(self, *, anyway: bool = False) -> None:
+        """Tell what happened beside transitions, each after the entries of its machine."""
+        events = self.registry.events
+        later: list[Event] = []
+        for _ in range(len(events)):
+            event = events.popleft()
+            changed = event.name.endswith("_changed")
+            if not (changed or anyway) and self._drain.has_entries(event.link, event.journal):
+                later.append(event)
+                continue
+            consumers = [event.consumer] if event.consumer else event.link.consumers
+            for consumer in consumers:
+                if changed:
+                    args: tuple[Any, ...] = (event.link,)
+                elif self.registry.remove(consumer, event.link):
+                    args = (event.link, event.at)
+                else:
+                    continue
+                fn = getattr(consumer, event.name if changed else "gone")
+                if not self.guard.call(consumer, fn, *args):
+                    self._give_up([consumer])
+        events.extendleft(reversed(later))
+
+    def _serve_requests(self) -> None:
+        with self._lock:
+            requests, self._requests = self._requests, []
+        for request in requests:
+            self._answer(request)
+
+    def _answer(self, request: _Request) -> None:
+        self._read_all(request.deadline)
+        consumer = request.consumer
+        if consumer is not None:
+            for link in self.registry.links_of(consumer):
+                self.registry.events.append(Event("detached", link, consumer, link.journal))
+            self._serve_events(anyway=True)
+            self.guard.call(consumer, consumer.flush, request.deadline)
+        else:
+            self._tick()
+        request.done.set()
+
+    def _read_all(self, deadline: float) -> None:
+        """Everything that is there now, whatever it takes until the deadline."""
+        while monotonic() < deadline:
+            took, given_up = self._drain.piece(1.0)
+            self._give_up(given_up)
+            if took:
+                self.duty.spend(monotonic(), took)
+                continue
+            before = len(self.registry.events)
+            self._serve_events()
+            if len(self.registry.events) >= before:
+                break
+
+    def _give_up(self, consumers: list[Consumer]) -> None:
+        for consumer in dict.fromkeys(consumers):
+            for link in self.registry.links_of(consumer):
+                self.registry.remove(consumer, link)
+            with self._lock:
+                self._consumers.pop(consumer, None)
+            self.guard.forget(consumer)
+
+    # ------------------------------------------------------------------ the end
+
+    def _flush_all(self, deadline: float) -> None:
+        self._read_all(deadline)
+        self._serve_events(anyway=self._is_over)
+        consumers = self._known()
+        for i, consumer in enumerate(reversed(consumers)):
+            # What one leaves of its share is for the others.
+            share = (deadline - monotonic()) / (len(consumers) - i)
+            self.guard.call(consumer, consumer.flush, monotonic() + max(share, 0.0))
+
+    def _end(self) -> None:
+        with self._lock:
+            selector, waker = self._selector, self._waker
+            self._selector = self._waker = self._thread = None
+            requests, self._requests = self._requests, []
+        for request in requests:
+            request.done.set()
+        if selector is not None:
+            for key in list(selector.get_map().values()):
+                if key.data is None:
+                    key.fileobj.close()
+            selector.close()
+        if waker is not None:
+            waker.close()
+
+    def forked(self) -> None:
+        """This is a child process: the thread is not here, nor is what it held."""
+        had_machines = bool(len(self.registry))
+        for held in (self._waker, *self._held()):
+            if held is not None:
+                held.close()
+        self._selector = self._waker = self._thread = None
+        self._lock = threading.Lock()
+        self._requests = []
+        self._drain = Drain(self.guard)
+        self.duty = Duty()
+        for consumer in list(self._consumers):
+            self.guard.call(consumer, consumer.forked)
+        if not had_machines:
+            return
+        for link in self.registry.forked():
+            for consumer in link.consumers:
+                self.guard.call(consumer, consumer.bound, link)
+
+    def _held(self) -> list[socket.socket]:
+        selector = self._selector
+        if selector is None:
+            return []
+        return [key.fileobj for key in selector.get_map().values() if key.data is None]
+
+
+_hubs: list[Hub] = []
+
+
+def _after_fork() -> None:
+    for hub in _hubs:
+        try:
+            hub.forked()
+        except Exception as exc:
+            hub.guard.note(hub, exc)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

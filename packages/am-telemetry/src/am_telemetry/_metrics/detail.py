@@ -1,0 +1,159 @@
+"""What only a tracer hears: durations, handlers, steps, the queue. Level 2 of listening.
+
+A tracer of one machine, bound while somebody wants its details. It adds to plain numbers and keeps
+durations for the hub's thread, which hands them to the histograms: recording one takes longer than
+a whole transition.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+import am_machine as am
+
+from .instruments import (
+    HANDLER_KIND,
+    HANDLERS,
+    MUTATIONS_QUEUED,
+    STATES_TOUCHED,
+    TRANSITION_STEPS,
+    TRANSITION_TIME,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .counts import Point
+
+MAX_DURATIONS = 10_000
+"""Durations of a machine that wait for the hub's thread; the oldest are dropped."""
+
+
+class Durations:
+    """Nanoseconds that transitions and handlers of a machine took, until they are handed on."""
+
+    __slots__ = ("handlers", "transitions")
+
+    def __init__(self) -> None:
+        self.transitions: deque[int] = deque(maxlen=MAX_DURATIONS)
+        self.handlers: deque[int] = deque(maxlen=MAX_DURATIONS)
+
+
+class SliceTracer(am.Tracer):
+    """Takes durations of one machine until a moment by `perf_counter_ns`, None for ever.
+
+    Of whole transitions and calls only: what it was bound in the middle of is left out. A machine
+    runs one transition and one handler at a time, whatever else its handlers run in between.
+    `over` is called in the first transition that ends after the moment.
+    """
+
+    inheritable = False
+
+    def __init__(
+        self, durations: Durations, until: int | None, over: Callable[[], object] | None = None
+    ) -> None:
+        self.until = until
+        self._durations = durations
+        self._over = over
+        # When they began; 0 where that was not seen.
+        self._began = 0
+        self._handler_began = 0
+
+    def transition_init(self, transition: am.Transition) -> None:
+        """Take the time, unless it is a check, or of auto states that relations refuse: those are
+        counted nowhere."""
+        is_counted = not (transition.is_check or (transition.auto and not transition.accepted))
+        self._began = perf_counter_ns() if is_counted else 0
+
+    def transition_end(self, transition: am.Transition) -> None:
+        """Keep how long it took."""
+        now, until = perf_counter_ns(), self.until
+        if self._began and (until is None or self._began < until):
+            self._durations.transitions.append(now - self._began)
+        self._began = 0
+        if until is not None and now >= until and self._over is not None:
+            self._over()
+
+    def handler_start(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
+        """Take the time."""
+        self._handler_began = perf_counter_ns()
+
+    def handler_end(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
+        """Keep how long it took."""
+        began, until = self._handler_began, self.until
+        if began and (until is None or began < until):
+            self._durations.handlers.append(perf_counter_ns() - began)
+        self._handler_began = 0
+
+
+class DetailTracer(SliceTracer):
+    """The same, and all that is counted of each transition."""
+
+    def __init__(self, durations: Durations, until: int | None, waiting: int = 0) -> None:
+        super().__init__(durations, until)
+        self.time = 0
+        """Nanoseconds in transitions."""
+        self.steps = 0
+        self.touched_more = 0
+        """States named by steps, beside those that were called or moved."""
+        self.votes = 0
+        """Calls of negotiation handlers."""
+        self.finals = 0
+        """Calls of final handlers."""
+        self.queued = 0
+        # Mutations that wait, by counting along: asking the machine copies its queue.
+        self._waiting = self._peak = waiting
+        self._is_final = False
+
+    def transition_init(self, transition: am.Transition) -> None:
+        """A mutation left the queue."""
+        self._is_final = False
+        self._waiting -= 1
+        super().transition_init(transition)
+
+    def transition_finals(self, transition: am.Transition) -> None:
+        """The handlers that follow are final ones."""
+        self._is_final = True
+
+    def transition_end(self, transition: am.Transition) -> None:
+        """Add it up."""
+        if self._began:
+            self.time += perf_counter_ns() - self._began
+            if transition.steps:
+                self.steps += len(transition.steps)
+                moved = {*transition.called, *transition.added, *transition.removed}
+                self.touched_more += len(set(transition.touched) - moved)
+        self._waiting = transition.queue_len
+        super().transition_end(transition)
+
+    def handler_start(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
+        """Count it."""
+        if self._is_final:
+            self.finals += 1
+        else:
+            self.votes += 1
+        super().handler_start(transition, binding, name)
+
+    def mutation_queued(self, machine: am.BaseMachine, mutation: am.Mutation) -> None:
+        """Count it, and how many wait now."""
+        self.queued += 1
+        self._waiting += 1
+        if self._waiting > self._peak:
+            self._peak = self._waiting
+
+    def peak(self, waiting: int) -> int:
+        """Most mutations that waited since the last call, of which so many still do."""
+        peak, self._peak = self._peak, waiting
+        return max(peak, waiting)
+
+    def points(self) -> Iterator[Point]:
+        """What has been counted."""
+        yield TRANSITION_TIME.name, (), self.time / 1e9
+        if self.steps:
+            yield TRANSITION_STEPS.name, (), self.steps
+            yield STATES_TOUCHED.name, (), self.touched_more
+        yield HANDLERS.name, ((HANDLER_KIND, "negotiation"),), self.votes
+        yield HANDLERS.name, ((HANDLER_KIND, "final"),), self.finals
+        yield MUTATIONS_QUEUED.name, (), self.queued

@@ -1,0 +1,1 @@
+"""SDKs, set up: the only room that imports one."""
