@@ -28,6 +28,7 @@ LAYERS = {
     "am-telemetry": {"am-machine"},
     "am-rpc": {"am-machine", "am-helpers"},
     "am-node": {"am-machine", "am-helpers", "am-rpc"},
+    "am-debugger": {"am-machine", "am-helpers", "am-rpc", "am-telemetry"},
 }
 # Not every file that others ship compiles on every Python: hence no check of the outcome.
 COMPILE_INSTALLED = """

@@ -125,10 +125,14 @@ class Chunk:
         key = tuple(flat)
         found = self._diff_of.get(key)
         if found is None:
-            pairs = tuple(zip(key[::2], key[1::2], strict=False))
-            states = {i for i, _ in pairs}
-            if len(key) != 2 * len(states) or not all([_fits(pair, size) for pair in pairs]):
+            told = tuple(zip(key[::2], key[1::2], strict=False))
+            if len(key) % 2 or not all([_fits(pair, size) for pair in told]):
                 raise BadMessageError(f"a change {key!r:.100} of {size} clocks")
+            # A state comes twice if a failed handler took back what it had gained.
+            gains: dict[int, int] = {}
+            for i, gained in told:
+                gains[i] = gains.get(i, 0) + gained
+            pairs = tuple(gains.items())
             touched = [(watched.index(i), gained) for i, gained in pairs if i in watched]
             found = self._diff_of[key] = len(self.diffs)
             self.diffs.append(Diff(pairs, tuple(touched)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .columns import Columns
@@ -24,6 +25,9 @@ _MOST_WAITING = 10_000
 EXCEPTION, READY, START = range(3)
 _MUTATION = int(Field.MUTATION)
 _LOST = int(Mark.LOST)
+_IS_QUEUED = bytes([bool(marks & Mark.QUEUED) for marks in range(256)])
+# So many transitions back it is looked for what still waits in a queue.
+_QUEUE_WINDOW = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +263,13 @@ class Client:
     def queued_at(self, number: int) -> int | None:
         """The entry that queued a transition."""
         return self._queued_at.get(number)
+
+    def queued_numbers(self, number: int) -> list[int]:
+        """The entries that queued a mutation, up to a transition and not long before it."""
+        start = max(number - _QUEUE_WINDOW, self.first)
+        marks = self.columns.marks
+        shown = marks[start - self.first : number - self.first + 1].translate(_IS_QUEUED)
+        return list(compress(range(start, number + 1), shown))
 
     def has_error_within(self, number: int, count: int) -> bool:
         """Whether one of the `count` transitions up to this one activated `Exception`."""

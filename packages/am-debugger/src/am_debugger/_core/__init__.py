@@ -1,0 +1,1 @@
+"""What the debugger is: states, time travel, filters, places; one machine, its port to a screen."""

@@ -1,0 +1,1 @@
+"""The screen: panes, bars and dialogs; the one room that knows textual."""
