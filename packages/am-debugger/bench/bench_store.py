@@ -10,39 +10,40 @@ import gc
 import sys
 import time
 import tracemalloc
-from typing import Any
 
-from am_debugger._store.client import Process
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
+from am_telemetry import dbg
 
 NAMES = ["Start", "Ready", *[f"Step{i}" for i in range(11)], "Exception"]
-SCHEMA = {"names": NAMES, "states": {name: {} for name in NAMES}}
+SCHEMA = dbg.SchemaDef(bytes(16), tuple(NAMES), tuple([dbg.StateDef() for _ in NAMES]))
+MACHINE = dbg.Mach(1, "machine-1", None, (), bytes(16), (), (0,) * len(NAMES), 1)
+PROCESS = dbg.Process("p", 1, "", "", "", 0)
 
 
-def rows(count: int, *, is_rich: bool) -> list[list[Any]]:
+def rows(count: int, *, is_rich: bool) -> list[dbg.Tx]:
     """Transitions of one machine as they come from the wire."""
     made = []
     for k in range(count):
         state = k % 12
-        source = ["machine-1", (k - 1).to_bytes(8, "big"), k] if k % 2 else None
-        row: list[Any] = [k.to_bytes(8, "big"), 10**15 + 50 * k, k % 2, 1, [state], [state, 1], k]
-        row.append(source)
+        source = ("machine-1", (k - 1).to_bytes(8, "big"), k) if k % 2 else None
+        row = dbg.Tx(
+            k.to_bytes(8, "big"), 10**15 + 50 * k, k % 2, 1, (state,), (state, 1), k, source
+        )
         if is_rich:
-            lines = [[2, f"[state] +{NAMES[state]}"], [3, f"[add] {NAMES[state]} (id={k})"]]
-            row += [{"id": k, "name": "some value"}, 120, 3, None, lines, None, None, None]
-        else:
-            row += [None] * 8
+            lines = ((2, f"[state] +{NAMES[state]}"), (3, f"[add] {NAMES[state]} (id={k})"))
+            args = {"id": k, "name": "some value"}
+            row = row._replace(args=args, duration=120, queue_len=3, log=lines)
         made.append(row)
     return made
 
 
-def fill(made: list[list[Any]]) -> tuple[Store, float]:
+def fill(made: list[dbg.Tx]) -> tuple[Store, float]:
     """A store with these transitions, and the seconds that took."""
     store = Store()
-    link = Link(store, Process("p"))
-    link.schema(b"s", SCHEMA)
-    link.machine(1, {"id": "machine-1", "hash": b"s", "time": [0] * len(NAMES)})
+    link = Link(store, PROCESS)
+    link.schema(SCHEMA)
+    link.machine(MACHINE)
     take = link.transition
     start = time.process_time()
     for row in made:

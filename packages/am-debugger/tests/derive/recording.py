@@ -12,52 +12,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from am_debugger._store.link import Link
+from am_telemetry import dbg
 
-KINDS = ("add", "remove", "set")
-RELATIONS = ("require", "add", "remove", "after")
+from ..messages import mach
 
-
-def wire_schema(schema: am.Schema) -> dict[str, Any]:
-    """A schema as sent."""
-    states: dict[str, Any] = {}
-    for name, state in schema.items():
-        told: dict[str, Any] = {key: True for key in ("auto", "multi") if getattr(state, key)}
-        for relation in RELATIONS:
-            others = getattr(state, relation)
-            if others:
-                told[relation] = [schema.index[other] for other in others]
-        if state.tags:
-            told["tags"] = list(state.tags)
-        states[str(name)] = told
-    groups = [[g, [schema.index[name] for name in names]] for g, names in schema.groups.items()]
-    return {"names": [str(name) for name in schema.names], "states": states, "groups": groups}
-
-
-def row_of(entry: am.JournalEntry) -> list[Any]:
+def sent(entry: am.JournalEntry) -> dbg.Tx:
     """A journal entry as sent."""
     flags = Flag.ACCEPTED if entry.accepted else Flag(0)
     flags |= Flag.AUTO if entry.is_auto else Flag(0)
     flags |= Flag.ERROR if entry.failed is not None else Flag(0)
-    failed = [*entry.vetoed, *([entry.failed] if entry.failed else [])]
+    failed = (*entry.vetoed, *((entry.failed,) if entry.failed else ()))
     source = None
     if entry.source is not None:
         told = entry.source
-        source = [told.machine_id, bytes.fromhex(told.transition_id), told.time]
-    return [
+        source = (told.machine_id, bytes.fromhex(told.transition_id), told.time)
+    return dbg.Tx(
         bytes.fromhex(entry.id),
         entry.at,
-        KINDS.index(entry.kind),
+        ("add", "remove", "set").index(entry.kind),
         int(flags),
-        list(entry.called),
-        [part for pair in entry.changes for part in pair],
+        entry.called,
+        tuple([part for pair in entry.changes for part in pair]),
         entry.queue_tick,
         source,
         dict(entry.args) or None,
-        *[None] * 4,
-        failed or None,
-        None,
-        None,
-    ]
+        vetoed=failed or None,
+    )
 
 
 class Recorder:
@@ -77,18 +57,19 @@ class Recorder:
 
     def announce(self, machine: am.Machine, handle: int) -> None:
         """Send schema and machine."""
-        ident = repr(sorted(wire_schema(machine.schema)["states"].items())).encode()[:60]
-        self.link.schema(ident, wire_schema(machine.schema))
-        told = {
-            "id": machine.id,
-            "parent": machine.parent.id if machine.parent else None,
-            "tags": list(machine.tags),
-            "hash": ident,
-            "handlers": list(machine.handler_names),
-            "time": list(machine.time()),
-            "pipes": [list(pipe) for pipe in machine.sem_log.pipes],
-        }
-        self.link.machine(handle, told)
+        told = dbg.schema_def(machine.schema)
+        self.link.schema(told)
+        of_machine = mach(
+            handle,
+            machine.id,
+            told,
+            parent=machine.parent.id if machine.parent else None,
+            tags=tuple(machine.tags),
+            handlers=tuple(machine.handler_names),
+            time=tuple(machine.time()),
+            pipes=tuple([dbg.PipeDef(*pipe) for pipe in machine.sem_log.pipes]),
+        )
+        self.link.machine(of_machine)
 
     def flush(self) -> None:
         """Send all that happened, in order of time over all machines."""
@@ -98,7 +79,7 @@ class Recorder:
             for k, entry in enumerate(journal.read())
         ]
         for _, handle, _, entry in sorted(rows, key=lambda row: row[:3]):
-            self.link.transition(handle, row_of(entry))
+            self.link.transition(handle, sent(entry))
 
 
 @contextmanager

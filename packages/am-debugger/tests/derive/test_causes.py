@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 import am_machine as am
@@ -11,11 +9,13 @@ from am_debugger._derive import causes
 from am_debugger._derive.moment import label, ordered
 from am_debugger._derive.reader import Fact, facts
 from am_debugger._derive.steps import Parser
-from am_debugger._store.client import Client, Process
+from am_debugger._store.client import Client
 from am_debugger._store.layout import Flag
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
+from am_telemetry import dbg
 
+from ..messages import mach, process, schema, tx
 from .recording import Recorder
 
 
@@ -37,7 +37,7 @@ class Relay:
 
 def chain(store: Store) -> dict[str, Client]:
     """a tells b and c, and b tells d."""
-    recorder = Recorder(Link(store, Process("p")))
+    recorder = Recorder(Link(store, process()))
     d = am.Machine({"Go": {"multi": True}}, id="d")
     c = am.Machine({"Go": {"multi": True}}, id="c")
     b = am.Machine({"Go": {"multi": True}}, id="b", handlers=Relay(d))
@@ -72,19 +72,21 @@ def test_forks_and_siblings_are_found_on_all_machines(store: Store) -> None:
 
 
 def test_a_circle_of_sources_is_cut(store: Store) -> None:
-    link = Link(store, Process("p"))
-    link.schema(b"s", {"names": ["A", "Exception"], "states": {}})
-    client = link.machine(1, {"id": "m", "hash": b"s", "time": [0, 0]})
+    link = Link(store, process())
+    of = schema(("A", "Exception"))
+    link.schema(of)
+    client = link.machine(mach(1, "m", of))
     for own, other in ((b"transit1", b"transit2"), (b"transit2", b"transit1")):
-        link.transition(1, [own, 1, 0, 1, [0], [0, 1], 1, ["m", other, 0]])
+        link.transition(1, tx(own, source=("m", other, 0)))
     assert [hop.number for hop in causes.state_trace(store, client, 1)] == [1, 2]
 
 
 def test_a_source_that_is_not_kept_ends_the_trace_by_its_name(store: Store) -> None:
-    link = Link(store, Process("p"))
-    link.schema(b"s", {"names": ["A", "Exception"], "states": {}})
-    client = link.machine(1, {"id": "m", "hash": b"s", "time": [0, 0]})
-    link.transition(1, [b"transit1", 1, 0, 1, [0], [0, 1], 1, ["far", b"unknown!", 0]])
+    link = Link(store, process())
+    of = schema(("A", "Exception"))
+    link.schema(of)
+    client = link.machine(mach(1, "m", of))
+    link.transition(1, tx(source=("far", b"unknown!", 0)))
     last = causes.state_trace(store, client, 1)[-1]
     assert (last.machine_id, last.client, last.number) == ("far", None, None)
     told = facts(store, client, Parser(store).parse(client, 1))
@@ -111,16 +113,18 @@ def test_the_reader_links_causes_to_their_transitions(store: Store) -> None:
 
 
 def test_the_reader_tells_of_queue_pipes_and_what_is_pending(store: Store) -> None:
-    link = Link(store, Process("p"))
-    link.schema(b"s", {"names": ["A", "B", "Exception"], "states": {}})
-    pipes = [["out", "add", "A", "other"], ["in", "remove", "B", "m"]]
-    client = link.machine(1, {"id": "m", "hash": b"s", "time": [0] * 3, "pipes": pipes})
-    queued: list[Any] = [b"queued01", 1, 0, int(Flag.QUEUED), [1], [], 2, None, {"id": 3}]
-    link.transition(1, [*queued, None, None, 9])
-    running: list[Any] = [b"running1", 2, 0, 1, [0], [0, 1], 1, None, None, 1500, 1]
-    link.transition(1, [*running, None, None, None, None, [["AState", 1200], ["AnyState", None]]])
-    link.transition(1, [b"executed", 3, 0, 1, [1], [1, 1], 2, None, {"id": 3}, None, 0, 9])
-    link.pending(1, [["wait", "Ready", "3 s"]], 4)
+    link = Link(store, process())
+    of = schema(("A", "B", "Exception"))
+    link.schema(of)
+    ends = dbg.PipeDef("out", "add", "A", "other"), dbg.PipeDef("in", "remove", "B", "m")
+    client = link.machine(mach(1, "m", of, pipes=ends))
+    work = {"called": (1,), "queue_tick": 2, "args": {"id": 3}, "number": 9}
+    link.transition(1, tx(b"queued01", 1, flags=int(Flag.QUEUED), diff=(), **work))
+    runs = (("AState", 1200), ("AnyState", 0))
+    link.transition(1, tx(b"running1", 2, duration=1500, queue_len=1, handlers=runs))
+    link.transition(1, tx(b"executed", 3, diff=(1, 1), queue_len=0, **work))
+    item = dbg.PendingDef("wait", "until ready", ("Ready",), 3_000_000)
+    link.take(dbg.PendingMsg(1, (item,)), 4)
     parser = Parser(store)
 
     def told(number: int) -> dict[str, list[str]]:
@@ -130,25 +134,25 @@ def test_the_reader_tells_of_queue_pipes_and_what_is_pending(store: Store) -> No
     assert told(1)["Queue"] == ["queued for tick 2", "executed at 3"]
     assert "Executed" not in told(1)
     assert told(2)["Waiting in the queue"] == ["1 mutation", "1 add B (id=3)"]
-    assert told(2)["Executed"] == ["AState 1.200 ms", "AnyState"]
+    assert told(2)["Executed"] == ["AState 1.200 ms", "AnyState 0.000 ms"]
     assert told(3)["Queue"] == ["tick 2", "queued at 1"]
-    assert told(3)["Pending"] == ["wait Ready 3 s"]
+    assert told(3)["Pending"] == ["wait Ready (until ready), 3.0 s"]
     assert told(3)["Pipe-out"] == ["add A to other"]
     assert told(3)["Pipe-in"] == ["remove B from m"]
 
 
 def test_machines_are_a_tree_in_natural_order_at_a_moment(store: Store) -> None:
-    link = Link(store, Process("p"))
-    link.schema(b"s", {"names": ["Start", "Ready", "Exception"], "states": {}})
+    link = Link(store, process())
+    of = schema(("Start", "Ready", "Exception"))
+    link.schema(of)
     parents = {"pool": None, "w10": "pool", "w2": "pool", "inner": "w2", "lone": "absent"}
     clients = {}
     for handle, (name, parent) in enumerate(parents.items()):
-        told = {"id": name, "hash": b"s", "time": [0] * 3, "parent": parent}
-        clients[name] = link.machine(handle, told)
+        clients[name] = link.machine(mach(handle, name, of, parent=parent))
     shown = [(client.id, depth) for client, depth in ordered(store)]
     assert shown == [("lone", 0), ("pool", 0), ("w2", 1), ("inner", 2), ("w10", 1)]
-    for time, diff in ((10, [0, 1]), (20, [1, 1]), (30, [2, 1]), (40, [2, 1])):
-        link.transition(0, [b"tx%06d" % time, time, 0, 1, [0], diff, 1, None])
+    for time, diff in ((10, (0, 1)), (20, (1, 1)), (30, (2, 1)), (40, (2, 1))):
+        link.transition(0, tx(b"tx%06d" % time, time, diff=diff))
     told = [label(clients["pool"], moment) for moment in (5, 15, 20, 35, 99)]
     assert [(one.flags, one.number, one.has_more) for one in told] == [
         ("", 0, True), ("S", 1, True), ("R", 2, True), ("ER", 3, True), ("R", 4, False),
@@ -159,10 +163,11 @@ def test_machines_are_a_tree_in_natural_order_at_a_moment(store: Store) -> None:
 
 
 def test_parents_that_go_round_in_a_circle_are_shown_side_by_side(store: Store) -> None:
-    link = Link(store, Process("p"))
-    link.schema(b"s", {"names": ["A", "Exception"], "states": {}})
+    link = Link(store, process())
+    of = schema(("A", "Exception"))
+    link.schema(of)
     for handle, (name, parent) in enumerate((("a", "b"), ("b", "a"), ("c", "c"))):
-        link.machine(handle, {"id": name, "hash": b"s", "time": [0, 0], "parent": parent})
+        link.machine(mach(handle, name, of, parent=parent))
     assert [(client.id, depth) for client, depth in ordered(store)] == [
         ("a", 0), ("b", 0), ("c", 0),
     ]  # fmt: skip

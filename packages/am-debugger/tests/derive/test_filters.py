@@ -8,13 +8,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ..messages import mach, process, schema, tx
+
 from am_debugger._derive.filters import Filters, Visible
-from am_debugger._store.client import Client, Process
+from am_debugger._store.client import Client
 from am_debugger._store.layout import Flag, Sizes
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
 
-NAMES = ["A", "B", "Heartbeat", "Exception"]
+NAMES = ("A", "B", "Heartbeat", "Exception")
 FLAGS = [Flag.ACCEPTED, Flag.AUTO, Flag.CHECK, Flag.QUEUED]
 ROWS = st.lists(
     st.tuples(
@@ -29,9 +31,10 @@ GROUPS = st.none() | st.frozensets(st.sampled_from(NAMES), max_size=2)
 
 
 def filled(rows: list[Any]) -> tuple[Link, Client]:
-    link = Link(Store(sizes=Sizes(chunk=7, keyframe=5)), Process("p"))
-    link.schema(b"s", {"names": NAMES, "states": {}})
-    client = link.machine(1, {"id": "m", "hash": b"s", "time": [0] * 4})
+    link = Link(Store(sizes=Sizes(chunk=7, keyframe=5)), process())
+    of = schema(NAMES)
+    link.schema(of)
+    client = link.machine(mach(1, "m", of))
     for row in rows:
         send(link, client.last + 1, row)
     return link, client
@@ -39,9 +42,10 @@ def filled(rows: list[Any]) -> tuple[Link, Client]:
 
 def send(link: Link, number: int, row: Any) -> None:
     called, gains, flags = row
-    flat = [part for pair in gains.items() for part in pair]
+    flat = tuple([part for pair in gains.items() for part in pair])
     bits = sum({int(flag) for flag in flags})
-    link.transition(1, [number.to_bytes(8, "big"), number, 0, bits, called, flat, 0, None])
+    sent = tx(number.to_bytes(8, "big"), number, flags=bits, called=tuple(called), diff=flat)
+    link.transition(1, sent)
 
 
 def is_hidden(filters: Filters, group: Any, row: Any) -> bool:
@@ -112,12 +116,13 @@ def test_moves_go_to_visible_transitions_only(
 
 def test_a_mark_that_changes_later_changes_what_is_visible() -> None:
     link, client = filled([])
-    queued = [b"queued01", 1, 0, int(Flag.QUEUED | Flag.AUTO), [0], [], 5, None]
-    link.transition(1, [*queued, None, None, None, 9])
+    flags = int(Flag.QUEUED | Flag.AUTO)
+    link.transition(1, tx(b"queued01", flags=flags, diff=(), queue_tick=5, number=9))
     visible = Visible(client, Filters(auto_canceled=True), None)
     visible.complete()
     assert list(visible.numbers) == [1]
-    link.transition(1, [b"executed", 2, 0, int(Flag.AUTO), [0], [], 5, None, None, None, None, 9])
+    flags = int(Flag.AUTO)
+    link.transition(1, tx(b"executed", flags=flags, diff=(), queue_tick=5, number=9))
     assert not visible.is_complete
     visible.complete()
     assert list(visible.numbers) == []

@@ -11,10 +11,11 @@ import pytest
 import am_machine as am
 from am_debugger._derive.log_lines import Line, lines_of, outer_lines
 from am_debugger._derive.steps import Parser
-from am_debugger._store.client import Process
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
+from am_telemetry import dbg
 
+from ..messages import mach, process, schema, tx
 from .recording import Recorder, engine_log
 
 NAMES = "ABCDEFG"
@@ -32,7 +33,7 @@ def store() -> Store:
 
 @pytest.fixture
 def recorder(store: Store) -> Recorder:
-    return Recorder(Link(store, Process("p")))
+    return Recorder(Link(store, process()))
 
 
 def random_schema(rng: random.Random) -> dict[str, Any]:
@@ -180,13 +181,13 @@ def test_finer_lines_are_those_of_the_engine_but_for_handlers(
 
 
 def test_lines_that_were_sent_are_shown_as_sent(store: Store) -> None:
-    link = Link(store, Process("p"))
-    link.schema(b"s", {"names": ["A", "Exception"], "states": {}})
-    client = link.machine(1, {"id": "m", "hash": b"s", "time": [0, 0]})
-    log = [[1, "hello"], [2, "[state] +A"], [3, "[add] A"]]
-    row = [b"12345678", 50, 0, 1, [0], [0, 1], 1, None, {"id": 5}, None, None, None, log]
-    link.transition(1, row)
-    link.log(1, 60, 1, "afterwards")
+    link = Link(store, process())
+    of = schema(("A", "Exception"))
+    link.schema(of)
+    client = link.machine(mach(1, "m", of))
+    log = ((1, "hello"), (2, "[state] +A"), (3, "[add] A"))
+    link.transition(1, tx(time=50, args={"id": 5}, log=log))
+    link.log(dbg.Log(1, 60, 1, "afterwards"))
     parsed = Parser(store).parse(client, 1)
     texts = [line.text for line in lines_of(client, parsed, am.LogLevel.CHANGES)]
     assert texts == ["hello", "[state] +A"]

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from am_debugger._store.layout import Flag
+from am_telemetry import dbg
+
+from ..messages import mach, schema
 
 NAMES = ("Start", "Ready", "Work", "Done", "Heartbeat", "Exception")
 MORE_NAMES = (*NAMES, "Late", "Later")
-PROCESS = {"id": "p1", "pid": 7, "host": "here", "argv0": "prog", "lib": "0.2.0"}
 
 
-def wire_schema(names: tuple[str, ...] = NAMES) -> dict[str, Any]:
-    """A schema as sent: Done needs Work, Exception is multi; two groups."""
-    states = {name: {} for name in names}
-    states["Done"] = {"require": [names.index("Work")], "tags": ["dbg:quiet"]}
-    states["Exception"] = {"multi": True}
-    groups = [["Flow", [names.index("Work"), names.index("Done")]]]
-    return {"names": list(names), "states": states, "groups": groups}
+def schema_of(names: tuple[str, ...] = NAMES) -> dbg.SchemaDef:
+    """Done needs Work, Exception is multi; one group."""
+    work, done = names.index("Work"), names.index("Done")
+    return schema(
+        names,
+        groups=(("Flow", (work, done)),),
+        Done={"require": (work,), "tags": ("dbg:quiet",)},
+        Exception={"multi": True},
+    )
 
 
 @dataclass
 class Row:
     """One transition as it was."""
 
-    wire: list[Any]
+    sent: dbg.Tx
     names: tuple[str, ...]
     before: list[int]
     after: list[int]
+    gains: dict[int, int]
     is_after_gap: bool = False
-    values: dict[str, Any] = field(default_factory=dict)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.values[name]
-        except KeyError:
-            raise AttributeError(name) from None
 
 
 class Exporter:
@@ -53,18 +51,12 @@ class Exporter:
         self.has_lost = False
         self.announce()
 
-    def announce(self, *, handlers: tuple[str, ...] = (), **more: Any) -> Any:
+    def announce(self, **more: Any) -> Any:
         """Send schema and machine."""
-        ident = b"schema%d" % len(self.names)
-        self.link.schema(ident, wire_schema(self.names))
-        told = {
-            "id": self.id,
-            "hash": ident,
-            "time": list(self.ticks),
-            "handlers": list(handlers),
-            "queue_tick": 1,
-        }
-        self.client = self.link.machine(self.handle, {**told, **more})
+        sent = schema_of(self.names)
+        self.link.schema(sent)
+        told = mach(self.handle, self.id, sent, **{"time": tuple(self.ticks), **more})
+        self.client = self.link.machine(told)
         return self.client
 
     def grow(self) -> None:
@@ -80,7 +72,7 @@ class Exporter:
             self.ticks[i] += gained
         self.count += 1
         self.has_lost = bool(gains) or self.has_lost
-        self.link.lost(self.handle, 1, 5)
+        self.link.take(dbg.Drop(self.handle, 1, 5), 0)
 
     def new_id(self) -> bytes:
         """The id of the next transition."""
@@ -96,33 +88,22 @@ class Exporter:
         kind: int = 0,
         flags: int = Flag.ACCEPTED,
         queue_tick: int = 0,
-        source: list[Any] | None = None,
-        rest: list[Any] | None = None,
+        source: tuple[str, bytes, int] | None = None,
+        **rest: Any,
     ) -> Row:
         """A transition happens, and is sent."""
-        flat = [part for pair in gains.items() for part in pair]
         before = list(self.ticks)
         for i, gained in gains.items():
             self.ticks[i] += gained
-        diff: list[Any] = flat
+        clock = None
         if flags & Flag.KEYFRAME or self.has_lost:
             flags |= Flag.KEYFRAME
-            diff = [before, flat]
-        ident = self.new_id()
-        wire = [ident, time, kind, int(flags), called, diff, queue_tick, source, *(rest or ())]
+            clock = tuple(before)
+        flat = tuple([part for pair in gains.items() for part in pair])
+        where = (int(flags), tuple(called), flat, queue_tick, source)
+        sent = dbg.Tx(self.new_id(), time, kind, *where, clock=clock, **rest)
         is_after_gap, self.has_lost = self.has_lost, False
-        values = {
-            "id": ident,
-            "time": time,
-            "kind": ("add", "remove", "set")[kind],
-            "flags": flags,
-            "called": tuple(called),
-            "gains": dict(gains),
-            "queue_tick": queue_tick,
-            "source": source,
-            "rest": rest or [],
-        }
-        row = Row(wire, self.names, before, list(self.ticks), is_after_gap, values)
+        row = Row(sent, self.names, before, list(self.ticks), gains, is_after_gap)
         self.rows.append(row)
-        self.link.transition(self.handle, wire)
+        self.link.transition(self.handle, sent)
         return row

@@ -5,26 +5,26 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
-from am_debugger._store.client import Process
 from am_debugger._store.eviction import Evicted, evict
 from am_debugger._store.layout import Sizes
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
 
+from ..messages import process
 from .exporter import Exporter
 
 SMALL = Sizes(chunk=64, keyframe=16)
-LOG = [[2, "[state] +Start"], [4, "[auto:rel:remove] Ready by Done" * 9]]
+LOG = ((2, "[state] +Start"), (4, "[auto:rel:remove] Ready by Done" * 9))
 
 
 def fill(store: Store, machines: int, count: int) -> list[Exporter]:
-    link = Link(store, Process("p1"))
+    link = Link(store, process())
     exporters = [Exporter(link, f"m{i}", handle=i) for i in range(machines)]
     for k in range(count):
         for i, exporter in enumerate(exporters):
             args = {"id": k, "text": "x" * 20}
-            rest = [args, 100, 3, None, LOG]
-            exporter.do([k % 3], {k % 3: 1}, time=1000 * k + i, queue_tick=k + 1, rest=rest)
+            rest = {"args": args, "duration": 100, "queue_len": 3, "log": LOG}
+            exporter.do([k % 3], {k % 3: 1}, time=1000 * k + i, queue_tick=k + 1, **rest)
             exporter.rows.clear()
     return exporters
 
@@ -87,11 +87,11 @@ def test_then_the_oldest_transitions_of_all_machines_go() -> None:
 
 def test_machines_without_transitions_go_if_they_are_disconnected() -> None:
     store = Store(sizes=SMALL)
-    link = Link(store, Process("p1"))
+    link = Link(store, process())
     for i in range(100):
         Exporter(link, f"m{i}", handle=i)
     link.close()
-    stays = Exporter(Link(store, Process("p2")), "stays")
+    stays = Exporter(Link(store, process("p2")), "stays")
     done = run(store, 1000)
     assert len(done.clients) == 100
     assert list(store) == [stays.client]
@@ -104,5 +104,5 @@ def test_a_machine_goes_on_after_its_oldest_went() -> None:
     run(store, store.nbytes // 3)
     row = exporter.do([0], {0: 1}, time=10**7)
     assert exporter.client.last == store_before + 1
-    assert exporter.client.find_id(row.id) == store_before + 1
+    assert exporter.client.find_id(row.sent.id) == store_before + 1
     assert exporter.client.clock_after(store_before + 1) == exporter.ticks

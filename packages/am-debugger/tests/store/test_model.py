@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from am_debugger._store.client import EXCEPTION, READY, START, Process
+from am_debugger._store.client import EXCEPTION, READY, START
 from am_debugger._store.layout import Flag, Mark, Sizes
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
 
+from ..messages import process
 from .exporter import NAMES, Exporter, Row
 
 SMALL = Sizes(chunk=6, keyframe=4)
@@ -22,16 +23,22 @@ GAINS = st.dictionaries(
 ARGS = st.dictionaries(
     st.text(max_size=3), st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3)
 )
-REST = st.none() | st.tuples(
-    ARGS | st.none(),
-    st.none() | st.integers(0, 99),
-    st.none() | st.integers(0, 99),
-    st.none(),
-    st.none() | st.lists(st.tuples(st.integers(0, 5), st.text(max_size=5)).map(list)),
-    st.none() | st.lists(st.sampled_from(["AEnter", "BEnter"])),
-    st.none() | st.lists(st.text(max_size=3)),
-    st.none() | st.lists(st.tuples(st.just("AState"), st.none() | st.integers(0, 9)).map(list)),
-).map(list)
+NUMBERS = st.none() | st.integers(0, 99)
+TEXTS = st.none() | st.lists(st.text(max_size=3)).map(tuple)
+LINES = st.tuples(st.integers(0, 5), st.text(max_size=5))
+RUNS = st.tuples(st.just("AState"), st.integers(0, 9))
+REST = st.fixed_dictionaries(
+    {},
+    optional={
+        "args": st.none() | ARGS,
+        "duration": NUMBERS,
+        "queue_len": NUMBERS,
+        "log": st.none() | st.lists(LINES).map(tuple),
+        "vetoed": st.none() | st.lists(st.sampled_from(["AEnter", "BEnter"])).map(tuple),
+        "stack": TEXTS,
+        "handlers": st.none() | st.lists(RUNS).map(tuple),
+    },
+)
 FLAGS = st.lists(
     st.sampled_from([Flag.ACCEPTED, Flag.AUTO, Flag.CHECK, Flag.QUEUED, Flag.KEYFRAME, Flag.ERROR]),
     max_size=4,
@@ -63,7 +70,7 @@ PROGRAMS = st.lists(
 def play(program: list[Any]) -> tuple[Store, Exporter, int]:
     """Run a program; return the store, the exporter, and how many transitions were dropped."""
     store = Store(sizes=SMALL)
-    exporter = Exporter(Link(store, Process("p1")))
+    exporter = Exporter(Link(store, process()))
     time, tick, dropped = 1000, 0, 0
     for step in program:
         if step == "grow":
@@ -81,7 +88,7 @@ def play(program: list[Any]) -> tuple[Store, Exporter, int]:
             tick += 0 if is_queued or step["prepended"] else 1
             source = step["source"]
             if source is not None:
-                source = [source[0], b"%02d%06d" % (1, source[1]), source[2]]
+                source = (source[0], b"%02d%06d" % (1, source[1]), source[2])
             exporter.do(
                 step["called"],
                 {} if is_queued else step["gains"],
@@ -90,7 +97,7 @@ def play(program: list[Any]) -> tuple[Store, Exporter, int]:
                 flags=flags,
                 queue_tick=0 if step["prepended"] else tick + 5 * is_queued,
                 source=source,
-                rest=step["rest"],
+                **step["rest"],
             )
     return store, exporter, dropped
 
@@ -106,24 +113,21 @@ def test_every_field_of_a_transition_reads_as_it_was_sent(program: list[Any]) ->
     client = exporter.client
     assert (client.first, client.last) == (dropped + 1, len(exporter.rows))
     for number, row in numbered(exporter, dropped):
-        tx = store.tx(client, number)
-        assert (tx.number, tx.id, tx.time, tx.kind) == (number, row.id, row.time, row.kind)
-        assert tx.is_accepted == bool(row.flags & Flag.ACCEPTED)
-        assert tx.is_auto == bool(row.flags & Flag.AUTO)
-        assert tx.is_check == bool(row.flags & Flag.CHECK)
-        assert tx.is_queued == bool(row.flags & Flag.QUEUED)
-        assert tx.has_error == bool(row.flags & Flag.ERROR)
-        assert tx.called == row.called
-        assert dict(tx.changes) == row.gains
+        tx, sent = store.tx(client, number), row.sent
+        kind = ("add", "remove", "set")[sent.kind]
+        assert (tx.number, tx.id, tx.time, tx.kind) == (number, sent.id, sent.time, kind)
+        assert tx.is_accepted == bool(sent.flags & Flag.ACCEPTED)
+        assert tx.is_auto == bool(sent.flags & Flag.AUTO)
+        assert tx.is_check == bool(sent.flags & Flag.CHECK)
+        assert tx.is_queued == bool(sent.flags & Flag.QUEUED)
+        assert tx.has_error == bool(sent.flags & Flag.ERROR)
+        assert (tx.called, dict(tx.changes)) == (sent.called, row.gains)
         assert (tx.gained, tx.time_sum) == (sum(row.gains.values()), sum(row.after))
-        assert tx.queue_tick == row.queue_tick
-        assert (None if tx.source is None else list(tx.source)) == row.source
-        rest = [*row.rest, *[None] * 8]
-        assert tx.args == (rest[0] or {})
-        assert (tx.duration, tx.queue_length, tx.mutation) == tuple(rest[1:4])
-        assert [list(line) for line in tx.log] == (rest[4] or [])
-        assert (list(tx.failed), list(tx.stack)) == (rest[5] or [], rest[6] or [])
-        assert [list(run) for run in tx.runs] == (rest[7] or [])
+        assert (tx.queue_tick, tx.source) == (sent.queue_tick, sent.source)
+        assert tx.args == (sent.args or {})
+        assert (tx.duration, tx.queue_length) == (sent.duration, sent.queue_len)
+        assert (tx.log, tx.failed) == (sent.log or (), sent.vetoed or ())
+        assert (tx.stack, tx.runs) == (sent.stack or (), sent.handlers or ())
 
 
 @given(PROGRAMS, st.randoms(use_true_random=False))
@@ -154,7 +158,7 @@ def test_bisects_find_what_a_walk_finds(program: list[Any], asked: int) -> None:
     rows = numbered(exporter, dropped)
     latest, clamped = 0, []
     for number, row in enumerate(exporter.rows, 1):
-        latest = max(latest, row.time)
+        latest = max(latest, row.sent.time)
         if number > dropped:
             clamped.append((number, latest))
     until = [number for number, time in clamped if time <= asked]
@@ -166,7 +170,7 @@ def test_bisects_find_what_a_walk_finds(program: list[Any], asked: int) -> None:
     assert client.at_sum(asked % 60) == (summed[0] if summed else None)
     tick = asked % 30 + 1
     ticked = [
-        number for number, row in rows if row.queue_tick == tick and not row.flags & Flag.QUEUED
+        number for number, row in rows if row.sent.queue_tick == tick and not row.sent.flags & Flag.QUEUED
     ]
     assert client.at_queue_tick(tick) == (ticked[0] if ticked else None)
 
@@ -178,9 +182,9 @@ def test_ids_causes_changes_and_errors_are_found_as_by_a_walk(program: list[Any]
     client = exporter.client
     rows = numbered(exporter, dropped)
     for number, row in rows:
-        assert client.find_id(row.id) == number
-        caused = [n for n, other in rows if other.source and other.source[1] == row.id]
-        assert client.columns.caused_by(row.id) == caused
+        assert client.find_id(row.sent.id) == number
+        caused = [n for n, other in rows if other.sent.source and other.sent.source[1] == row.sent.id]
+        assert client.columns.caused_by(row.sent.id) == caused
     assert client.find_id(b"no such!") is None
     for state in range(len(exporter.names)):
         moved = [number for number, row in rows if state in row.gains]
@@ -196,22 +200,22 @@ def test_marks_follow_from_what_was_sent(program: list[Any]) -> None:
     store, exporter, dropped = play(program)
     for number, row in numbered(exporter, dropped):
         marks = store.tx(exporter.client, number).marks
-        queued, accepted = bool(row.flags & Flag.QUEUED), bool(row.flags & Flag.ACCEPTED)
-        check, auto = bool(row.flags & Flag.CHECK), bool(row.flags & Flag.AUTO)
+        queued, accepted = bool(row.sent.flags & Flag.QUEUED), bool(row.sent.flags & Flag.ACCEPTED)
+        check, auto = bool(row.sent.flags & Flag.CHECK), bool(row.sent.flags & Flag.AUTO)
         canceled = not queued and not accepted
         assert bool(marks & Mark.CANCELED) == canceled
         assert bool(marks & Mark.QUEUED) == queued
         assert bool(marks & Mark.AUTO) == (auto and not canceled)
         assert bool(marks & Mark.AUTO_CANCELED) == (auto and canceled)
         assert bool(marks & Mark.CHECK) == check
-        assert bool(marks & Mark.HEALTH) == (row.called == (NAMES.index("Heartbeat"),))
+        assert bool(marks & Mark.HEALTH) == (row.sent.called == (NAMES.index("Heartbeat"),))
         assert bool(marks & Mark.EMPTY) == (accepted and not queued and not check and not row.gains)
 
 
 @pytest.mark.parametrize("count", [5, 6, 7, 13])
 def test_a_whole_history_can_go_and_the_machine_goes_on(count: int) -> None:
     store = Store(sizes=SMALL)
-    exporter = Exporter(Link(store, Process("p1")))
+    exporter = Exporter(Link(store, process()))
     for _ in range(count):
         exporter.do([0], {0: 1}, time=5)
     while exporter.client.drop_first_chunk():

@@ -11,15 +11,16 @@ from .log_lines import format_args
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from am_telemetry.dbg import PendingDef, PipeDef
+
     from .._store.client import Client, Pending
     from .._store.store import Store
     from .._store.tx import Tx
-    from .._store.versions import Pipe
     from .steps import Parsed
 
 # Entries of one section that are listed.
 MOST_LISTED = 50
-_MILLISECOND = 1000
+_MILLISECOND, _SECOND = 1000, 1_000_000
 
 
 class Jump(NamedTuple):
@@ -167,10 +168,11 @@ def _pending(pending: Pending | None) -> tuple[Fact, ...]:
     return tuple(told) or (Fact("nothing"),)
 
 
-def _pending_text(item: Any) -> str:
-    if isinstance(item, list | tuple):
-        return " ".join([_pending_text(part) for part in item])
-    return str(item)
+def _pending_text(item: PendingDef) -> str:
+    age = "" if item.age is None else f", {item.age / _SECOND:.1f} s"
+    states = f" {' '.join(item.states)}" if item.states else ""
+    label = f" ({item.label})" if item.label else ""
+    return f"{item.kind}{states}{label}{age}"
 
 
 def _waiting(store: Store, client: Client, tx: Tx) -> tuple[Fact, ...]:
@@ -185,7 +187,7 @@ def _waiting(store: Store, client: Client, tx: Tx) -> tuple[Fact, ...]:
     return tuple(told)
 
 
-def _pipes(store: Store, client: Client, pipes: Sequence[Pipe], direction: str) -> tuple[Fact, ...]:
+def _pipes(store: Store, client: Client, pipes: Sequence[PipeDef], direction: str) -> tuple[Fact, ...]:
     told = []
     for pipe in pipes:
         if pipe.direction == direction:

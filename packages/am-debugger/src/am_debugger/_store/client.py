@@ -4,52 +4,36 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from itertools import compress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .columns import Columns
-from .layout import ID_BYTES, USUAL_SIZES, Field, Mark, Sizes
+from .layout import ID_BYTES, USUAL_SIZES, Mark, Sizes
 from .outer_log import OuterLog
 from .versions import SchemaVersion, Version, watched_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .versions import Pipe
+    from am_telemetry.dbg import PendingDef, PipeDef, Process
+    from am_telemetry.dbg import Tx as SentTx
 
 _EMPTY_BYTES = 6000
 _LINK_BYTES = 200
 # Pairs of queued and executing entries remembered while one of them is still to come.
 _MOST_WAITING = 10_000
 EXCEPTION, READY, START = range(3)
-_MUTATION = int(Field.MUTATION)
 _LOST = int(Mark.LOST)
 _IS_QUEUED = bytes([bool(marks & Mark.QUEUED) for marks in range(256)])
 # So many transitions back it is looked for what still waits in a queue.
 _QUEUE_WINDOW = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A process that machines live in, as its exporter told."""
-
-    id: str
-    pid: int | None = None
-    host: str = ""
-    argv0: str = ""
-    lib: str = ""
-    time: int | None = None
-    via: tuple[str, ...] = ()
-    """Ids of the debuggers that forwarded what comes from it."""
-
-
 class Pending(NamedTuple):
-    """What a machine waited for when it was asked: `time` in microseconds since 1970, `items` as
-    sent."""
+    """What a machine waited for when it was asked: `time` in microseconds since 1970."""
 
     time: int
-    items: Sequence[Any]
+    items: tuple[PendingDef, ...]
 
 
 class Loss(NamedTuple):
@@ -140,7 +124,7 @@ class Client:
     # ------------------------------------------------------------------ taking in
 
     def set_version(
-        self, schema: SchemaVersion, handlers: tuple[str, ...], pipes: tuple[Pipe, ...]
+        self, schema: SchemaVersion, handlers: tuple[str, ...], pipes: tuple[PipeDef, ...]
     ) -> None:
         """From the next transition on, this schema, these handlers and pipes hold."""
         since = self.columns.last + 1
@@ -158,14 +142,14 @@ class Client:
             ticks = self.columns.ticks
             self.activity = tuple([Activity(i >= 0 and ticks[i] % 2 == 1) for i in watched])
 
-    def append(self, row: Sequence[Any]) -> int:
+    def append(self, sent: SentTx) -> int:
         """Take in a transition as sent, and return its number.
 
         :raises BadMessageError: if it is none; nothing is changed then.
         """
         version = self.versions[-1]
         columns = self.columns
-        diff = columns.append(row, version.names, version.watched)
+        diff = columns.append(sent, version.names, version.watched)
         number = columns.last
         if columns.marks[-1] & _LOST:
             self._recheck_activity(number)
@@ -175,8 +159,8 @@ class Client:
                 self.activity[position].append(number, is_active)
                 if position == EXCEPTION and is_active:
                     self.errors.append(number)
-        if len(row) > _MUTATION and row[_MUTATION] is not None:
-            self._join(number, row[_MUTATION])
+        if sent.number is not None:
+            self._join(number, sent.number)
         return number
 
     def rebase(self, clock: Sequence[int]) -> None:

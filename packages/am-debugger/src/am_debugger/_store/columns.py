@@ -6,7 +6,7 @@ ones are dropped. All columns of fixed width are one array a machine; what varie
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._errors import BadMessageError
 from .chunk import Called, Chunk, Diff
@@ -21,7 +21,6 @@ from .layout import (
     MOST,
     NO_ID,
     USUAL_SIZES,
-    Field,
     Flag,
     Kept,
     Mark,
@@ -33,10 +32,9 @@ from .search import SearchColumn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_KEYFRAME_FLAG = int(Flag.KEYFRAME)
-_CHECKED_FLAGS = ALL_FLAGS ^ _KEYFRAME_FLAG
-_FEWEST_FIELDS = int(Field.SOURCE) + 1
-_NOTHING: tuple[int, ...] = ()
+    from am_telemetry.dbg import Tx as SentTx
+
+_CHECKED_FLAGS = ALL_FLAGS ^ int(Flag.KEYFRAME)
 # The same as plain numbers, which are quicker than members.
 _HEALTH, _EMPTY = int(Mark.HEALTH), int(Mark.EMPTY)
 _GAP, _QUEUED, _KIND = int(Kept.GAP), int(Kept.QUEUED), int(Kept.KIND)
@@ -83,51 +81,34 @@ class Columns:
 
     # ------------------------------------------------------------------ taking in
 
-    def append(self, row: Sequence[Any], names: Sequence[str], watched: Sequence[int]) -> Diff:
+    def append(self, sent: SentTx, names: Sequence[str], watched: Sequence[int]) -> Diff:
         """Take in a transition as sent, its states known by `names`; return what it changed.
 
         `watched` are the indexes of WATCHED.
 
-        :raises BadMessageError: if it is none; nothing is changed then.
+        :raises BadMessageError: if it does not fit; nothing is changed then.
         """
+        # All that may fail comes first, so that columns never differ in length.
+        ident, time, kind, flags, called, change, queue_tick, source = sent[:8]
         if self.kept and len(self.chunks[-1]) >= self.sizes.chunk:
             self._next_chunk()
-        try:
-            return self._append(row, names, watched)
-        except BadMessageError:
-            raise
-        except (TypeError, ValueError, OverflowError, IndexError) as exc:
-            raise BadMessageError(f"not a transition: {exc}") from exc
-
-    def _append(self, row: Sequence[Any], names: Sequence[str], watched: Sequence[int]) -> Diff:
-        # All that may fail comes first, so that columns never differ in length.
-        if len(row) < _FEWEST_FIELDS:
-            raise BadMessageError(f"a transition of {len(row)} fields")
-        ident, time, kind, flags, called, change, queue_tick, source = row[:8]
-        if type(ident) is not bytes or len(ident) != ID_BYTES:
-            raise BadMessageError(f"a transition's id {ident!r:.100}")
-        if type(flags) is not int or type(kind) is not int or flags < 0 or kind < 0:
-            raise BadMessageError(f"kind {kind!r:.20}, flags {flags!r:.20}")
-        _check_number(time)
-        _check_number(queue_tick)
+        if not (0 <= time < MOST and 0 <= queue_tick < MOST):
+            raise BadMessageError(f"time {time}, queue tick {queue_tick}")
         kept = KEPT[kind][flags & _CHECKED_FLAGS]
         size = len(names)
         clock = None
-        if flags & _KEYFRAME_FLAG:
-            clock, change = change
-            clock = checked_clock(clock, size) if clock != self.ticks else None
+        if sent.clock is not None:
+            clock = checked_clock(sent.clock, size)
         chunk = self.chunks[-1]
         calls = chunk.called_shape(called, names)
-        diff_number = chunk.diff_shape(change or _NOTHING, size, watched)
+        diff_number = chunk.diff_shape(change, size, watched)
         diff = chunk.diffs[diff_number]
         source_number, source_id, source_sum = 0, NO_ID, None
         if source is not None:
-            machine_id, source_id, source_sum = source
-            if type(source_id) is not bytes or len(source_id) != ID_BYTES:
-                raise BadMessageError(f"the id of a source {source_id!r:.100}")
-            _check_number(source_sum)
+            machine_id, told_id, source_sum = source
+            source_id = told_id or NO_ID
             source_number = chunk.source_number(machine_id)
-        rest = _packed_rest(source_sum, row)
+        rest = _packed_rest(source_sum, sent)
         if (self.sum if clock is None else sum(clock)) + diff.gained >= MOST:
             raise BadMessageError("a clock beyond all times")
 
@@ -293,70 +274,18 @@ class Columns:
         self._sealed_bytes += chunk.nbytes if is_sealed else 0
 
 
-def _check_number(value: object) -> None:
-    if type(value) is not int or not 0 <= value < MOST:
-        raise BadMessageError(f"a time or tick {value!r:.50}")
-
-
-def _packed_rest(source_sum: int | None, row: Sequence[Any]) -> bytes:
+def _packed_rest(source_sum: int | None, sent: SentTx) -> bytes:
     """The fields that have no column, packed; without the empty ones at the end.
 
-    :raises BadMessageError: if one of them is malformed.
+    :raises BadMessageError: if a text cannot be kept.
     """
-    rest = list(row[8:16])
-    for position, value in enumerate(rest):
-        if value is not None and not _REST_CHECKS[position](value):
-            raise BadMessageError(f"field {position + 8} of a transition is {value!r:.100}")
-    rest.insert(0, source_sum)
+    rest = [source_sum, *sent[8:16]]
     while rest and not rest[-1] and rest[-1] != 0:
         rest.pop()
-    return pack(rest) if rest else b""
-
-
-def _is_args(value: object) -> bool:
-    return type(value) is dict and all(
-        [type(key) is str and type(arg) in _SCALARS for key, arg in value.items()]
-    )
-
-
-def _is_number(value: object) -> bool:
-    return type(value) is int and 0 <= value < MOST
-
-
-def _is_texts(value: object) -> bool:
-    return type(value) is list and all([type(text) is str for text in value])
-
-
-def _is_lines(value: object) -> bool:
-    return type(value) is list and all(
-        [
-            type(line) is list and len(line) == 2 and _is_level(line[0]) and type(line[1]) is str
-            for line in value
-        ]
-    )
-
-
-def _is_level(value: object) -> bool:
-    return type(value) is int and 0 <= value <= 255
-
-
-def _is_runs(value: object) -> bool:
-    return type(value) is list and all(
-        [
-            type(run) is list
-            and len(run) == 2
-            and type(run[0]) is str
-            and (run[1] is None or _is_number(run[1]))
-            for run in value
-        ]
-    )
-
-
-_SCALARS = (type(None), bool, int, float, str)
-# For the fields 8 to 15.
-_REST_CHECKS = (
-    _is_args, _is_number, _is_number, _is_number, _is_lines, _is_texts, _is_texts, _is_runs,
-)  # fmt: skip
+    try:
+        return pack(rest) if rest else b""
+    except (ValueError, TypeError, OverflowError) as exc:
+        raise BadMessageError(f"not a transition: {exc}") from exc
 
 
 def find_aligned(
@@ -375,15 +304,13 @@ def find_aligned(
     return None
 
 
-def checked_clock(clock: object, size: int) -> list[int]:
+def checked_clock(clock: Sequence[int], size: int) -> list[int]:
     """A clock that was sent.
 
     :raises BadMessageError: if it is none of `size` states.
     """
-    if not isinstance(clock, list | tuple) or len(clock) > size:
-        raise BadMessageError(f"a clock {clock!r:.100} of {size} states")
-    if not all([type(tick) is int and 0 <= tick < MOST for tick in clock]):
-        raise BadMessageError(f"a clock {clock!r:.100}")
-    if sum(clock) >= MOST:
+    if len(clock) > size:
+        raise BadMessageError(f"a clock of {len(clock)} states, where there are {size}")
+    if not all([0 <= tick < MOST for tick in clock]) or sum(clock) >= MOST:
         raise BadMessageError("a clock beyond all times")
     return [*clock, *[0] * (size - len(clock))]

@@ -1,8 +1,8 @@
-"""The fields of a transition on the wire, its flags, and the marks that filters go by."""
+"""The flags of a transition on the wire, what is kept of them, and the marks for filters."""
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import IntFlag
 from typing import NamedTuple
 
 from am_machine import Kind
@@ -23,27 +23,6 @@ NO_ID = bytes(ID_BYTES)
 MOST = 1 << 62
 
 KINDS = (str(Kind.ADD), str(Kind.REMOVE), str(Kind.SET))
-
-
-class Field(IntEnum):
-    """Positions in a transition as sent."""
-
-    ID = 0
-    TIME = 1
-    KIND = 2
-    FLAGS = 3
-    CALLED = 4
-    DIFF = 5
-    QUEUE_TICK = 6
-    SOURCE = 7
-    ARGS = 8
-    DURATION = 9
-    QUEUE_LENGTH = 10
-    MUTATION = 11
-    LOG = 12
-    FAILED = 13
-    STACK = 14
-    RUNS = 15
 
 
 class Flag(IntFlag):

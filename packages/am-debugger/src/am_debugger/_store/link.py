@@ -1,26 +1,26 @@
 """What one connection, or one file, says of machines: taken into the store message by message.
 
-The messages are those of telemetry's stream, already decoded; handles of machines are numbers
-that hold for the link alone. A message that cannot be raises `BadMessageError` and changes nothing,
-so the caller may count it and go on.
+Handles of machines are numbers that hold for the link alone. A message that cannot be raises
+`BadMessageError` and changes nothing, so the caller may count it and go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from am_telemetry import dbg
 
 from .._errors import BadMessageError
-from .client import Client, Loss, Pending, Process
+from .client import Client, Pending
 from .columns import checked_clock
-from .layout import MOST
-from .versions import handlers_from_wire, pipes_from_wire, schema_from_wire
+from .layout import ID_BYTES, MOST
+from .versions import compile_sent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .store import Store
 
-_MOST_VIA = 8
-_LONGEST_ID = 1024
 _MOST_SCHEMAS = 10_000
 
 
@@ -34,10 +34,12 @@ class Link:
     """
 
     def __init__(
-        self, store: Store, process: Process, *, exact: bool = False, is_live: bool = True
+        self, store: Store, process: dbg.Process, *, exact: bool = False, is_live: bool = True
     ) -> None:
         self.store = store
         self.process = process
+        self.taken = 0
+        """Entries taken, those known already among them."""
         self.repeated = 0
         self._exact = exact
         self._is_live = is_live
@@ -58,58 +60,82 @@ class Link:
 
         :raises BadMessageError: if there is none, or it was removed from the store.
         """
-        try:
-            client = self._clients[handle]
-        except (KeyError, TypeError):
-            raise BadMessageError(f"no machine has the handle {handle!r:.50}") from None
+        client = self._clients.get(handle)
+        if client is None:
+            raise BadMessageError(f"no machine has the handle {handle}")
         if client not in self.store:
             raise BadMessageError(f"machine {client.id} was removed")
         return client
 
     # ------------------------------------------------------------------ messages
 
-    def schema(self, ident: bytes, wire: Mapping[str, Any]) -> None:
-        """`dbg.schema`.
+    def take(self, message: dbg.Message, now: int) -> list[BadMessageError]:
+        """Take in any message; one that says nothing of machines is passed over. `now` is the time
+        (microseconds since 1970) to note where the message has none.
+
+        Entries of a batch that do not fit are returned as errors; the others are taken in.
+
+        :raises BadMessageError: if a message as a whole does not fit.
+        """
+        match message:
+            case dbg.Txs(entries):
+                return self._take_entries(entries)
+            case dbg.SchemaDef():
+                self.schema(message)
+            case dbg.Mach():
+                self.machine(message)
+            case dbg.Log():
+                self.log(message)
+            case dbg.PendingMsg(handle, items):
+                self.client(handle).pending = Pending(now, items)
+            case dbg.Gone(handle, time):
+                self.client(handle).gone_at = _time(time)
+            case dbg.Drop(handle, count, time):
+                self.client(handle).lose(count, _time(time))
+        return []
+
+    def _take_entries(self, entries: tuple[tuple[int, dbg.Tx], ...]) -> list[BadMessageError]:
+        faults: list[BadMessageError] = []
+        for handle, sent in entries:
+            try:
+                self.transition(handle, sent)
+            except BadMessageError as exc:
+                faults.append(exc)
+        return faults
+
+    def schema(self, sent: dbg.SchemaDef) -> None:
+        """A schema that machines may refer to by its hash.
 
         :raises BadMessageError: if it is none, or there are too many.
         """
-        if type(ident) is not bytes or len(ident) > 64:
-            raise BadMessageError(f"the hash of a schema {ident!r:.100}")
-        if ident not in self.store.schemas:
+        if sent.hash not in self.store.schemas:
             if len(self.store.schemas) >= _MOST_SCHEMAS:
                 raise BadMessageError("too many schemas")
-            self.store.schemas[ident] = schema_from_wire(ident, wire)
+            self.store.schemas[sent.hash] = compile_sent(sent)
 
-    def machine(self, handle: int, told: Mapping[str, Any]) -> Client:
-        """`dbg.mach`: a machine came, came again, or changed.
+    def machine(self, sent: dbg.Mach) -> Client:
+        """A machine came, came again, or changed.
 
-        :raises BadMessageError: if something is missing or of a wrong type.
+        :raises BadMessageError: if its schema or clock does not fit, or there are too many.
         """
-        machine_id = _id_text(told.get("id"))
-        process = self._process_of(told.get("process"))
-        schema = self.store.schemas.get(told.get("hash") or b"")
+        handle = sent.h
+        if not 0 < len(sent.id) <= 1024:
+            raise BadMessageError(f"a machine id of {len(sent.id)} characters")
+        schema = self.store.schemas.get(sent.hash)
         if schema is None:
-            raise BadMessageError(f"machine {machine_id!r:.100} has a schema that was not sent")
-        size = len(schema.names)
-        clock = checked_clock(told.get("time") or [], size)
-        handlers = handlers_from_wire(told.get("handlers"))
-        pipes = pipes_from_wire(told.get("pipes"))
-        tags = handlers_from_wire(told.get("tags"))
-        parent = told.get("parent")
-        parent_id = None if parent is None else _id_text(parent)
-        if type(handle) is not int:
-            raise BadMessageError(f"a handle {handle!r:.50}")
-
-        client = self._known_client(handle, process, machine_id, schema.names)
+            raise BadMessageError(f"machine {sent.id!r:.100} has a schema that was not sent")
+        clock = checked_clock(sent.time, len(schema.names))
+        process = self._process_of(sent.process)
+        client = self._known_client(process, sent.id, schema.names)
         if client is None:
-            client = self.store.add(process, machine_id, clock)
+            client = self.store.add(process, sent.id, clock)
         elif self._clients.get(handle) is not client:
             self._expect_repeats(handle, client)
         self._connect(handle, client)
         client.process = process
-        client.parent_id, client.tags, client.lib = parent_id, tags, str(told.get("lib") or "")
+        client.parent_id, client.tags, client.lib = sent.parent, sent.tags, sent.lib
         client.gone_at = None
-        client.set_version(schema, handlers, pipes)
+        client.set_version(schema, sent.handlers, sent.pipes)
         if handle not in self._resuming and handle not in self._known:
             client.rebase(clock)
         return client
@@ -129,7 +155,7 @@ class Link:
                 before.connections -= 1
 
     def _known_client(
-        self, handle: int, process: Process, machine_id: str, names: tuple[str, ...]
+        self, process: dbg.Process, machine_id: str, names: tuple[str, ...]
     ) -> Client | None:
         """The machine that is meant, if it is known: a process that reconnects continues its
         machines, but one that was gone on this very connection is another one."""
@@ -141,40 +167,40 @@ class Link:
         is_grown = client.version.names == names[: len(client.version.names)]
         return client if is_grown else None
 
-    def _process_of(self, told: object) -> Process:
+    def _process_of(self, told: dbg.Process | None) -> dbg.Process:
         if told is None:
             return self.process
-        process = process_from_wire(told)
-        return self.store.processes.setdefault(process.id, process)
+        return self.store.processes.setdefault(told.id, told)
 
     def _expect_repeats(self, handle: int, client: Client) -> None:
+        self._resuming.pop(handle, None)
+        self._known.pop(handle, None)
         if not len(client.columns):
             return
         if self._exact:
             ids = bytes(client.columns.ids)
-            self._known[handle] = {ids[k : k + 8] for k in range(0, len(ids), 8)}
+            self._known[handle] = {ids[k : k + ID_BYTES] for k in range(0, len(ids), ID_BYTES)}
         else:
             self._resuming[handle] = 0
 
-    def transition(self, handle: int, row: Sequence[Any]) -> int | None:
-        """One entry of `dbg.txs`: its number, or None if it is known already.
+    def transition(self, handle: int, sent: dbg.Tx) -> int | None:
+        """One entry: its number, or None if it is known already.
 
-        :raises BadMessageError: if it is none.
+        :raises BadMessageError: if it does not fit its machine.
         """
         client = self._clients.get(handle)
         if client is None or client not in self.store:
             client = self.client(handle)
-        if (self._resuming or self._known) and self._is_repeated(handle, client, row):
+        self.taken += 1
+        if (self._resuming or self._known) and self._is_repeated(handle, client, sent.id):
             self.repeated += 1
             return None
-        return client.append(row)
+        return client.append(sent)
 
-    def _is_repeated(self, handle: int, client: Client, row: Sequence[Any]) -> bool:
-        ident = row[0] if row else None
-        if type(ident) is not bytes:
-            return False  # what is wrong with it is told where it is taken in
-        if handle in self._known:
-            return ident in self._known[handle]
+    def _is_repeated(self, handle: int, client: Client, ident: bytes) -> bool:
+        known = self._known.get(handle)
+        if known is not None:
+            return ident in known
         following = self._resuming.get(handle)
         if following is None:
             return False
@@ -190,42 +216,13 @@ class Link:
         del self._resuming[handle]
         return False
 
-    def log(self, handle: int, time: int, level: int, text: str) -> None:
-        """`dbg.log`: a line outside transitions.
+    def log(self, sent: dbg.Log) -> None:
+        """A line outside transitions.
 
-        :raises BadMessageError: if something is of a wrong type.
+        :raises BadMessageError: if it is of no machine.
         """
-        client = self.client(handle)
-        if type(text) is not str or type(level) is not int or not 0 <= level <= 255:
-            raise BadMessageError(f"a line {text!r:.100} of level {level!r:.20}")
-        client.outer_log.append(client.last, _time(time), level, text)
-
-    def pending(self, handle: int, items: Sequence[Any], time: int) -> None:
-        """`dbg.pending`: the answer, which came at `time`.
-
-        :raises BadMessageError: if something is of a wrong type.
-        """
-        client = self.client(handle)
-        if not isinstance(items, list | tuple):
-            raise BadMessageError(f"pending items {items!r:.100}")
-        client.pending = Pending(_time(time), items)
-
-    def gone(self, handle: int, time: int) -> None:
-        """`dbg.gone`: the machine was disposed.
-
-        :raises BadMessageError: if something is of a wrong type.
-        """
-        client = self.client(handle)
-        client.gone_at = _time(time)
-
-    def lost(self, handle: int, count: int, time: int) -> Loss:
-        """`dbg.drop`: so many entries will never come.
-
-        :raises BadMessageError: if something is of a wrong type.
-        """
-        client = self.client(handle)
-        client.lose(_time(count), _time(time))
-        return client.losses[-1]
+        client = self.client(sent.h)
+        client.outer_log.append(client.last, _time(sent.time), min(sent.level, 255), sent.text)
 
     def close(self) -> None:
         """Nothing more comes by this link."""
@@ -238,35 +235,7 @@ class Link:
         self._known.clear()
 
 
-def process_from_wire(told: object) -> Process:
-    """A process as told in hello, or of a machine that was forwarded.
-
-    :raises BadMessageError: if it is none.
-    """
-    if not isinstance(told, Mapping):
-        raise BadMessageError(f"a process {told!r:.100}")
-    via = told.get("via") or ()
-    if not isinstance(via, list | tuple) or len(via) > _MOST_VIA:
-        raise BadMessageError(f"a way over {via!r:.100}")
-    pid, time = told.get("pid"), told.get("time")
-    return Process(
-        id=_id_text(told.get("id")),
-        pid=pid if type(pid) is int else None,
-        host=str(told.get("host") or "")[:_LONGEST_ID],
-        argv0=str(told.get("argv0") or "")[:_LONGEST_ID],
-        lib=str(told.get("lib") or "")[:_LONGEST_ID],
-        time=time if type(time) is int else None,
-        via=tuple([_id_text(one) for one in via]),
-    )
-
-
-def _id_text(value: object) -> str:
-    if type(value) is not str or not 0 < len(value) <= _LONGEST_ID:
-        raise BadMessageError(f"an id {value!r:.100}")
-    return value
-
-
-def _time(value: object) -> int:
-    if type(value) is not int or not 0 <= value < MOST:
-        raise BadMessageError(f"a time or count {value!r:.50}")
+def _time(value: int) -> int:
+    if not 0 <= value < MOST:
+        raise BadMessageError(f"a time {value}")
     return value

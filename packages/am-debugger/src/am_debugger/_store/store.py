@@ -6,12 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from .._errors import BadMessageError
-from .client import Client, Process
+from .client import Client
 from .layout import USUAL_SIZES, Sizes
 from .tx import Tx, Views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from am_telemetry.dbg import Process
 
     from .tx import SourceRef
     from .versions import SchemaVersion

@@ -29,6 +29,7 @@ class SourceRef(NamedTuple):
 
     machine_id: str
     id: bytes
+    """All zeros if it was not told."""
     time_sum: int
 
 

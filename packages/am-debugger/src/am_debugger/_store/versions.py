@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import am_machine as am
+from am_telemetry.dbg import PipeDef, SchemaDef
 
 from .._errors import BadMessageError
 from .layout import WATCHED
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_RELATIONS = ("require", "add", "remove", "after")
 _TEXTS_BYTES = 60
 _STATE_BYTES = 900
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaVersion:
-    """A schema as sent: `wire` is what came, to be sent on, and `hash` its name."""
+    """A schema: compiled, and as it was sent, to be sent on."""
 
-    hash: bytes
     schema: am.Schema
-    wire: Mapping[str, Any]
+    sent: SchemaDef
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -38,23 +33,13 @@ class SchemaVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Pipe:
-    """A pipe end as sent: what `state` does to (out), or gets from (in), another machine."""
-
-    direction: str
-    kind: str
-    state: str
-    machine_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Version:
     """What held of a machine from transition `since` on."""
 
     since: int
     schema: SchemaVersion
     handlers: tuple[str, ...]
-    pipes: tuple[Pipe, ...]
+    pipes: tuple[PipeDef, ...]
     watched: tuple[int, ...]
     """Indexes of the states of WATCHED, -1 where there is none."""
 
@@ -74,69 +59,30 @@ def watched_of(schema: am.Schema) -> tuple[int, ...]:
     return tuple([schema.index.get(name, -1) for name in WATCHED])
 
 
-def schema_from_wire(ident: bytes, wire: Mapping[str, Any]) -> SchemaVersion:
+def compile_sent(sent: SchemaDef) -> SchemaVersion:
     """Compile a schema as sent; tags and docs come along, relations are indexes there.
 
     :raises BadMessageError: if it is none.
     """
-    try:
-        names = [_text(name) for name in wire["names"]]
-        states = {name: _state(name, wire["states"].get(name, {}), names) for name in names}
-        groups = {
-            _text(group): [names[_index(i)] for i in members]
-            for group, members in wire.get("groups") or ()
-        }
-        schema = am.Schema(states, groups=groups)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as exc:
-        raise BadMessageError(f"not a schema: {type(exc).__name__}: {exc!s:.500}") from exc
-    if schema.names != tuple(names):
-        raise BadMessageError("not a schema: a name occurs twice, or Exception is missing")
-    return SchemaVersion(ident, schema, wire)
-
-
-def _state(name: str, wire: Mapping[str, Any], names: list[str]) -> am.State:
-    relations: dict[str, Any] = {
-        kind: [names[_index(i)] for i in wire.get(kind) or ()] for kind in _RELATIONS
+    names = sent.names
+    states = {
+        name: am.State(
+            auto=state.auto,
+            multi=state.multi,
+            require=[names[i] for i in state.require],
+            add=[names[i] for i in state.add],
+            remove=[names[i] for i in state.remove],
+            after=[names[i] for i in state.after],
+            tags=state.tags,
+            doc=state.doc,
+        )
+        for name, state in zip(names, sent.states, strict=True)
     }
-    return am.State(
-        auto=bool(wire.get("auto", False)),
-        multi=bool(wire.get("multi", False)),
-        tags=[_text(tag) for tag in wire.get("tags") or ()],
-        doc=_text(wire.get("doc") or ""),
-        **relations,
-    )
-
-
-def _text(value: object) -> str:
-    if type(value) is not str:
-        raise TypeError(f"{value!r:.100} is no text")
-    return value
-
-
-def _index(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError(f"{value!r:.100} is no index")
-    return value
-
-
-def pipes_from_wire(wire: object) -> tuple[Pipe, ...]:
-    """Pipe ends as sent.
-
-    :raises BadMessageError: if they are none.
-    """
+    groups = {group: [names[i] for i in members] for group, members in sent.groups}
     try:
-        pipes = [Pipe(*[_text(part) for part in pipe]) for pipe in wire or ()]  # type: ignore[attr-defined]
-    except TypeError as exc:
-        raise BadMessageError(f"not pipes: {exc!s:.200}") from exc
-    return tuple(pipes)
-
-
-def handlers_from_wire(wire: object) -> tuple[str, ...]:
-    """Names of bound handlers as sent.
-
-    :raises BadMessageError: if they are none.
-    """
-    try:
-        return tuple([_text(name) for name in wire or ()])  # type: ignore[attr-defined]
-    except TypeError as exc:
-        raise BadMessageError(f"not names of handlers: {exc!s:.200}") from exc
+        schema = am.Schema(states, groups=groups)
+    except (ValueError, TypeError) as exc:
+        raise BadMessageError(f"not a schema: {exc!s:.500}") from exc
+    if schema.names != names:
+        raise BadMessageError("not a schema: a name occurs twice, or Exception is missing")
+    return SchemaVersion(schema, sent)
