@@ -30,6 +30,10 @@ LAYERS = {
     "am-node": {"am-machine", "am-helpers", "am-rpc"},
     "am-debugger": {"am-machine", "am-helpers", "am-rpc", "am-telemetry"},
 }
+# Real servers for the tests of telemetry: an OTLP collector with a binary in its wheel, and
+# packages of Debian, of which nothing but their programs is used.
+COLLECTOR = "rotel==0.0.1a15"
+DEBIAN = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
 # Not every file that others ship compiles on every Python: hence no check of the outcome.
 COMPILE_INSTALLED = """
 import compileall, sysconfig
@@ -137,9 +141,54 @@ def dev(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Four workers, two clients, one worker killed; `nox -s demo -- --plain` for plain lines."""
-    fill(session, *local(*LAYERS, extras=False), "rich>=13")
+    """Four workers, two clients, one worker killed; `nox -s demo -- --plain` for plain lines.
+
+    What `AM_SERVICE` and the other switches of telemetry ask for is there as well.
+    """
+    others = [name for name in LAYERS if name != "am-telemetry"]
+    fill(session, *local(*others, extras=False), *local("am-telemetry"), "rich>=13")
     session.run("python", "-m", "examples.worker_pool", *session.posargs)
+
+
+@nox.session
+def observability(session: nox.Session) -> None:
+    """Telemetry against a real Prometheus, Pushgateway and OTLP collector."""
+    others = [name for name in LAYERS if name != "am-telemetry"]
+    tools = (*test_tools("am-telemetry"), "rich>=13", COLLECTOR)
+    fill(session, *local(*others, extras=False), *local("am-telemetry"), *tools)
+    path = os.pathsep.join([os.environ["PATH"], *debian_programs(session)])
+    tests = sorted(map(str, ROOT.glob("integration-tests/test_observability*.py")))
+    command = pytest("observability", "-m", "observability", *session.posargs, *tests)
+    session.run(*command, env={"PATH": path})
+
+
+def debian_programs(session: nox.Session) -> list[str]:
+    """Folders with what is missing of Debian's programs, taken out of their packages.
+
+    The packages are not installed: that would start services, and take the rights to do so.
+    """
+    place = ROOT / ".nox" / "debian"
+    found = place / "root" / "usr" / "bin"
+    missing = [
+        package
+        for program, package in DEBIAN.items()
+        if not shutil.which(program) and not (found / program).is_file()
+    ]
+    if missing and not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        session.warn(f"No apt-get here, so no {', '.join(missing)}: install them by other means.")
+    elif missing:
+        place.mkdir(parents=True, exist_ok=True)
+        with session.chdir(place):
+            if os.getuid() == 0:
+                session.run("apt-get", "update", "-qq", external=True)
+            else:
+                session.log("Not root: the lists of packages are taken as they are.")
+            # Downloads into this folder by whoever runs this, not by apt's own user.
+            download = ("apt-get", "-o", "APT::Sandbox::User=", "download", "-qq", *missing)
+            session.run(*download, external=True)
+            for archive in sorted(place.glob("*.deb")):
+                session.run("dpkg-deb", "-x", archive.name, "root", external=True)
+    return [str(found)]
 
 
 @nox.session

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+import am_helpers as amh
 from examples.worker_pool.demo import Demo
 from examples.worker_pool.lines import heard
 from examples.worker_pool.text_stats import text_files
@@ -126,6 +127,9 @@ def main() -> int:
         demo = Demo(copied(text_files(ROOT), Path(folder)), options.supers, CLIENTS)
         if options.tls:
             demo.certificates = certificates(Path(folder))
+        # Before any process starts: what listens here may leave a word to the others in the
+        # environment, such as the trace that they all belong to.
+        amh.debug_env(demo.mach)
         began = time.monotonic()
         with shown(demo, options.plain):
             trio.run(_limited, demo, options.workers, options.supers)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import trio
 
+import am_helpers as amh
 import am_node
 from examples.worker_pool.lines import tell
 from examples.worker_pool.text_stats import TextStats
@@ -21,6 +22,7 @@ async def main(workers: int, addr: str, cert: str) -> int:
     pool = am_node.Pool(min=workers, max=workers, warm=0)
     tls = am_node.Tls(cert) if cert else None
     supervisor = am_node.Supervisor(TextStats, addr=addr, pool=pool, tls=tls)
+    amh.debug_env(supervisor.mach)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_report, supervisor)
         code = await am_node.serve(supervisor)

@@ -12,10 +12,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import am_helpers as amh
 import am_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    import am_machine as am
 
 SUFFIXES = {".md", ".py", ".toml"}
 TOP = 5
@@ -24,6 +27,10 @@ _WORD = re.compile(r"[a-z]+")
 
 class TextStats(am_node.Worker):
     """Counts what is in one file."""
+
+    def StartState(self, e: am.Event) -> None:
+        """Let the environment say who listens to this process."""
+        amh.debug_env(self.mach)
 
     def work(self, path: str) -> dict[str, Any]:
         """Runs in a thread of the worker process; its result travels back to the client."""

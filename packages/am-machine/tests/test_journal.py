@@ -353,3 +353,22 @@ def test_a_journal_that_forgoes_blocked_autos_notes_refusals_and_no_fruitless_au
     assert cheap == [entry for entry in whole if entry != ((2,), False, True)]
     assert ((1,), False, False) in cheap
     assert ((2,), True, True) in cheap
+
+
+def test_what_a_journal_notes_of_autos_does_not_depend_on_who_else_listens() -> None:
+    class Cheap(am.Journal):
+        blocked_autos = False
+
+    class Loud(am.Tracer):
+        def transition_end(self, transition: am.Transition) -> None:
+            pass
+
+    schema = {"A": {}, "B": {"require": ["A"]}, "Auto": {"auto": True, "require": ["B"]}}
+    noted = []
+    for others in ([], [Loud()], [am.Journal(rejected=True)]):
+        journal = Cheap(rejected=True)
+        m = am.Machine(schema, tracers=[journal, *others])
+        m.add("A")
+        m.add("B")
+        noted.append([(e.called, e.accepted, e.is_auto) for e in journal.read()])
+    assert noted == [[((0,), True, False), ((1,), True, False), ((2,), True, True)]] * 3

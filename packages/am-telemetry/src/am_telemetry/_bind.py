@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from . import _env
 from ._env import LOGGER
+from ._errors import MissingExtraError
 from ._grafana.from_env import bind_grafana
 from ._hub import INNER
 
@@ -15,8 +18,32 @@ if TYPE_CHECKING:
 
     Binder = Callable[[am.BaseMachine], object]
 
+
+def export_to_debugger(machine: am.BaseMachine, addr: str) -> None:
+    """Stream a machine to the debugger at an address, as `AM_DBG_ADDR` has it.
+
+    Without the extra `[dbg]`, and for what is no address, that is one WARNING. Machines with the
+    tag `am:inner` are left alone.
+    """
+    if INNER in machine.tags or not hasattr(machine, "bind_tracer"):
+        return
+    if find_spec("msgpack") is None:
+        _env.complain_once("AM_DBG_ADDR", addr, str(MissingExtraError("dbg", "the stream")))
+        return
+    # Not before it is wanted: it imports the codec.
+    from ._dbg.from_env import export
+
+    export(machine, addr)
+
+
+def _bind_debugger(machine: am.BaseMachine) -> None:
+    addr = _env.text("AM_DBG_ADDR")
+    if addr is not None:
+        export_to_debugger(machine, addr)
+
+
 # One per kind of listener; each reads its own switches, and does nothing where they are off.
-BINDERS: tuple[Binder, ...] = (bind_grafana,)
+BINDERS: tuple[Binder, ...] = (_bind_debugger, bind_grafana)
 
 
 def bind_env(machine: am.BaseMachine) -> None:

@@ -221,6 +221,9 @@ class Journal(Tracer):
         """A transition ended, by a plan and what that does not tell."""
         if plan.is_check or not (note is None or note.accepted or note.is_broken or self.rejected):
             return
+        if plan.is_auto and not (plan.accepted or self.blocked_autos):
+            # They only run where others listen in full; what is told does not depend on those.
+            return
         if self._is_midway:
             self._is_midway = False
             machine = self._machine

@@ -12,14 +12,17 @@ a `Handle` with `detach()`. The hub then calls, all in its own thread but the fi
 Level 2: `link.ask(fn)` calls `fn(machine)` on the machine's own stack, where tracers may be bound
 and detached; it may be asked in any thread. `hub.watch(socket, events, fn)` has the hub's thread
 wait for a socket, too. `hub.sync()` waits until all until now was told; `hub.close(consumer)`
-detaches it everywhere and flushes it. What a consumer raises is counted in `hub.errors`.
+detaches it everywhere and flushes it. What a consumer raises is counted in `hub.errors`;
+`hub.stream_stats()` has the numbers of the debugger streams.
 """
 
+from .consumer import Batch as Batch
 from .consumer import Consumer as Consumer
 from .duty import Duty as Duty
 from .hub import Hub as Hub
 from .link import MachineLink as MachineLink
 from .registry import INNER as INNER
 from .registry import Handle as Handle
+from .stats import StreamStats as StreamStats
 
-__all__ = ["INNER", "Consumer", "Duty", "Handle", "Hub", "MachineLink"]
+__all__ = ["INNER", "Batch", "Consumer", "Duty", "Handle", "Hub", "MachineLink", "StreamStats"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from .link import MachineLink
 
-    Batch = Sequence[tuple[MachineLink, am.JournalEntry]]
+Batch: TypeAlias = "Sequence[tuple[MachineLink, am.JournalEntry]]"
+"""What machines did, sorted by time."""
 
 
 class Consumer:
@@ -51,7 +52,7 @@ class Consumer:
     def gone(self, link: MachineLink, at: int) -> None:
         """A machine was disposed, detached, or collected; all of its entries were told before."""
 
-    def tick(self, now: float) -> None:
+    def tick(self, at: float) -> None:
         """Called each turn of the hub, at least each 50 ms, with `time.monotonic()`."""
 
     def flush(self, deadline: float) -> None:

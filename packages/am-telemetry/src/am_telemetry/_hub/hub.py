@@ -19,6 +19,7 @@ from .drain import Drain
 from .duty import Duty
 from .guard import Guard
 from .registry import Event, Handle, Registry
+from .stats import StreamStats, add_stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from .consumer import Consumer
     from .link import HubJournal, MachineLink
+    from .stats import Stream
 
 INTERVAL = 0.05
 """Seconds between two readings while machines are busy."""
@@ -71,6 +73,10 @@ class Hub:
         self._is_asleep = False
         self._selector: Any = None
         self._waker: socket.socket | None = None
+        self._streams: list[Stream] = []
+        self._closed_streams = StreamStats()
+        # Calls that return once there is room for more entries.
+        self._held_back: dict[Consumer, Callable[[], object]] = {}
         _hubs.append(self)
 
     @classmethod
@@ -85,9 +91,37 @@ class Hub:
         """How many exceptions of telemetry were caught."""
         return self.guard.errors
 
+    def add_stream(self, stream: Stream) -> None:
+        """Have a debugger stream's numbers in `stream_stats`."""
+        with self._lock:
+            self._streams.append(stream)
+
+    def remove_stream(self, stream: Stream) -> None:
+        """It is closed; what it counted stays."""
+        last = stream.stats
+        with self._lock:
+            if stream in self._streams:
+                self._streams.remove(stream)
+                self._closed_streams = add_stats(self._closed_streams, last)
+
+    def stream_stats(self) -> tuple[StreamStats, int]:
+        """The numbers of all debugger streams together, and how many of them are connected."""
+        with self._lock:
+            streams, total = list(self._streams), self._closed_streams
+        connected = 0
+        for stream in streams:
+            stats = stream.stats
+            connected += stats.connected
+            total = add_stats(total, stats)
+        return total, connected
+
+    def hold_back(self, consumer: Consumer, wait: Callable[[], object]) -> None:
+        """Have machines wait instead of losing entries: `wait` returns once there is room."""
+        self._held_back[consumer] = wait
+
     # ------------------------------------------------------------------ for everybody
 
-    def attach(self, consumer: Consumer, machine: am.MachineApi) -> Handle:
+    def attach(self, consumer: Consumer, machine: am.MachineApi | am.BaseMachine) -> Handle:
         """Feed a consumer with a machine, its living children, and those to come. Bound already:
         the handle that there is.
 
@@ -110,6 +144,7 @@ class Hub:
         self._ask_thread(consumer, seconds)
         with self._lock:
             self._consumers.pop(consumer, None)
+            self._held_back.pop(consumer, None)
 
     def sync(self, seconds: float = LAST) -> bool:
         """Have everything told that machines did until now, without regard to the share of the
@@ -164,6 +199,10 @@ class Hub:
         self._drain.due(journal)
         if self._is_asleep or len(journal) >= HURRY * journal.batch:
             self.wake()
+        if self._held_back and len(journal) >= journal.batch:
+            self.sync()
+            for wait in list(self._held_back.values()):
+                wait()
 
     def machine_came(self, machine: am.BaseMachine) -> None:
         """A submachine was made."""

@@ -25,6 +25,8 @@ class Moves(NamedTuple):
     """Active before and after, entered again in between."""
     blinked: tuple[int, ...]
     """Inactive before and after, active in between."""
+    last: tuple[int, ...] = ()
+    """Those of `left` that were entered again before they were left."""
 
     @property
     def added(self) -> tuple[int, ...]:
@@ -47,6 +49,7 @@ def moves_of(before: Sequence[int], changes: Iterable[tuple[int, int]]) -> Moves
     for i, gained in changes:
         gains[i] = gains.get(i, 0) + gained
     found: tuple[list[int], list[int], list[int], list[int]] = ([], [], [], [])
+    last = []
     for i in sorted(gains):
         gained = gains[i]
         if not gained:
@@ -54,9 +57,11 @@ def moves_of(before: Sequence[int], changes: Iterable[tuple[int, int]]) -> Moves
         was_active = before[i] & 1 if i < len(before) else 0
         if gained & 1:
             found[1 if was_active else 0].append(i)
+            if was_active and gained > 2:
+                last.append(i)
         else:
             found[2 if was_active else 3].append(i)
-    return Moves(*[tuple(one) for one in found])
+    return Moves(*[tuple(one) for one in found], last=tuple(last))
 
 
 def difference(before: Sequence[int], after: Sequence[int]) -> list[tuple[int, int]]:

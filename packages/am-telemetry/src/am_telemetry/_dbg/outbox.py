@@ -1,0 +1,322 @@
+"""What waits to be sent to one debugger, what was sent and not acknowledged yet, and what was lost.
+
+At all times `acked + dropped + buffered == produced`. Entries stay until they are acknowledged;
+where a connection ends, those sent on it wait again. When there are too many, the oldest of those
+that wait are dropped: a gap takes their place, which knows how many they were and the clock after
+them. So it is known at each place what the clock was there, and an entry whose predecessor the
+other side did not get is sent as a keyframe.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgpack  # type: ignore[import-untyped]
+
+from .codec import pack
+from .messages import KEYFRAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from .._hub import MachineLink
+
+KEYFRAME_EACH = 1000
+"""Transitions of a machine between two keyframes."""
+FLIGHT = 8192
+"""Entries sent and not acknowledged, at most."""
+DROP_SHARE = 10
+"""Of a full buffer the tenth part is dropped at once."""
+
+
+class Position:
+    """A place in the entries of a machine: the clock there, and the handlers bound there."""
+
+    __slots__ = ("clock", "handlers")
+
+    def __init__(self, clock: Iterable[int], handlers: tuple[str, ...]) -> None:
+        self.clock = list(clock)
+        self.handlers = handlers
+
+    def move(self, changes: Sequence[tuple[int, int]]) -> None:
+        """Go past an entry."""
+        clock = self.clock
+        for i, gained in changes:
+            if i >= len(clock):
+                # The schema grew.
+                clock += [0] * (i + 1 - len(clock))
+            clock[i] += gained
+
+    def copy(self) -> Position:
+        """The same place, to go on from."""
+        return Position(self.clock, self.handlers)
+
+
+class Track:
+    """One machine in an outbox."""
+
+    __slots__ = (
+        "base", "cursor", "entries", "h", "is_gone", "is_known", "link", "needs_keyframe",
+        "since_keyframe", "tail_handlers",
+    )  # fmt: skip
+
+    def __init__(self, link: MachineLink, clock: Iterable[int]) -> None:
+        self.link = link
+        self.h = link.number
+        # Before the oldest entry that is kept; before the next one to be sent.
+        self.base = Position(clock, link.handlers)
+        self.cursor = self.base.copy()
+        self.tail_handlers = link.handlers
+        # Entries kept.
+        self.entries = 0
+        self.needs_keyframe = True
+        self.since_keyframe = 0
+        # Whether this connection was told of the machine.
+        self.is_known = False
+        self.is_gone = False
+
+
+class Gap:
+    """Here so many entries of a machine were lost; afterwards its clock is this."""
+
+    __slots__ = ("at", "clock", "count", "track")
+
+    def __init__(self, track: Track, count: int, at: int, clock: Sequence[int]) -> None:
+        self.track = track
+        self.count = count
+        self.at = at
+        self.clock = list(clock)
+
+
+class Rebound:
+    """From here on the machine has these handlers."""
+
+    __slots__ = ("handlers", "track")
+
+    def __init__(self, track: Track, handlers: tuple[str, ...]) -> None:
+        self.track = track
+        self.handlers = handlers
+
+
+class Ended:
+    """Here the machine is gone."""
+
+    __slots__ = ("at", "track")
+
+    def __init__(self, track: Track, at: int) -> None:
+        self.track = track
+        self.at = at
+
+
+# An entry: its machine, its wire form with the handle, what it changed.
+Entry: TypeAlias = tuple[Track, bytes, "Sequence[tuple[int, int]]"]
+Item: TypeAlias = Entry | Gap | Rebound | Ended
+
+
+class Outbox:
+    """The entries of all machines for one debugger, in order. Values in, values out; for one thread
+    at a time.
+
+    `limit` entries are kept at most.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.produced = 0
+        self.acked = 0
+        self.dropped = 0
+        # Sent on this connection, and not yet.
+        self._flying: deque[Item] = deque()
+        self._waiting: deque[Item] = deque()
+        self._flying_count = self._waiting_count = 0
+        # Entries acknowledged on this connection.
+        self._acked_here = 0
+        self.tracks: dict[int, Track] = {}
+
+    @property
+    def buffered(self) -> int:
+        """Entries kept."""
+        return self._flying_count + self._waiting_count
+
+    @property
+    def unsent(self) -> int:
+        """Entries that were not sent on this connection."""
+        return self._waiting_count
+
+    # ------------------------------------------------------------------ in
+
+    def track(self, link: MachineLink, clock: Iterable[int]) -> Track:
+        """Begin with a machine at a clock; one that is known goes on."""
+        found = self.tracks.get(link.number)
+        if found is None:
+            found = self.tracks[link.number] = Track(link, clock)
+        return found
+
+    def add(self, track: Track, wire: bytes, changes: Sequence[tuple[int, int]], at: int) -> None:
+        """Keep an entry; the oldest are dropped if these are too many. `at` is for the gap."""
+        self.produced += 1
+        track.entries += 1
+        self._waiting.append((track, wire, changes))
+        self._waiting_count += 1
+        if self.buffered > self.limit:
+            self._drop_oldest(at)
+
+    def lose(self, track: Track, count: int, at: int, clock: Sequence[int]) -> None:
+        """So many entries of a machine were lost before they came here; next is this clock."""
+        self.produced += count
+        self.dropped += count
+        self._waiting.append(Gap(track, count, at, clock))
+
+    def rebind(self, track: Track, handlers: tuple[str, ...]) -> None:
+        """The machine's handlers are others from here on."""
+        track.tail_handlers = handlers
+        self._waiting.append(Rebound(track, handlers))
+
+    def end(self, track: Track, at: int) -> None:
+        """Nothing more comes of a machine."""
+        if not track.is_gone:
+            track.is_gone = True
+            self._waiting.append(Ended(track, at))
+
+    def _drop_oldest(self, at: int) -> None:
+        """Drop the oldest tenth of the limit of what waits; gaps take their place, in front."""
+        count = min(max(1, self.limit // DROP_SHARE), self._waiting_count)
+        gaps: dict[Track, Gap] = {}
+        kept: list[Item] = []
+        places: dict[Track, Position] = {}
+        while count:
+            item = self._waiting.popleft()
+            track = item[0] if isinstance(item, tuple) else item.track
+            place = places.get(track)
+            if place is None:
+                place = places[track] = track.cursor.copy()
+            if isinstance(item, tuple):
+                place.move(item[2])
+                gap = gaps.get(track)
+                if gap is None:
+                    gap = gaps[track] = Gap(track, 0, at, ())
+                gap.count += 1
+                gap.at = at
+                count -= 1
+                self._waiting_count -= 1
+                self.dropped += 1
+                track.entries -= 1
+            elif isinstance(item, Gap):
+                place.clock = list(item.clock)
+                gap = gaps.setdefault(track, item)
+                if gap is not item:
+                    gap.count += item.count
+            else:
+                kept.append(item)
+        for track, gap in gaps.items():
+            gap.clock = places[track].clock
+        self._waiting.extendleft(reversed([*gaps.values(), *kept]))
+
+    def drop_all(self) -> int:
+        """Give up everything that is kept; returns how many entries these were."""
+        count = self.buffered
+        self.dropped += count
+        self._flying.clear()
+        self._waiting.clear()
+        self._flying_count = self._waiting_count = 0
+        self.tracks.clear()
+        return count
+
+    # ------------------------------------------------------------------ out
+
+    def take(self, most: int, size: int) -> Iterator[Item]:
+        """What is to be sent next, at most so many entries and about so many bytes; an entry comes
+        as a keyframe where its predecessor is not known on the other side."""
+        while self._waiting and most > 0 and size > 0 and self._flying_count < self.in_flight:
+            item = self._waiting.popleft()
+            self._flying.append(item)
+            if isinstance(item, tuple):
+                self._waiting_count -= 1
+                self._flying_count += 1
+                most -= 1
+                sent = self._pass(item)
+                size -= len(sent[1])
+                yield sent
+                continue
+            track = item.track
+            if isinstance(item, Gap):
+                track.cursor.clock = list(item.clock)
+                track.needs_keyframe = True
+            elif isinstance(item, Rebound):
+                track.cursor.handlers = item.handlers
+            yield item
+
+    @property
+    def in_flight(self) -> int:
+        """Most entries that are sent and not acknowledged: there are always some to be dropped."""
+        return min(FLIGHT, max(1, self.limit // 2))
+
+    def _pass(self, item: Entry) -> Entry:
+        """Go past an entry; returns it as it is to be sent."""
+        track, wire, changes = item
+        if track.needs_keyframe or track.since_keyframe >= KEYFRAME_EACH:
+            item = (track, keyframe(wire, track.cursor.clock), changes)
+            track.needs_keyframe = False
+            track.since_keyframe = 0
+        track.since_keyframe += 1
+        track.cursor.move(changes)
+        return item
+
+    def ack(self, count: int) -> bool:
+        """The other side has taken so many entries of this connection. False if that cannot be."""
+        newly = count - self._acked_here
+        if not 0 <= newly <= self._flying_count:
+            return False
+        self._acked_here = count
+        self._flying_count -= newly
+        self.acked += newly
+        while self._flying:
+            item = self._flying[0]
+            if isinstance(item, tuple):
+                if not newly:
+                    break
+                newly -= 1
+                item[0].entries -= 1
+                item[0].base.move(item[2])
+            else:
+                self._pass_marker(item)
+            self._flying.popleft()
+        return True
+
+    def _pass_marker(self, item: Gap | Rebound | Ended) -> None:
+        """Nothing that is kept is before it any more."""
+        track = item.track
+        if isinstance(item, Gap):
+            track.base.clock = list(item.clock)
+        elif isinstance(item, Rebound):
+            track.base.handlers = item.handlers
+        else:
+            self.tracks.pop(track.h, None)
+
+    def restart(self) -> None:
+        """The connection is another: what was sent and not acknowledged waits again."""
+        self._waiting.extendleft(reversed(self._flying))
+        self._flying.clear()
+        self._waiting_count += self._flying_count
+        self._flying_count = 0
+        self._acked_here = 0
+        for track in self.tracks.values():
+            track.cursor = track.base.copy()
+            track.needs_keyframe = True
+            track.is_known = False
+        for item in self._waiting:
+            if isinstance(item, tuple):
+                break
+            if isinstance(item, Gap):
+                # Nothing before it will be told any more.
+                item.track.base.clock = list(item.clock)
+                item.track.cursor.clock = list(item.clock)
+
+
+def keyframe(wire: bytes, clock: Sequence[int]) -> bytes:
+    """An entry with the clock before it."""
+    h, fields = msgpack.unpackb(wire)
+    fields[3] |= KEYFRAME
+    fields[5] = [clock, fields[5]]
+    return pack([h, fields])

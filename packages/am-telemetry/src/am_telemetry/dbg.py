@@ -1,0 +1,49 @@
+"""The debugger stream: exporter, dump files, and the messages that travel.
+
+Needs msgpack: `python -m pip install "am-telemetry[dbg]"`.
+"""
+
+from importlib.util import find_spec
+
+from ._errors import MissingExtraError
+
+if find_spec("msgpack") is None:
+    raise MissingExtraError("dbg", "am_telemetry.dbg")
+
+from ._dbg.addresses import Address as Address
+from ._dbg.addresses import default_addresses as default_addresses
+from ._dbg.addresses import parse_address as parse_address
+from ._dbg.codec import Decoder as Decoder
+from ._dbg.encode import encode as encode
+from ._dbg.encode import schema_def as schema_def
+from ._dbg.encode import schema_hash as schema_hash
+from ._dbg.exporter import DbgExporter as DbgExporter
+from ._dbg.messages import Ack as Ack
+from ._dbg.messages import Ask as Ask
+from ._dbg.messages import Auth as Auth
+from ._dbg.messages import Challenge as Challenge
+from ._dbg.messages import Chunk as Chunk
+from ._dbg.messages import Detail as Detail
+from ._dbg.messages import Drop as Drop
+from ._dbg.messages import DumpBegin as DumpBegin
+from ._dbg.messages import DumpEnd as DumpEnd
+from ._dbg.messages import Fault as Fault
+from ._dbg.messages import Gone as Gone
+from ._dbg.messages import Hello as Hello
+from ._dbg.messages import Log as Log
+from ._dbg.messages import Mach as Mach
+from ._dbg.messages import Message as Message
+from ._dbg.messages import PendingDef as PendingDef
+from ._dbg.messages import PendingMsg as PendingMsg
+from ._dbg.messages import Ping as Ping
+from ._dbg.messages import PipeDef as PipeDef
+from ._dbg.messages import Process as Process
+from ._dbg.messages import Proof as Proof
+from ._dbg.messages import Refusal as Refusal
+from ._dbg.messages import SchemaDef as SchemaDef
+from ._dbg.messages import StateDef as StateDef
+from ._dbg.messages import Tx as Tx
+from ._dbg.messages import Txs as Txs
+from ._dbg.messages import Unknown as Unknown
+from ._dbg.messages import View as View
+from ._dbg.messages import Welcome as Welcome
