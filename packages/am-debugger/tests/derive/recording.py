@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import am_machine as am
 from am_debugger._store.layout import Flag
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 from am_telemetry import dbg
 
 from ..messages import mach
+
 
 def sent(entry: am.JournalEntry) -> dbg.Tx:
     """A journal entry as sent."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 import am_machine as am
@@ -9,7 +11,6 @@ from am_debugger._derive import causes
 from am_debugger._derive.moment import label, ordered
 from am_debugger._derive.reader import Fact, facts
 from am_debugger._derive.steps import Parser
-from am_debugger._store.client import Client
 from am_debugger._store.layout import Flag
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
@@ -17,6 +18,9 @@ from am_telemetry import dbg
 
 from ..messages import mach, process, schema, tx
 from .recording import Recorder
+
+if TYPE_CHECKING:
+    from am_debugger._store.client import Client
 
 
 @pytest.fixture

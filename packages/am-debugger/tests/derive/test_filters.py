@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ..messages import mach, process, schema, tx
-
 from am_debugger._derive.filters import Filters, Visible
-from am_debugger._store.client import Client
 from am_debugger._store.layout import Flag, Sizes
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
+
+from ..messages import mach, process, schema, tx
+
+if TYPE_CHECKING:
+    from am_debugger._store.client import Client
 
 NAMES = ("A", "B", "Heartbeat", "Exception")
 FLAGS = [Flag.ACCEPTED, Flag.AUTO, Flag.CHECK, Flag.QUEUED]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +16,9 @@ from am_telemetry import dbg
 
 from ..messages import mach, process, schema, tx
 from .exporter import NAMES, Exporter, schema_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -154,7 +157,10 @@ def test_sources_are_looked_for_in_the_own_process_first(store: Store) -> None:
     ref = SourceRef("a", two.rows[0].sent.id, 0)
     assert store.find_source(caused.client, ref) == (two.client, 1)
     one.do([0], {0: 1})
-    assert store.find_source(caused.client, SourceRef("a", one.rows[1].sent.id, 0)) == (one.client, 2)
+    assert store.find_source(caused.client, SourceRef("a", one.rows[1].sent.id, 0)) == (
+        one.client,
+        2,
+    )
     assert store.find_source(caused.client, SourceRef("a", b"no such!", 0)) is None
 
 

@@ -170,7 +170,9 @@ def test_bisects_find_what_a_walk_finds(program: list[Any], asked: int) -> None:
     assert client.at_sum(asked % 60) == (summed[0] if summed else None)
     tick = asked % 30 + 1
     ticked = [
-        number for number, row in rows if row.sent.queue_tick == tick and not row.sent.flags & Flag.QUEUED
+        number
+        for number, row in rows
+        if row.sent.queue_tick == tick and not row.sent.flags & Flag.QUEUED
     ]
     assert client.at_queue_tick(tick) == (ticked[0] if ticked else None)
 
@@ -183,7 +185,9 @@ def test_ids_causes_changes_and_errors_are_found_as_by_a_walk(program: list[Any]
     rows = numbered(exporter, dropped)
     for number, row in rows:
         assert client.find_id(row.sent.id) == number
-        caused = [n for n, other in rows if other.sent.source and other.sent.source[1] == row.sent.id]
+        caused = [
+            n for n, other in rows if other.sent.source and other.sent.source[1] == row.sent.id
+        ]
         assert client.columns.caused_by(row.sent.id) == caused
     assert client.find_id(b"no such!") is None
     for state in range(len(exporter.names)):

@@ -187,7 +187,9 @@ def _waiting(store: Store, client: Client, tx: Tx) -> tuple[Fact, ...]:
     return tuple(told)
 
 
-def _pipes(store: Store, client: Client, pipes: Sequence[PipeDef], direction: str) -> tuple[Fact, ...]:
+def _pipes(
+    store: Store, client: Client, pipes: Sequence[PipeDef], direction: str
+) -> tuple[Fact, ...]:
     told = []
     for pipe in pipes:
         if pipe.direction == direction:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import am_machine as am
-from am_telemetry.dbg import PipeDef, SchemaDef
 
 from .._errors import BadMessageError
 from .layout import WATCHED
+
+if TYPE_CHECKING:
+    from am_telemetry.dbg import PipeDef, SchemaDef
 
 _TEXTS_BYTES = 60
 _STATE_BYTES = 900
