@@ -17,7 +17,7 @@ from am_debugger._store.store import Store
 from am_telemetry import dbg
 
 from ..messages import mach, process, schema, tx
-from .recording import Recorder
+from ..recording import Recorder
 
 if TYPE_CHECKING:
     from am_debugger._store.client import Client

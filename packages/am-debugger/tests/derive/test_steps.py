@@ -16,7 +16,7 @@ from am_debugger._store.store import Store
 from am_telemetry import dbg
 
 from ..messages import mach, process, schema, tx
-from .recording import Recorder, engine_log
+from ..recording import Recorder, engine_log
 
 NAMES = "ABCDEFG"
 

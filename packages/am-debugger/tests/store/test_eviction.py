@@ -10,8 +10,8 @@ from am_debugger._store.layout import Sizes
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
 
+from ..exporter import Exporter
 from ..messages import process
-from .exporter import Exporter
 
 SMALL = Sizes(chunk=64, keyframe=16)
 LOG = ((2, "[state] +Start"), (4, "[auto:rel:remove] Ready by Done" * 9))

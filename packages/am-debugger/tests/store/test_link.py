@@ -14,8 +14,8 @@ from am_debugger._store.store import Store, natural_key
 from am_debugger._store.tx import SourceRef
 from am_telemetry import dbg
 
+from ..exporter import NAMES, Exporter, schema_of
 from ..messages import mach, process, schema, tx
-from .exporter import NAMES, Exporter, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from am_debugger._store.layout import Flag, Mark, Sizes
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
 
+from ..exporter import NAMES, Exporter, Row
 from ..messages import process
-from .exporter import NAMES, Exporter, Row
 
 SMALL = Sizes(chunk=6, keyframe=4)
 GAINS = st.dictionaries(

@@ -138,9 +138,7 @@ def _executed(parsed: Parsed) -> tuple[Fact, ...]:
     return tuple(told)
 
 
-def _run(name: str, took: int | None) -> str:
-    if took is None:
-        return name
+def _run(name: str, took: int) -> str:
     return f"{name} {took / _MILLISECOND:.3f} ms"
 
 

@@ -29,7 +29,7 @@ class Parsed(NamedTuple):
     touched: tuple[int, ...]
     """Named by any step, or changed."""
     steps: tuple[am.Step, ...]
-    """None if it was only queued."""
+    """Empty if it was only queued."""
 
 
 class Parser:
@@ -82,8 +82,8 @@ def explain(client: Client, tx: Tx, before: Sequence[int]) -> am.Explanation:
     names = version.names
     vetoed, failed = tx.failed, None
     if tx.has_error and vetoed:
-        *vetoes, failed = vetoed
-        vetoed = tuple(vetoes)
+        # The one that raised comes last; it is empty where it is not known.
+        vetoed, failed = vetoed[:-1], vetoed[-1] or None
     return version.schema.schema.explain(
         tx.kind,
         [names[i] for i in tx.called],

@@ -197,7 +197,9 @@ class Client:
 
     def lose(self, count: int, time: int) -> None:
         """So many transitions were lost after the latest one."""
-        self.losses.append(Loss(self.columns.last + 1, count, time))
+        number = self.columns.last + 1
+        before = self.losses.pop() if self.losses and self.losses[-1].number == number else None
+        self.losses.append(Loss(number, count + (before.lost if before else 0), time))
         self.lost += count
 
     # ------------------------------------------------------------------ reading

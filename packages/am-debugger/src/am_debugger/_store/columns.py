@@ -62,6 +62,8 @@ class Columns:
         # Changes where a mark of a transition changed after it came.
         self.revision = 0
         self._sealed_bytes = 0
+        # The clock does not go on from the latest transition.
+        self._has_jumped = False
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -115,6 +117,9 @@ class Columns:
         number = self.first + len(self.kept)
         if clock is not None and clock != self.ticks:
             self._go_on_from(number, clock)
+            self._has_jumped = True
+        if self._has_jumped:
+            self._has_jumped = False
             kept |= _GAP
         chunk.packed += rest
         chunk.called.append(calls)
@@ -160,7 +165,9 @@ class Columns:
         checked = checked_clock(clock, size)
         if checked == self.ticks:
             return False
-        self._go_on_from(self.last + 1, checked)
+        number = self.last + 1
+        self._go_on_from(number, checked)
+        self._has_jumped = number > 1
         return True
 
     def grow(self, size: int) -> None:

@@ -46,9 +46,15 @@ class Link:
         self._clients: dict[int, Client] = {}
         # Serial numbers of machines -> how many handles they have here.
         self._handles: dict[int, int] = {}
+        # Serial numbers of machines whose end this link told.
+        self._gone: set[int] = set()
         # Handles of machines that may send what is known already: where the next of these is.
         self._resuming: dict[int, int] = {}
         self._known: dict[int, set[bytes]] = {}
+        # Of these: the machine as announced last, for the first entry that is new.
+        self._announced: dict[int, dbg.Mach] = {}
+        # Handles of machines of which the latest entry was known: what follows it is, too.
+        self._repeating: set[int] = set()
 
     @property
     def clients(self) -> Mapping[int, Client]:
@@ -89,9 +95,13 @@ class Link:
             case dbg.PendingMsg(handle, items):
                 self.client(handle).pending = Pending(now, items)
             case dbg.Gone(handle, time):
-                self.client(handle).gone_at = _time(time)
+                client = self.client(handle)
+                client.gone_at = _time(time)
+                self._gone.add(client.serial)
             case dbg.Drop(handle, count, time):
-                self.client(handle).lose(count, _time(time))
+                client = self.client(handle)
+                if handle not in self._repeating:
+                    client.lose(count, _time(time))
         return []
 
     def _take_entries(self, entries: tuple[tuple[int, dbg.Tx], ...]) -> list[BadMessageError]:
@@ -129,14 +139,18 @@ class Link:
         client = self._known_client(process, sent.id, schema.names)
         if client is None:
             client = self.store.add(process, sent.id, clock)
+            self._forget_repeats(handle)
         elif self._clients.get(handle) is not client:
             self._expect_repeats(handle, client)
         self._connect(handle, client)
+        if handle in self._known:
+            self._announced[handle] = sent
+            return client
         client.process = process
         client.parent_id, client.tags, client.lib = sent.parent, sent.tags, sent.lib
         client.gone_at = None
         client.set_version(schema, sent.handlers, sent.pipes)
-        if handle not in self._resuming and handle not in self._known:
+        if handle not in self._resuming:
             client.rebase(clock)
         return client
 
@@ -162,10 +176,13 @@ class Link:
         client = self.store.in_process(process.id, machine_id)
         if client is None:
             return None
-        if client.gone_at is not None and self._handles.get(client.serial):
+        if client.gone_at is not None and client.serial in self._gone:
             return None
-        is_grown = client.version.names == names[: len(client.version.names)]
-        return client if is_grown else None
+        known = client.version.names
+        is_grown = known == names[: len(known)]
+        # A file begins with what held at its beginning.
+        is_older = self._exact and names == known[: len(names)]
+        return client if is_grown or is_older else None
 
     def _process_of(self, told: dbg.Process | None) -> dbg.Process:
         if told is None:
@@ -173,15 +190,22 @@ class Link:
         return self.store.processes.setdefault(told.id, told)
 
     def _expect_repeats(self, handle: int, client: Client) -> None:
-        self._resuming.pop(handle, None)
-        self._known.pop(handle, None)
+        self._forget_repeats(handle)
         if not len(client.columns):
             return
+        if self._exact:
+            self._repeating.add(handle)
         if self._exact:
             ids = bytes(client.columns.ids)
             self._known[handle] = {ids[k : k + ID_BYTES] for k in range(0, len(ids), ID_BYTES)}
         else:
             self._resuming[handle] = 0
+
+    def _forget_repeats(self, handle: int) -> None:
+        self._resuming.pop(handle, None)
+        self._known.pop(handle, None)
+        self._announced.pop(handle, None)
+        self._repeating.discard(handle)
 
     def transition(self, handle: int, sent: dbg.Tx) -> int | None:
         """One entry: its number, or None if it is known already.
@@ -192,15 +216,29 @@ class Link:
         if client is None or client not in self.store:
             client = self.client(handle)
         self.taken += 1
-        if (self._resuming or self._known) and self._is_repeated(handle, client, sent.id):
-            self.repeated += 1
-            return None
+        if self._resuming or self._known:
+            if self._is_repeated(handle, client, sent.id):
+                self.repeated += 1
+                return None
+            self._go_on(handle, client)
         return client.append(sent)
+
+    def _go_on(self, handle: int, client: Client) -> None:
+        """A machine that repeated itself says something new."""
+        self._repeating.discard(handle)
+        announced = self._announced.pop(handle, None)
+        if announced is not None:
+            schema = self.store.schemas[announced.hash]
+            if len(schema.names) >= len(client.version.names):
+                client.set_version(schema, announced.handlers, announced.pipes)
 
     def _is_repeated(self, handle: int, client: Client, ident: bytes) -> bool:
         known = self._known.get(handle)
         if known is not None:
-            return ident in known
+            if ident in known:
+                self._repeating.add(handle)
+                return True
+            return False
         following = self._resuming.get(handle)
         if following is None:
             return False
@@ -222,7 +260,13 @@ class Link:
         :raises BadMessageError: if it is of no machine.
         """
         client = self.client(sent.h)
+        if sent.h in self._repeating:
+            return
         client.outer_log.append(client.last, _time(sent.time), min(sent.level, 255), sent.text)
+
+    def is_repeating(self, handle: int) -> bool:
+        """Whether what is said of a machine is known already."""
+        return handle in self._repeating
 
     def close(self) -> None:
         """Nothing more comes by this link."""
@@ -233,6 +277,8 @@ class Link:
         self._handles.clear()
         self._resuming.clear()
         self._known.clear()
+        self._announced.clear()
+        self._repeating.clear()
 
 
 def _time(value: int) -> int:

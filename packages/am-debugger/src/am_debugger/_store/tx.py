@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .layout import KINDS, Kept
+from am_telemetry.dbg import Tx as SentTx
+
+from .layout import KINDS, NO_ID, Flag, Kept, wire_flags
 from .packing import unpack
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 MOST_VIEWS = 4096
 _VIEW_BYTES = 1500
 _REST_FIELDS = 9
+_KEYFRAME = int(Flag.KEYFRAME)
 _KIND, _ACCEPTED, _AUTO = int(Kept.KIND), int(Kept.ACCEPTED), int(Kept.AUTO)
 _CHECK, _QUEUED, _ERROR, _GAP = [
     int(kept) for kept in (Kept.CHECK, Kept.QUEUED, Kept.ERROR, Kept.GAP)
@@ -72,7 +75,7 @@ class Tx(NamedTuple):
     failed: tuple[str, ...]
     """Handlers that voted against, in order; the last one raised if `has_error`."""
     stack: tuple[str, ...]
-    runs: tuple[tuple[str, int | None], ...]
+    runs: tuple[tuple[str, int], ...]
     """(handler, microseconds)."""
 
 
@@ -119,6 +122,34 @@ def decode(columns: Columns, number: int) -> Tx:
         failed=tuple(failed or ()),
         stack=tuple(stack or ()),
         runs=tuple([(name, took) for name, took in runs or ()]),
+    )
+
+
+def as_sent(client_columns: Columns, tx: Tx, clock: tuple[int, ...] | None) -> SentTx:
+    """A transition as it is sent; with a clock, as a keyframe."""
+    flags = wire_flags(client_columns.kept[tx.number - client_columns.first])
+    source = tx.source
+    if source is not None:
+        told_id = None if source.id == NO_ID else source.id
+        source_told = (source.machine_id, told_id, source.time_sum)
+    return SentTx(
+        tx.id,
+        tx.time,
+        KINDS.index(tx.kind),
+        flags if clock is None else flags | _KEYFRAME,
+        tx.called,
+        tuple([part for pair in tx.changes for part in pair]),
+        tx.queue_tick,
+        None if source is None else source_told,
+        dict(tx.args) or None,
+        tx.duration,
+        tx.queue_length,
+        tx.mutation,
+        tx.log or None,
+        tx.failed or None,
+        tx.stack or None,
+        tx.runs or None,
+        clock,
     )
 
 

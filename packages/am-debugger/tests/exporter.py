@@ -8,7 +8,7 @@ from typing import Any
 from am_debugger._store.layout import Flag
 from am_telemetry import dbg
 
-from ..messages import mach, schema
+from .messages import mach, schema
 
 NAMES = ("Start", "Ready", "Work", "Done", "Heartbeat", "Exception")
 MORE_NAMES = (*NAMES, "Late", "Later")
@@ -49,6 +49,8 @@ class Exporter:
         self.rows: list[Row] = []
         self.count = 0
         self.has_lost = False
+        # Numbers of mutations that were queued and not executed yet.
+        self.waiting: list[int] = []
         self.announce()
 
     def announce(self, **more: Any) -> Any:

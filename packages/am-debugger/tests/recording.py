@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from am_debugger._store.link import Link
 from am_telemetry import dbg
 
-from ..messages import mach
+from .messages import mach
 
 
 def sent(entry: am.JournalEntry) -> dbg.Tx:
