@@ -11,10 +11,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench_store import PROCESS, fill, rows
+
 from am_debugger._files.dump_reader import read_dump
 from am_debugger._files.dump_writer import write_dump
 from am_debugger._store.store import Store
-from bench_store import PROCESS, fill, rows
 
 
 def main(count: int, ending: str) -> None:

@@ -252,6 +252,11 @@ class Columns:
         """The machine time before a transition."""
         return self.sums.shown[number - self.first] - self.diff(number).gained
 
+    @property
+    def sum_home(self) -> int:
+        """The machine time before the oldest transition that is kept."""
+        return self.sum_before(self.first) if self.kept else self.sum
+
     # ------------------------------------------------------------------ dropping
 
     def drop_first_chunk(self) -> int:

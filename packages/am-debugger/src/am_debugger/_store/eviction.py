@@ -21,6 +21,8 @@ KEPT_SHARE = 0.9
 # In the packed rest of a transition, behind the source's time.
 _LOG_POSITION = 5
 _CHANGES = int(LogLevel.CHANGES)
+# Transitions looked at in one step.
+_SLICE = 256
 
 
 @dataclass(slots=True)
@@ -97,7 +99,11 @@ def _drop_details(store: Store, client: Client, until: int, done: Evicted) -> It
                 rest, count = _without_details(rest)
                 dropped += count
             rests.append(rest)
-        if dropped:
+            if len(rests) % _SLICE == 0:
+                yield done
+        if dropped and chunk in columns.chunks:
+            # Between two steps more may have come.
+            rests += [chunk.rest(n) for n in range(chunk.first + len(rests), chunk.last + 1)]
             columns.replace_rests(chunk, rests)
             done.log_lines += dropped
             has_changed = True
