@@ -51,3 +51,16 @@ class DumpError(DebuggerError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.fault}"
+
+
+class CannotListenError(DebuggerError):
+    """An address cannot be listened at. `is_taken`: since somebody else does."""
+
+    def __init__(self, address: str, fault: str, *, is_taken: bool = False) -> None:
+        super().__init__(address, fault)
+        self.address = address
+        self.fault = fault
+        self.is_taken = is_taken
+
+    def __str__(self) -> str:
+        return f"{self.address}: {self.fault}"

@@ -17,5 +17,3 @@ BATCH = 100
 CHUNK = 4096
 MOST_BYTES = 8 << 30
 """Of a decompressed dump."""
-NOTE = "[note] "
-"""Begins a line of level 0 that is a user's note on the transition before it."""

@@ -8,7 +8,8 @@ from am_telemetry import TelemetryError, dbg
 
 from .._errors import BadMessageError, DumpError
 from .._store.link import Link
-from .dump import HEADER, MAGIC, NOTE, VERSION
+from .._store.replay import NOTE
+from .dump import HEADER, MAGIC, VERSION
 from .stream_file import Truncated, decompressed
 
 if TYPE_CHECKING:

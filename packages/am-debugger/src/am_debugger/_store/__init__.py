@@ -10,5 +10,6 @@ bottom first:
 * `versions`: schemas as sent;  `outer_log`: lines outside transitions
 * `client`: one machine;  `tx`: a view of one transition, decoded when asked for
 * `store`: all machines, by process and id;  `link`: what one connection says, taken in
+* `replay`: what is kept, as messages again
 * `eviction`: what goes when memory is short
 """

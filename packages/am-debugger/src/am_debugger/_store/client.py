@@ -204,6 +204,12 @@ class Client:
 
     # ------------------------------------------------------------------ reading
 
+    def losses_at(self, number: int) -> Loss | None:
+        """What was lost just before a transition, or after the latest one."""
+        k = bisect_left(self.losses, number, key=lambda loss: loss.number)
+        found = self.losses[k] if k < len(self.losses) else None
+        return found if found is not None and found.number == number else None
+
     @property
     def is_connected(self) -> bool:
         """Whether more may come of it."""
