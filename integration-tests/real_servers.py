@@ -233,3 +233,56 @@ def collector(folder: Path) -> Iterator[Collector]:
         yield server
     finally:
         server.stop()
+
+
+class Observed:
+    """The program of `observed.py` as a process; each command answers with its own counts."""
+
+    def __init__(self, **env: str) -> None:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("AM_", "OTEL_"))}
+        kept = {name: os.environ[name] for name in ("AM_TEST_RUN",) if name in os.environ}
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", str(Path(__file__).with_name("observed.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**clean, **kept, "AM_SERVICE": "demo", "no_proxy": "*", **env},
+        )
+        self.counts = self._answer()
+
+    def _answer(self) -> dict[str, dict[str, int]]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            pytest.fail(f"the program ended: {self.process.communicate(timeout=10)[1]}")
+        counts: dict[str, dict[str, int]] = json.loads(line)
+        return counts
+
+    def do(self, command: str) -> dict[str, dict[str, int]]:
+        """Give a command, and take its counts."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        self.counts = self._answer()
+        return self.counts
+
+    def end(self) -> dict[str, dict[str, int]]:
+        """Have it end by itself; its last counts. It must not have complained about anything."""
+        self.do("end")
+        _, complaints = self.process.communicate(timeout=20)
+        assert self.process.returncode == 0, complaints
+        self.complaints = complaints
+        return self.counts
+
+
+@contextlib.contextmanager
+def observed(**env: str) -> Iterator[Observed]:
+    """Run the program with these variables, until it ends or the block does."""
+    program = Observed(**env)
+    try:
+        yield program
+    finally:
+        if program.process.poll() is None:
+            program.process.kill()
+            program.process.communicate()

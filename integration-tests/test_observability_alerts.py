@@ -93,6 +93,40 @@ def test_errors_from_before_the_first_look_are_told_once(rules: Path) -> None:
     fires(rules, "AsyncmachineErrors", {"2m": [alert], "10m": [], "50m": []}, old)
 
 
+def test_errors_of_a_machine_that_was_gone_at_once_are_told_without_its_name(rules: Path) -> None:
+    gone = {"am_machine_id": "_disposed", "error_type": "ErrA", "instance": "i"}
+    fires(
+        rules,
+        "AsyncmachineErrors",
+        {"8m": [], "11m": [about("warning", error_type="ErrA")], "20m": []},
+        series("am_errors_total", "_x9 2x50", **gone),
+    )
+
+
+def test_old_errors_are_not_told_again_when_their_machine_goes_or_its_process(rules: Path) -> None:
+    common = {"error_type": "ErrA", "instance": "i"}
+    fires(
+        rules,
+        "AsyncmachineErrors",
+        {"20m": [], "31m": [], "34m": [], "41m": [], "44m": []},
+        series("am_errors_total", "5x30 stale", am_machine_id="long", **common),
+        series("am_errors_total", "1x30 6x9 stale", am_machine_id="_disposed", **common),
+        series("am_errors_total", "4x60", am_machine_id="b", error_type="ErrA", instance="j"),
+    )
+
+
+def test_a_machine_that_was_told_by_name_is_not_told_without(rules: Path) -> None:
+    common = {"error_type": "ErrA", "instance": "i"}
+    named = about("warning", am_machine_id="m", error_type="ErrA")
+    fires(
+        rules,
+        "AsyncmachineErrors",
+        {"12m": [named], "14m": [named]},
+        series("am_errors_total", "1x10 3x50", am_machine_id="m", **common),
+        series("am_errors_total", "7x60", am_machine_id="_disposed", **common),
+    )
+
+
 def test_a_queue_that_grows_is_told_and_a_long_one_that_shrinks_is_not(rules: Path) -> None:
     size = "am_queue_size"
     fires(
@@ -120,7 +154,8 @@ def test_a_machine_that_stands_still_is_told_if_it_ever_moved(rules: Path) -> No
         series(ticks, "0+5x20 100x70", am_machine_id="quiet"),
         series(ticks, "0+5x90", am_machine_id="busy"),
         series(ticks, "7x90", am_machine_id="idle"),
-        series(ticks, "0+5x20 _x70", am_machine_id="gone"),
+        series(ticks, "0+5x20 stale", am_machine_id="gone"),
+        series(ticks, "0x20 100x70", am_machine_id="_disposed"),
     )
 
 

@@ -92,6 +92,30 @@ def test_an_auto_mutation_is_accepted_in_part(link: am.Schema) -> None:
     assert told.target == ("Shown",)
 
 
+def test_a_veto_of_an_auto_state_drops_that_state_and_the_rest_goes_on() -> None:
+    schema = am.compile_schema(
+        {"A": {"auto": True}, "B": {"auto": True, "add": ["C"]}, "C": {}, "D": {"auto": True}}
+    )
+    handlers = ["AEnter", "BEnter", "CEnter", "AnyEnter", "AState", "BState", "CState"]
+    told = schema.explain("add", "ABD", [], handlers=handlers, vetoed=["BEnter"], is_auto=True)
+    assert (told.is_accepted, set(told.target), told.missing) == (True, {"A", "D"}, ("B",))
+    assert told.handlers == ("AEnter", "BEnter", "CEnter", "AnyEnter", "AState")
+    steps = [str(step) for step in told.steps if step.kind is am.StepKind.HANDLER]
+    assert [step.replace("*", "").split()[-1] for step in steps] == list(told.handlers)
+
+
+def test_a_veto_of_another_state_cancels_an_auto_mutation_whole() -> None:
+    schema = am.compile_schema({"A": {"auto": True, "add": ["B"]}, "B": {}})
+    handlers = ["AEnter", "BEnter", "AState"]
+    told = schema.explain("add", "A", [], handlers=handlers, vetoed=["BEnter"], is_auto=True)
+    assert (told.is_accepted, told.handlers) == (False, ("AEnter", "BEnter"))
+    told = schema.explain("add", "A", [], handlers=handlers, vetoed=["AnyEnter"], is_auto=True)
+    assert told.is_accepted
+    alone = am.compile_schema({"A": {"auto": True}})
+    told = alone.explain("add", "A", [], handlers=["AEnter"], vetoed=["AEnter"], is_auto=True)
+    assert not told.is_accepted
+
+
 def test_a_check_calls_no_final_handler(link: am.Schema) -> None:
     told = link.explain("add", ["Shown"], [], handlers=["ShownEnter", "ShownState"], is_check=True)
     assert (told.is_check, told.handlers) == (True, ("ShownEnter",))

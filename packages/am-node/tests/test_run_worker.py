@@ -32,6 +32,44 @@ else:
 
 @pytest.mark.parametrize("threaded", [False, True], ids=["main thread", "another thread"])
 def test_a_program_goes_on_after_its_worker_as_before(threaded: bool) -> None:
+    done = run(PROGRAM.format(threaded=threaded))
+    assert done.stdout == "70 True\n", done.stderr
+    assert "the bootstrap cannot be reached" in done.stderr
+
+
+LAST_WORDS = """
+import atexit, sys, threading
+import am_node
+
+class Idle(am_node.Worker):
+    pass
+
+def report():
+    threading.main_thread().join()
+    print("reported", flush=True)
+
+def stray():
+    threading.Event().wait()
+
+threading.Thread(target={thread}).start()
+atexit.register(print, "at exit", flush=True)
+am_node.run_worker(Idle)
+"""
+
+
+def test_a_workers_process_lets_threads_that_end_with_it_have_their_last_word() -> None:
+    done = run(LAST_WORDS.format(thread="report"))
+    assert done.returncode == 70
+    assert done.stdout == "reported\nat exit\n"
+
+
+def test_a_workers_process_ends_whatever_threads_are_left() -> None:
+    done = run(LAST_WORDS.format(thread="stray"))
+    assert (done.returncode, done.stdout) == (70, "")
+
+
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a worker that cannot come up."""
     config = BootConfig(
         bootstrap="unix:/nowhere/at/all",
         token=b"t" * 32,
@@ -45,16 +83,14 @@ def test_a_program_goes_on_after_its_worker_as_before(threaded: bool) -> None:
         lifeline=False,
         timing={"conn_timeout": 0.1},
     )
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(threaded=threaded)],
+    return subprocess.run(
+        [sys.executable, "-c", program],
         env={**os.environ, **am_node.boot_environment(config.to_bytes())},
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
-    assert done.stdout == "70 True\n", done.stderr
-    assert "the bootstrap cannot be reached" in done.stderr
 
 
 def test_draining_without_a_worker_does_nothing() -> None:

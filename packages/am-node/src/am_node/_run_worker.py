@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 EXIT_FAILED = 70
 _ALIVE_INTERVAL = 0.2
+# Seconds that a worker's process takes to end at most, once the worker has ended.
+_LAST_WORDS = 1.0
 # A process is one worker at most; this asks it to drain.
 _drain: Callable[[], None] | None = None
 
@@ -37,9 +39,10 @@ def run_worker(
 
     The class comes from the configuration unless it is given. Exit codes: 0 after draining, 70 if
     the worker could not come up (the reason is the last line on stderr), 75 if the supervisor
-    vanished. The process ends at once, whatever threads its work left behind; `leave`, such as
-    `sys.exit`, is called with the code instead, for programs with something to do after that.
-    Outside the main thread no signals are handled: see `drain_worker`.
+    vanished. The process then ends as every program does, but within a second whatever threads its
+    work left behind; outside the main thread it ends at once. `leave`, such as `sys.exit`, is
+    called with the code instead, for programs with something to do after that. Outside the main
+    thread no signals are handled: see `drain_worker`.
     """
     try:
         config = read_boot_config()
@@ -56,7 +59,17 @@ def run_worker(
 
 
 def _exit(code: int) -> NoReturn:
-    # A thread that its work left behind would keep the interpreter from ending.
+    if _handles_signals():
+        # What reports on this process has its last word at the end of the interpreter; a thread
+        # that work left behind would keep that from ending.
+        last = threading.Timer(_LAST_WORDS, _exit_now, (code,))
+        last.daemon = True
+        last.start()
+        sys.exit(code)
+    _exit_now(code)
+
+
+def _exit_now(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # nobody reads what an orphan prints
             stream.flush()

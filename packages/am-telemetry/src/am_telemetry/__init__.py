@@ -8,14 +8,32 @@ reads what machines did) ← `_metrics`, `_traces`, `_logs`, `_dbg` (who is told
 
 from .__about__ import __version__ as __version__
 from ._bind import bind_env as bind_env
+from ._errors import AddressError as AddressError
 from ._errors import MissingExtraError as MissingExtraError
 from ._errors import TelemetryError as TelemetryError
 from ._grafana.dashboard import grafana_dashboard as grafana_dashboard
+from ._logs import LogBridge as LogBridge
+from ._logs import StdLogBridge as StdLogBridge
+from ._metrics import Metrics as Metrics
+from ._setup import Otlp as Otlp
+from ._setup import PrometheusEndpoint as PrometheusEndpoint
+from ._setup import setup_otlp as setup_otlp
+from ._setup import setup_prometheus as setup_prometheus
+from ._traces import TraceTracer as TraceTracer
 
 __all__ = [
+    "AddressError",
+    "LogBridge",
+    "Metrics",
     "MissingExtraError",
+    "Otlp",
+    "PrometheusEndpoint",
+    "StdLogBridge",
     "TelemetryError",
+    "TraceTracer",
     "__version__",
     "bind_env",
     "grafana_dashboard",
+    "setup_otlp",
+    "setup_prometheus",
 ]

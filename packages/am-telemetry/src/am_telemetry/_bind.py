@@ -10,6 +10,7 @@ from ._env import LOGGER
 from ._errors import MissingExtraError
 from ._grafana.from_env import bind_grafana
 from ._hub import INNER
+from ._setup.from_env import bind_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def _bind_debugger(machine: am.BaseMachine) -> None:
 
 
 # One per kind of listener; each reads its own switches, and does nothing where they are off.
-BINDERS: tuple[Binder, ...] = (_bind_debugger, bind_grafana)
+BINDERS: tuple[Binder, ...] = (_bind_debugger, bind_signals, bind_grafana)
 
 
 def bind_env(machine: am.BaseMachine) -> None:

@@ -30,3 +30,12 @@ class GrafanaError(TelemetryError):
     def __init__(self, message: str, status: int | None = None) -> None:
         self.status = status
         super().__init__(message)
+
+
+class DecodeError(TelemetryError, ValueError):
+    """What a peer of the debugger stream sent, or a dump file holds, is no message of it, or is
+    larger than the limits. The connection or file is of no use any more."""
+
+
+class AddressError(TelemetryError, ValueError):
+    """An address is neither `host:port`, nor `unix:PATH`, nor `1`."""

@@ -14,6 +14,9 @@ from ._dbg.addresses import Address as Address
 from ._dbg.addresses import default_addresses as default_addresses
 from ._dbg.addresses import parse_address as parse_address
 from ._dbg.codec import Decoder as Decoder
+from ._dbg.dump import DbgWriter as DbgWriter
+from ._dbg.dump import DumpFile as DumpFile
+from ._dbg.dump import read_dump as read_dump
 from ._dbg.encode import encode as encode
 from ._dbg.encode import schema_def as schema_def
 from ._dbg.encode import schema_hash as schema_hash

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from .bits import bits_of
 from .handlers import HandlerTable, read_handler_name
-from .resolve import KINDS, REMOVE, accepts, entered, exited, resolve
+from .resolve import ADD, KINDS, REMOVE, accepts, entered, exited, resolve
 from .steps import Step, StepKind, StepRecorder, handler_step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .handlers import HandlerCall
     from .schema import Schema
 
 
@@ -110,19 +111,31 @@ def explain(
     steps = recorder.steps
     enters: list[int] = []
     exits: list[int] = []
-    calls = []
+    calls: list[HandlerCall] = []
+    is_left = True
     if by_relations:
         enters = entered(t, kind, called, before, target)
         exits = exited(t, before, target_mask)
         table = HandlerTable(
             schema, [name for name in handlers if read_handler_name(schema, name) is not None]
         )
-        calls = [*table.votes(kind, exits, enters, target, before, t.bits)]
-        if not is_check:
+        if is_auto:
+            negotiation = _AutoNegotiation(schema, table, vetoed, failed)
+            calls, target = negotiation.run(called, before, target, enters, exits, missing)
+            is_left = negotiation.is_left
+            target_mask = sum([t.bits[i] for i in target])
+            enters = entered(t, kind, called, before, target)
+            exits = exited(t, before, target_mask)
+            missing = [i for i in called if not target_mask & t.bits[i]]
+            has_ended = negotiation.has_ended
+        else:
+            calls = [*table.votes(kind, exits, enters, target, before, t.bits)]
+            has_ended = False
+        if not (is_check or has_ended):
             calls += table.finals(exits, enters)
         for call in calls:
             steps.append(handler_step(names, call))
-            if call.name in vetoed or call.name == failed:
+            if (call.name in vetoed and not is_auto) or call.name == failed:
                 break
     else:
         steps += [Step(names, StepKind.CANCEL, to_state=i) for i in missing]
@@ -138,7 +151,7 @@ def explain(
         called=named(called),
         before=named(active),
         target=named(target),
-        is_accepted=by_relations and not vetoed and failed is None,
+        is_accepted=by_relations and failed is None and (is_left if is_auto else not vetoed),
         is_auto=is_auto,
         is_check=is_check,
         missing=named(missing),
@@ -154,6 +167,72 @@ def explain(
         steps=tuple(steps),
         state_names=names,
     )
+
+
+class _AutoNegotiation:
+    """The votes on an auto mutation, which may come through in part: a veto by a handler of an auto
+    state drops that state, others cancel the whole."""
+
+    def __init__(
+        self, schema: Schema, table: HandlerTable, vetoed: Sequence[str], failed: str | None
+    ) -> None:
+        self._schema = schema
+        self._table = table
+        self._vetoed = vetoed
+        self._failed = failed
+        self._calls: list[HandlerCall] = []
+        self._dropped = 0
+        # Whether something of it goes on, and whether no final handler is called.
+        self.is_left = True
+        self.has_ended = False
+
+    def run(
+        self,
+        called: Sequence[int],
+        before: int,
+        target: list[int],
+        enters: Sequence[int],
+        exits: Sequence[int],
+        missing: Sequence[int],
+    ) -> tuple[list[HandlerCall], list[int]]:
+        """The handlers that are called, and the target that is left."""
+        table, bits = self._table, self._schema.tables.bits
+        going = self._ask(table.exits(exits), is_whole=True)
+        for stage in ("enters", "selfs", "pairs"):
+            if not going:
+                break
+            left = [i for i in target if not self._dropped & bits[i]]
+            if stage == "enters":
+                votes = table.enters([i for i in enters if not self._dropped & bits[i]])
+            elif stage == "selfs":
+                votes = table.selfs(left, before, bits)
+            else:
+                votes = table.pairs(before, left)
+            going = self._ask(votes)
+        left = [i for i in target if not self._dropped & bits[i]]
+        if not (going and left and self._ask(table.any_enter(), is_whole=True)):
+            self.is_left, self.has_ended = False, True
+            return self._calls, target
+        if not (self._dropped or missing):
+            return self._calls, target
+        goal = set(left)
+        rest = tuple([i for i in called if i in goal])
+        tables = self._schema.tables
+        return self._calls, resolve(tables, ADD, rest, before, bits_of(before))
+
+    def _ask(self, votes: Sequence[HandlerCall], *, is_whole: bool = False) -> bool:
+        """Whether the negotiation goes on. Each stage goes over its list as it was."""
+        tables = self._schema.tables
+        for vote in votes:
+            self._calls.append(vote)
+            if vote.name == self._failed:
+                return False
+            if vote.name in self._vetoed:
+                bit = tables.bits[vote.state] if vote.state >= 0 else 0
+                if is_whole or not tables.auto & bit:
+                    return False
+                self._dropped |= bit
+        return True
 
 
 def _sentences(

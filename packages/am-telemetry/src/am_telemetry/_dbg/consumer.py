@@ -17,7 +17,7 @@ from ..__about__ import __version__
 from .._env import LOGGER
 from .._hub import Consumer, StreamStats
 from . import messages as m
-from .detail import DetailTracer, Queued
+from .detail import Beside, DetailTracer
 from .encode import schema_def
 from .feed import Feed, now, pending_message
 from .outbox import Outbox, Track
@@ -85,7 +85,7 @@ class _Detail(NamedTuple):
     """Level 2 of one machine: its tracer, and what that told beside transitions."""
 
     tracer: DetailTracer
-    beside: deque[Queued]
+    beside: deque[Beside]
 
 
 class StreamConsumer(Consumer, Peer):
@@ -172,21 +172,30 @@ class StreamConsumer(Consumer, Peer):
                 track = tracks.get(number)
                 if track is None or self._is_mute(number, mute):
                     continue
-                extras = None
                 detail = self._details.get(number)
-                if detail is not None:
-                    self._tell_beside(track, detail, entry.at)
-                    extras = detail.tracer.take(entry.id)
-                feed.entry(track, entry, extras)
+                if detail is None:
+                    feed.entry(track, entry)
+                    continue
+                self._tell_before(track, detail, entry.at, entry.id)
+                feed.entry(track, entry, detail.tracer.take(entry.id))
+                self._tell_after(track, detail, entry.id)
             if self._outbox.unsent >= m.MAX_BATCH:
                 self._sender.fill()
 
     def _is_mute(self, number: int, mute: bool) -> bool:
         return (mute or bool(self._levels)) and self._levels.get(number, 0 if mute else 1) == 0
 
-    def _tell_beside(self, track: Track, detail: _Detail, until: int | None) -> None:
+    def _tell_before(self, track: Track, detail: _Detail, until: int, entry_id: str = "") -> None:
+        """What was told until a time, but for what belongs after an entry."""
         beside = detail.beside
-        while beside and (until is None or beside[0].at <= until):
+        while beside and beside[0].at <= until and beside[0].after != (entry_id or None):
+            told = beside.popleft()
+            self._feed.extra(track, told.fields, told.at)
+
+    def _tell_after(self, track: Track, detail: _Detail, entry_id: str) -> None:
+        """What belongs after an entry."""
+        beside = detail.beside
+        while beside and beside[0].after == entry_id:
             told = beside.popleft()
             self._feed.extra(track, told.fields, told.at)
 
@@ -230,7 +239,7 @@ class StreamConsumer(Consumer, Peer):
             detail = self._details.pop(number, None)
             if track is not None:
                 if detail is not None:
-                    self._tell_beside(track, detail, None)
+                    self._tell_before(track, detail, now())
                 self._feed.end(track, at)
             if detail is not None:
                 link.ask(_detaching(detail.tracer))
@@ -244,9 +253,10 @@ class StreamConsumer(Consumer, Peer):
             self._meet()
             for number, detail in list(self._details.items()):
                 track = self._outbox.tracks.get(number)
-                if track is not None and detail.beside:
-                    # What its entry has not been read of yet may wait for the next turn.
-                    self._tell_beside(track, detail, now() - 100_000)
+                journal = track.link.journal if track is not None else None
+                if track is not None and detail.beside and not (journal and len(journal)):
+                    # Everything that they may belong after was told.
+                    self._tell_before(track, detail, now())
             self._sender.tick(at)
             self._settle()
         self._warn_now()
@@ -338,7 +348,7 @@ class StreamConsumer(Consumer, Peer):
         """Bind the tracer of level 2; on the machine's stack."""
         if link.number in self._details:
             return
-        beside: deque[Queued] = deque(maxlen=self._settings.buffer)
+        beside: deque[Beside] = deque(maxlen=self._settings.buffer)
 
         def logged(at: int, level: int, text: str) -> None:
             self._sender.later(m.Log(link.number, at, level, text[: m.MAX_LINE]))

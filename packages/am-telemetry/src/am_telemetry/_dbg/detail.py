@@ -37,11 +37,13 @@ class Extras(NamedTuple):
     handlers: dict[str, int]
 
 
-class Queued(NamedTuple):
-    """A mutation that was queued while a transition ran, or a check, as an entry of its own."""
+class Beside(NamedTuple):
+    """What no journal has, as an entry of its own: a mutation that was queued while a transition
+    ran, a check, an auto mutation that came to nothing. It belongs after the transition `after`."""
 
     at: int
     fields: list[Any]
+    after: str
 
 
 class _Running:
@@ -63,12 +65,14 @@ class DetailTracer(am.Tracer):
     inheritable = False
 
     def __init__(
-        self, *, with_stacks: bool, told: Callable[[Queued], None], logged: Callable[..., None]
+        self, *, with_stacks: bool, told: Callable[[Beside], None], logged: Callable[..., None]
     ) -> None:
         self._with_stacks = with_stacks
         self._told = told
         self._logged = logged
         self._running: list[_Running] = []
+        # The latest that the journal has, too.
+        self._last = ""
         self._extras: dict[str, Extras] = {}
         self._order: deque[str] = deque()
         # Mutations that were told as queued: their number and stack.
@@ -93,7 +97,7 @@ class DetailTracer(am.Tracer):
         fields += [None, None, number]
         if self._with_stacks:
             fields += [None, None, stack()]
-        self._told(Queued(at, fields))
+        self._told(Beside(at, fields, self._last))
 
     def transition_start(self, transition: am.Transition) -> None:
         """Its time begins."""
@@ -129,24 +133,31 @@ class DetailTracer(am.Tracer):
             handlers=dict(list(running.handlers.items())[:_MOST]),
         )
         if transition.is_check:
-            self._tell_check(transition, extras)
+            self._tell(transition, extras, m.CHECK)
             return
-        key = transition.id
+        if transition.auto and not transition.accepted and not running.handlers:
+            # Relations let nothing of it through.
+            self._tell(transition, extras, m.AUTO)
+            return
+        key = self._last = transition.id
         self._extras[key] = extras
         self._order.append(key)
         while len(self._order) > KEPT:
             self._extras.pop(self._order.popleft(), None)
 
-    def _tell_check(self, transition: am.Transition, extras: Extras) -> None:
+    def _tell(self, transition: am.Transition, extras: Extras, flags: int) -> None:
         at = time_ns() // 1000
-        flags = m.CHECK | (m.ACCEPTED if transition.accepted else 0)
+        flags |= m.ACCEPTED if transition.accepted else 0
         fields = _fields(transition.machine, transition.mutation, flags, at, None)
         fields[0] = bytes.fromhex(transition.id)
+        # A check ends with the first vote against it.
+        ran = list(extras.handlers)
+        vetoed = None if transition.accepted or not ran else ran[-1:]
         fields += [
-            extras.duration, extras.queue_len, None, lines(extras.log), None, None,
+            extras.duration, extras.queue_len, None, lines(extras.log), vetoed, None,
             list(extras.handlers.items()),
         ]  # fmt: skip
-        self._told(Queued(at, fields))
+        self._told(Beside(at, fields, self._last))
 
     def log(self, machine: am.BaseMachine, level: am.LogLevel, text: str) -> None:
         """Lines between transitions are told at once; the others come with theirs."""

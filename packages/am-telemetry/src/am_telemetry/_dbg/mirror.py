@@ -208,6 +208,9 @@ class Mirror:
             machine = self.machines[key] = ReceivedMachine(process, mach, schema)
         else:
             machine.update(mach, schema)
+            if sum(mach.time) > sum(machine.clock):
+                # What led there was lost.
+                machine.clock = mach.time
         self._handles[mach.h] = machine
         self._clocks[mach.h] = mach.time
 

@@ -382,10 +382,10 @@ class Sender:
             return
         while self._later and stream is not None and stream.pending < QUEUED_BYTES:
             self._tell_later(self._later.popleft())
-        while stream is not None and stream is self._stream and stream.pending < QUEUED_BYTES:
-            before = stream.pending
+        while stream is not None and stream is self._stream:
             self._put(outbox.take(m.MAX_BATCH, BATCH_BYTES))
-            if stream.pending == before or not self._move(0):
+            # Messages about machines may be queued already.
+            if not stream.pending or not self._move(0) or stream.pending:
                 break
 
     def answer(self, message: m.Message) -> None:
@@ -433,7 +433,8 @@ class Sender:
 
     def _put_marker(self, item: Gap | Rebound | Ended) -> None:
         track = item.track
-        if isinstance(item, Rebound) or not track.is_known:
+        if not isinstance(item, Ended) or not track.is_known:
+            # After a gap for its clock: perhaps nothing follows that would tell it.
             self._introduce(track)
         if isinstance(item, Gap) and item.count:
             self._send(m.Drop(track.h, item.count, item.at))

@@ -10,13 +10,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._metrics.collecting import DISPOSED
 from .._metrics.instruments import ERROR_TYPE
-from .queries import MACHINE, SERVICE, Scope, label, series
+from .queries import MACHINE, SERVICE, Scope, label, quoted, series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _OF = f"{SERVICE}, {MACHINE}"
+_WINDOW = "5m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +60,40 @@ def rules_text(rules: dict[str, Any]) -> str:
     return "\n".join(_lines(rules, 0)) + "\n"
 
 
-def _grown(name: str, scope: Scope, window: str) -> str:
+def _grown(total: str) -> str:
     """An expression that is above zero where a total grew, also from nothing.
 
     A total that is seen for the first time has grown by what it shows, which `increase` alone
     does not count.
     """
-    total = f"{name}{scope}"
-    return f"(increase({total}[{window}]) > 0 or ({total} > 0 unless {total} offset {window}))"
+    begun = f"{total} > 0 unless {total} offset {_WINDOW}"
+    return f"(increase({total}[{_WINDOW}]) > 0 or ({begun}))"
+
+
+def _grown_together(total: str, by: str) -> str:
+    """The same of the sum over series, among which a total may move."""
+    now, earlier = (f"sum by ({by}) ({total}{then})" for then in ("", f" offset {_WINDOW}"))
+    return f"(increase(({now})[{_WINDOW}:15s]) > 0 or ({now} > 0 unless {earlier}))"
+
+
+def _living(name: str, scope: Scope) -> str:
+    """The series of machines; the totals of those that are gone go on in one that is nobody's."""
+    return f"{name}{str(scope)[:-1]},{MACHINE}!={quoted(DISPOSED)}}}"
 
 
 def _errors(scope: Scope) -> dict[str, Any]:
-    grown = _grown(series("am.errors"), scope, "5m")
+    name, kind = series("am.errors"), label(ERROR_TYPE)
+    mine = f"sum by ({_OF}, {kind}) {_grown(_living(name, scope))}"
+    # Of a machine that was gone before anybody looked only the total of its process tells: in it
+    # nothing is counted again when a machine goes.
+    process = _grown_together(f"{name}{scope}", f"{SERVICE}, instance, {kind}")
+    nobodys = f"sum by ({SERVICE}, {kind}) {process}"
     return _rule(
         "AsyncmachineErrors",
-        f"sum by ({_OF}, {label(ERROR_TYPE)}) {grown}",
+        f"{mine} or ({nobodys} unless on ({SERVICE}, {kind}) {mine})",
         severity="warning",
-        summary="{{ $labels.am_machine_id }} had errors of {{ $labels.error_type }}",
+        summary="{{ with $labels.am_machine_id }}{{ . }}{{ else }}A machine that is gone{{ end }}"
+        " had errors of {{ $labels.error_type }}",
         description="{{ $value | humanize }} in the last 5 minutes.",
     )
 
@@ -93,7 +112,7 @@ def _queue(scope: Scope, limits: Thresholds) -> dict[str, Any]:
 
 
 def _quiet(scope: Scope, limits: Thresholds) -> dict[str, Any]:
-    total = f"{series('am.transition.ticks')}{scope}"
+    total = _living(series("am.transition.ticks"), scope)
     window = f"{limits.quiet}m"
     before = f"increase({total}[{2 * limits.quiet}m] offset {window})"
     return _rule(
@@ -106,8 +125,9 @@ def _quiet(scope: Scope, limits: Thresholds) -> dict[str, Any]:
 
 
 def _dropping(scope: Scope) -> dict[str, Any]:
-    dropped = _grown(series("am.dbg.dropped"), scope, "5m")
-    errors = _grown(series("am.telemetry.errors"), scope, "5m")
+    dropped, errors = (
+        _grown(f"{series(name)}{scope}") for name in ("am.dbg.dropped", "am.telemetry.errors")
+    )
     return _rule(
         "AsyncmachineTelemetryDropping",
         f"sum by ({SERVICE}) {dropped} or sum by ({SERVICE}) {errors}",

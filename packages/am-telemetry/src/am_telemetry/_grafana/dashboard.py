@@ -179,7 +179,7 @@ def _details(scope: Scope) -> list[list[tuple[int, int, Panel]]]:
     return [
         [
             (8, 8, panels.time_series(peak, mutations)),
-            (8, 8, panels.time_series(f"Details (steps: {LISTENED})", details)),
+            (8, 8, panels.time_series(f"Details (steps: {LISTENED}, while recorded)", details)),
             (8, 8, panels.time_series("States and relations", states)),
         ],
         [

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Turns without entries after which a journal has to call again.
 IDLE_TURNS = 4
 # Entries handed over at once: a piece of work that is not interrupted.
-MOST, LEAST = 500, 10
+MOST = 500
 # Seconds that such a piece should take.
 PIECE = 0.002
 # How fast the estimate of an entry's cost follows: the share of the last piece in it.
@@ -37,7 +37,7 @@ class Drain:
         # Those that dropped something while they were read.
         self._unsure: set[HubJournal] = set()
         # Seconds that an entry takes, all consumers together.
-        self._cost = 20e-6
+        self._cost = 100e-6
 
     def due(self, journal: HubJournal) -> None:
         """A journal called. In any thread."""
@@ -72,7 +72,7 @@ class Drain:
         while self.called:
             self._active.setdefault(self.called.popleft(), 0)
         began = thread_time()
-        most = max(LEAST, min(MOST, int(min(seconds, PIECE) / self._cost)))
+        most = max(1, min(MOST, int(min(seconds, PIECE) / self._cost)))
         found: list[Entries] = []
         count = 0
         lost: list[Consumer] = []
@@ -91,7 +91,9 @@ class Drain:
         batch = found[0] if len(found) == 1 else merged(found)
         self._hand_over(batch, lost)
         took = max(thread_time() - began, 1e-9)
-        self._cost += (took / count - self._cost) * FOLLOWS
+        each = took / count
+        # Dearer than thought: believed at once; cheaper: by and by.
+        self._cost = each if each > self._cost else self._cost + (each - self._cost) * FOLLOWS
         return took, lost
 
     def _read(self, journal: HubJournal, most: int, lost: list[Consumer]) -> Entries:
@@ -101,6 +103,9 @@ class Drain:
             self._tell_lost(link, dropped - link.lost, lost)
             link.lost = dropped
         entries = journal.read(most)
+        while not entries and len(journal):
+            # What it read were notes of the journal's own, such as the clocks it goes on from.
+            entries = journal.read(most)
         if journal.dropped != dropped:
             # Before these or after them, who knows: so it is told before, and once more after.
             self._tell_lost(link, journal.dropped - dropped, lost)

@@ -22,7 +22,8 @@ class Guard:
     def __init__(self) -> None:
         self.errors = 0
         """What was caught so far."""
-        self._in_a_row: dict[Consumer, int] = {}
+        # For each call of its own: what does nothing succeeds in between.
+        self._in_a_row: dict[tuple[Consumer, str], int] = {}
         self._told: set[tuple[type, type]] = set()
 
     def call(self, consumer: Consumer, fn: Callable[..., object], *args: Any) -> bool:
@@ -31,7 +32,8 @@ class Guard:
             fn(*args)
         except Exception as exc:
             self.note(consumer, exc)
-            count = self._in_a_row[consumer] = self._in_a_row.get(consumer, 0) + 1
+            key = (consumer, fn.__name__)
+            count = self._in_a_row[key] = self._in_a_row.get(key, 0) + 1
             if count == MOST_IN_A_ROW:
                 LOGGER.error(
                     "%s failed %d times in a row and listens no more",
@@ -40,7 +42,7 @@ class Guard:
                 )
             return count < MOST_IN_A_ROW
         if self._in_a_row:
-            self._in_a_row.pop(consumer, None)
+            self._in_a_row.pop((consumer, fn.__name__), None)
         return True
 
     def note(self, who: object, exc: BaseException) -> None:
@@ -58,4 +60,4 @@ class Guard:
 
     def forget(self, consumer: Consumer) -> None:
         """The consumer is gone."""
-        self._in_a_row.pop(consumer, None)
+        self._in_a_row = {key: n for key, n in self._in_a_row.items() if key[0] is not consumer}

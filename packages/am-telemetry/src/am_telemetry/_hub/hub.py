@@ -197,7 +197,8 @@ class Hub:
     def due(self, journal: HubJournal) -> None:
         """A journal has entries. On the machine's stack, so it only notes it."""
         self._drain.due(journal)
-        if self._is_asleep or len(journal) >= HURRY * journal.batch:
+        # After a fork there is no thread before there is something to do for it.
+        if self._is_asleep or self._thread is None or len(journal) >= HURRY * journal.batch:
             self.wake()
         if self._held_back and len(journal) >= journal.batch:
             self.sync()
@@ -274,8 +275,8 @@ class Hub:
             self.guard.note(self, exc)
         finally:
             self._end()
-        if not self._is_over and len(self.registry):
-            # Something was bound in the meantime.
+        if not self._is_over and (len(self.registry) or self._requests):
+            # Something was bound in the meantime, or somebody waits.
             self.start()
 
     def _turn_until_nothing_is_bound(self) -> bool:
@@ -366,7 +367,7 @@ class Hub:
             for consumer in consumers:
                 if changed:
                     args: tuple[Any, ...] = (event.link,)
-                elif self.registry.remove(consumer, event.link):
+                elif self.registry.remove(consumer, event.link, event.via):
                     args = (event.link, event.at)
                 else:
                     continue
@@ -388,6 +389,9 @@ class Hub:
             for link in self.registry.links_of(consumer):
                 self.registry.events.append(Event("detached", link, consumer, link.journal))
             self._serve_events(anyway=True)
+            with self._lock:
+                # No turn comes after its last.
+                self._consumers.pop(consumer, None)
             self.guard.call(consumer, consumer.flush, request.deadline)
         else:
             self._tick()
@@ -429,7 +433,9 @@ class Hub:
         with self._lock:
             selector, waker = self._selector, self._waker
             self._selector = self._waker = self._thread = None
-            requests, self._requests = self._requests, []
+            # Those of a thread that begins anew are for that.
+            requests = self._requests if self._is_over else []
+            self._requests = [] if self._is_over else self._requests
         for request in requests:
             request.done.set()
         if selector is not None:
@@ -447,6 +453,7 @@ class Hub:
             if held is not None:
                 held.close()
         self._selector = self._waker = self._thread = None
+        self._is_asleep = False
         self._lock = threading.Lock()
         self._requests = []
         self._drain = Drain(self.guard)

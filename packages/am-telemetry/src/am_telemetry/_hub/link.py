@@ -27,7 +27,7 @@ class MachineLink:
     """
 
     __slots__ = (
-        "__weakref__", "_ask", "_journal", "_ref", "consumers", "handlers", "id", "lost",
+        "__weakref__", "_ask", "_journal", "_ref", "consumers", "handlers", "id", "leaving", "lost",
         "machine_tick", "number", "parent_id", "pipes", "queue_tick", "schema", "since", "tags",
         "ticks", "via",
     )  # fmt: skip
@@ -63,6 +63,8 @@ class MachineLink:
         # By consumer: the microsecond from which it wants entries; the handle by which it came.
         self.since: dict[Consumer, int] = {}
         self.via: dict[Consumer, object] = {}
+        # Handles that were detached, which the hub's thread has not seen yet.
+        self.leaving: dict[Consumer, object] = {}
         self.lost = 0
 
     @property

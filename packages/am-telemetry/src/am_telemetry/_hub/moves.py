@@ -61,7 +61,8 @@ def moves_of(before: Sequence[int], changes: Iterable[tuple[int, int]]) -> Moves
                 last.append(i)
         else:
             found[2 if was_active else 3].append(i)
-    return Moves(*[tuple(one) for one in found], last=tuple(last))
+    entered, left, again, blinked = [tuple(one) for one in found]
+    return Moves(entered, left, again, blinked, tuple(last))
 
 
 def difference(before: Sequence[int], after: Sequence[int]) -> list[tuple[int, int]]:

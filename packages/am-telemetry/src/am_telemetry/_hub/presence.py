@@ -20,3 +20,8 @@ def is_deaf(provider: object) -> bool:
     """Whether nothing will ever come of what a provider is told."""
     kind = type(provider).__name__
     return kind in _NONE or (kind in _PROXIES and not has_sdk())
+
+
+def is_proxy(provider: object) -> bool:
+    """Whether the program has set up no provider so far."""
+    return type(provider).__name__ in _PROXIES

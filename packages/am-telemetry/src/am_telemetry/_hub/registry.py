@@ -45,7 +45,7 @@ class Handle:
 class Event:
     """Something that the hub's thread does once the machine's entries were told."""
 
-    __slots__ = ("at", "consumer", "journal", "link", "name")
+    __slots__ = ("at", "consumer", "journal", "link", "name", "via")
 
     def __init__(
         self,
@@ -53,12 +53,14 @@ class Event:
         link: MachineLink,
         consumer: Consumer | None = None,
         journal: HubJournal | None = None,
+        via: Handle | None = None,
     ) -> None:
         self.name = name
         self.link = link
         self.consumer = consumer
         # Held until it is read: its machine may be gone by then.
         self.journal = journal
+        self.via = via
         self.at = time_ns() // 1000
 
 
@@ -118,8 +120,8 @@ class Registry:
         with self._lock:
             # An older journal may hold what was before; a new one begins with what comes.
             link.since[consumer] = 0 if journal is None else time_ns() // 1000
-            link.consumers = (*link.consumers, consumer)
-        if consumer.level >= 1 and journal is None:
+            link.consumers = (*[c for c in link.consumers if c is not consumer], consumer)
+        if consumer.level >= 1 and (journal is None or journal not in machine.tracers):
             self._begin_journal(machine, link)
         for child in machine.children:
             if INNER not in child.tags:
@@ -141,25 +143,36 @@ class Registry:
     def _detach(self, consumer: Consumer, handle: Handle) -> None:
         with self._lock:
             links = [link for link in self._links.values() if link.via.get(consumer) is handle]
+            for link in links:
+                # Bound again from now on, it is another binding.
+                self._handles.pop((consumer, link.number), None)
+                link.leaving[consumer] = handle
         for link in links:
-            journal = link.journal
-            self.events.append(Event("detached", link, consumer, journal))
-            machine = link.machine
-            rest = [other for other in link.consumers if other is not consumer]
-            if journal is not None and machine is not None and not needs_journal(rest):
-                self._hub.ask(link, detaching(journal))
+            self.events.append(Event("detached", link, consumer, link.journal, handle))
+            self._end_journal(link)
         self._hub.wake()
 
-    def remove(self, consumer: Consumer, link: MachineLink) -> bool:
-        """Forget that a machine is bound for a consumer; False if it was not."""
+    def _end_journal(self, link: MachineLink) -> None:
+        """Take the journal off if nobody needs it any more."""
+        journal = link.journal
+        rest = [one for one in link.consumers if link.leaving.get(one) is not link.via.get(one)]
+        if journal is not None and not needs_journal(rest):
+            self._hub.ask(link, detaching(journal))
+
+    def remove(self, consumer: Consumer, link: MachineLink, via: Handle | None = None) -> bool:
+        """Forget that a machine is bound for a consumer, by this handle or by any; False if it was
+        not."""
         with self._lock:
-            known = self._handles.pop((consumer, link.number), None)
+            if consumer not in link.via or (via is not None and link.via[consumer] is not via):
+                return False
+            self._handles.pop((consumer, link.number), None)
             link.consumers = tuple([one for one in link.consumers if one is not consumer])
-            link.since.pop(consumer, None)
-            link.via.pop(consumer, None)
+            for known in (link.since, link.via, link.leaving):
+                known.pop(consumer, None)
             if not link.consumers:
                 self._drop(link)
-        return known is not None
+        self._end_journal(link)
+        return True
 
     def _drop(self, link: MachineLink) -> None:
         for key in [key for key, one in self._links.items() if one is link]:

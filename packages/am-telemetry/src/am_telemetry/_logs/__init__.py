@@ -1,1 +1,7 @@
-"""What machines logged, as records."""
+"""What machines say: `log_bridge` sends it through OpenTelemetry, `otel_logs` knows the API of
+that; `std_log_bridge` adds fields to records of the standard library."""
+
+from .log_bridge import LogBridge as LogBridge
+from .std_log_bridge import StdLogBridge as StdLogBridge
+
+__all__ = ["LogBridge", "StdLogBridge"]

@@ -11,7 +11,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from .instruments import MACHINE_ID
+from .instruments import INSTRUMENTS, MACHINE_ID, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 DISPOSED = "_disposed"
 """Stands for all machines that are gone; their totals go on in its series."""
-MAX_AGE = 1.0
+FIRST = next(one.name for one in INSTRUMENTS if one.by_machine and one.kind is not Kind.HISTOGRAM)
+MAX_AGE = 10.0
 """Seconds that a reading may serve one collection."""
 
 
@@ -103,11 +104,11 @@ class Readings:
         self._found: dict[str, dict[tuple[str, Attributes], float]] = {}
 
     def of(self, instrument: str) -> Iterator[tuple[dict[str, str | bool], float]]:
-        """The (attributes, value) of an instrument. The same instrument again begins a new
-        reading."""
+        """The (attributes, value) of an instrument. A new reading begins with the instrument that
+        was made first, which collections begin with, or with any that this one served already."""
         with self._lock:
-            now = monotonic()
-            if instrument in self._served or not self._served or now - self._read_at > MAX_AGE:
+            is_old = monotonic() - self._read_at > MAX_AGE
+            if instrument == FIRST or instrument in self._served or is_old:
                 self._served.clear()
                 self._found = self._read()
                 self._read_at = monotonic()

@@ -11,8 +11,7 @@ from collections import deque
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
-import am_machine as am
-
+from .._hub.hooks import HookTracer, hook
 from .instruments import (
     HANDLER_KIND,
     HANDLERS,
@@ -25,6 +24,9 @@ from .instruments import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import am_machine as am
+
+    from .._hub.guard import Guard
     from .counts import Point
 
 MAX_DURATIONS = 10_000
@@ -41,7 +43,7 @@ class Durations:
         self.handlers: deque[int] = deque(maxlen=MAX_DURATIONS)
 
 
-class SliceTracer(am.Tracer):
+class SliceTracer(HookTracer):
     """Takes durations of one machine until a moment by `perf_counter_ns`, None for ever.
 
     Of whole transitions and calls only: what it was bound in the middle of is left out. A machine
@@ -49,11 +51,14 @@ class SliceTracer(am.Tracer):
     `over` is called in the first transition that ends after the moment.
     """
 
-    inheritable = False
-
     def __init__(
-        self, durations: Durations, until: int | None, over: Callable[[], object] | None = None
+        self,
+        guard: Guard,
+        durations: Durations,
+        until: int | None,
+        over: Callable[[], object] | None = None,
     ) -> None:
+        super().__init__(guard)
         self.until = until
         self._durations = durations
         self._over = over
@@ -61,12 +66,14 @@ class SliceTracer(am.Tracer):
         self._began = 0
         self._handler_began = 0
 
+    @hook
     def transition_init(self, transition: am.Transition) -> None:
         """Take the time, unless it is a check, or of auto states that relations refuse: those are
         counted nowhere."""
         is_counted = not (transition.is_check or (transition.auto and not transition.accepted))
         self._began = perf_counter_ns() if is_counted else 0
 
+    @hook
     def transition_end(self, transition: am.Transition) -> None:
         """Keep how long it took."""
         now, until = perf_counter_ns(), self.until
@@ -76,10 +83,12 @@ class SliceTracer(am.Tracer):
         if until is not None and now >= until and self._over is not None:
             self._over()
 
+    @hook
     def handler_start(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
         """Take the time."""
         self._handler_began = perf_counter_ns()
 
+    @hook
     def handler_end(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
         """Keep how long it took."""
         began, until = self._handler_began, self.until
@@ -91,8 +100,10 @@ class SliceTracer(am.Tracer):
 class DetailTracer(SliceTracer):
     """The same, and all that is counted of each transition."""
 
-    def __init__(self, durations: Durations, until: int | None, waiting: int = 0) -> None:
-        super().__init__(durations, until)
+    def __init__(
+        self, guard: Guard, durations: Durations, until: int | None, waiting: int = 0
+    ) -> None:
+        super().__init__(guard, durations, until)
         self.time = 0
         """Nanoseconds in transitions."""
         self.steps = 0
@@ -107,16 +118,19 @@ class DetailTracer(SliceTracer):
         self._waiting = self._peak = waiting
         self._is_final = False
 
+    @hook
     def transition_init(self, transition: am.Transition) -> None:
         """A mutation left the queue."""
         self._is_final = False
         self._waiting -= 1
         super().transition_init(transition)
 
+    @hook
     def transition_finals(self, transition: am.Transition) -> None:
         """The handlers that follow are final ones."""
         self._is_final = True
 
+    @hook
     def transition_end(self, transition: am.Transition) -> None:
         """Add it up."""
         if self._began:
@@ -128,6 +142,7 @@ class DetailTracer(SliceTracer):
         self._waiting = transition.queue_len
         super().transition_end(transition)
 
+    @hook
     def handler_start(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
         """Count it."""
         if self._is_final:
@@ -136,6 +151,7 @@ class DetailTracer(SliceTracer):
             self.votes += 1
         super().handler_start(transition, binding, name)
 
+    @hook
     def mutation_queued(self, machine: am.BaseMachine, mutation: am.Mutation) -> None:
         """Count it, and how many wait now."""
         self.queued += 1

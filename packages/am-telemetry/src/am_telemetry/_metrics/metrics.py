@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import threading
 from functools import partial
-from time import perf_counter_ns
+from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import metrics as otel
 
 from .._hub import Consumer, Handle, Hub
+from .._hub.flusher import FLUSHER
 from .._hub.presence import is_deaf
 from .collecting import Book
 from .detail import DetailTracer, SliceTracer
@@ -70,7 +71,7 @@ class Metrics(Consumer):
         self._instruments: Instruments | None = None
         self._hub = Hub.of_process()
 
-    def bind(self, machine: am.MachineApi) -> Handle:
+    def bind(self, machine: am.MachineApi | am.BaseMachine) -> Handle:
         """Take a machine, its living children and those to come. Again: the same handle.
 
         :raises RuntimeError: in a thread other than the machine's.
@@ -81,6 +82,7 @@ class Metrics(Consumer):
         if self._instruments is None:
             self._instruments = instruments_on(self._provider)
             self._instruments.add(self, self._book.totals, self._own_numbers)
+        FLUSHER.prepare()
         return self._hub.attach(self, machine)
 
     def close(self) -> None:
@@ -143,7 +145,7 @@ class Metrics(Consumer):
         self._record(series, MOST_RECORDS)
         for tracer in (series.detail, series.slice):
             if tracer is not None:
-                link.ask(partial(_take_off, tracer))
+                tracer.retire(link)
 
     def tick(self, now: float) -> None:
         """Hand durations to the histograms, and begin slices."""
@@ -157,19 +159,21 @@ class Metrics(Consumer):
             self._begin_slices()
 
     def flush(self, deadline: float) -> None:
-        """Hand on what is kept."""
+        """Hand on what is kept; at the end of the program the provider exports once more."""
         for series in self._book.live():
             self._record(series, MOST_RECORDS)
+        # Not sooner: a reader that waits to be scraped would keep what it is flushed with.
+        flush = getattr(self._provider or otel.get_meter_provider(), "force_flush", None)
+        if flush is not None and self._instruments and not threading.main_thread().is_alive():
+            left = deadline - monotonic()
+            FLUSHER.run(partial(flush, left * 1000), left)
 
     def forked(self) -> None:
         """A child counts anew."""
         for series in self._book.forked():
             for tracer in (series.detail, series.slice):
-                machine = series.link.machine
-                if tracer is not None and machine is not None:
-                    # Of another thread: nobody runs it here.
-                    with suppress(RuntimeError):
-                        machine.detach_tracer(tracer)
+                if tracer is not None:
+                    tracer.retire(series.link)
         self._labels.clear()
         if self._instruments is not None:
             self._instruments.forked()
@@ -178,7 +182,9 @@ class Metrics(Consumer):
 
     def _begin_detail(self, series: MachineSeries, machine: am.BaseMachine) -> None:
         until = None if self._sample == 1 else 0
-        tracer = series.detail = DetailTracer(series.durations, until, len(machine.queue))
+        tracer = series.detail = DetailTracer(
+            self._hub.guard, series.durations, until, len(machine.queue)
+        )
         machine.bind_tracer(tracer)
 
     def _begin_slice(
@@ -187,7 +193,7 @@ class Metrics(Consumer):
         if series.slice is not None or (until is not None and perf_counter_ns() >= until):
             return
         over = partial(series.link.ask, partial(_end_slice, series))
-        series.slice = SliceTracer(series.durations, until, over)
+        series.slice = SliceTracer(self._hub.guard, series.durations, until, over)
         machine.bind_tracer(series.slice)
 
     def _begin_slices(self) -> None:
@@ -220,7 +226,3 @@ def _end_slice(series: MachineSeries, machine: am.BaseMachine) -> None:
     if series.slice is not None:
         machine.detach_tracer(series.slice)
         series.slice = None
-
-
-def _take_off(tracer: am.Tracer, machine: am.BaseMachine) -> None:
-    machine.detach_tracer(tracer)

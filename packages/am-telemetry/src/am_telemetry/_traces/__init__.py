@@ -1,1 +1,11 @@
-"""What machines did, as traces."""
+"""What machines did, as traces.
+
+`choice` says what is traced, `facts` what is told of a transition; `tree` has the spans of machines
+and states, `transitions` those of transitions; `nesting` makes them while transitions run;
+`trace_tracer` is what users bind.
+"""
+
+from .choice import Choice as Choice
+from .trace_tracer import TraceTracer as TraceTracer
+
+__all__ = ["Choice", "TraceTracer"]

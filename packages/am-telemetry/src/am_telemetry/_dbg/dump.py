@@ -1,0 +1,329 @@
+"""Dump files: the messages of a stream, written to a file and read from one.
+
+A dump is one gzip file. Decompressed it begins with 8 bytes that name it and its version; then come
+messages as on the wire: `dump.begin` with the process, schemas and machines, entries in chunks of
+4,096 (each opens with `dump.chunk`, and in it each machine with a keyframe), and at the end
+`dump.end` with the places of the chunks and the totals. What was written until a crash can be read:
+it is flushed each second.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from .._env import LOGGER
+from .._errors import DecodeError
+from .._hub import Consumer, Hub
+from . import messages as m
+from .codec import Decoder
+from .consumer import mach_of, new_process
+from .encode import encode, schema_def
+from .feed import Feed
+from .outbox import Ended, Gap, Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    import am_machine as am
+
+    from .._hub import Batch, Handle, MachineLink
+    from .outbox import Rebound, Track
+
+MAGIC = b"AMDBG\r\n"
+MAGIC_VERSION = 1
+CHUNK = 4096
+"""Entries of a chunk."""
+MOST_DECOMPRESSED = 8 << 30
+"""Bytes of a dump that are read."""
+FLUSH_EACH = 1.0
+"""Seconds between two flushes of the compressor."""
+_PIECE = 1 << 16
+_ALL = 1 << 40
+
+
+class DumpFile:
+    """Writes messages; knows nothing of machines. Values in, bytes out, in one thread."""
+
+    def __init__(self, file: BinaryIO, process: m.Process) -> None:
+        self._gzip = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6, mtime=0)
+        self.size = 0
+        """Bytes before compression."""
+        self._chunks: list[tuple[int, int, int]] = []
+        self._in_chunk = CHUNK
+        self._began = (0, 0)
+        self.entries = 0
+        self._write(MAGIC + bytes([MAGIC_VERSION]))
+        self.message(m.DumpBegin(m.VERSION, process))
+
+    def _write(self, data: bytes) -> None:
+        self._gzip.write(data)
+        self.size += len(data)
+
+    def message(self, message: m.Message) -> None:
+        """Append a message that is no entry."""
+        self._write(encode(message))
+
+    def opens_chunk(self, at: int) -> bool:
+        """To be asked before each entry: whether a new chunk begins with it, so that each machine
+        needs a keyframe. `at` is its time."""
+        if self._in_chunk < CHUNK:
+            return False
+        self._close_chunk()
+        self._began = (self.size, at)
+        self.message(m.Chunk(len(self._chunks), at))
+        self._in_chunk = 0
+        return True
+
+    def entries_message(self, wires: list[bytes]) -> None:
+        """Append entries, which belong to the chunk that is open."""
+        if wires:
+            header = b"\x93\x02\xa7dbg.txs\x91\xdd" + len(wires).to_bytes(4, "big")
+            self._write(b"".join((header, *wires)))
+            self._in_chunk += len(wires)
+            self.entries += len(wires)
+
+    def room(self) -> int:
+        """Entries that the open chunk still takes."""
+        return max(CHUNK - self._in_chunk, 0)
+
+    def _close_chunk(self) -> None:
+        if self._began[0] and self._in_chunk:
+            self._chunks.append((*self._began, self._in_chunk))
+
+    def flush(self) -> None:
+        """Let what was written be readable, whatever happens next."""
+        self._gzip.flush(zlib.Z_SYNC_FLUSH)
+
+    def close(self, machines: int, dropped: int) -> None:
+        """Write the index and the totals, and end."""
+        self._close_chunk()
+        chunks = tuple(self._chunks[-m.MAX_ARRAY :])
+        self.message(m.DumpEnd(chunks, machines, self.entries, dropped))
+        self._gzip.close()
+
+
+class _Writing(Consumer):
+    """What the hub tells, into a dump; in the hub's thread."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._dump = DumpFile(file, new_process())
+        self._outbox = Outbox(_ALL)
+        self._feed = Feed(self._outbox)
+        self._came: deque[tuple[MachineLink, tuple[int, ...]]] = deque()
+        self._schemas: set[bytes] = set()
+        self._machines = 0
+        self._next_flush = 0.0
+        self.is_closed = False
+
+    def bound(self, link: MachineLink) -> None:
+        """A machine came."""
+        machine = link.machine
+        if machine is not None:
+            self._came.append((link, tuple(machine.time())))
+
+    def _meet(self) -> None:
+        while self._came:
+            link, clock = self._came.popleft()
+            track = self._outbox.track(link, clock)
+            self._machines += not track.is_known
+            self._introduce(track)
+
+    def _introduce(self, track: Track) -> None:
+        schema = schema_def(track.link.schema)
+        if schema.hash not in self._schemas:
+            self._schemas.add(schema.hash)
+            self._dump.message(schema)
+        self._dump.message(mach_of(track, schema))
+        track.is_known = True
+
+    def entries(self, batch: Batch) -> None:
+        """What machines did."""
+        self._meet()
+        tracks = self._outbox.tracks
+        for link, entry in batch:
+            track = tracks.get(link.number)
+            if track is not None:
+                self._feed.entry(track, entry)
+        self._put(batch[-1][1].at)
+
+    def lost(self, link: MachineLink, count: int, at: int) -> None:
+        """Entries were lost in a journal."""
+        self._meet()
+        track = self._outbox.tracks.get(link.number)
+        if track is not None:
+            self._feed.lost(track, count, at)
+
+    def schema_changed(self, link: MachineLink) -> None:
+        """Told again."""
+        self._meet()
+        track = self._outbox.tracks.get(link.number)
+        if track is not None:
+            self._introduce(track)
+
+    def pipes_changed(self, link: MachineLink) -> None:
+        """Told again."""
+        self.schema_changed(link)
+
+    def gone(self, link: MachineLink, at: int) -> None:
+        """A machine went."""
+        self._meet()
+        track = self._outbox.tracks.get(link.number)
+        if track is not None:
+            self._feed.end(track, at)
+            self._put(at)
+
+    def tick(self, at: float) -> None:
+        """Flush now and then."""
+        self._meet()
+        if at >= self._next_flush and not self.is_closed:
+            self._next_flush = at + FLUSH_EACH
+            self._dump.flush()
+
+    def flush(self, deadline: float) -> None:
+        """The end of the dump."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._meet()
+            self._dump.close(self._machines, self._outbox.dropped)
+            self._file.close()
+
+    def forked(self) -> None:
+        """The file is the parent's."""
+        self.is_closed = True
+        self._came.clear()
+
+    def _put(self, at: int) -> None:
+        """Everything that waits, in chunks."""
+        outbox, dump = self._outbox, self._dump
+        while True:
+            if outbox.unsent and dump.opens_chunk(at):
+                for track in outbox.tracks.values():
+                    track.needs_keyframe = True
+            wires: list[bytes] = []
+            count = 0
+            for item in outbox.take(min(m.MAX_BATCH, dump.room() or 1), 1 << 17):
+                count += isinstance(item, tuple)
+                if isinstance(item, tuple):
+                    wires.append(item[1])
+                else:
+                    dump.entries_message(wires)
+                    wires = []
+                    self._put_marker(item)
+            dump.entries_message(wires)
+            # What is written needs no acknowledgement.
+            outbox.ack(outbox.acked + count)
+            if not outbox.unsent and not count:
+                return
+
+    def _put_marker(self, item: Gap | Rebound | Ended) -> None:
+        track = item.track
+        if isinstance(item, Ended):
+            self._dump.message(m.Gone(track.h, item.at))
+            return
+        self._introduce(track)
+        if isinstance(item, Gap) and item.count:
+            self._dump.message(m.Drop(track.h, item.count, item.at))
+
+
+class DbgWriter:
+    """Writes what machines do to a dump file, for runs without a debugger.
+
+    The file is made anew, readable by its owner alone. Used as `with` it is closed at the end, with
+    an index; a dump that was not closed can be read all the same.
+
+    :raises OSError: if the file cannot be made.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._hub = Hub.of_process()
+        self._writing = _Writing(os.fdopen(descriptor, "wb"))
+
+    def bind(self, machine: am.MachineApi | am.BaseMachine) -> Handle:
+        """Write what a machine does from now on, with its living and future submachines.
+
+        :raises RuntimeError: in a thread other than the machine's.
+        :raises TypeError: if it takes no tracers.
+        """
+        return self._hub.attach(self._writing, machine)
+
+    def close(self) -> None:
+        """Detach from all machines and end the file. Again: nothing. In any thread."""
+        if not self._writing.is_closed:
+            self._hub.close(self._writing)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<DbgWriter to {self.path}>"
+
+
+def read_dump(path: str | os.PathLike[str]) -> Iterator[m.Message]:
+    """The messages of a dump, in order, the first being `DumpBegin`; one after another, so that no
+    dump is too large for memory. A file that is damaged or was cut off is read up to there, and
+    that is one warning in the log.
+
+    :raises OSError: if it cannot be read.
+    :raises DecodeError: if it is no dump, or one of another version.
+    """
+    with gzip.open(path, "rb") as file:
+        decoder = Decoder()
+        decoder.trust()
+        total = 0
+        is_begun = has_ended = False
+        while True:
+            try:
+                data = file.read(_PIECE)
+            except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
+                if not is_begun:
+                    raise DecodeError(f"{path} is no dump: {exc}") from None
+                LOGGER.warning("%s is read up to a damage: %s", path, exc)
+                return
+            if not is_begun:
+                _check_magic(data, path)
+                data, is_begun = data[len(MAGIC) + 1 :], True
+            elif not data:
+                if not has_ended:
+                    LOGGER.warning("%s was cut off; it is read as far as it goes", path)
+                return
+            total += len(data)
+            if total > MOST_DECOMPRESSED:
+                LOGGER.warning("%s holds more than %d bytes", path, MOST_DECOMPRESSED)
+                return
+            decoder.feed(data)
+            messages = iter(decoder)
+            while True:
+                try:
+                    message = next(messages, None)
+                except DecodeError as exc:
+                    LOGGER.warning("%s is read up to a damage: %s", path, exc)
+                    return
+                if message is None:
+                    break
+                has_ended = isinstance(message, m.DumpEnd)
+                yield message
+
+
+def _check_magic(data: bytes, path: object) -> None:
+    if data[: len(MAGIC)] != MAGIC:
+        raise DecodeError(f"{path} is no dump")
+    version = data[len(MAGIC)] if len(data) > len(MAGIC) else 0
+    if version != MAGIC_VERSION:
+        raise DecodeError(f"{path} is a dump of version {version}, not {MAGIC_VERSION}")

@@ -1,0 +1,62 @@
+"""Tracers of level 2: bound to one machine, and never a burden to it."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import am_machine as am
+
+from .guard import MOST_IN_A_ROW
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .guard import Guard
+    from .link import MachineLink
+
+
+class HookTracer(am.Tracer):
+    """Base of tracers of one machine whose hooks may fail, or may no longer be wanted.
+
+    Hooks are marked by `hook`. What one raises is counted and logged once per kind; after ten in a
+    row the tracer goes, as it does in its next hook after `retire`.
+    """
+
+    inheritable = False
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self.failures = 0
+        """Hooks that failed since the last one that did not."""
+        self.is_retired = False
+
+    def retire(self, link: MachineLink) -> None:
+        """Take the tracer off: soon where the machine has a journal, else in its next hook. In any
+        thread."""
+        self.is_retired = True
+        link.ask(self._leave)
+
+    def _leave(self, machine: am.BaseMachine) -> None:
+        machine.detach_tracer(self)
+
+
+def hook(fn: Callable[..., None]) -> Any:
+    """Mark a method of a `HookTracer` that machines call."""
+
+    @wraps(fn)
+    def guarded(self: HookTracer, subject: Any, *args: Any) -> None:
+        if self.is_retired:
+            machine = subject if isinstance(subject, am.BaseMachine) else subject.machine
+            machine.detach_tracer(self)
+            return
+        try:
+            fn(self, subject, *args)
+        except Exception as exc:
+            self.failures += 1
+            self.is_retired = self.failures >= MOST_IN_A_ROW
+            self.guard.note(self, exc)
+        else:
+            self.failures = 0
+
+    return guarded
