@@ -7,6 +7,7 @@ It is a program; what may be imported are its version and its errors. The rooms,
 
 from .__about__ import __version__ as __version__
 from ._errors import BadMessageError as BadMessageError
+from ._errors import CannotListenError as CannotListenError
 from ._errors import DebuggerError as DebuggerError
 from ._errors import DumpError as DumpError
 from ._errors import QueryError as QueryError
@@ -14,6 +15,7 @@ from ._errors import UrlError as UrlError
 
 __all__ = [
     "BadMessageError",
+    "CannotListenError",
     "DebuggerError",
     "DumpError",
     "QueryError",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+
 from am_debugger._feed.server import Server
 from am_debugger._store.store import Store
 from am_telemetry import dbg
@@ -26,21 +27,36 @@ class Told:
     machines: int = 0
     nbytes: int = 0
     notes: list[str] = field(default_factory=list)
+    changed: trio.Event = field(default_factory=trio.Event)
+
+    async def until(self, check: Callable[[], object]) -> None:
+        """Wait until something holds; it is looked at whenever the server tells something."""
+        while not check():
+            await self.changed.wait()
+
+    def _tell(self) -> None:
+        self.changed.set()
+        self.changed = trio.Event()
 
     def connected(self) -> None:
         self.connects += 1
+        self._tell()
 
     def disconnected(self) -> None:
         self.disconnects += 1
+        self._tell()
 
     def machine_came(self) -> None:
         self.machines += 1
+        self._tell()
 
     def took(self, nbytes: int) -> None:
         self.nbytes += nbytes
+        self._tell()
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+        self._tell()
 
 
 class Peer:

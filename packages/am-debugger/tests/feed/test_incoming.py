@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.lowlevel
 import trio.testing
+
 from am_debugger._feed.auth import client_mac, is_same, new_nonce, server_mac
 from am_debugger._feed.incoming import HELLO_TIMEOUT, SILENCE
 from am_telemetry import dbg
 
 from ..messages import mach, process, schema, tx
-from .conftest import Open
+
+if TYPE_CHECKING:
+    from .conftest import Open
 
 pytestmark = pytest.mark.trio
 OF = schema(("Start", "Ready", "Exception"))
@@ -134,7 +139,13 @@ async def test_who_says_nothing_is_sent_away(
 
 @pytest.mark.parametrize(
     "data",
-    [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00", b"\xc1" * 100, os.urandom(3000), b"\xdd\xff\xff\xff\xff"],
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b"\xc1" * 100,
+        os.urandom(3000),
+        b"\xdd\xff\xff\xff\xff\xc1",
+    ],
 )
 async def test_garbage_ends_its_connection_and_no_other(
     open_server: Open, data: bytes, autojump_clock: trio.testing.MockClock
@@ -179,7 +190,7 @@ async def test_a_peer_that_does_not_read_makes_nothing_grow(open_server: Open) -
             await peer.send(dbg.Txs(entries))
         with trio.fail_after(5):
             while next(iter(place.store)).last < 20_000:
-                await trio.sleep(0)
+                await trio.lowlevel.checkpoint()
 
 
 async def test_wishes_reach_the_exporter_that_has_the_machine(open_server: Open) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
 import trio.testing
+
 from am_debugger import CannotListenError
 from am_debugger._feed import outgoing as module
 from am_debugger._feed.forward import forward
@@ -16,8 +17,11 @@ from am_debugger._store.store import Store
 from am_telemetry import dbg
 
 from ..exporter import Exporter
-from ..messages import process
+from ..messages import mach, process
 from .conftest import Open, Peer, Told
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.trio
 
@@ -121,10 +125,8 @@ async def test_the_highest_level_that_viewers_want_wins(open_server: Open) -> No
         exporter = place.peer()
         await exporter.hello("p1")
         source = Exporter(Link(Store(), process("x")), "a")
-        sent = source.client
-        await exporter.send(
-            sent.version.schema.sent, dbg.Mach(9, "a", None, (), sent.version.schema.sent.hash, (), (0,) * 6, 1)
-        )
+        of = source.client.version.schema.sent
+        await exporter.send(of, mach(9, "a", of))
         await trio.testing.wait_all_tasks_blocked()
         viewer = place.peer()
         await viewer.hello("viewer", "viewer")
@@ -146,11 +148,11 @@ async def test_forwarding_repeats_all_with_original_times_over_a_restart(tmp_pat
         async with trio.open_nursery() as nursery:
             nursery.start_soon(forward, server, address, b"sesame", None)
             for round_ in range(2):
-                remote = Server(far, Told(), process("far"), secret=b"sesame")
+                told_far = Told()
+                remote = Server(far, told_far, process("far"), secret=b"sesame")
                 async with trio.open_nursery() as serving:
                     await serving.start(remote.serve, [address])
-                    while sum(client.last for client in far) < exporter.client.last:
-                        await trio.sleep(0.01)
+                    await told_far.until(lambda: list(told(far)) == list(told(near)))
                     serving.cancel_scope.cancel()
                 assert told(far) == told(near), round_
                 for k in range(20):
@@ -178,7 +180,8 @@ async def test_forwarding_with_a_wrong_secret_is_told_and_not_tried_again(tmp_pa
 
 async def test_forwarding_in_a_circle_ends(tmp_path: Path) -> None:
     addresses = [dbg.parse_address(f"unix:{tmp_path / name}") for name in ("a.sock", "b.sock")]
-    servers = [Server(Store(), Told(), process(name)) for name in ("a", "b")]
+    tolds = [Told(), Told()]
+    servers = [Server(Store(), t, process(id)) for t, id in zip(tolds, "ab", strict=True)]
     exporter = filled(servers[0].store, 50)
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
@@ -186,8 +189,7 @@ async def test_forwarding_in_a_circle_ends(tmp_path: Path) -> None:
                 await nursery.start(server.serve, [address])
             for server, address in zip(servers, reversed(addresses), strict=True):
                 nursery.start_soon(forward, server, address, None, None)
-            while not servers[0].looped:
-                await trio.sleep(0.01)
+            await tolds[0].until(lambda: servers[0].looped)
             nursery.cancel_scope.cancel()
     assert [len(server.store) for server in servers] == [1, 1]
     assert exporter.client.last == 50

@@ -215,7 +215,7 @@ def test_of_a_batch_what_fits_is_taken_in(store: Store) -> None:
     batch = dbg.Txs(((1, tx(b"entry001")), (1, BAD_TXS[2]), (9, tx()), (1, tx(b"entry002"))))
     faults = exporter.link.take(batch, 0)
     assert [type(fault) for fault in faults] == [BadMessageError] * 2
-    assert (exporter.client.last, exporter.link.taken) == (2, 3)
+    assert (exporter.client.last, exporter.link.taken) == (2, 4)
 
 
 BAD_SCHEMAS = [

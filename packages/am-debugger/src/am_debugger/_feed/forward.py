@@ -27,9 +27,7 @@ class NoRetry(Exception):
     """The other side refused us for good; the text says why."""
 
 
-async def connect(
-    address: dbg.Address, tls: ssl.SSLContext | None
-) -> trio.abc.Stream:
+async def connect(address: dbg.Address, tls: ssl.SSLContext | None) -> trio.abc.Stream:
     """A connection to a debugger.
 
     :raises OSError: if there is none.
@@ -107,26 +105,35 @@ async def forward(
     """Repeat all that comes in to another debugger, until cancelled. It may be away: what waits
     for it is in the store."""
     pause = FIRST_PAUSE
-    outgoing: Outgoing | None = None
-    while True:
+    outgoing = Outgoing(server.store, _nowhere, via=(server.process.id,))
+    refused: BaseException | None = None
+    while refused is None:
         try:
-            stream = await connect(address, tls)
-            async with stream:
+            async with await connect(address, tls) as stream:
                 handshake = Handshake(stream, server.process, secret)
                 await handshake.run(("detail",))
                 pause = FIRST_PAUSE
-                if outgoing is None:
-                    outgoing = Outgoing(server.store, stream.send_all, via=(server.process.id,))
-                else:
-                    outgoing.restart(stream.send_all)
+                outgoing.restart(stream.send_all)
                 await _exchange(server, handshake, outgoing)
-        except NoRetry as exc:
-            server.note(f"not forwarded to {address}: {exc}")
-            return
-        except (OSError, trio.BrokenResourceError, trio.TooSlowError, TelemetryError):
+        except* NoRetry as group:
+            refused = first_leaf(group)
+        except* (OSError, trio.BrokenResourceError, trio.TooSlowError, TelemetryError):
             pass
-        await trio.sleep(pause * (1 + _JITTER * (2 * random.random() - 1)))
-        pause = min(2 * pause, LONGEST_PAUSE)
+        if refused is None:
+            await trio.sleep(pause * (1 + _JITTER * (2 * random.random() - 1)))
+            pause = min(2 * pause, LONGEST_PAUSE)
+    server.note(f"not forwarded to {address}: {refused}")
+
+
+def first_leaf(exc: BaseException) -> BaseException:
+    """The first exception in a group that is none itself."""
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    return exc
+
+
+async def _nowhere(data: bytes) -> None:
+    """There is no connection yet."""
 
 
 async def _exchange(server: Server, handshake: Handshake, outgoing: Outgoing) -> None:

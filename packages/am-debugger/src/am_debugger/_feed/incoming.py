@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING
 
@@ -137,7 +136,8 @@ class Incoming:
                     await trio.lowlevel.checkpoint()
             if size:
                 self._server.took(size)
-            self._acknowledge()
+            if self.link is not None and self.link.taken > self._acked:
+                self._wakes.set()
             with trio.move_on_after(SILENCE) as silence:
                 data = await self._stream.receive_some(_PIECE)
             if silence.cancelled_caught:
@@ -166,6 +166,7 @@ class Incoming:
         server = self._server
         if message.process is not None and server.process.id in message.process.via:
             server.looped += 1
+            link.ignore(message.h)
             return
         client = link.machine(message)
         server.machine_came(client)
@@ -191,20 +192,18 @@ class Incoming:
             return None
         return next((h for h, known in self.link.clients.items() if known is client), None)
 
-    def _acknowledge(self) -> None:
-        if self.link is not None and self.link.taken - self._acked >= ACK_EVERY:
-            self._wakes.set()
-
     async def _write(self) -> None:
         """Send acknowledgements and wishes. Reading goes on whether the peer takes them or not."""
+        link = self.link
+        assert link is not None
         while True:
-            with trio.move_on_after(ACK_INTERVAL if self._has_unacked() else math.inf):
-                await self._wakes.wait()
-            self._wakes = trio.Event()
+            await self._woken()
+            with trio.move_on_after(ACK_INTERVAL):
+                while link.taken - self._acked < ACK_EVERY and not (self._details or self._asks):
+                    await self._woken()
             messages: list[dbg.Message] = []
-            if self._has_unacked():
-                assert self.link is not None
-                self._acked = self.link.taken
+            if link.taken > self._acked:
+                self._acked = link.taken
                 messages.append(dbg.Ack(self._acked))
             messages += [dbg.Detail(h, level) for h, level in self._details.items()]
             messages += [dbg.Ask(h, "pending") for h in self._asks]
@@ -213,8 +212,9 @@ class Incoming:
             if messages:
                 await self._stream.send_all(b"".join(map(dbg.encode, messages)))
 
-    def _has_unacked(self) -> bool:
-        return self.link is not None and self.link.taken > self._acked
+    async def _woken(self) -> None:
+        await self._wakes.wait()
+        self._wakes = trio.Event()
 
 
 BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)

@@ -115,7 +115,7 @@ class Outgoing:
             messages: list[dbg.Message] = []
             if client.serial not in self._announced:
                 self._announced.add(client.serial)
-                messages += replay.begin()
+                messages += replay.begin(is_resumed=client.serial in self._acked)
             if replay.lag > MOST_LAG:
                 keep = MOST_LAG - MOST_LAG // 10
                 before = replay.number

@@ -46,6 +46,7 @@ class Link:
         self._clients: dict[int, Client] = {}
         # Serial numbers of machines -> how many handles they have here.
         self._handles: dict[int, int] = {}
+        self._ignored: set[int] = set()
         # Serial numbers of machines whose end this link told.
         self._gone: set[int] = set()
         # Handles of machines that may send what is known already: where the next of these is.
@@ -83,6 +84,8 @@ class Link:
 
         :raises BadMessageError: if a message as a whole does not fit.
         """
+        if getattr(message, "h", None) in self._ignored and not isinstance(message, dbg.Mach):
+            return []
         match message:
             case dbg.Txs(entries):
                 return self._take_entries(entries)
@@ -129,6 +132,7 @@ class Link:
         :raises BadMessageError: if its schema or clock does not fit, or there are too many.
         """
         handle = sent.h
+        self._ignored.discard(handle)
         if not 0 < len(sent.id) <= 1024:
             raise BadMessageError(f"a machine id of {len(sent.id)} characters")
         schema = self.store.schemas.get(sent.hash)
@@ -153,6 +157,10 @@ class Link:
         if handle not in self._resuming:
             client.rebase(clock)
         return client
+
+    def ignore(self, handle: int) -> None:
+        """Pass over what comes of a handle: its entries count as taken, and nothing more."""
+        self._ignored.add(handle)
 
     def _connect(self, handle: int, client: Client) -> None:
         before = self._clients.get(handle)
@@ -213,9 +221,11 @@ class Link:
         :raises BadMessageError: if it does not fit its machine.
         """
         client = self._clients.get(handle)
+        self.taken += 1
+        if handle in self._ignored:
+            return None
         if client is None or client not in self.store:
             client = self.client(handle)
-        self.taken += 1
         if self._resuming or self._known:
             if self._is_repeated(handle, client, sent.id):
                 self.repeated += 1

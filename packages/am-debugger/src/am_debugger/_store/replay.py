@@ -54,15 +54,15 @@ class Replay:
         )
         self._told_gone = False
 
-    def begin(self) -> list[dbg.Message]:
-        """Schema and machine; what was dropped before is told as lost."""
+    def begin(self, *, is_resumed: bool = False) -> list[dbg.Message]:
+        """Schema and machine. What comes before counts as lost, unless the receiver has it."""
         client = self.client
         self._version = client.version_at(self.number)
         found: list[dbg.Message] = [
             self._version.schema.sent,
             self._mach(client.clock_before(self.number)),
         ]
-        if self.number > 1:
+        if self.number > 1 and not is_resumed:
             found.append(dbg.Drop(self.handle, self.number - 1, self._time_of(self.number)))
         return found
 
