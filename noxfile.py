@@ -1,4 +1,4 @@
-"""Developer commands: `nox` runs every check, `nox -l` lists the rest."""
+"""Developer commands: `nox` runs every check once, `nox -l` lists the rest."""
 
 import hashlib
 import os
@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import nox
+from packaging.requirements import Requirement
 
 nox.options.default_venv_backend = "uv|virtualenv"  # uv when present
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["dev"]
+nox.options.sessions = ["checks"]
 # uv brings certificates of its own; trust what this machine trusts instead, as pip does.
 if ssl.create_default_context().cert_store_stats()["x509_ca"]:
     os.environ.setdefault("UV_SYSTEM_CERTS", "1")
 ROOT = Path(__file__).parent
+sys.path.append(str(ROOT / ".ci"))
+from lanes import Job, run_jobs  # noqa: E402
+
 DIST = ROOT / "dist"
+LOCK = "constraints.txt"  # the release of everything that any session installs
 REPORTS = ROOT / ".nox" / "reports"  # one junit file per pytest run, summed up by .ci/run
 PYTHONS = ("3.11", "3.12", "3.13")
 # Bottom first: each distribution and every sibling that may come with it.
@@ -34,6 +39,9 @@ LAYERS = {
 # packages of Debian, of which nothing but their programs is used.
 COLLECTOR = "rotel==0.0.1a15"
 DEBIAN = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
+# Packages whose tests start processes and measure them: never beside each other.
+TOUCHY = {"am-node"}
+LANES = 2  # of `checks`
 # Not every file that others ship compiles on every Python: hence no check of the outcome.
 COMPILE_INSTALLED = """
 import compileall, sysconfig
@@ -63,6 +71,11 @@ def pytest(report: str, *args: str) -> tuple[str, ...]:
     return ("python", "-m", "pytest", f"--junitxml={REPORTS / report}.xml", *args)
 
 
+def marked(what: str) -> tuple[str, str]:
+    """Options for the tests of a kind, of those for every day."""
+    return "-m", f"{what} and not nightly and not bench"
+
+
 STEPS: dict[str, list[tuple[str, ...]]] = {
     "lint": [
         ("ruff", "check"),
@@ -71,11 +84,14 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         ("lint-imports", "--config", ".importlinter-inner.toml"),  # inside each package
     ],
     "types": [
-        ("mypy", *SOURCES, "examples"),
+        ("mypy", *SOURCES, "examples", ".ci"),
         *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),
+        ("basedpyright",),  # sources and examples, as the build file says
+        ("python", "-m", "docs.page_types", *PAGES),
     ],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
-    "integration": [pytest("integration", "integration-tests", "examples")],
+    "integration": [pytest("integration", *marked("not process"), "integration-tests", "examples")],
+    "processes": [pytest("processes", *marked("process"), "integration-tests", "examples")],
     "docs": [pytest("docs", "-p", "docs.snippets", *PAGES)],
     "demo": [("python", "-m", "examples.worker_pool", "--plain")],
 }
@@ -95,10 +111,22 @@ def local(*names: str, extras: bool = True) -> list[str]:
     return args
 
 
+def tools(*groups: str) -> list[str]:
+    """What the groups of the tree's own build file name."""
+    root = nox.project.load_toml(ROOT / "pyproject.toml")
+    return list(nox.project.dependency_groups(root, *groups))
+
+
 def test_tools(*names: str) -> list[str]:
     """What the tests of these packages need beside the packages."""
     groups = (nox.project.dependency_groups(toml(name), "test") for name in names)
     return sorted({requirement for group in groups for requirement in group})
+
+
+def install(session: nox.Session, *requirements: str) -> None:
+    """Install the locked releases, those that build the packages included."""
+    build = dict.fromkeys(("UV_BUILD_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), LOCK)
+    session.install("-c", LOCK, *requirements, env=build)
 
 
 def fill(session: nox.Session, *requirements: str) -> None:
@@ -108,13 +136,17 @@ def fill(session: nox.Session, *requirements: str) -> None:
     process of a pool compiles all it imports, which makes its start two to three times as long.
     """
     inputs = sorted(
-        [*ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("packages/*/src/*/__about__.py")]
+        [
+            ROOT / LOCK,
+            *ROOT.glob("packages/*/pyproject.toml"),
+            *ROOT.glob("packages/*/src/*/__about__.py"),
+        ]
     )
     parts = [*(path.read_bytes() for path in inputs), *(arg.encode() for arg in requirements)]
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
     stamp = Path(session.virtualenv.location, ".filled")
     if not stamp.is_file() or stamp.read_text() != digest:
-        session.install(*requirements)
+        install(session, *requirements)
         session.run("python", "-c", COMPILE_INSTALLED, silent=True, log=False)
         stamp.write_text(digest)
     session.run("python", "-m", "compileall", "-q", *SOURCES, "examples", silent=True)
@@ -122,9 +154,26 @@ def fill(session: nox.Session, *requirements: str) -> None:
 
 def fill_with_all(session: nox.Session) -> None:
     """Every package with its extras, the tools of the tree, and what any test needs."""
-    root = nox.project.load_toml(ROOT / "pyproject.toml")
-    tools = nox.project.dependency_groups(root, "dev")
-    fill(session, *local(*LAYERS), *tools, *test_tools(*LAYERS))
+    fill(session, *local(*LAYERS), *tools("dev"), *test_tools(*LAYERS))
+
+
+@nox.session(python=False)
+def checks(session: nox.Session) -> None:
+    """Each step of `dev` and the tests of each package, all once; the first failure ends it."""
+
+    def job(name: str, session: str, *args: str, after: str = "", room: str = "") -> Job:
+        return Job(name, (sys.executable, "-m", "nox", "-s", session, "--", *args), after, room)
+
+    steps = [name for name in STEPS if name not in ("lint", "tests", "processes")]
+    units = sorted(LAYERS, key=lambda name: name not in TOUCHY)
+    jobs = [
+        job("lint", "dev", "lint"),  # first, since it fills the environment of the others
+        job("processes", "dev", "processes", after="lint", room="processes"),
+        *(job(name, f"unit({name})", room="processes" * (name in TOUCHY)) for name in units),
+        *(job(name, "dev", name, after="lint") for name in steps),
+    ]
+    if not run_jobs(jobs, LANES):
+        session.error("not all checks passed")
 
 
 @nox.session
@@ -140,13 +189,40 @@ def dev(session: nox.Session) -> None:
 
 
 @nox.session
+def relock(session: nox.Session) -> None:
+    """Take the newest releases into the lock; `-- --missing` adds only what it lacks."""
+    install(session, *tools("relock"))
+    new = ("--upgrade",) if "--missing" not in session.posargs else ()
+    wanted = Path(session.create_tmp(), "wanted.txt")
+    wanted.write_text("\n".join(sorted(all_requirements())))
+    # For any platform and each supported Python; without a header, which names this machine's.
+    form = ("--universal", "--python-version", PYTHONS[0], "--no-header", "--no-annotate")
+    session.run("uv", "pip", "compile", *form, *new, "-q", "-o", LOCK, str(wanted), silent=True)
+    lock = ROOT / LOCK
+    lock.write_text(f"# What every session installs: made by `nox -s relock`.\n{lock.read_text()}")
+
+
+def all_requirements() -> set[str]:
+    """Whatever of others any session installs, and what builds the packages."""
+    root = nox.project.load_toml(ROOT / "pyproject.toml")
+    found = set(tools(*root["dependency-groups"]))
+    for name in LAYERS:
+        parts = toml(name)
+        found |= {*test_tools(name), *parts["build-system"]["requires"]}
+        found |= set(parts["project"].get("dependencies", ()))
+        for extra in parts["project"].get("optional-dependencies", {}).values():
+            found |= set(extra)
+    return {text for text in found if Requirement(text).name not in LAYERS}
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Four workers, two clients, one worker killed; `nox -s demo -- --plain` for plain lines.
 
     What `AM_SERVICE` and the other switches of telemetry ask for is there as well.
     """
     others = [name for name in LAYERS if name != "am-telemetry"]
-    fill(session, *local(*others, extras=False), *local("am-telemetry"), "rich>=13")
+    fill(session, *local(*others, extras=False), *local("am-telemetry"), *tools("demo"))
     session.run("python", "-m", "examples.worker_pool", *session.posargs)
 
 
@@ -154,8 +230,8 @@ def demo(session: nox.Session) -> None:
 def observability(session: nox.Session) -> None:
     """Telemetry against a real Prometheus, Pushgateway and OTLP collector."""
     others = [name for name in LAYERS if name != "am-telemetry"]
-    tools = (*test_tools("am-telemetry"), "rich>=13", COLLECTOR)
-    fill(session, *local(*others, extras=False), *local("am-telemetry"), *tools)
+    needs = (*test_tools("am-telemetry"), *tools("demo"), COLLECTOR)
+    fill(session, *local(*others, extras=False), *local("am-telemetry"), *needs)
     path = os.pathsep.join([os.environ["PATH"], *debian_programs(session)])
     tests = sorted(map(str, ROOT.glob("integration-tests/test_observability*.py")))
     command = pytest("observability", "-m", "observability", *session.posargs, *tests)
@@ -217,7 +293,9 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_SEEDS": "20",
         "AM_RPC_CALLS": "20000",
         "AM_RPC_CLIENTS": "1000",
+        "AM_RPC_CONNECTIONS": "4096",
         "AM_RPC_HARMED_UPDATES": "1000000",
+        "AM_DBG_FUZZ_CASES": "1000000",
         "AM_THREAD_SECONDS": "30",
     }
     engine = ("gate", "injection", "laws", "thread_readers")
@@ -225,6 +303,7 @@ def nightly(session: nox.Session) -> None:
         *(f"packages/am-machine/tests/test_{name}.py" for name in engine),
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/test_pressure.py",
+        "packages/am-telemetry/tests/dbg/test_codec.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 
@@ -247,7 +326,7 @@ def idle(session: nox.Session) -> None:
 @nox.session
 def shuffled(session: nox.Session) -> None:
     """The tests of am-node twenty times, in another random order each; `-- 3` for fewer."""
-    fill(session, *local(*LAYERS), *test_tools(*LAYERS), "pytest-randomly>=3.15")
+    fill(session, *local(*LAYERS), *test_tools(*LAYERS), *tools("shuffled"))
     for seed in range(int(session.posargs[0]) if session.posargs else 20):
         order = f"--randomly-seed={seed}"
         session.run(*pytest(f"shuffled-{seed}", order, "packages/am-node/tests"))
@@ -289,8 +368,8 @@ def find_python(version: str) -> str | None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """What of the engine its own tests run, and of the wire protocol those without any I/O."""
-    fill(session, *local("am-machine", "am-helpers"), *local("am-rpc"), *test_tools("am-rpc"))
-    session.install("pytest-cov>=5")
+    below = local("am-machine", "am-helpers")
+    fill(session, *below, *local("am-rpc"), *test_tools("am-rpc"), *tools("coverage"))
     limits = ("--cov=am_machine", "--cov-branch", "--cov-fail-under=95")
     session.run("pytest", "packages/am-machine/tests", *limits, *session.posargs)
     tests = [f"packages/am-rpc/tests/test_{name}.py" for name in SANS_IO_TESTS]
@@ -305,15 +384,7 @@ def bench(session: nox.Session) -> None:
 
     `-- --against COMMIT` compares it with itself as it was at that commit instead.
     """
-    peers = (
-        "transitions~=0.9",
-        "python-statemachine~=3.0",
-        "automat",
-        "pytest-benchmark",
-        "psutil",
-    )
-    builders = ("build", "hatchling>=1.27")
-    fill(session, *local("am-machine"), *test_tools("am-machine"), *peers, *builders)
+    fill(session, *local("am-machine"), *test_tools("am-machine"), *tools("bench", "build"))
     compares = any(word.startswith("--against") for word in session.posargs)
     script = "against" if compares else "report.py"
     session.run("python", f"packages/am-machine/benchmarks/{script}", *session.posargs)
@@ -337,11 +408,18 @@ def bench_rpc(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_telemetry(session: nox.Session) -> None:
+    """What listening costs, in one run; `-- --only connected` for some rows."""
+    fill(session, *local("am-machine", extras=False), *local("am-telemetry"))
+    session.run("python", "packages/am-telemetry/benchmarks", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Harmed input against am-rpc, guided by atheris where it installs; see its `__main__.py`."""
     fill(session, *local("am-machine", "am-helpers", extras=False), *local("am-rpc"))
     try:
-        session.install("--only-binary=:all:", "atheris>=3")
+        install(session, "--only-binary=:all:", *tools("fuzz"))
     except nox.command.CommandFailed:
         session.log("No atheris for this Python or platform: the guided part is skipped.")
     corpus = os.environ.get("AM_RPC_FUZZ_CORPUS", str(ROOT / ".nox" / "fuzz-corpus"))
@@ -364,7 +442,7 @@ def mermaid(session: nox.Session) -> None:
 @nox.session
 def build(session: nox.Session) -> None:
     """One sdist and one wheel per package, into dist/."""
-    session.install("build", "hatchling>=1.27")
+    install(session, *tools("build"))
     for old in DIST.glob("*"):
         old.unlink()
     for name in LAYERS:
@@ -380,7 +458,7 @@ def wheels(session: nox.Session, layer: str) -> None:
     found = {name: next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in LAYERS}
     # File URLs, so that an index can never supply a sibling.
     pins.write_text("".join(f"{name} @ {wheel.as_uri()}\n" for name, wheel in found.items()))
-    session.install("-c", str(pins), layer)
+    install(session, "-c", str(pins), layer)
     code = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
     names = set(str(session.run("python", "-c", code, silent=True)).split())
     extra = (names & set(LAYERS)) - {layer}

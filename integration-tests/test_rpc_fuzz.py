@@ -58,7 +58,7 @@ def test_an_internal_error_of_a_component_is_a_finding_that_is_shown() -> None:
         "am_machine.Machine.add_err = am_machine.Machine.toggle = broken\n"
         f"runpy.run_path({str(FUZZ)!r}, run_name='__main__')\n"
     )
-    done = run("-c", script, FRAMES=30_000, LIVE=1, GUIDED=0)
+    done = run("-c", script, FRAMES=10, SESSIONS=300, LIVE=1, GUIDED=0)
     assert done.returncode == 1
     assert re.search(r"^input \d+: b", done.stdout, re.MULTILINE)
     assert "KeyError: 'planted'" in done.stderr

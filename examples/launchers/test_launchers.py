@@ -32,8 +32,7 @@ KUBECTL = (sys.executable, str(FAKES / "kubectl"))
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Puts the fakes where the recipes look for the real ones; returns the cluster's folder."""
-    monkeypatch.syspath_prepend(str(FAKES))
-    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setattr(sys, "path", [str(ROOT), str(FAKES), *sys.path])
     monkeypatch.setenv("FAKE_CLUSTER", str(tmp_path))
     monkeypatch.setenv("FAKE_SRUN_LOG", str(tmp_path / "srun.log"))
     return tmp_path
@@ -59,7 +58,11 @@ LAUNCHERS: dict[str, Callable[[], am_node.Launcher]] = {
     "ray": _ray,
 }
 # Where a recipe can do less than a process on this host.
-CANNOT = {"slurm": set(), "kubernetes": {"lifeline"}, "ray": {"lifeline", "output"}}
+CANNOT: dict[str, set[str]] = {
+    "slurm": set(),
+    "kubernetes": {"lifeline"},
+    "ray": {"lifeline", "output"},
+}
 
 
 @pytest.mark.parametrize("check", LAUNCHER_CHECKS, ids=lambda check: check.__name__)

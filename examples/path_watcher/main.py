@@ -85,7 +85,7 @@ class DirWatcher:
 
     async def ListingState(self, event: am.Event) -> None:
         """Look at each file. If something changes meanwhile, this task is cancelled."""
-        programs = []
+        programs: list[str] = []
         for path in sorted(self.folder.glob("*")):
             await trio.lowlevel.checkpoint()  # a large directory must not hold up the others
             if path.is_file() and os.access(path, os.X_OK):

@@ -108,6 +108,7 @@ async def cancel_and_go_on(folder: Path) -> None:
 
 async def crash(folder: Path) -> str:
     """Stop in the middle; what was reached is left behind as JSON."""
+    saved = ""
     async with am.Machine(FileStates, id="file") as mach:
         amh.debug_env(mach)
         workflow = mach.bind(Workflow(folder))

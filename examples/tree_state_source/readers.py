@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     import am_rpc
 
@@ -40,7 +40,7 @@ def show(net: am_rpc.NetworkMachine) -> str:
 
 
 @asynccontextmanager
-async def serve_http(client: am_rpc.Client) -> AsyncIterator[int]:
+async def serve_http(client: am_rpc.Client) -> AsyncGenerator[int, None]:
     """Serve in threads of their own while in the block; yields the port."""
     token = trio.lowlevel.current_trio_token()
     net = client.net

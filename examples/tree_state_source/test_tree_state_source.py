@@ -69,7 +69,7 @@ def test_a_flight_has_one_phase_and_a_gate_one_flight() -> None:
 
 @pytest.mark.trio
 async def test_a_day_ends_with_every_flight_gone_and_is_the_same_for_a_seed() -> None:
-    clocks = []
+    clocks: list[am.Time] = []
     for seed in (7, 7, 8):
         async with am.Machine(board(), handlers=Airport()) as mach:
             mach.add("Ready")

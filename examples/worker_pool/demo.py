@@ -29,7 +29,7 @@ class Demo:
         self.addresses: dict[int, str] = {}
         self.directories: set[str] = set()
         self.pids: set[int] = set()
-        self.certificates = ("", "")
+        self.certificates: tuple[str, str] = ("", "")
         self.killed = ""
         self.again = 0
         self.done = 0

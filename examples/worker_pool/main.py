@@ -154,7 +154,7 @@ def certificates(folder: Path) -> tuple[str, str]:
 
 def copied(files: list[str], folder: Path) -> list[str]:
     """Copies of the files: whoever edits one meanwhile must not make the totals differ."""
-    copies = []
+    copies: list[str] = []
     for file in files:
         copy = folder / Path(file).relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)

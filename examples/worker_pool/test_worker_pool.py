@@ -5,12 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from examples.worker_pool.demo import Demo
 from examples.worker_pool.text_stats import stats_of, text_files, totals_of
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_the_demo_loses_a_worker_and_nothing_else() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "examples.worker_pool", "--plain"],

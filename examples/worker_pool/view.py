@@ -12,13 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from examples.worker_pool.demo import Demo
 
 
 @contextlib.contextmanager
-def shown(demo: Demo, plain: bool) -> Iterator[None]:
+def shown(demo: Demo, plain: bool) -> Generator[None, None, None]:
     """Show the demo while the block runs."""
     if plain:
         demo.changed = _Lines(demo).update

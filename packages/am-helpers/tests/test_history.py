@@ -69,6 +69,7 @@ class Clockwork:
         for name in (
             "time",
             "am_machine._engine.fast_path",
+            "am_machine._engine.machine",
             "am_machine._engine.queue_processing",
             "am_machine._watch.journal",
         ):

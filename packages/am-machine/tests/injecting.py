@@ -98,6 +98,7 @@ class Attempt:
         found += context_problems()
         for m, later in zip(self.world.machines, self.world.later, strict=True):
             found += _told(use_problems, m, later)
+            found += _told(journal_problems, m)
         for m in self.world.machines:
             found += _told(end_problems, m)
         for one in [*self.world.later, *self.world.kept]:
@@ -176,6 +177,21 @@ def use_problems(m: am.Machine, later: am.Wait) -> list[str]:
     if str(m.add("Later")) != "executed" or not later.done:
         found.append("a pending wait is not woken")
     return found + idle_problems([m])
+
+
+def journal_problems(m: am.Machine) -> list[str]:
+    """What journals tell goes on from the clocks as they are, whatever was lost before."""
+    found = []
+    for journal in m.tracers:
+        if isinstance(journal, am.Journal) and not m.disposed:
+            journal.read()
+            before, queue_tick = tuple(m.time()), m.queue_tick
+            m.add("Probe")
+            (entry,) = journal.read()
+            if (entry.before, entry.queue_tick) != (before, queue_tick + 1):
+                found.append("a journal has lost track")
+            m.remove("Probe")
+    return found
 
 
 def end_problems(m: am.Machine) -> list[str]:

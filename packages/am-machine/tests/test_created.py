@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import am_machine as am
 from am_machine.testing import created
 
@@ -39,3 +41,26 @@ def test_a_block_that_raises_collects_no_longer() -> None:
         pass
     am.Machine({"A": {}})
     assert made == []
+
+
+def test_a_function_is_told_of_each_and_may_bind_a_tracer() -> None:
+    heard: list[str] = []
+
+    class Ends(am.Tracer):
+        def transition_end(self, tx: am.Transition) -> None:
+            heard.append(f"{tx.machine.id}: {tx.called}")
+
+    with created(lambda machine: machine.bind_tracer(Ends())) as made:
+        plain = am.Machine({"A": {}}, id="plain")
+        traced = am.Machine({"A": {}}, id="traced", tracers=[Ends()])
+        replica = am.BaseMachine({"A": {}}, id="replica")
+    plain.add("A")
+    traced.add("A")
+    replica.advance([(0, 1)])
+    assert made == [plain, traced, replica]
+    assert heard == ["plain: ('A',)", *["traced: ('A',)"] * 2, "replica: ('A',)"]
+
+
+def test_what_the_function_raises_is_raised_where_the_machine_is_made() -> None:
+    with created(lambda machine: 1 / 0), pytest.raises(ZeroDivisionError):
+        am.Machine({"A": {}})

@@ -115,6 +115,80 @@ def test_growth_goes_on_from_the_longer_clocks() -> None:
     assert [e.after for e in journal.read()] == [(1, 0), (1, 0, 1)]
 
 
+def replayed(entries: list[am.JournalEntry]) -> list[list[int]]:
+    """The clocks after each entry, kept by its reader."""
+    ticks: list[int] = []
+    found = []
+    for entry in entries:
+        ticks = list(entry.before) or ticks
+        for i, gained in entry.changes:
+            ticks[i] += gained
+        found.append([*ticks])
+    return found
+
+
+def test_without_clocks_only_the_first_entry_tells_them() -> None:
+    journal, whole = am.Journal(clocks=False), am.Journal()
+    m = am.Machine(SCHEMA, tracers=[journal, whole])
+    for _ in range(2):
+        m.add("Foo")
+        m.add("Bar", "Foo")
+        m.add("Bar")
+        m.remove("Foo")
+        entries, told_whole = journal.read(), whole.read()
+        assert replayed(told_whole) == [[*entry.after] for entry in told_whole]
+        ids = [e.id for e in entries]
+        assert [e._replace(before=(), after=(), id=ids[n]) for n, e in enumerate(told_whole)] == [
+            e._replace(before=(), after=(), at=told_whole[n].at) for n, e in enumerate(entries)
+        ]
+        for n, entry in enumerate(entries):
+            is_first = n == 0 and entry.queue_tick == 2
+            assert entry.before == (told_whole[n].before if is_first else ())
+            assert entry.after == (told_whole[n].after if is_first else ())
+
+
+def test_without_clocks_entries_tell_them_that_do_not_go_on_from_the_one_before() -> None:
+    journal = am.Journal(clocks=False)
+    journal.limit = 200
+    m = am.Machine({"Foo": {}}, tracers=[journal])
+    m.add("Foo")
+    m.set_schema({**m.schema, "New": am.State()}, (*m.schema.names, "New"))
+    m.add("New")
+    m.remove("New")
+    first, grown, third = journal.read()
+    assert (first.before, first.after) == ((0, 0), (1, 0))
+    assert (grown.before, grown.after) == ((1, 0, 0), (1, 0, 1))
+    assert (third.before, third.after, third.changes) == ((), (), ((2, 1),))
+    for _ in range(150):
+        m.toggle("Foo")
+        m.toggle("New")
+    entries = journal.read()
+    assert journal.dropped > 0
+    assert entries[0].before
+    assert replayed(entries)[-1] == [*m.time()]
+
+
+def test_a_journal_is_read_while_it_is_written_without_losing_an_entry() -> None:
+    journal = am.Journal(clocks=False)
+    m = am.Machine({"Foo": {}}, tracers=[journal])
+    entries: list[am.JournalEntry] = []
+    is_over = threading.Event()
+
+    def reader() -> None:
+        while not is_over.is_set() or len(journal):
+            entries.extend(journal.read())
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    for _ in range(5_000):
+        m.toggle("Foo")
+    is_over.set()
+    thread.join()
+    assert journal.dropped == 0
+    assert [entry.queue_tick for entry in entries] == [*range(2, 5_002)]
+    assert [ticks[0] for ticks in replayed(entries)] == [*range(1, 5_001)]
+
+
 def test_a_restored_machine_is_told_from_its_snapshot_on() -> None:
     old = am.Machine({"Foo": {}})
     old.add("Foo")

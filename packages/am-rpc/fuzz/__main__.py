@@ -2,8 +2,8 @@
 
 Exit code 0 only if nothing but refusals came of it. Four parts, sized by the environment:
 
-* `AM_RPC_FUZZ_FRAMES` (1,000,000) inputs into the core without I/O, and a hundredth of them into
-  whole servers and clients over streams in memory
+* `AM_RPC_FUZZ_FRAMES` (1,000,000) inputs into the core without I/O, and `AM_RPC_FUZZ_SESSIONS` (a
+  hundredth of them) into whole servers and clients over streams in memory
 * `AM_RPC_FUZZ_LIVE` (60) seconds of attacks on a live mux with a healthy client beside, and as
   long over websockets if those are installed
 * `AM_RPC_FUZZ_GUIDED` (60) seconds each of inputs that grow towards code not reached yet, against
@@ -128,7 +128,7 @@ def main() -> None:
     rand = random.Random(setting("SEED", 1))
     frames = setting("FRAMES", 1_000_000)
     run_core(frames, rand)
-    run_sessions(frames // SESSIONS_SHARE, rand)
+    run_sessions(setting("SESSIONS", frames // SESSIONS_SHARE), rand)
     run_live("127.0.0.1:0", setting("LIVE", 60), rand)
     if _is_installed("trio_websocket"):
         run_live("ws://127.0.0.1:0/", setting("LIVE", 60), rand)

@@ -286,7 +286,7 @@ async def test_export_and_texts_are_those_of_the_source(serve: Any) -> None:
             net.set_schema({"X": {}}, ["X"])
 
 
-async def test_a_schema_that_does_not_fit_is_told(serve: Any) -> None:
+async def test_a_schema_that_does_not_fit_is_told(serve: Any, autojump_clock: object) -> None:
     class Other(am.States):
         Elsewhere = am.State()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import random
 from typing import Any
@@ -16,6 +17,8 @@ import am_rpc
 from am_rpc._checksum import full_sum, moved_sum
 
 HELLO = {"v": 1, "id": "rc-raw", "se": bytes(8)}
+# By night as many as a mux takes by itself.
+CONNECTIONS = int(os.environ.get("AM_RPC_CONNECTIONS", "500"))
 HARMED_UPDATES = int(os.environ.get("AM_RPC_HARMED_UPDATES", "100000"))
 
 
@@ -211,15 +214,18 @@ async def test_nonsense_hurts_neither_the_mux_nor_a_healthy_client(serve: Any) -
 
 @pytest.mark.trio
 @pytest.mark.slow
-async def test_connection_4097_is_refused_politely_and_the_others_are_served(serve: Any) -> None:
+async def test_one_connection_too_many_is_refused_politely_and_the_others_are_served(
+    serve: Any,
+) -> None:
+    assert inspect.signature(am_rpc.Mux).parameters["max_clients"].default == 4096
     # The first ones wait for the last, and answer no ping meanwhile.
     patient = am_rpc.Limits(heartbeat=600, dead=900)
-    async with serve(push_interval=None, limits=patient) as pair:
+    async with serve(push_interval=None, limits=patient, max_clients=CONNECTIONS) as pair:
         streams = []
-        for number in range(4096):
+        for number in range(CONNECTIONS):
             streams.append(await pair.network.dial())
             await shake_hands(streams[-1], number)
-        assert len(pair.mux.servers) == 4096
+        assert len(pair.mux.servers) == CONNECTIONS
         one_more = await pair.network.dial()
         await one_more.send_all(msgpack.packb([0, 1, "hello", [HELLO]]))
         kind, call_id, error, result = msgpack.unpackb(await one_more.receive_some())
@@ -232,7 +238,7 @@ async def test_connection_4097_is_refused_politely_and_the_others_are_served(ser
             assert msgpack.unpackb(await stream.receive_some())[:3] == [1, 3, None]
         await streams.pop().aclose()
         await pair.mux.mach.when_not("Full")
-        await shake_hands(await pair.network.dial(), 4096)
+        await shake_hands(await pair.network.dial(), CONNECTIONS)
         await pair.network.cut()
 
 
@@ -282,7 +288,7 @@ async def test_a_mux_ends_though_a_peer_does_not_take_its_welcome(
 
 @pytest.mark.trio
 async def test_a_goodbye_amid_the_handshake_does_not_break_into_the_welcome(
-    demo_states: Any,
+    demo_states: Any, autojump_clock: object
 ) -> None:
     network = LockstepNetwork()
     async with am.Machine(demo_states) as source, trio.open_nursery() as nursery:

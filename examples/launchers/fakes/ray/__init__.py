@@ -56,7 +56,7 @@ class ActorHandle:
     def __init__(self, cls: type, options: dict[str, Any]) -> None:
         near, far = socketpair()
         command = [sys.executable, "-c", _ACTOR, str(far.fileno()), cls.__module__, cls.__name__]
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [*command, str(options.get("max_concurrency", 1))],
             pass_fds=[far.fileno()],
             stdin=subprocess.DEVNULL,
@@ -74,7 +74,8 @@ class ActorHandle:
     def __getattr__(self, method: str) -> _Method:
         return _Method(self, method)
 
-    def _call(self, method: str, args: tuple[Any, ...]) -> ObjectRef:
+    def send_call(self, method: str, args: tuple[Any, ...]) -> ObjectRef:
+        """Have one of its threads run a method."""
         ref = ObjectRef()
         with self._lock:
             self._number += 1
@@ -93,7 +94,7 @@ class ActorHandle:
                     ref = self._open.pop(number)
                 ref.answer.set_result(value)
         except (EOFError, OSError):
-            self._process.wait()
+            self.process.wait()
             self._connection.close()
             self._fail()
 
@@ -111,7 +112,7 @@ class _Method:
         self._name = name
 
     def remote(self, *args: Any) -> ObjectRef:
-        return self._actor._call(self._name, args)
+        return self._actor.send_call(self._name, args)
 
 
 class ActorClass:
@@ -146,4 +147,4 @@ def get(ref: ObjectRef) -> Any:
 
 def kill(actor: ActorHandle) -> None:
     """Kill an actor; one that is dead already stays so."""
-    actor._process.kill()
+    actor.process.kill()

@@ -1,21 +1,23 @@
 """Assertions about machines, whose failures show the machine, and types of the plugin's fixtures.
 
 Assertions raise `AssertionError` themselves, so they hold under ``python -O`` and wherever they are
-imported first. An error that a test expects is *claimed* by `assert_err`; the fixture
-`am_machine_factory` fails for errors that nobody claimed.
+imported first. An error that a test expects is *claimed* by `assert_err`; a `Guard`, which is what
+the fixture `am_machine_factory` and the ini option ``am_strict`` use, tells of errors that nobody
+claimed.
 """
 
 from __future__ import annotations
 
 import traceback
 from collections import deque
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 import am_machine as am
 
-from ._env import enable_debugging
-from ._env_values import is_on
+from ._env.switches import INNER, enable_debugging
+from ._env.values import is_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LINES",
+    "Guard",
     "HandlerOrder",
     "HistoryFactory",
     "MachineFactory",
@@ -39,16 +42,13 @@ __all__ = [
     "assert_time",
     "debug_by_env",
     "keep_lines",
-    "unclaimed_errors",
-    "watch_errors",
 ]
 
 LINES = 20
 """How many log lines a failure shows."""
 
 _lines: WeakKeyDictionary[Any, deque[str]] = WeakKeyDictionary()
-# Errors by identity: they need not be hashable, and equal ones are not the same.
-_raised: WeakKeyDictionary[Any, dict[int, BaseException]] = WeakKeyDictionary()
+# By identity: errors need not be hashable, and equal ones are not the same.
 _claimed: WeakKeyDictionary[Any, dict[int, BaseException]] = WeakKeyDictionary()
 
 
@@ -161,35 +161,71 @@ def debug_by_env() -> None:
         enable_debugging()
 
 
-def watch_errors(mach: am.MachineApi) -> None:
-    """Remember every error that comes into the machine, for `unclaimed_errors`."""
-    raised = _raised[mach] = {}
-    mach.bind_tracer(_Errors(raised))
+class Guard:
+    """Watches machines during a test, and tells what the test left behind.
+
+    That is an error which came into one of them, or into a machine made under one, and which no
+    `assert_err` saw, also if another one replaced it or it is over; a machine that was opened and
+    not left, with its tasks; one that cannot be disposed.
+    """
+
+    def __init__(self) -> None:
+        self._watch = _Watch()
+        self._machines: dict[am.BaseMachine, int] = {}  # and the threads that made them
+
+    def add(self, mach: am.BaseMachine) -> None:
+        """Watch a machine, until `end`. In the machine's own thread; again, it does nothing."""
+        if mach not in self._machines:
+            self._machines[mach] = get_ident()
+            mach.bind_tracer(self._watch)
+
+    def add_own(self, mach: am.BaseMachine) -> None:
+        """Watch it, unless it follows one elsewhere, or is a package's own (tag ``am:inner``)."""
+        if mach.is_local and INNER not in mach.tags:
+            self.add(mach)
+
+    def end(self) -> list[str]:
+        """Dispose the machines of this thread that were not left open, and describe all faults.
+
+        What is no `Exception`, such as Ctrl+C, is raised when all have been disposed.
+        """
+        watch = self._watch
+        left = [mach for mach in watch.opened if not mach.disposed]
+        faults = [f"{mach.id}: opened and not left; its tasks were left behind" for mach in left]
+        stopped: BaseException | None = None
+        for mach, thread in self._machines.items():
+            try:
+                if mach not in left and thread == get_ident():
+                    mach.dispose()
+            except Exception as exc:
+                faults.append(f"{mach.id}: dispose raised {type(exc).__name__}: {exc}")
+            except BaseException as exc:
+                stopped = exc
+        if stopped is not None:
+            raise stopped
+        claimed = {key for errors in _claimed.values() for key in errors}
+        for key, (machine, error) in watch.errors.items():
+            if key not in claimed:
+                told = f"{machine.id}: an error that nobody asserted"
+                faults.append(_told(machine, told, error))
+        return faults
 
 
-def unclaimed_errors(mach: am.MachineApi) -> list[str]:
-    """Describe the errors of a machine that no `assert_err` saw, also those that were replaced."""
-    raised = dict(_raised.get(mach, {}))
-    if mach.err is not None:
-        raised[id(mach.err)] = mach.err
-    claimed = _claimed.get(mach, {})
-    return [
-        _told(mach, f"{mach.id}: an error that nobody asserted", error)
-        for key, error in raised.items()
-        if key not in claimed
-    ]
+class _Watch(am.Tracer):
+    """What a `Guard` sees of its machines, and of those made under them."""
 
+    def __init__(self) -> None:
+        # As transitions bring them, since a machine itself knows only the last one.
+        self.errors: dict[int, tuple[am.BaseMachine, BaseException]] = {}
+        self.opened: list[am.BaseMachine] = []
 
-class _Errors(am.Tracer):
-    """Errors as transitions bring them, since a machine itself knows only the last one."""
+    def machine_open(self, machine: am.BaseMachine) -> None:
+        self.opened.append(machine)
 
-    def __init__(self, raised: dict[int, BaseException]) -> None:
-        self._raised = raised
-
-    def transition_end(self, tx: am.Transition) -> None:
-        for error in (tx.mutation.args.get("err"), tx.machine.err):
+    def transition_end(self, transition: am.Transition) -> None:
+        for error in (transition.mutation.args.get("err"), transition.machine.err):
             if isinstance(error, BaseException):
-                self._raised[id(error)] = error
+                self.errors.setdefault(id(error), (transition.machine, error))
 
 
 class _LastLines(am.Tracer):
@@ -200,13 +236,15 @@ class _LastLines(am.Tracer):
         self._kept.append(f"{machine.id} {text}")
 
 
-def _told(mach: am.MachineApi, expected: str, error: BaseException | None = None) -> str:
+def _told(
+    mach: am.MachineApi | am.BaseMachine, expected: str, error: BaseException | None = None
+) -> str:
     """What a failure shows."""
     parts = [expected, mach.string_all()]
     error = error or mach.err
     if error is not None:
         parts.append("err: " + "".join(traceback.format_exception(error)).rstrip())
-    parts.append("queue: " + (", ".join(map(str, mach.queue)) or "empty"))
+    parts.append("queue: " + (", ".join(map(str, getattr(mach, "queue", ()))) or "empty"))
     lines = _lines.get(mach)
     if lines:
         parts.append("last log lines:\n  " + "\n  ".join(lines))

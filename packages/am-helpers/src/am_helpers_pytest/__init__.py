@@ -1,4 +1,4 @@
-"""The pytest plugin `am`: fixtures for machines, and `--am-log`.
+"""The pytest plugin `am`: fixtures for machines, `--am-log`, and the ini option `am_strict`.
 
 A package beside am_helpers, and one that imports nothing of it until a fixture is used: pytest
 loads plugins before anything else, and whatever they import escapes the measuring of coverage.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import am_helpers as amh
     import am_machine as am
-    from am_helpers.testing import HandlerOrder, HistoryFactory, MachineFactory
+    from am_helpers.testing import Guard, HandlerOrder, HistoryFactory, MachineFactory
 
 __all__ = ["am_handler_order", "am_history", "am_machine_factory"]
 
@@ -27,7 +27,13 @@ _ALL_LINES = 5  # the lowest stdlib level that machines use
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--am-log``."""
+    """Add ``--am-log`` and ``am_strict``."""
+    parser.addini(
+        "am_strict",
+        "fail a test for what any machine made in it leaves behind, as am_machine_factory does",
+        type="bool",
+        default=False,
+    )
     parser.getgroup("asyncmachine").addoption(
         "--am-log",
         metavar="LEVEL",
@@ -61,9 +67,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def am_machine_factory(
-    request: pytest.FixtureRequest,
-) -> Iterator[MachineFactory]:
+def _am_guard() -> Iterator[Guard]:
+    from am_helpers import testing
+
+    guard = testing.Guard()
+    yield guard
+    if faults := guard.end():
+        pytest.fail("\n\n".join(faults), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _am_strict(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With ``am_strict``, guard every machine that is made while a test runs."""
+    if not request.config.getini("am_strict"):
+        yield
+        return
+    guard: Guard = request.getfixturevalue("_am_guard")
+    from am_machine.testing import created
+
+    with created(guard.add_own):
+        yield
+
+
+@pytest.fixture
+def am_machine_factory(request: pytest.FixtureRequest, _am_guard: Guard) -> MachineFactory:
     """Make machines with ``factory(schema, **options)``; they are disposed after the test.
 
     The test fails at its end if a machine had an error that no `am_helpers.assert_err` saw, cannot
@@ -72,41 +99,16 @@ def am_machine_factory(
     import am_machine as am
     from am_helpers import testing
 
-    made: list[am.Machine] = []
     level = request.config.getoption("am_log")
-
-    class Opened(am.Tracer):
-        machines: list[am.BaseMachine] = []  # noqa: RUF012 - the class is made anew for each test
-
-        def machine_open(self, machine: am.BaseMachine) -> None:
-            self.machines.append(machine)
 
     def factory(schema: Any, **options: Any) -> am.Machine:
         options.setdefault("log_level", am.LogLevel.OPS if level is None else level)
-        options["tracers"] = [*options.get("tracers", ()), Opened()]
         mach = am.Machine(schema, **options)
         testing.keep_lines(mach)
-        testing.watch_errors(mach)
-        made.append(mach)
+        _am_guard.add(mach)
         return mach
 
-    yield factory
-    left = [mach for mach in Opened.machines if not mach.disposed]
-    faults = [f"{mach.id}: opened and not left; its tasks were left behind" for mach in left]
-    stopped: BaseException | None = None
-    for mach in made:
-        try:
-            if mach not in left:
-                mach.dispose()
-        except Exception as exc:
-            faults.append(f"{mach.id}: dispose raised {type(exc).__name__}: {exc}")
-        except BaseException as exc:  # Ctrl+C: the others are disposed first
-            stopped = exc
-        faults += testing.unclaimed_errors(mach)
-    if stopped is not None:
-        raise stopped
-    if faults:
-        pytest.fail("\n\n".join(faults), pytrace=False)
+    return factory
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import os
 from contextvars import ContextVar
 from itertools import count
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 import trio
 
@@ -71,6 +71,9 @@ class Source:
 
     __slots__ = ("_transition_id", "hops", "machine_id", "time")
 
+    # A record counts wherever it is found; of a `CauseCell` this is the machine, while it runs.
+    _running: ClassVar[bool] = True
+
     def __init__(self, machine_id: str, transition_id: str, time: int, hops: int = 1) -> None:
         self.machine_id = machine_id
         self._transition_id = transition_id
@@ -105,18 +108,18 @@ class Source:
 
 @final
 class CauseCell:
-    """The cell of one machine: `machine` is set while its handlers run."""
+    """The cell of one machine: `_running` is set while its handlers run."""
 
-    __slots__ = ("is_known", "machine")
+    __slots__ = ("_running", "is_known")
 
     def __init__(self) -> None:
-        self.machine: BaseMachine | None = None
+        self._running: BaseMachine | None = None
         # Whether it was looked whether tasks have to be watched.
         self.is_known = False
 
     def source(self) -> Source | None:
         """The record of the running transition, None between transitions."""
-        machine = self.machine
+        machine = self._running
         if machine is None or machine._plan is None:
             return None
         cause = machine._cause
@@ -139,22 +142,22 @@ class CauseCell:
         somebody else's cause is to be given back afterwards."""
         outer = CAUSE.get()
         if outer is self:
-            self.machine = machine
+            self._running = machine
             return None
         if not self.is_known:
             self.is_known = True
             if trio.lowlevel.in_trio_run():
                 watch_tasks()
-        self.machine = machine
+        self._running = machine
         token = CAUSE.set(self)
         # The idle cell of another machine is no cause; if it runs later, within this, it would
         # seem to be one.
-        is_cause = outer is not None and not (type(outer) is CauseCell and outer.machine is None)
+        is_cause = outer is not None and outer._running is not None
         return token if is_cause else None
 
     def leave(self, token: Token[Cause] | None) -> None:
         """They have run."""
-        self.machine = None
+        self._running = None
         if token is not None:
             try:  # noqa: SIM105 - `suppress` takes as long as all of this
                 CAUSE.reset(token)
@@ -172,6 +175,8 @@ class CauseCell:
 
 Cause = Source | CauseCell | None
 CAUSE: ContextVar[Cause] = ContextVar("am_machine_cause", default=None)
+# Bound once: it is asked in every transition.
+current_cause = CAUSE.get
 
 
 def _source_of(cause: object) -> Source | None:

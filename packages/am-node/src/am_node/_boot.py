@@ -15,7 +15,7 @@ import select
 import struct
 import time
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgpack  # type: ignore[import-untyped]
 
@@ -69,7 +69,7 @@ class BootConfig:
         :raises BootError: if it is larger than 64 KiB.
         """
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        packed: bytes = msgpack.packb(plain)
+        packed = cast("bytes", msgpack.packb(plain))  # its None is for packers that keep a buffer
         if len(packed) > MAX_BOOT_BYTES:
             raise BootError(f"the boot configuration has {len(packed)} bytes, over 64 KiB")
         return packed

@@ -10,6 +10,7 @@ import trio
 import am_machine as am
 import am_rpc
 
+from ._debugging import inner_tags
 from ._worker_states import BootstrapStates
 
 _MAX_ADDR = 256
@@ -40,7 +41,7 @@ class Bootstrap:
             id=f"nb-{worker_id}",
             parent=parent,
             handlers=self,
-            tags=("node-bootstrap",),
+            tags=inner_tags("node-bootstrap"),
         )
 
     def WorkerAddrEnter(self, e: am.Event) -> bool:

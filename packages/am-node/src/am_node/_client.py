@@ -11,6 +11,7 @@ import trio
 import am_machine as am
 
 from ._client_states import ClientStates
+from ._debugging import debug
 from ._discovery import Discovery, as_discovery
 from ._errors import NoWorkers, SupervisorLost, WorkTimeout
 from ._lanes import Lanes
@@ -81,6 +82,7 @@ class Client:
             ),
             log_level=log_level("CLIENT"),
         )
+        debug(self.mach)
         unique = f"{name}-{os.getpid()}"
         self._rotate = rotate
         self._link = SuperLink(

@@ -21,6 +21,7 @@ class Discovery(Protocol):
 
     def addresses(self) -> AsyncIterator[frozenset[str]]:
         """Yield the whole set, first at once, then after each change. May end."""
+        ...
 
 
 class StaticList:

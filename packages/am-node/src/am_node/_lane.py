@@ -12,6 +12,7 @@ import am_machine as am
 import am_rpc
 
 from ._client_states import LaneStates
+from ._debugging import inner_tags
 from ._mailbox import Mailbox
 from ._names import wire_id
 from ._settings import link_limits, stretch
@@ -64,7 +65,11 @@ class Lane:
         self._name = f"nc-worker-{name}-{secrets.token_hex(4)}"
         self.link_id = wire_id(self._name)
         self.mach = am.Machine(
-            LaneStates, id=self._name + "-lane", parent=parent, handlers=self, tags=("node-lane",)
+            LaneStates,
+            id=self._name + "-lane",
+            parent=parent,
+            handlers=self,
+            tags=inner_tags("node-lane"),
         )
         self._parent = parent
         self._schema = schema

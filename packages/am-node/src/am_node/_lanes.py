@@ -45,9 +45,11 @@ class Feed(Protocol):
 
     def __len__(self) -> int:
         """How many are in stock."""
+        ...
 
     def take(self) -> Request:
         """The next one in stock."""
+        ...
 
 
 class Lanes:

@@ -132,3 +132,4 @@ class Launcher(Protocol):
 
         :raises OSError: if it cannot be started.
         """
+        ...

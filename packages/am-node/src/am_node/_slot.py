@@ -11,6 +11,7 @@ import trio
 import am_helpers as amh
 import am_machine as am
 
+from ._debugging import inner_tags
 from ._supervisor_states import SlotStates
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Slot:
     def __init__(self, worker_id: str, parent: am.Machine, changed: Callable[[Slot], None]) -> None:
         self.id = worker_id
         self.mach = am.Machine(
-            SlotStates, id=f"{worker_id}-slot", parent=parent, tags=("node-slot",)
+            SlotStates, id=f"{worker_id}-slot", parent=parent, tags=inner_tags("node-slot")
         )
         self.mach.bind(self)
         self._changed = changed

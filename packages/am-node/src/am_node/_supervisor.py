@@ -14,6 +14,7 @@ import am_rpc
 
 from ._address import host_of, is_local, is_wildcard, join
 from ._core import Core
+from ._debugging import debug
 from ._entry import entry_point_of
 from ._errors import PoolError
 from ._forker import Forker
@@ -137,6 +138,7 @@ class Supervisor:
             ),
             log_level=log_level("SUPERVISOR"),
         )
+        debug(self.mach)
         self._stack = AsyncExitStack()
         self._core: Core | None = None
 

@@ -38,6 +38,7 @@ class Link(Protocol):
 
     def post(self, name: str, data: Any, done: Done) -> bool:
         """Send a payload at once; `done` is told what became of it. False: nobody is connected."""
+        ...
 
     def withhold(self) -> Callable[[], None] | None:
         """Keep back the outcome of the request that is handled just now; returns what sends it."""

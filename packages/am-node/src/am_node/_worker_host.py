@@ -16,6 +16,7 @@ import am_helpers as amh
 import am_machine as am
 import am_rpc
 
+from ._debugging import debug
 from ._dialled import supervisor_listener
 from ._errors import BootError, NodeError
 from ._guest import Guest
@@ -58,6 +59,7 @@ class WorkerHost:
             tags=("node-worker", f"kind:{config.kind}"),
             log_level=am.LogLevel(min(max(config.log_level, 0), 5)),
         )
+        debug(self.mach)
         self.flow = worker._flow = WorkFlow(worker, self.mach, self.timing, self)
         bind_own_handlers(self.mach, worker)
         self.mach.bind(self.flow)

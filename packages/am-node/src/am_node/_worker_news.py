@@ -8,6 +8,7 @@ import am_machine as am
 import am_rpc
 
 from ._core import log
+from ._debugging import inner_tags
 from ._errors import WorkerError
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ class NewsOf:
         self._core = core
         self._slot = slot
         self.mach = am.Machine(
-            am_rpc.Consumer, id=f"{slot.id}-news", parent=core.mach, handlers=self
+            am_rpc.Consumer,
+            id=f"{slot.id}-news",
+            parent=core.mach,
+            handlers=self,
+            tags=inner_tags("node-news"),
         )
 
     def ServerPayloadState(self, e: am.Event) -> None:

@@ -71,11 +71,12 @@ class BlockingMachine:
         value = self._run(getattr, self._net, name)
         if not callable(value):
             return value
+        call: Callable[..., Any] = value
         if name in _MUTATIONS or name in _ASYNC:
-            return lambda *a, **k: self._wait(lambda: value(*a, **k), None)
+            return lambda *a, **k: self._wait(lambda: call(*a, **k), None)
         if name.startswith("when"):
-            return lambda *a, **k: BlockingWait(self, self._run(lambda: value(*a, **k)))
-        return lambda *a, **k: self._run(lambda: value(*a, **k))
+            return lambda *a, **k: BlockingWait(self, self._run(lambda: call(*a, **k)))
+        return lambda *a, **k: self._run(lambda: call(*a, **k))
 
     def __contains__(self, state: object) -> bool:
         return state in self._net

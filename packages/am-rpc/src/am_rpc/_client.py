@@ -14,7 +14,7 @@ import am_machine as am
 
 from ._address import open_stream, parse_address
 from ._driver import Connection
-from ._env import tune
+from ._env import own_tags, tune
 from ._errors import (
     NetworkError,
     NetworkTimeout,
@@ -118,7 +118,11 @@ class Client(Following):
         # The latest reason why there is no connection.
         self.last_error: RpcError | None = None
         self.mach = am.Machine(
-            ClientStates, id=f"rc-{self.id}", handlers=self, parent=parent, tags=("rpc-client",)
+            ClientStates,
+            id=f"rc-{self.id}",
+            handlers=self,
+            parent=parent,
+            tags=own_tags("rpc-client"),
         )
         if consumer is None:
             # There are no payloads.

@@ -1,8 +1,8 @@
 """Switches for the machines of this package itself.
 
 They are chatty and seldom what one debugs, so they take part only when asked: `AM_RPC_DBG` lets
-them join debugging by environment, `AM_RPC_LOG_SERVER`, `AM_RPC_LOG_CLIENT` and `AM_RPC_LOG_MUX`
-set their log levels, 0 to 5.
+them join debugging by environment, which their tag `am:inner` else keeps them out of;
+`AM_RPC_LOG_SERVER`, `AM_RPC_LOG_CLIENT` and `AM_RPC_LOG_MUX` set their log levels, 0 to 5.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ import am_machine as am
 logger: Final = logging.getLogger("am_rpc")
 
 
+def own_tags(*tags: str) -> tuple[str, ...]:
+    """Return the tags of a machine of this package."""
+    return tags if ah.is_on("AM_RPC_DBG") else (*tags, ah.INNER)
+
+
 def tune(mach: am.Machine, kind: str) -> None:
     """Apply the environment to a machine of kind `SERVER`, `CLIENT` or `MUX`."""
-    if os.environ.get("AM_RPC_DBG"):
+    if ah.is_on("AM_RPC_DBG"):
         ah.debug_env(mach)
     name = f"AM_RPC_LOG_{kind}"
     value = os.environ.get(name, "").strip()

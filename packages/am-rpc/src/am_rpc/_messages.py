@@ -8,7 +8,7 @@ server says is in `_news`, mutations are in `_mutating`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from ._codec import is_arg_name
 from ._errors import InvalidParams
@@ -75,7 +75,7 @@ class Hello(Value):
     """First message of a client. `session` is its nonce, `sync` what it wants to follow."""
 
     __slots__ = ("hash", "id", "kid", "last", "session", "sync", "v")
-    method: ClassVar[str] = "hello"
+    method = "hello"
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class Auth(Value):
     """The client's answer to a challenge."""
 
     __slots__ = ("mac", "nonce")
-    method: ClassVar[str] = "auth"
+    method = "auth"
 
     def __init__(self, nonce: bytes, mac: bytes) -> None:
         self.nonce = nonce
@@ -155,7 +155,7 @@ class Auth(Value):
 
 class _Empty(Value):
     __slots__ = ()
-    method: ClassVar[str] = ""
+    method = ""
 
     def params(self) -> list[Any]:
         """Return `[]`."""
@@ -171,35 +171,35 @@ class Ready(_Empty):
     """The client has checked the welcome; pushing may begin."""
 
     __slots__ = ()
-    method: ClassVar[str] = "ready"
+    method = "ready"
 
 
 class SyncRequest(_Empty):
     """Ask for the tracked vector in full."""
 
     __slots__ = ()
-    method: ClassVar[str] = "sync"
+    method = "sync"
 
 
 class ArgsRequest(_Empty):
     """Ask which args the source's states declare."""
 
     __slots__ = ()
-    method: ClassVar[str] = "args"
+    method = "args"
 
 
 class Ping(_Empty):
     """Ask for any sign of life."""
 
     __slots__ = ()
-    method: ClassVar[str] = "ping"
+    method = "ping"
 
 
 class Check(Value):
     """Run the negotiation of an add (kind 0) or a remove (kind 1) and change nothing."""
 
     __slots__ = ("args", "kind", "states")
-    method: ClassVar[str] = "c"
+    method = "c"
 
     def __init__(
         self, kind: int, states: tuple[int, ...], args: Mapping[str, Any] = NO_ARGS
@@ -225,7 +225,7 @@ class WhenArgs(Value):
     """Subscribe to a state being entered with these args (client), or say it was (server)."""
 
     __slots__ = ("args", "state", "token")
-    method: ClassVar[str] = "wa"
+    method = "wa"
 
     def __init__(
         self, token: int, state: int | None = None, args: Mapping[str, Any] = NO_ARGS
@@ -250,7 +250,7 @@ class DropWhenArgs(Value):
     """Drop a `WhenArgs` subscription."""
 
     __slots__ = ("token",)
-    method: ClassVar[str] = "wx"
+    method = "wx"
 
     def __init__(self, token: int) -> None:
         self.token = token
@@ -269,7 +269,7 @@ class Bye(Value):
     """The sender closes. Reason `stop` ends a client for good, `drain` sends it elsewhere."""
 
     __slots__ = ("reason",)
-    method: ClassVar[str] = "bye"
+    method = "bye"
 
     def __init__(self, reason: str = "") -> None:
         self.reason = reason

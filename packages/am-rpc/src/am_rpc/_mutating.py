@@ -7,7 +7,7 @@ way, through the check of the whole value and the parsing of each param.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ._codec import is_flat, name_size
 from ._errors import InvalidParams
@@ -112,7 +112,7 @@ class AddErr(Value):
     """Report an error on the source: type name, message, and trace text if wanted."""
 
     __slots__ = ("args", "message", "source", "states", "trace", "type_name")
-    method: ClassVar[str] = ADD_ERR
+    method = ADD_ERR
 
     def __init__(
         self,

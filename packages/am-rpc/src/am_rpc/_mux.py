@@ -11,7 +11,7 @@ import am_machine as am
 
 from ._address import accept, open_listener, parse_address, remove_socket_file, start_tls
 from ._driver import Connection
-from ._env import tune
+from ._env import own_tags, tune
 from ._errors import ErrorCode, NetworkError, RpcError
 from ._options import Access, Limits
 from ._posting import away, bind_payloads, report_undelivered
@@ -103,7 +103,7 @@ class Mux:
             id=f"rm-{name or source_id or 'mux'}",
             handlers=self,
             parent=parent,
-            tags=("rpc-mux", f"src-id:{source_id}"),
+            tags=own_tags("rpc-mux", f"src-id:{source_id}"),
         )
         tune(self.mach, "MUX")
 

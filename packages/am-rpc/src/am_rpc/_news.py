@@ -5,7 +5,7 @@ Updates and records are named tuples, for a tuple is on the wire what it is here
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from ._codec import is_flat
 from ._errors import InvalidParams
@@ -75,7 +75,7 @@ class Records(Value):
     """Mutations of the source one by one, oldest first."""
 
     __slots__ = ("records",)
-    method: ClassVar[str] = "um"
+    method = "um"
 
     def __init__(self, records: tuple[Record, ...]) -> None:
         self.records = records
@@ -94,7 +94,7 @@ class Payload(Value):
     """Data for the client's consumer. After chunks `data` is nil and the chunks hold it."""
 
     __slots__ = ("data", "name", "source", "source_tx", "token")
-    method: ClassVar[str] = "p"
+    method = "p"
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class PayloadAnnounced(Value):
     """A payload of `size` encoded bytes follows."""
 
     __slots__ = ("name", "size", "token")
-    method: ClassVar[str] = "pd"
+    method = "pd"
 
     def __init__(self, token: int, name: str, size: int) -> None:
         self.token = token
@@ -168,7 +168,7 @@ class PayloadChunk(Value):
     """Part `index` of `count` of an encoded payload."""
 
     __slots__ = ("count", "data", "index", "token")
-    method: ClassVar[str] = "pc"
+    method = "pc"
 
     def __init__(self, token: int, index: int, count: int, data: bytes) -> None:
         self.token = token
@@ -195,7 +195,7 @@ class SourceTouch(Value):
     """The server's own source is in touch again (true) or lost (false)."""
 
     __slots__ = ("alive",)
-    method: ClassVar[str] = "src"
+    method = "src"
 
     def __init__(self, alive: bool) -> None:
         self.alive = alive

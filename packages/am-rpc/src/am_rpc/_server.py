@@ -18,7 +18,7 @@ from ._address import (
     parse_address,
     remove_socket_file,
 )
-from ._env import tune
+from ._env import own_tags, tune
 from ._errors import NetworkError, RpcError
 from ._options import Access, Limits, Retry
 from ._posting import Delivery, Postman, bind_payloads, report_undelivered
@@ -125,7 +125,7 @@ class Server:
             id=f"rs-{name or source.id}",
             handlers=self,
             parent=parent,
-            tags=("rpc-server", f"src-id:{source.id}"),
+            tags=own_tags("rpc-server", f"src-id:{source.id}"),
         )
         tune(self.mach, "SERVER")
 

@@ -65,7 +65,7 @@ class ServerStates(SharedStates):
     MetricSync = am.State(multi=True, doc="A full sync was asked for.")
     WebSocketTunnel = am.State(doc="Accepts over an outbound websocket.")
 
-    class Groups:
+    class Groups(SharedStates.Groups):
         """Named groups of states."""
 
         Rpc = RPC

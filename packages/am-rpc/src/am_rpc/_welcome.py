@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ._errors import InvalidParams
 from ._messages import NO_ARGS, VERSION
@@ -169,7 +169,7 @@ class SchemaGrown(Value):
     """The source has more states now; everything after this counts from its vector."""
 
     __slots__ = ("shape",)
-    method: ClassVar[str] = "schema"
+    method = "schema"
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape

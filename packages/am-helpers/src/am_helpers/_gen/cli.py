@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 import am_machine as am
 
 from ..__about__ import __version__
-from .._diagrams._d2 import d2
-from .._diagrams._mermaid import mermaid
-from .._diagrams._render import render
+from .._diagrams.d2 import d2
+from .._diagrams.mermaid import mermaid
+from .._diagrams.render import render
 from .._errors import RendererMissing, RenderError
 from ._bases import GenError, find_base
+from ._handlers_file import class_name, handlers_file
 from ._specs import GroupSpec, StateSpec
 from ._states_file import file_name, states_file
 from ._target import load_target
@@ -55,7 +56,9 @@ def _fail(code: int, reason: object) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="am-gen", description="States files and diagrams.")
+    parser = argparse.ArgumentParser(
+        prog="am-gen", description="States files, classes of handlers and diagrams."
+    )
     parser.add_argument("--version", action="version", version=f"am-gen {__version__}")
     commands = parser.add_subparsers(required=True)
     states = commands.add_parser("states-file", help="write a module with a States class")
@@ -67,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     states.add_argument("--force", action="store_true", help="replace a file that differs")
     states.add_argument("--stdout", action="store_true", help="print the file instead")
     states.set_defaults(run=_states_file)
+    handlers = commands.add_parser("handlers", help="write a typed base class of handlers")
+    handlers.add_argument("target", metavar="FILE.py:STATES", help="or MODULE:STATES")
+    handlers.add_argument("--pairs", action="store_true", help="with those of two states, FooBar")
+    handlers.add_argument("--name", help="of the class, by default FooHandlers for FooStates")
+    handlers.add_argument("--out", type=Path, help="a file, by default it is printed")
+    handlers.add_argument("--force", action="store_true", help="replace a file that differs")
+    handlers.set_defaults(run=_handlers)
     diagram = commands.add_parser("diagram", help="print the diagram of a States class")
     diagram.add_argument("target", metavar="MODULE:STATES", help="or FILE.py:STATES")
     diagram.add_argument("--format", choices=("mermaid", "d2"), default="mermaid")
@@ -93,16 +103,21 @@ def _states_file(args: argparse.Namespace) -> int:
         return 0
     if not args.out.is_dir():
         raise GenError(f"{args.out} is no folder")
-    path = args.out / file_name(args.name)
-    if path.exists():
-        if path.read_bytes() == text.encode():
-            print(f"{path}: unchanged")
-            return 0
-        if not args.force:
-            return _fail(1, f"{path} is there and differs; --force replaces it")
-    _write(path, text)
-    print(path)
-    return 0
+    return _save(args.out / file_name(args.name), text, args.force)
+
+
+def _handlers(args: argparse.Namespace) -> int:
+    target = load_target(args.target)
+    try:
+        schema = am.compile_schema(target)
+    except (TypeError, am.SchemaError) as exc:
+        raise GenError(f"{args.target}: {exc}") from exc
+    name = args.target.rpartition(":")[2].rpartition(".")[2]
+    text = handlers_file(args.name or class_name(name), schema, pairs=args.pairs)
+    if args.out is None:
+        _print(text)
+        return 0
+    return _save(args.out, text, args.force)
 
 
 def _diagram(args: argparse.Namespace) -> int:
@@ -120,6 +135,19 @@ def _diagram(args: argparse.Namespace) -> int:
         render(text, args.out)
     else:
         _write(args.out, text)
+    return 0
+
+
+def _save(path: Path, text: str, force: bool) -> int:
+    """Write a file unless one is there that differs, and tell what became of it."""
+    if path.exists():
+        if path.read_bytes() == text.encode():
+            print(f"{path}: unchanged")
+            return 0
+        if not force:
+            return _fail(1, f"{path} is there and differs; --force replaces it")
+    _write(path, text)
+    print(path)
     return 0
 
 

@@ -70,7 +70,8 @@ class HistoryFile:
         :raises ValueError: if a time of the query is naive.
         """
         query = as_tuples(query or Query())
-        query.ranges(), query.tick_ranges()  # refuses what does not fit together
+        query.ranges()  # both refuse what does not fit together
+        query.tick_ranges()
         return self._reader.find(id, query, limit, with_tx)
 
 

@@ -14,13 +14,14 @@ import am_machine as am
 
 from ._model import HistoryConfig, TransitionRecord
 from ._notes import Note, Watching, now_micros
+from ._trail import Step, Trail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class ListeningRecorder(Watching, am.Tracer):
-    """Listens to one machine, and offers notes as `Recorder` does."""
+    """Listens to one machine, and offers steps as `Recorder` does."""
 
     def __init__(
         self,
@@ -35,16 +36,21 @@ class ListeningRecorder(Watching, am.Tracer):
         self._on_dispose = on_dispose
         self._rejected = config.track_rejected
         self._notes: deque[Note] = deque(maxlen=am.Journal.limit)
+        self._trail = Trail((), 0, 0)
         self._is_awaited = True
         self._queued_at: dict[int, int] = {}
         self._last_queue_tick = mach.queue_tick
 
-    def take(self) -> list[Note]:
+    def begin(self, ticks: tuple[int, ...], queue_tick: int, machine_tick: int) -> None:
+        """Go on from these clocks."""
+        self._trail = Trail(ticks, queue_tick, machine_tick)
+
+    def take(self) -> list[Step]:
         """Take out what was noted, oldest first."""
         notes: list[Note] = []
         while self._notes:
             notes.append(self._notes.popleft())
-        return notes
+        return self._trail.follow(notes)
 
     def rest(self) -> bool:
         """Have `on_due` called for the next note. False if there is one already."""
@@ -69,7 +75,7 @@ class ListeningRecorder(Watching, am.Tracer):
         if (
             not mutation.is_check
             and (transition.accepted or self._rejected or transition.is_broken)
-            and self.selection.wants(mutation.indexes, before, after)
+            and self.selection.wants(mutation.indexes, {i for i, _ in transition.changes})
         ):
             self.last_at = at = max(now_micros(), self.last_at)
             detail = self._detail(transition, queue_tick)

@@ -1,4 +1,4 @@
-"""The writer's side of one history: notes on their way to the file, and what was lost of them."""
+"""The writer's side of one history: steps on their way to the file, and what was lost of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from .._errors import HistoryError
 from ._schema_json import schema_to_json
-from ._trail import Step, Trail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from ._model import HistoryConfig
     from ._notes import Layout
     from ._recorder import AnyRecorder
+    from ._trail import Step
 
 MAX_WAITING = 10_000
 """How many records of a history may wait for the disk; beyond that the oldest are dropped."""
@@ -56,7 +56,6 @@ class Member:
         self._tell = tell
         self._is_dropping = False
         self._is_leaving_out = False
-        self._trail = Trail((), 0, 0)
         self._ledger: Ledger | None = None
         self._due_id = 1
         self._editions: dict[int, Edition] = {}
@@ -71,7 +70,7 @@ class Member:
         """It is in the file now, and its records go on from these clocks."""
         self._ledger = ledger
         self._due_id = ledger.next_id
-        self._trail = Trail(tuple(clock.time), clock.queue_tick, clock.machine_tick)
+        self.recorder.begin(tuple(clock.time), clock.queue_tick, clock.machine_tick)
         self._editions[len(clock.time)] = edition
 
     def wrote(self, ledger: Ledger) -> None:
@@ -80,12 +79,12 @@ class Member:
 
     def collect(self) -> None:
         """Take what was noted, and give up the oldest if too much waits."""
-        notes = self.recorder.take()
+        steps = self.recorder.take()
         lost = 0
-        if notes:
-            lost = notes[-1].id + 1 - self._due_id - len(notes)  # pushed out before it was taken
-            self._due_id = notes[-1].id + 1
-        self.waiting += self._trail.follow(notes)
+        if steps:
+            lost = steps[-1].id + 1 - self._due_id - len(steps)  # pushed out before it was taken
+            self._due_id = steps[-1].id + 1
+        self.waiting += steps
         if len(self.waiting) > MAX_WAITING:
             excess = self.waiting[:-MAX_WAITING]
             del self.waiting[:-MAX_WAITING]

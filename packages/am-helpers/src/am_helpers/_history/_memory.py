@@ -55,6 +55,9 @@ class MemoryHistory:
         self._last_sum: int | None = None
         self._on_err = on_err
         self._recorder = recorder_of(mach, self._config, self._keep, self.close)
+        # The clocks at the last record.
+        self._ticks = list(mach.time())
+        self._recorder.begin(tuple(self._ticks), mach.queue_tick, mach.machine_tick)
         self._final: MachineRecord | None = None
         self._recorder.attach(next_id, 0)
 
@@ -68,8 +71,12 @@ class MemoryHistory:
         """Make records of what was noted since the last time."""
         layout = self._recorder.selection.layout
         try:
-            for note in self._recorder.take():
-                record = to_record(note, layout(len(note.after)), self._last_sum)
+            for step in self._recorder.take():
+                ticks = self._ticks
+                ticks.extend([0] * (step.size - len(ticks)))
+                for i, tick, _ in step.moves:
+                    ticks[i] = tick
+                record = to_record(step, ticks, layout(step.size), self._last_sum)
                 self._last_sum = record.time_sum
                 self._records.append(record)
         except Exception as exc:
@@ -170,7 +177,8 @@ class MemoryHistory:
         """Records in the range that know the state, and its place in them."""
         await trio.lowlevel.checkpoint()
         check_tracked((state,), self._recorder.selection.tracked)
-        to_micros(start), to_micros(end)  # refuses naive ones
+        to_micros(start)  # both refuse naive ones
+        to_micros(end)
         place = self._recorder.selection.tracked.index(state)
         inside = [r for r in self.records if start <= r.at <= end and len(r.tracked_time) > place]
         return inside, place

@@ -10,13 +10,15 @@ from .._names import check_states
 from ._model import HistoryConfig, TimeRecord, TransitionRecord, from_micros
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import am_machine as am
 
+    from ._trail import Step
+
 
 class Note(NamedTuple):
-    """What is kept of a transition until it becomes a record."""
+    """What a listener keeps of a transition until it becomes a step."""
 
     id: int
     at: int
@@ -67,7 +69,7 @@ class Layout(NamedTuple):
 class Selection:
     """Which transitions a configuration wants, of which states. `settle` it when states grow.
 
-    A schema only grows, at its end, so the number of ticks in a note tells its layout.
+    A schema only grows, at its end, so the number of ticks at a step tells its layout.
     """
 
     def __init__(self, mach: am.MachineApi, config: HistoryConfig) -> None:
@@ -84,7 +86,7 @@ class Selection:
         self.indexes = schema.indexes(self.tracked)
         self._layouts[len(schema)] = Layout(tuple(schema), self.indexes, self.tracked, schema)
         self._called = frozenset(schema.indexes(config.called))
-        self._changed = schema.indexes(config.changed)
+        self._changed = frozenset(schema.indexes(config.changed))
         self._open = (not config.called or config.called_exclude) and (
             not config.changed or config.changed_exclude
         )
@@ -100,36 +102,36 @@ class Selection:
             self._layouts[size] = known
         return known
 
-    def wants(self, called: Sequence[int], before: Sequence[int], after: Sequence[int]) -> bool:
-        """Whether the lists of called and changed states let a transition in."""
+    def wants(self, called: Iterable[int], moved: Iterable[int]) -> bool:
+        """Whether the lists of called and changed states let in a transition that called these
+        states and moved the clocks of those."""
         match, config = self._open, self._config
         if self._called and not self._called.isdisjoint(called):
             match = not config.called_exclude
-        known = len(before)
-        if any((before[i] if i < known else 0) != after[i] for i in self._changed):
+        if self._changed and not self._changed.isdisjoint(moved):
             match = not config.changed_exclude
         return match
 
 
-def to_record(note: Note, layout: Layout, last_sum: int | None) -> TimeRecord:
-    """Make the record of a note; ``last_sum`` is the time sum of the record before, if any."""
-    before, after, indexes = note.before, note.after, layout.indexes
-    tracked_time = tuple(after[i] for i in indexes)
-    tracked_diff = tuple(after[i] - (before[i] if i < len(before) else 0) for i in indexes)
-    time_sum = sum(after)
+def to_record(step: Step, ticks: Sequence[int], layout: Layout, last_sum: int | None) -> TimeRecord:
+    """Make the record of a step that led to these ticks; ``last_sum`` is the time sum of the record
+    before, if any."""
+    gained = {i: diff for i, _, diff in step.moves}
+    tracked_time = tuple([ticks[i] for i in layout.indexes])
+    tracked_diff = tuple([gained.get(i, 0) for i in layout.indexes])
     return TimeRecord(
-        id=note.id,
-        kind=note.kind,
-        time_sum=time_sum,
+        id=step.id,
+        kind=step.kind,
+        time_sum=step.time_sum,
         tracked_sum=sum(tracked_time),
-        diff_sum=time_sum - sum(before),
+        diff_sum=step.diff_sum,
         tracked_diff_sum=sum(tracked_diff),
-        record_diff_sum=0 if last_sum is None else time_sum - last_sum,
-        at=from_micros(note.at),
+        record_diff_sum=0 if last_sum is None else step.time_sum - last_sum,
+        at=from_micros(step.at),
         tracked_time=tracked_time,
         tracked_diff=tracked_diff,
-        machine_tick=note.machine_tick,
-        transition=note.transition,
+        machine_tick=step.machine_tick,
+        transition=step.transition,
         states=layout.tracked,
     )
 

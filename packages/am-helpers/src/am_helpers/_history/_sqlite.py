@@ -228,7 +228,8 @@ class SqliteHistory:
         :raises HistoryError: if the file cannot be read, or it takes more than 30 s.
         """
         query = as_tuples(query)
-        query.ranges(), query.tick_ranges()  # refuses what does not fit together
+        query.ranges()  # both refuse what does not fit together
+        query.tick_ranges()
         id_, now = self._member.machine_id, self.tracked
         return await self._ask(lambda r: r.find(id_, query, limit, with_tx, now))
 

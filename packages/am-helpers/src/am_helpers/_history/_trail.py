@@ -1,4 +1,5 @@
-"""What moved from note to note. A machine may have thousands of states, of which a few move.
+"""Steps, which tell what moved; and how notes of all clocks become steps. A machine may have
+thousands of states, of which a few move.
 
 Runs in the writer's thread, which shares the interpreter with the machine, so it must be cheap: a
 loop over all states in Python takes ten times as long as comparing slices of the ticks.
@@ -22,7 +23,7 @@ Moves: TypeAlias = tuple[tuple[int, int, int], ...]
 
 
 class Step(NamedTuple):
-    """A note by what it changed since the one before."""
+    """A transition to be recorded, by what moved since the one before."""
 
     id: int
     at: int

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .._watch.log import LogLevel
     from .._watch.sem_log import SemLog
     from .._watch.tracer import Tracer
-    from .binding import Binding
+    from .binding import Binding, Handlers
     from .mutation import Mutation
     from .transition import Transition
 
@@ -31,7 +31,6 @@ class MachineApi(Protocol):
     """
 
     is_local: bool
-    err: BaseException | None
     catch_exceptions: bool
     log_traceback: bool
     tags: tuple[str, ...]
@@ -65,6 +64,11 @@ class MachineApi(Protocol):
     @property
     def schema(self) -> Schema:
         """The compiled schema."""
+        ...
+
+    @property
+    def err(self) -> BaseException | None:
+        """The last error that was reported."""
         ...
 
     @property
@@ -275,7 +279,7 @@ class MachineApi(Protocol):
         now."""
         ...
 
-    def bind(self, obj: object, name: str | None = None, *, strict: bool = True) -> Binding:
+    def bind(self, obj: Handlers, name: str | None = None, *, strict: bool = True) -> Binding:
         """Attach the handlers of an object (its methods named after states) or of a mapping of
         names to callables."""
         ...

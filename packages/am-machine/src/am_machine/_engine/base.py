@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .._waits.dependents import Dependents
     from .._waits.waits import WaitIndex
     from .api import MachineApi
+    from .binding import Handlers
     from .introspection import Pending, Trouble
     from .mutation import Mutation
     from .transition import Event, Transition
@@ -137,7 +138,7 @@ class BaseMachine(Awaiting, Reading):
         schema: Schema | type[States] | Mapping[str, Any],
         *,
         id: str | None = None,
-        handlers: object | None = None,
+        handlers: Handlers | None = None,
         parent: MachineApi | None = None,
         tags: Iterable[str] = (),
         handler_timeout: float | None = 1.0,
@@ -177,18 +178,18 @@ class BaseMachine(Awaiting, Reading):
         self._slow, self._timeout = math.inf, 0.0
         if handler_timeout is not None:
             self.handler_timeout = handler_timeout
+        if parent is not None or tracers or log_level or handlers is not None:
+            self._introduce(parent, tracers, log_level, handlers)
         if COLLECTORS:
             for collected in COLLECTORS:
                 collected.append(self)
-        if parent is not None or tracers or log_level or handlers is not None:
-            self._introduce(parent, tracers, log_level, handlers)
 
     def _introduce(
         self,
         parent: MachineApi | None,
         tracers: Iterable[Tracer],
         log_level: LogLevel,
-        handlers: object | None,
+        handlers: Handlers | None,
     ) -> None:
         own = list(tracers)
         if log_level:
@@ -367,15 +368,17 @@ class BaseMachine(Awaiting, Reading):
     def _listen(self, tracers: Sequence[Tracer]) -> None:
         """These are the tracers from now on."""
         listening = self._own_listening()
-        listening.hooks = Hooks(tracers) if tracers else None
-        listening.hears_queue_end = listening.hooks is not None and bool(listening.hooks.queue_end)
-        listening.journals = tuple([t for t in tracers if isinstance(t, Journal)])
+        hooks = Hooks(tracers) if tracers else None
+        hears = hooks is not None and bool(hooks.queue_end)
+        journals = tuple([t for t in tracers if isinstance(t, Journal)])
+        # All or none, if it is interrupted.
+        listening.hooks, listening.hears_queue_end, listening.journals = hooks, hears, journals
         self._retune()
 
     # ---------------------------------------------------------------- handlers
 
     def bind(
-        self, obj: object, name: str | None = None, *, strict: bool = True, prefix: str = ""
+        self, obj: Handlers, name: str | None = None, *, strict: bool = True, prefix: str = ""
     ) -> Binding:
         """Attach the handlers of an object (its methods named after states) or of a mapping of
         names, or of keys such as `("Foo", "enter")`, to callables. The binding's name defaults to
@@ -504,7 +507,7 @@ class BaseMachine(Awaiting, Reading):
         if self._token is not None:
             return self._cell.outer(self._token)
         # Without handlers its own cell was not entered: the cause is where it was.
-        return current_source() if self._cell.machine is None else None
+        return current_source() if self._cell._running is None else None
 
     @property
     def _time_sum(self) -> int:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .base import BaseMachine
     from .transition import Event
 
+    # An object with methods named after states, or a mapping: that tells what its lambdas get.
+    Handlers = Mapping[Any, Callable[[Event], object]] | object
+
 Handler = Callable[[Any], Any]
 
 

@@ -19,7 +19,7 @@ from sys import getrefcount
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING
 
-from .._causality import CAUSE
+from .._causality import current_cause
 from .._result import CANCELED, EXECUTED, Result
 from .._waits import waiting
 from . import procedure, reporting
@@ -51,10 +51,11 @@ def perform(
     cell = machine._cell
     call = binding = token = None
     is_whole = has_moved = False
+    result = EXECUTED
     try:
-        if CAUSE.get() is cell:
+        if current_cause() is cell:
             # Nobody else's cause is to be given back afterwards.
-            cell.machine = machine
+            cell._running = machine
         else:
             machine._token = token = cell.enter(machine)
         if plan.votes and not _negotiate(machine, plan):
@@ -107,12 +108,11 @@ def perform(
         machine._note_trouble(Trouble(call, binding, exc))
         result = procedure.recover(machine, plan, exc, has_moved)
     if is_whole:
-        result = EXECUTED
         if machine._queue:
             # Readers of journals may be told now; what they mutate waits for its turn.
             machine._draining = True
         cause = machine._cause
-        cell.machine = None
+        cell._running = None
         machine._plan = machine._mutation = machine._handling = machine._cause = None
         if token is not None:
             cell.leave(token)
@@ -163,6 +163,6 @@ def _note(
     entry = (plan, time_ns(), machine._queue_tick, told)
     for journal in machine._listening.journals:
         items = journal._items
-        items.extend(entry)
+        items += entry
         if len(items) >= journal._mark:
             journal.filled()

@@ -106,7 +106,7 @@ def _plan(
     plan.exits = tuple(bits_of(flipped & ~active))
     plan.increments = tuple([(i, ticks[i] - old[i]) for i in bits_of(changed)])
     plan.gained = sum([gained for _, gained in plan.increments])
-    plan.one = plan.fast = plan.fast_checked = None
+    plan.one = plan.fast = plan.fast_checked = plan.quick = None
     plan.changed = changed
     plan.after = machine._book.configuration(active)
     plan.votes = ()
@@ -131,7 +131,7 @@ def _follow(
         # Clocks are the source's; the machine is idle again, whatever was raised.
         machine._plan = machine._mutation = machine._transition = machine._handling = None
         machine._cause = None
-        machine._cell.machine = None
+        machine._cell._running = None
         machine._attention = False
         raise
     if machine._life == life.DISPOSING:

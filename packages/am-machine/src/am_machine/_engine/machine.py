@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import traceback
 from threading import get_ident
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .._causality import current_source
+from .._causality import current_cause, current_source
 from .._errors import SchemaError
 from .._result import CANCELED, EXECUTED, Result
 from .._schema.plans import HANDLERS, Plan
@@ -29,6 +30,8 @@ from .base import BaseMachine
 from .binding import check_subclass
 from .fast_path import perform
 from .mutation import Kind, Mutation, check_args, check_known_args, check_required_args
+from .queue_processing import mutate_noted
+from .reporting import note_of_cause
 
 if TYPE_CHECKING:
     from collections import deque
@@ -40,8 +43,10 @@ if TYPE_CHECKING:
     from .._snapshot import Snapshot
     from .._waits.context import Fork
     from .._waits.waits import Wait
+    from .._watch.journal import Journal
     from .._watch.tracer import Tracer
     from .api import MachineApi
+    from .binding import Handlers
     from .introspection import Refusal
 
 ADD, REMOVE, SET = Kind.ADD, Kind.REMOVE, Kind.SET
@@ -66,7 +71,8 @@ class Machine(BaseMachine):
 
     __slots__ = (
         "_breakpoints", "_counts", "_draining", "_is_dirty", "_is_noting", "_is_quick",
-        "_queue", "_queue_limit", "_queue_rounds", "_refusal", "on_breakpoint", "refused",
+        "_queue", "_queue_limit", "_queue_rounds", "_refusal", "_sole_journal", "on_breakpoint",
+        "refused",
     )  # fmt: skip
 
     _votes = True
@@ -76,10 +82,12 @@ class Machine(BaseMachine):
     on_breakpoint: Callable[[Any], object] | None
     """Called with the machine when a breakpoint is hit; what it raises is logged."""
 
-    # Nobody listens, and nothing else stands in the way of the fast path.
+    # Nobody listens, or one journal, and nothing else stands in the way of the fast path.
     _is_quick: bool
-    # The same, where only journals listen, or those who hear of the end of the queue.
+    # The same, where several journals listen, or those who hear of the end of the queue.
     _is_noting: bool
+    # The journal, if it is all that listens.
+    _sole_journal: Journal | None
     _queue: deque[Mutation] | None
     # How many pending mutations (checks aside) of a kind call a state; made when it is first asked.
     _counts: dict[tuple[str, int], int] | None
@@ -99,7 +107,7 @@ class Machine(BaseMachine):
         schema: Schema | type[States] | Mapping[str, Any],
         *,
         id: str | None = None,
-        handlers: object | None = None,
+        handlers: Handlers | None = None,
         parent: MachineApi | None = None,
         tags: Iterable[str] = (),
         handler_timeout: float | None = 1.0,
@@ -116,7 +124,7 @@ class Machine(BaseMachine):
         self._breakpoints = None
         self._queue = None
         self._draining = self._is_dirty = self._is_noting = False
-        self._refusal = None
+        self._refusal = self._sole_journal = None
         self._counts = None
         super().__init__(
             schema,
@@ -147,15 +155,12 @@ class Machine(BaseMachine):
         super()._retune()
         if self._breakpoints:
             self._observed = Observed.FULL
-        self._is_quick = (
-            self._observed is Observed.NONE and self._life == life.ALIVE and self._queue_limit > 0
-        )
-        self._is_noting = (
-            self._observed is Observed.JOURNAL
-            and self._life == life.ALIVE
-            and self._queue_limit > 0
-            and not (self._is_stale or self._is_dirty)
-        )
+        listening, is_noted = self._listening, self._observed is Observed.JOURNAL
+        is_sole = is_noted and len(listening.journals) == 1 and not listening.hears_queue_end
+        self._sole_journal = listening.journals[0] if is_sole else None
+        takes = self._life == life.ALIVE and self._queue_limit > 0
+        self._is_quick = takes and (is_sole or self._observed is Observed.NONE)
+        self._is_noting = takes and is_noted and not (is_sole or self._is_stale or self._is_dirty)
         is_ready = self._is_quick and not (self._is_busy or self._is_stale or self._is_dirty)
         self._fast = self._conf if is_ready else None
 
@@ -209,26 +214,30 @@ class Machine(BaseMachine):
         fast = self._fast
         if fast is None or args:
             if self._is_noting and not args:
-                return queue_processing.mutate_noted(self, ADD, self._conf.adds, states)
+                return mutate_noted(self, ADD, self._conf.adds, states)
             return queue_processing.mutate(self, ADD, states, args)
         try:
             plan = fast.adds[states]
         except (KeyError, TypeError):
             plan = self._plan_of(ADD, states)
         try:
-            if plan.changed & self._watched or plan.fast is None:
+            if plan.changed & self._watched:
                 return queue_processing.run_whole(self, plan)
-            if plan.fast is HANDLERS:
-                return perform(self, plan)
-            # Clocks only, and nobody looks. (Here, since most mutations end here.)
-            self._queue_tick += 1
-            if (one := plan.one) is not None:
+            if (one := plan.quick) is not None:
+                # One clock, and nobody looks. (Here, since most mutations end here.)
+                self._queue_tick += 1
                 self._ticks[one] += 1
-            else:
-                plan.move(self._ticks)
-                self._time_offset += plan.gained - 1
-            self._conf = self._fast = plan.after
-            return EXECUTED
+                self._conf = self._fast = plan.after
+                if (journal := self._sole_journal) is not None:
+                    told, cause = None, current_cause()
+                    if not (cause is None or cause._running is None):
+                        told = note_of_cause(cause)
+                    items = journal._items
+                    items += (plan, time_ns(), self._queue_tick, told)
+                    if len(items) >= journal._mark:
+                        journal.filled()
+                return EXECUTED
+            return perform(self, plan) if plan.fast is HANDLERS else self._run(plan)
         except BaseException:
             queue_processing.interrupted(self)
             raise
@@ -240,26 +249,30 @@ class Machine(BaseMachine):
         fast = self._fast
         if fast is None or args:
             if self._is_noting and not args:
-                return queue_processing.mutate_noted(self, REMOVE, self._conf.removes, states)
+                return mutate_noted(self, REMOVE, self._conf.removes, states)
             return queue_processing.mutate(self, REMOVE, states, args)
         try:
             plan = fast.removes[states]
         except (KeyError, TypeError):
             plan = self._plan_of(REMOVE, states)
         try:
-            if plan.changed & self._watched or plan.fast is None:
+            if plan.changed & self._watched:
                 return queue_processing.run_whole(self, plan)
-            if plan.fast is HANDLERS:
-                return perform(self, plan)
-            # Clocks only, and nobody looks. (Here, since most mutations end here.)
-            self._queue_tick += 1
-            if (one := plan.one) is not None:
+            if (one := plan.quick) is not None:
+                # One clock, and nobody looks. (Here, since most mutations end here.)
+                self._queue_tick += 1
                 self._ticks[one] += 1
-            else:
-                plan.move(self._ticks)
-                self._time_offset += plan.gained - 1
-            self._conf = self._fast = plan.after
-            return EXECUTED
+                self._conf = self._fast = plan.after
+                if (journal := self._sole_journal) is not None:
+                    told, cause = None, current_cause()
+                    if not (cause is None or cause._running is None):
+                        told = note_of_cause(cause)
+                    items = journal._items
+                    items += (plan, time_ns(), self._queue_tick, told)
+                    if len(items) >= journal._mark:
+                        journal.filled()
+                return EXECUTED
+            return perform(self, plan) if plan.fast is HANDLERS else self._run(plan)
         except BaseException:
             queue_processing.interrupted(self)
             raise
@@ -272,7 +285,7 @@ class Machine(BaseMachine):
         fast = self._fast
         if fast is None or args:
             if self._is_noting and not args:
-                return queue_processing.mutate_noted(self, SET, self._conf.sets, states)
+                return mutate_noted(self, SET, self._conf.sets, states)
             return queue_processing.mutate(self, SET, states, args)
         plan = fast.sets.get(states) or self._plan_of(SET, states)
         return self._run(plan)
@@ -300,11 +313,12 @@ class Machine(BaseMachine):
         return self._run(plan)
 
     def _run(self, plan: Plan) -> Result:
-        """Run the plan of a call without keywords on an idle machine that nobody listens to."""
+        """Run the plan of a call without keywords on an idle machine to which nobody listens, or
+        one journal."""
         try:
             if plan.changed & self._watched or plan.fast is None:
                 return queue_processing.run_whole(self, plan)
-            if plan.fast is HANDLERS:
+            if plan.fast is HANDLERS or self._sole_journal is not None:
                 return perform(self, plan)
             self._queue_tick += 1
             plan.move(self._ticks)

@@ -15,13 +15,12 @@ from collections import deque
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from .._causality import CAUSE, CauseCell, current_source
+from .._causality import current_cause, current_source
 from .._errors import QueueLoopError
 from .._result import CANCELED, EXECUTED, Result
 from .._schema.plans import HANDLERS
 from .._text import text_of
 from .._waits import waiting
-from .._watch.journal import Note
 from .._watch.listening import Observed
 from .._watch.log import OPS, LogLevel, emit, log_error
 from . import life, reporting
@@ -73,7 +72,7 @@ def mutate(machine: Machine, kind: Kind, states: tuple[str, ...], args: dict[str
                 kind,
                 plan.call.indexes,
                 args,
-                None if CAUSE.get() is None else current_source(),
+                None if current_cause() is None else current_source(),
                 states,
                 machine._queue_tick + 1,
             )
@@ -88,8 +87,9 @@ def mutate(machine: Machine, kind: Kind, states: tuple[str, ...], args: dict[str
 def mutate_noted(
     machine: Machine, kind: Kind, by_call: dict[tuple[str, ...], Plan], states: tuple[str, ...]
 ) -> Result:
-    """A call without keywords on a machine where only journals listen, or those who hear of the end
-    of the queue. What concerns clocks only is done here; `by_call` are the plans of its kind."""
+    """A call without keywords on a machine where several journals listen, or those who hear of the
+    end of the queue, and nobody else. What concerns clocks only is done here; `by_call` are the
+    plans of its kind."""
     if machine._plan is not None or machine._draining:
         return mutate(machine, kind, states, {})
     try:
@@ -108,15 +108,14 @@ def mutate_noted(
             plan.move(machine._ticks)
             machine._time_offset += plan.gained - 1
         machine._conf = plan.after
+        told, cause = None, current_cause()
+        if not (cause is None or cause._running is None):
+            told = reporting.note_of_cause(cause)
         listening = machine._listening
-        told = None
-        cause = CAUSE.get()
-        # Mostly it is the cell of a machine that is idle now.
-        if cause is not None and not (type(cause) is CauseCell and cause.machine is None):
-            told = Note(source=current_source())
+        entry = (plan, time_ns(), queue_tick, told)
         for journal in listening.journals:
             items = journal._items
-            items.extend((plan, time_ns(), queue_tick, told))
+            items += entry
             if len(items) >= journal._mark:
                 journal.filled()
         if listening.hears_queue_end:
@@ -300,7 +299,11 @@ def run_whole(machine: Machine, plan: Plan) -> Result:
         check_args(schema, plan.call.indexes, {})
         if plan.fast_checked is not None and not plan.changed & machine._watched:
             return perform(machine, plan)
-    if not plan.accepted and not plan.call.mask & schema.exception:
+    if (
+        not plan.accepted
+        and not plan.call.mask & schema.exception
+        and not machine._listening.journals
+    ):
         # Refused by relations, and nobody listens: nothing happens but that it is taken.
         machine._queue_tick += 1
         machine._time_offset -= 1
@@ -454,7 +457,7 @@ def interrupted(machine: Machine) -> None:
     machine._plan = machine._mutation = machine._handling = machine._transition = None
     machine._cause = machine._troubles = None
     machine._attention = False
-    machine._cell.machine = None
+    machine._cell._running = None
     mend(machine)
 
 
@@ -469,6 +472,10 @@ def mend(machine: Machine) -> None:
     drop_queue(machine)
     waiting.wake_unasked(machine)
     settle_watch(machine, (1 << len(machine._ticks)) - 1)
+    for journal in machine._listening.journals:
+        # It may have missed what happened.
+        journal.rebase()
+        journal.note_handlers()
     machine._is_dirty = False
     machine._retune()
     drained(machine)

@@ -10,6 +10,7 @@ import logging
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from .._causality import CauseCell
 from .._schema.bits import bits_of
 from .._schema.handlers import HandlerCall, Role, read_handler_key
 from .._schema.resolve import REMOVE
@@ -25,7 +26,7 @@ from .transition import Transition
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from .._causality import Source
+    from .._causality import Cause, Source
     from .._schema.handlers import HandlerTable
     from .._schema.plans import Plan
     from .._schema.schema import Schema
@@ -260,6 +261,13 @@ def note_of(
         args=args,
         called=mutation.indexes if mutation is not None else None,
     )
+
+
+def note_of_cause(cause: Cause) -> Note | None:
+    """What journals are told of a mutation from outside, by what the context says of its cause.
+    Mostly that is the cell of a machine that is idle now."""
+    source = cause.source() if type(cause) is CauseCell else cause
+    return None if source is None else Note(source=source)
 
 
 def whole_note(

@@ -165,7 +165,7 @@ class Plan:
     __slots__ = (
         "_target", "accepted", "after", "before", "call", "changed", "continues", "enters",
         "exits", "fast", "fast_checked", "finals", "gained", "increments", "missing", "one",
-        "result", "trace", "votes",
+        "quick", "result", "trace", "votes",
     )  # fmt: skip
 
     call: Call
@@ -195,6 +195,8 @@ class Plan:
     # checked, `fast` is None and `fast_checked` tells what it takes then.
     fast: Fast | None
     fast_checked: Fast | None
+    # `one`, if there is nothing else to do where nobody listens: `fast` is CLOCKS.
+    quick: int | None
     # How it was resolved, for those who listen; kept by whoever tells it.
     trace: object
 
@@ -419,7 +421,7 @@ class PlanBook:
         plan.enters = plan.exits = ()
         plan.increments = ()
         plan.gained = 0
-        plan.one = plan.fast = plan.fast_checked = None
+        plan.one = plan.fast = plan.fast_checked = plan.quick = None
         plan.changed = 0
         plan.votes = plan.finals = ()
         plan.after = plan.before
@@ -475,6 +477,7 @@ class PlanBook:
             plan.fast_checked = HANDLERS if needs_more else CLOCKS
             if call.kind == REMOVE or not call.mask & self.schema.typed:
                 plan.fast = plan.fast_checked
+                plan.quick = plan.one if plan.fast is CLOCKS else None
 
     def _one(self, i: int) -> tuple[tuple[int, int], ...]:
         found = self._one_tick.get(i)

@@ -187,7 +187,7 @@ class WaitIndex:
 
     def __init__(self, machine: BaseMachine) -> None:
         self._machine = ref(machine)
-        self._me = ref(self)
+        self._me: ref[WaitIndex] = ref(self)
         self._number = 0
         self._queries_made = 0
         # Union of the states that waits on clocks and args look at; it may hold some too many.

@@ -7,8 +7,7 @@ of day, and whoever reads the journal works out the clocks, in a thread of its o
 
 from __future__ import annotations
 
-from collections import deque
-from threading import Lock
+from threading import RLock
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,7 +35,8 @@ class JournalEntry(NamedTuple):
     before: tuple[int, ...]
     """Ticks of all states before it …"""
     after: tuple[int, ...]
-    """… and after it; longer, if the schema grew in between."""
+    """… and after it; longer, if the schema grew in between. Of a journal without `clocks` both
+    are empty in most entries: see `Journal`."""
     queue_tick: int
     accepted: bool
     is_broken: bool
@@ -110,6 +110,75 @@ class _Handlers(NamedTuple):
     names: tuple[str, ...]
 
 
+_USUAL = Note()
+
+
+class _Place:
+    """How far a journal was read: what the next entry goes on from."""
+
+    __slots__ = ("handlers", "is_rebased", "machine_tick", "ticks")
+
+    def __init__(
+        self, ticks: list[int], machine_tick: int, handlers: tuple[str, ...], *, is_rebased: bool
+    ) -> None:
+        self.ticks = ticks
+        self.machine_tick = machine_tick
+        self.handlers = handlers
+        # Whether the clocks are others than those that the last entry led to.
+        self.is_rebased = is_rebased
+
+    def copy(self) -> _Place:
+        """The same, to go on from."""
+        return _Place(
+            self.ticks.copy(), self.machine_tick, self.handlers, is_rebased=self.is_rebased
+        )
+
+    def replay(
+        self,
+        clocks: bool,
+        what: Plan | _Base | _Handlers,
+        at: int,
+        queue_tick: int,
+        note: Note | None,
+    ) -> JournalEntry | None:
+        """Go on by an item to where it led; it as an entry, if it is one."""
+        if isinstance(what, _Base):
+            self.ticks, self.machine_tick = list(what.ticks), what.machine_tick
+            self.is_rebased = True
+            return None
+        if isinstance(what, _Handlers):
+            self.handlers = what.names
+            return None
+        changes = what.increments if note is None or note.changes is None else note.changes
+        tells_clocks = clocks or self.is_rebased
+        before = tuple(self.ticks) if tells_clocks else ()
+        for i, gained in changes:
+            self.ticks[i] += gained
+        after = tuple(self.ticks) if tells_clocks else ()
+        self.is_rebased = False
+        note = note or _USUAL
+        return JournalEntry(
+            at=at // 1000,
+            kind=str(what.kind),
+            called=what.called if note.called is None else note.called,
+            before=before,
+            after=after,
+            queue_tick=queue_tick,
+            accepted=note.accepted,
+            is_broken=note.is_broken,
+            machine_tick=self.machine_tick,
+            is_auto=what.is_auto,
+            source=note.source,
+            # One that caused nothing is named by nobody else.
+            id=new_id() if note.cause is None else note.cause.transition_id,
+            args=note.args or {},
+            vetoed=note.vetoed,
+            failed=note.failed,
+            changes=tuple(changes),
+            handlers=self.handlers,
+        )
+
+
 class Journal(Tracer):
     """A tracer that keeps the transitions of one machine until they are read.
 
@@ -118,8 +187,16 @@ class Journal(Tracer):
     from the clocks as they are then. `due` is called when there is something to `read`; a reader in
     another thread says by `rest` that it is about to sleep.
 
+    Without `clocks` a reader keeps the clocks itself, by the `changes` of each entry, and reading
+    takes as long with thousands of states as with few: `before` and `after` are told by the first
+    entry and by each that does not go on from the one before it, since the machine grew, was
+    restored, or entries were dropped. In all others they are empty.
+
     Unlike most tracers it is not inherited by submachines.
     """
+
+    # The machine looks at these for each entry.
+    __slots__ = ("_items", "_mark")
 
     inheritable = False
     blocked_autos = True
@@ -129,22 +206,22 @@ class Journal(Tracer):
     """`due` is called again when so many entries wait."""
     limit = 10_000
 
-    def __init__(self, *, rejected: bool = False) -> None:
+    def __init__(self, *, rejected: bool = False, clocks: bool = True) -> None:
         self.rejected = rejected
+        self.clocks = clocks
         self.dropped = 0
         # Four items an entry: what, time in ns, queue tick, note. What happened is a plan that was
         # followed, or something to go on from. Flat, since tuples that live on would have the
-        # collector look at them again and again.
-        self._items: deque[Any] = deque()
+        # collector look at them again and again; and a list, which takes all four by one `+=`, so
+        # that no entry is ever there in part.
+        self._items: list[Any] = []
         # How many items there may be before somebody has to know.
         self._mark = FIELDS
         self._machine: BaseMachine | None = None
         self._is_midway = False
-        # What follows belongs to whoever reads.
-        self._reading = Lock()
-        self._ticks: list[int] = []
-        self._machine_tick = 0
-        self._handlers: tuple[str, ...] = ()
+        # What follows belongs to whoever reads. One who was interrupted may read again.
+        self._reading = RLock()
+        self._place = _Place([], 0, (), is_rebased=False)
 
     def due(self) -> None:
         """Entries wait to be read: the first since the reader rested, a batch, or too many.
@@ -160,12 +237,15 @@ class Journal(Tracer):
     def read(self, most: int | None = None) -> list[JournalEntry]:
         """Take out all entries, or about the `most` oldest, oldest first. In any thread."""
         with self._reading:
-            count = len(self._items) // FIELDS
-            if most is not None:
-                count = min(count, most)
+            items = self._items
+            taken = items[:] if most is None else items[: FIELDS * most]
             if self._mark:
                 self._mark = FIELDS * self.batch
-            replayed = [self._replay() for _ in range(count)]
+            place = self._place.copy()
+            fields = [iter(taken)] * FIELDS
+            replayed = [place.replay(self.clocks, *item) for item in zip(*fields, strict=True)]
+            # Both or none, if it is interrupted. The machine may have added others, which stay.
+            self._place, items[: len(taken)] = place, ()
         return [entry for entry in replayed if entry is not None and self.keeps(entry)]
 
     def keeps(self, entry: JournalEntry) -> bool:
@@ -215,7 +295,7 @@ class Journal(Tracer):
 
     def _put(self, item: _Base | _Handlers) -> None:
         assert self._machine is not None
-        self._items.extend((item, time_ns(), self._machine._queue_tick, None))
+        self._items += (item, time_ns(), self._machine._queue_tick, None)
 
     def note(self, plan: Plan, queue_tick: int, note: Note | None) -> None:
         """A transition ended, by a plan and what that does not tell."""
@@ -233,7 +313,7 @@ class Journal(Tracer):
             for i, gained in changes:
                 before[i] -= gained
             self.rebase(before)
-        self._items.extend((plan, time_ns(), queue_tick, note))
+        self._items += (plan, time_ns(), queue_tick, note)
         if len(self._items) >= self._mark:
             self.filled()
 
@@ -257,58 +337,15 @@ class Journal(Tracer):
 
     def _drop(self) -> None:
         """Forget all that waits, but not who is bound, and go on from the clocks as they are."""
-        items = self._items
-        for _ in range(len(items) // FIELDS):
-            what, *_ = [items.popleft() for _ in range(FIELDS)]
+        for what in self._items[::FIELDS]:
             if isinstance(what, _Handlers):
-                self._handlers = what.names
+                self._place.handlers = what.names
             elif not isinstance(what, _Base):
                 self.dropped += 1
+        self._items.clear()
         self.rebase()
 
-    # ------------------------------------------------------------------ for the reader
 
-    def _replay(self) -> JournalEntry | None:
-        """Take out the oldest item, and go on to where it led."""
-        take = self._items.popleft
-        what: Plan | _Base | _Handlers = take()
-        at: int = take()
-        queue_tick: int = take()
-        note: Note | None = take()
-        if isinstance(what, _Base):
-            self._ticks, self._machine_tick = list(what.ticks), what.machine_tick
-            return None
-        if isinstance(what, _Handlers):
-            self._handlers = what.names
-            return None
-        before = tuple(self._ticks)
-        changes = what.increments if note is None or note.changes is None else note.changes
-        for i, gained in changes:
-            self._ticks[i] += gained
-        note = note or _USUAL
-        return JournalEntry(
-            at=at // 1000,
-            kind=str(what.kind),
-            called=what.called if note.called is None else note.called,
-            before=before,
-            after=tuple(self._ticks),
-            queue_tick=queue_tick,
-            accepted=note.accepted,
-            is_broken=note.is_broken,
-            machine_tick=self._machine_tick,
-            is_auto=what.is_auto,
-            source=note.source,
-            # One that caused nothing is named by nobody else.
-            id=new_id() if note.cause is None else note.cause.transition_id,
-            args=note.args or {},
-            vetoed=note.vetoed,
-            failed=note.failed,
-            changes=tuple(changes),
-            handlers=self._handlers,
-        )
-
-
-_USUAL = Note()
 # The longest text kept of a value.
 MAX_TEXT = 256
 

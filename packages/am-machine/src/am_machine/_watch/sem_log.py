@@ -39,7 +39,7 @@ class SemLog:
         self._emit = emit
         self._switched = switched
         self._piped = piped
-        self._values = dict.fromkeys(self.SWITCHES, False)
+        self._values: dict[str, bool] = dict.fromkeys(self.SWITCHES, False)
         self.pipes: list[Pipe] = []
 
     def pipe_out(self, kind: str, state: str, target_id: str) -> None:

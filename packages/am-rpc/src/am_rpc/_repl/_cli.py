@@ -122,7 +122,7 @@ def _run(options: dict[str, Any], words: list[str] | None, output: Output) -> Co
         on_lost=losses.tell,
     )
     with _log_lines(output, level):
-        if words is None:
+        if words is None or command is None:
             return trio.run(_shell, repl, output)
         run = partial(_command, repl, output, losses, options["req_all"])
         return trio.run(run, words, command)

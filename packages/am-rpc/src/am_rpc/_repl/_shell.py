@@ -58,10 +58,9 @@ class Interrupts:
 
     async def run(self, fn: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Return what the function returns, or that it was interrupted."""
+        outcome = Outcome(Code.INTERRUPTED, error="interrupted")
         with trio.CancelScope() as self._scope:
             outcome = await fn()
-        if self._scope.cancelled_caught:
-            outcome = Outcome(Code.INTERRUPTED, error="interrupted")
         self._scope = None
         return outcome
 

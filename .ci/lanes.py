@@ -1,0 +1,111 @@
+"""Run commands beside each other, as many as there are lanes, and stop at the first that fails.
+
+What a command prints is shown when it failed, whole; of the others one line tells how long they
+took. A job may wait for another one, and jobs that share a room never run at the same time.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from typing import IO
+
+_LOOK = 0.2  # seconds between looks at what runs
+_GRACE = 20.0  # seconds for a job to end once it was told to
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command, by what it is called."""
+
+    name: str
+    command: tuple[str, ...]
+    after: str = ""
+    """The job that has to succeed before."""
+    room: str = ""
+    """Of the jobs in one room one runs at a time."""
+
+
+@dataclass
+class _Running:
+    job: Job
+    output: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        # A group of its own: what it started ends with it.
+        self.process = subprocess.Popen(
+            self.job.command,
+            stdin=subprocess.DEVNULL,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        print(f"      … {self.job.name}", flush=True)
+
+    def tell(self, code: int) -> None:
+        """Print how it ended, and all that it printed if it failed."""
+        with self.output as output:
+            output.seek(0)
+            if code:
+                sys.stdout.flush()
+                sys.stdout.buffer.write(output.read())
+        seconds = time.monotonic() - self.began
+        outcome = f"failed with code {code}" if code else "passed"
+        print(f"{seconds:5.0f} s {self.job.name}: {outcome}", flush=True)
+
+    def stop(self) -> None:
+        """End it and what it started."""
+        self.output.close()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, number)
+                self.process.wait(_GRACE)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+
+
+def run_jobs(jobs: list[Job], lanes: int) -> bool:
+    """Run all, in their order as far as rooms and lanes allow; False if one failed."""
+    waiting: list[Job] = [*jobs]
+    running: list[_Running] = []
+    passed: set[str] = set()
+    known = {job.name for job in jobs}
+    if lost := [job.name for job in jobs if job.after and job.after not in known]:
+        raise ValueError(f"nothing comes before {', '.join(lost)}")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started in the background; but there are tests that interrupt themselves.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        while waiting or running:
+            while len(running) < lanes and (job := _next(waiting, running, passed)):
+                waiting.remove(job)
+                running.append(_Running(job))
+            if not running:
+                raise ValueError(f"{', '.join(job.name for job in waiting)} wait for each other")
+            for one in [*running]:
+                if (code := one.process.poll()) is None:
+                    continue
+                running.remove(one)
+                one.tell(code)
+                if code:
+                    return False
+                passed.add(one.job.name)
+            time.sleep(_LOOK)
+    finally:
+        for one in running:
+            one.stop()
+    return True
+
+
+def _next(waiting: list[Job], running: list[_Running], passed: set[str]) -> Job | None:
+    taken = {one.job.room for one in running if one.job.room}
+    for job in waiting:
+        if job.room not in taken and (not job.after or job.after in passed):
+            return job
+    return None
