@@ -17,8 +17,15 @@ def main(argv: list[str] | None = None) -> int:
         print(f"am-dbg {__version__}")
         return OK
     from .commands import COMMANDS, run_command
-    from .options import run_instance
+    from .options import UsageError, parse
 
     if args and args[0] in COMMANDS:
         return run_command(args)
-    return run_instance(args)
+    try:
+        options = parse(args)
+        from .run import run
+
+        return run(options)
+    except UsageError as exc:
+        print(f"am-dbg: {exc}", file=sys.stderr)
+        return USAGE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -218,15 +217,3 @@ def settings_of(options: argparse.Namespace) -> Settings:
         tail=options.tail,
         folder=options.dir,
     )
-
-
-def run_instance(argv: list[str]) -> int:
-    """Run an instance with a screen, or headless, and return its exit code."""
-    from .run import run
-
-    try:
-        options = parse(argv)
-        return run(options)
-    except UsageError as exc:
-        print(f"am-dbg: {exc}", file=sys.stderr)
-        return 2
