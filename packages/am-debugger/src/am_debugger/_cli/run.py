@@ -240,12 +240,16 @@ def run(options: argparse.Namespace) -> int:
 
     :raises UsageError: if options do not go together.
     """
-    if not options.headless:
-        raise UsageError("there is no screen in this version yet: give --headless")
     instance = Instance(options)
     code = OK
     try:
-        trio.run(_headless, instance)
+        if options.headless:
+            trio.run(_headless, instance)
+        else:
+            # Not imported by collectors.
+            from .._ui.launcher import run_with_screen
+
+            run_with_screen(instance)
         code = instance.exit_code
     except* CannotListenError as group:
         code = _failed(group, CANNOT_LISTEN)

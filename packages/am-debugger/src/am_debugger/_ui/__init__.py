@@ -1,1 +1,7 @@
-"""The screen: panes, bars and dialogs; the one room that knows textual."""
+"""The screen: the one room that knows textual. A widget reads the session and adds states.
+
+* `colors`: styles by meaning;  `keys`: every key and what it does
+* `virtual`: lists of which only the visible rows are made;  `rows`: what rows say, as text
+* `clients`, `schema`, `log`, `reader`, `rain`, `bars`, `timelines`, `address`, `dialogs`: panes
+* `port`: what the machine asks of the screen;  `app`: all of it;  `launcher`: textual and trio
+"""
