@@ -112,5 +112,3 @@ class ChoosingHandlers:
                 machine.add("Loading")
             else:
                 machine.remove("Loading")
-        if "LogReaderEnabled" in machine and event.transition.touched:
-            self._core.ui.invalidate(Part.TOOLBARS)

@@ -56,7 +56,8 @@ class ShowingHandlers:
         machine = event.machine
         shown = focusable(machine)
         if not machine.any_(*shown):
-            machine.add("ClientListFocused" if "ClientListFocused" in shown else shown[0])
+            wanted = [state for state in _PREFERRED if state in shown]
+            machine.add(wanted[0] if wanted else shown[0])
         machine.remove("UpdateFocus")
 
     def FocusNextState(self, event: am.Event) -> None:
@@ -86,6 +87,8 @@ class ShowingHandlers:
         """The screen follows where the focus, the view or a dialog changed."""
         transition, machine = event.transition, event.machine
         changed = {*transition.added, *transition.removed}
+        if changed - _PASSING:
+            self._core.ui.invalidate(Part.TOOLBARS, Part.BARS, Part.STATUS)
         if changed & _FOCUS_STATES:
             machine.add("AfterFocus")
             if not machine.any_(*focusable(machine)):
@@ -186,6 +189,12 @@ class ShowingHandlers:
             machine.add("FilterAutoCanceledTx")
 
 
+# Where the focus goes if its pane is gone.
+_PREFERRED = ("ClientListFocused", "TreeFocused", "MatrixFocused")
+# What comes and goes with each message or move says nothing to a button.
+_PASSING = frozenset(
+    ("ClientMsg", "InitClient", "Fwd", "Back", "UserFwd", "UserBack", "UpdateFocus", "AfterFocus")
+)
 _FOCUS_STATES = frozenset((*_ORDER, "DialogFocused"))
 _DIALOG_STATES = frozenset((*_DIALOGS, "Overlay"))
 _LAYOUT_STATES = frozenset(

@@ -2,6 +2,6 @@
 
 * `colors`: styles by meaning;  `keys`: every key and what it does
 * `virtual`: lists of which only the visible rows are made;  `rows`: what rows say, as text
-* `clients`, `schema`, `log`, `reader`, `rain`, `bars`, `timelines`, `address`, `dialogs`: panes
+* `panes`, `bars`, `toolbars`, `dialogs`: what there is to see
 * `port`: what the machine asks of the screen;  `app`: all of it;  `launcher`: textual and trio
 """

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.widgets import Static
+from textual.containers import Horizontal, Vertical
 
 from .._core.ports import NullUi, Part
-from . import bars, panes
+from .._core.showing import focusable
+from . import bars, dialogs, panes
 from .keys import JUMP, KEYS
 from .port import ScreenPort
+from .toolbars import TOOLBARS, ToolBar
 
 if TYPE_CHECKING:
     from textual import events
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
 
     from .._core.debugger import Debugger
 
+LOW = 30
+"""Rows below which there are no buttons."""
+# What still works while a name is typed.
+_DIALOG_KEYS = frozenset(("escape", "ctrl+q", "alt+s"))
 # Focus states and the ids of their panes.
 FOCUS = {
+    "AddressFocused": "address",
+    "TreeGroupsFocused": "groups",
     "ClientListFocused": "clients",
     "TreeFocused": "schema",
     "LogFocused": "log",
@@ -30,12 +37,13 @@ FOCUS = {
     "MatrixFocused": "rain",
     "TimelineTxsFocused": "txs",
     "TimelineStepsFocused": "steps",
+    **{f"Toolbar{number}Focused": f"toolbar{number}" for number in range(1, len(TOOLBARS) + 1)},
 }
 _STATE_OF = {pane: state for state, pane in FOCUS.items()}
 # Parts of the screen and the panes that show them.
 _PANES = {
     Part.CLIENTS: ("clients",),
-    Part.SCHEMA: ("schema",),
+    Part.SCHEMA: ("groups", "schema"),
     Part.LOG: ("log",),
     Part.READER: ("reader",),
     Part.MATRIX: ("rain",),
@@ -43,6 +51,7 @@ _PANES = {
     Part.TIMELINES: ("txs", "steps"),
     Part.STATUS: ("status",),
     Part.ADDRESS: ("address",),
+    Part.TOOLBARS: tuple([f"toolbar{number}" for number in range(1, len(TOOLBARS) + 1)]),
 }
 
 
@@ -54,12 +63,19 @@ class DebuggerApp(App[int]):
     CSS = """
     #body { height: 1fr; }
     #clients { width: 28; border: round $primary; }
-    #schema { width: 1fr; border: round $primary; }
+    #tree { width: 1fr; }
+    #groups { height: 1; }
+    #schema { height: 1fr; border: round $primary; }
     #log, #rain { width: 2fr; border: round $primary; }
     #reader { width: 1fr; border: round $primary; }
     #txs, #steps { height: 3; border: round $primary; }
     #bar, #next, #address, #status { height: 1; }
-    #help { display: none; dock: top; height: auto; border: round $accent; padding: 0 1; }
+    #help, #export {
+        display: none; dock: top; height: auto; border: round $accent; padding: 0 1;
+        background: $surface;
+    }
+    ToolBar { height: 1; }
+    VirtualList { overflow-x: hidden; scrollbar-size-vertical: 1; }
     ClientList:focus, SchemaTree:focus, LogPane:focus, ReaderPane:focus, RainPane:focus,
     Timeline:focus { border: round $accent; }
     .hidden { display: none; }
@@ -88,7 +104,9 @@ class DebuggerApp(App[int]):
         yield bars.AddressBar(debugger, "address")
         with Horizontal(id="body"):
             yield panes.ClientList(debugger)
-            yield panes.SchemaTree(debugger)
+            with Vertical(id="tree"):
+                yield bars.GroupChooser(debugger, "groups")
+                yield panes.SchemaTree(debugger)
             yield panes.LogPane(debugger)
             yield panes.RainPane(debugger)
             yield panes.ReaderPane(debugger)
@@ -97,7 +115,10 @@ class DebuggerApp(App[int]):
         yield bars.NextBar(debugger, "next")
         yield bars.StepTimeline(debugger, "steps")
         yield bars.StatusBar(debugger, "status")
-        yield Static(help_text(), id="help", markup=False)
+        for number in range(1, len(TOOLBARS) + 1):
+            yield ToolBar(debugger, number)
+        yield dialogs.HelpPanel()
+        yield dialogs.ExportPanel(debugger)
 
     def on_mount(self) -> None:
         """From here on the machine draws."""
@@ -121,8 +142,9 @@ class DebuggerApp(App[int]):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """A click or the mouse gave a pane the focus."""
         state = _STATE_OF.get(event.widget.id or "")
-        if state is not None and state not in self.debugger.machine:
-            self.debugger.machine.add(state)
+        machine = self.debugger.machine
+        if state in focusable(machine) and state not in machine:
+            machine.add(state)
 
     # ------------------------------------------------------------------ drawing
 
@@ -132,6 +154,9 @@ class DebuggerApp(App[int]):
             return
         if Part.LAYOUT in parts or Part.DIALOG in parts:
             self._lay_out()
+            # What is shown now may never have been drawn, and has no size yet.
+            self.call_after_refresh(self.draw, set(Part) - {Part.LAYOUT, Part.DIALOG})
+            return
         for part in parts:
             for name in _PANES.get(part, ()):
                 pane = self.query_one(f"#{name}")
@@ -144,25 +169,48 @@ class DebuggerApp(App[int]):
         has_log = "TreeLogView" in machine
         shown = {
             "clients": "ClientListVisible" in machine,
-            "schema": bool(machine.any_("TreeLogView", "TreeMatrixView")),
+            "tree": bool(machine.any_("TreeLogView", "TreeMatrixView")),
             "log": has_log,
             "reader": "LogReaderVisible" in machine,
             "rain": not has_log,
             "txs": "TimelineTxHidden" not in machine,
             "steps": "TimelineStepsHidden" not in machine,
             "help": "HelpDialog" in machine,
+            "export": "ExportDialog" in machine,
         }
         for name, is_shown in shown.items():
             self.query_one(f"#{name}").display = is_shown
+        # On a low screen the panes matter more than the buttons.
+        is_low = self.size.height < LOW
+        for number in range(1, len(TOOLBARS) + 1):
+            self.query_one(f"#toolbar{number}").display = not is_low
 
     def focus_pane(self, state: str) -> None:
         """Give a pane the focus."""
+        if state == "DialogFocused":
+            self._focus_dialog()
+            return
         name = FOCUS.get(state)
         pane: Widget | None = self.query_one(f"#{name}") if name is not None else None
         if pane is None or not pane.has_focus:
             self.set_focus(pane)
 
+    def _focus_dialog(self) -> None:
+        self._lay_out()
+        if "ExportDialog" in self.debugger.machine:
+            self.query_one(dialogs.ExportPanel).opened()
+        else:
+            self.set_focus(None)
+
     # ------------------------------------------------------------------ keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a name is typed, most keys are letters of it."""
+        if action == "key" and "ExportDialog" in self.debugger.machine:
+            number = parameters[0]
+            assert isinstance(number, int)
+            return bool(set(KEYS[number].keys) & _DIALOG_KEYS)
+        return True
 
     def action_key(self, number: int) -> None:
         """A key of the table was pressed."""
@@ -224,10 +272,3 @@ class DebuggerApp(App[int]):
     def do_quit(self) -> None:
         """End."""
         self.exit(0)
-
-
-def help_text() -> str:
-    """The table of keys."""
-    width = max(len(key.name) for key in KEYS)
-    lines = [f"{key.name:<{width}}  {key.text}" for key in KEYS]
-    return "\n".join(lines)

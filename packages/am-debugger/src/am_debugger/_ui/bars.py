@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from textual.strip import Strip
@@ -15,6 +15,7 @@ from .virtual import Row, strip_of
 
 if TYPE_CHECKING:
     from textual import events
+    from textual.binding import BindingType
 
     from .._core.debugger import Debugger
 
@@ -60,8 +61,34 @@ class NextBar(Line):
         return bar_rows(session, session.next, "Next")
 
 
-class AddressBar(Line):
-    """The address of where the user is, and the tags of the machine."""
+class AddressBar(Line, can_focus=True):
+    """The address of where the user is, and the tags of the machine. Left and right go through the
+    history of places."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("left", "go('GoBack')", "place before"),
+        ("right", "go('GoFwd')", "place after"),
+        ("enter", "copy", "copy the address"),
+    ]
+
+    def action_go(self, state: str) -> None:
+        """To another place."""
+        self.debugger.machine.add(state)
+
+    def action_copy(self) -> None:
+        """Copy the address, by way of the terminal."""
+        url = self.debugger.session.url()
+        if url is not None:
+            self.app.copy_to_clipboard(str(url))
+            self.debugger.ui.notify("the address is copied")
+
+    def on_click(self) -> None:
+        """Copy it."""
+        self.action_copy()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Go to the address that was pasted."""
+        self.debugger.machine.add("GoToUrl", url=event.text.strip())
 
     def row(self) -> Row:
         """The address."""
@@ -70,6 +97,34 @@ class AddressBar(Line):
             return [("am-dbg: choose a machine, or start one with AM_DBG_ADDR=1", colors.INACTIVE)]
         tags = " ".join([f"#{inert(tag)}" for tag in view.client.tags])
         return [(inert(str(url)), colors.LABEL), (f"  {tags}", colors.TIME)]
+
+
+class GroupChooser(Line, can_focus=True):
+    """The group of states that the schema and the log are limited to."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("left", "choose(-1)", "previous group"),
+        ("right,enter", "choose(1)", "next group"),
+    ]
+
+    def row(self) -> Row:
+        """The group, `all` if there is none."""
+        view = self.debugger.session.selected
+        style = colors.CURSOR if self.has_focus else colors.PLAIN
+        group = inert(view.group) if view is not None and view.group else "all"
+        return [("Group ", colors.INACTIVE), (f"[{group}]", style)]
+
+    def action_choose(self, by: int) -> None:
+        """Another group."""
+        view = self.debugger.session.selected
+        if view is not None:
+            groups = ["", *view.client.version.schema.schema.groups]
+            at = groups.index(view.group) if view.group in groups else 0
+            self.debugger.machine.add("SetGroup", group=groups[(at + by) % len(groups)])
+
+    def on_click(self) -> None:
+        """The next one."""
+        self.action_choose(1)
 
 
 class StatusBar(Line):

@@ -60,7 +60,7 @@ class ClientList(VirtualList):
         selected = session.selected
         is_selected = selected is not None and selected.client is client
         told = label(client, session.moment, depth)
-        return client_row(told, self.size.width, is_selected=is_selected)
+        return client_row(told, self.row_width, is_selected=is_selected)
 
     def entered(self, position: int) -> None:
         """Select a machine."""
@@ -150,7 +150,7 @@ class SchemaTree(VirtualList):
         arrow = "▾" if name in self._open else "▸"
         told = f"{arrow}{mark}{name}"
         right = f"{kind}|{tick}"
-        room = self.size.width - len(right) - 1
+        room = self.row_width - len(right) - 1
         shown = told if len(told) <= room else told[: max(room - 1, 0)] + "…"
         return [(shown.ljust(room), style), (" " + right, style)]
 
@@ -333,7 +333,8 @@ class RainPane(VirtualList):
         if view is None:
             return []
         number = view.visible.numbers[position]
-        return rain_row(session, view.client, number, is_current=number == view.cursor)
+        is_current = number == view.cursor
+        return rain_row(session, view.client, number, self.row_width, is_current=is_current)
 
     def entered(self, position: int) -> None:
         """Go to a transition."""

@@ -118,14 +118,16 @@ RAIN_ROWS = {
 }
 
 
-def rain_row(session: Session, client: Client, number: int, *, is_current: bool) -> Row:
-    """A transition of the rain: a character a state, then its number and time."""
+def rain_row(session: Session, client: Client, number: int, width: int, *, is_current: bool) -> Row:
+    """A transition of the rain: a character a state, as far as there is room beside its number and
+    time."""
     parsed = session.parser.parse(client, number)
     clock = client.clock_after(number)
     touched, removed, called = set(parsed.touched), set(parsed.removed), set(parsed.tx.called)
     row: Row = []
     names = client.version_at(number).names
-    for i, tick in enumerate(clock):
+    told = f" {number} {format_clock(parsed.tx.time)}"
+    for i, tick in enumerate(clock[: max(width - len(told), 0)]):
         is_active = bool(tick % 2)
         if i in removed:
             kind = "removed"
@@ -142,5 +144,5 @@ def rain_row(session: Session, client: Client, number: int, *, is_current: bool)
             style += colors.SELECTED
         row.append((RAIN_ROWS[kind], style))
     tail = colors.CURRENT if is_current else colors.INACTIVE
-    row.append((f" {number} {format_clock(parsed.tx.time)}", tail))
+    row.append((told, tail))
     return row

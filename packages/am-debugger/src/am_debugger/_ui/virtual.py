@@ -79,17 +79,22 @@ class VirtualList(ScrollView, can_focus=True):
 
     # ------------------------------------------------------------------ drawing
 
+    @property
+    def row_width(self) -> int:
+        """Columns of a row, beside the scroll bar."""
+        return self.scrollable_content_region.width
+
     def update_rows(self) -> None:
         """Rows may have come, gone or changed."""
         count = self.row_count()
-        self.virtual_size = Size(self.size.width, count)
+        self.virtual_size = Size(self.row_width, count)
         self.cursor = max(0, min(self.cursor, count - 1))
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """A visible row."""
         position = self.scroll_offset.y + y
-        width = self.size.width
+        width = self.row_width
         if position >= self.row_count():
             return Strip.blank(width)
         is_cursor = self.has_focus and position == self.cursor
