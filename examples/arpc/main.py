@@ -13,6 +13,7 @@ from pathlib import Path
 
 import trio
 
+import am_helpers as ah
 import am_machine as am
 import am_rpc
 
@@ -53,12 +54,14 @@ def stop_server(server: subprocess.Popen[str]) -> None:
 
 async def story(addr: str) -> None:
     """Use the server, lose it, use the next one."""
-    consumer = am.Machine(am_rpc.Consumer, handlers=Answers())
+    consumer = am.Machine(am_rpc.Consumer, id="consumer", handlers=Answers())
+    ah.debug_env(consumer)
     retry = am_rpc.Retry(connect_delay=0.05)
     server = await trio.to_thread.run_sync(start_server, addr)
     try:
         async with am_rpc.Client(addr, SquareStates, consumer=consumer, retry=retry) as client:
             net = await client.ready(10)
+            ah.debug_env(net)
             print("connected:", net)
 
             answered = consumer.when_next_active("ServerPayload")

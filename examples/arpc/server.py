@@ -11,6 +11,7 @@ from pathlib import Path
 
 import trio
 
+import am_helpers as ah
 import am_machine as am
 import am_rpc
 
@@ -41,6 +42,7 @@ async def main(addr: str) -> None:
         am.Machine(SquareStates, id="squares", handlers=Squares()) as mach,
         am_rpc.Mux(mach, addr) as mux,
     ):
+        ah.debug_env(mach)
         mach.add("Ready")
         print(f"serving {mux.addr}", flush=True)
         await trio.sleep_forever()

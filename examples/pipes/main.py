@@ -99,6 +99,7 @@ def ring(states: type[am.States]) -> None:
     left = am.Machine(states, handlers=Report(), id="left")
     right = am.Machine(states, handlers=Report(), id="right")
     for source, target in ((left, right), (right, left)):
+        amh.debug_env(source)
         amh.bind(source, target, "Ball")
     left.add("Ball")
     print(f"{states.__name__}: caught {amh.activations(left.tick('Ball'))} times on the left")

@@ -89,6 +89,7 @@ async def as_states(*sent: int) -> am.Machine:
 async def as_code(*sent: int) -> None:
     """The same as one function: shorter, and nobody outside can see where it is."""
     async with am.Machine(InboxStates, id="inbox") as inbox:
+        amh.debug_env(inbox)
         inbox.fork(send, inbox, *sent)
         await trio.sleep(WORK)
         print(f"  expense {NUMBER} waits")

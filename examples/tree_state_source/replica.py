@@ -35,8 +35,8 @@ PUSH_INTERVAL = 0.05
 async def serve(upstream: str, *, http: bool) -> None:
     """Be a replica until the process is interrupted."""
     async with am_rpc.Client(upstream) as client:
-        ah.debug_env(client.mach)
         net = await client.ready()
+        ah.debug_env(net)
         if http:
             async with serve_http(client) as port:
                 print(port, flush=True)

@@ -446,3 +446,34 @@ def test_what_a_journal_notes_of_autos_does_not_depend_on_who_else_listens() -> 
         m.add("B")
         noted.append([(e.called, e.accepted, e.is_auto) for e in journal.read()])
     assert noted == [[((0,), True, False), ((1,), True, False), ((2,), True, True)]] * 3
+
+
+def test_what_a_replica_caused_names_the_entry_of_its_update() -> None:
+    other = am.Machine({"X": {}})
+    journal, seen = am.Journal(), am.Journal()
+    other.bind_tracer(seen)
+    replica = am.BaseMachine({"A": {}, "B": {}}, handlers={"AState": lambda event: other.add("X")})
+    replica.bind_tracer(journal)
+    replica.advance([(0, 1)])
+    kept = replica.advance([(1, 1)])
+    first, second = journal.read()
+    (effect,) = seen.read()
+    assert effect.source is not None
+    assert effect.source.transition_id == first.id
+    assert second.id != first.id
+    # Asked for too late for the journal, but the same for whoever asked while it ran.
+    assert len(kept.id) == 16
+
+
+def test_a_replica_names_an_update_alike_to_tracers_and_journals() -> None:
+    ids: list[str] = []
+
+    class Asks(am.Tracer):
+        def transition_end(self, transition: am.Transition) -> None:
+            ids.append(transition.id)
+
+    journal = am.Journal()
+    replica = am.BaseMachine({"A": {}}, tracers=[Asks()])
+    replica.bind_tracer(journal)
+    replica.advance([(0, 1)])
+    assert [entry.id for entry in journal.read()] == ids

@@ -37,3 +37,10 @@ __all__ = [
     "setup_otlp",
     "setup_prometheus",
 ]
+
+# Users and pickles see the public module, whichever room a name is in.
+for _name in __all__:
+    _value = globals()[_name]
+    if hasattr(_value, "__name__") and _value.__module__.startswith(f"{__name__}._"):
+        _value.__module__ = __name__
+del _name, _value

@@ -3,13 +3,6 @@
 Needs msgpack: `python -m pip install "am-telemetry[dbg]"`.
 """
 
-from importlib.util import find_spec
-
-from ._errors import MissingExtraError
-
-if find_spec("msgpack") is None:
-    raise MissingExtraError("dbg", "am_telemetry.dbg")
-
 from ._dbg.addresses import Address as Address
 from ._dbg.addresses import default_addresses as default_addresses
 from ._dbg.addresses import parse_address as parse_address
@@ -50,3 +43,25 @@ from ._dbg.messages import Txs as Txs
 from ._dbg.messages import Unknown as Unknown
 from ._dbg.messages import View as View
 from ._dbg.messages import Welcome as Welcome
+from ._dbg.mirror import Mirror as Mirror
+from ._dbg.mirror import ReceivedMachine as ReceivedMachine
+from ._dbg.mirror import ReceivedTx as ReceivedTx
+from ._errors import AddressError as AddressError
+from ._errors import DecodeError as DecodeError
+from ._hub.stats import StreamStats as StreamStats
+
+__all__ = [
+    "Ack", "Address", "AddressError", "Ask", "Auth", "Challenge", "Chunk", "DbgExporter",
+    "DbgWriter", "DecodeError", "Decoder", "Detail", "Drop", "DumpBegin", "DumpEnd", "DumpFile",
+    "Fault", "Gone", "Hello", "Log", "Mach", "Message", "Mirror", "PendingDef", "PendingMsg",
+    "Ping", "PipeDef", "Process", "Proof", "ReceivedMachine", "ReceivedTx", "Refusal",
+    "SchemaDef", "StateDef", "StreamStats", "Tx", "Txs", "Unknown", "View", "Welcome",
+    "default_addresses", "encode", "parse_address", "read_dump", "schema_def", "schema_hash",
+]  # fmt: skip
+
+# Users and pickles see the public module, whichever room a name is in.
+for _name in __all__:
+    _value = globals()[_name]
+    if hasattr(_value, "__name__") and _value.__module__.startswith("am_telemetry._"):
+        _value.__module__ = __name__
+del _name, _value

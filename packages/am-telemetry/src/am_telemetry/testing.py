@@ -18,11 +18,9 @@ from ._dbg import messages as m
 from ._dbg.addresses import Address, parse_address
 from ._dbg.codec import Decoder
 from ._dbg.encode import encode
-from ._dbg.mirror import Mirror as Mirror
-from ._dbg.mirror import ReceivedMachine as ReceivedMachine
-from ._dbg.mirror import ReceivedTx as ReceivedTx
 from ._dbg.stream import Stream
 from ._errors import DecodeError
+from .dbg import Mirror, ReceivedMachine, ReceivedTx
 
 if TYPE_CHECKING:
     import ssl

@@ -3,7 +3,7 @@
 import time
 
 import am_machine as am
-from am_telemetry._hub import Batch, Consumer, Hub
+from am_telemetry._hub import Batch, Consumer, Hub, MachineLink
 
 
 class Slow(Consumer):
@@ -46,3 +46,23 @@ def test_who_waits_while_the_thread_ends_is_answered_by_the_next_one() -> None:
         while time.monotonic() < until and hub._thread is not None:
             time.sleep(0.0005)
     hub.close(slow)
+
+
+def test_a_machine_that_never_moved_is_told_as_gone_after_a_sync() -> None:
+    class Goes(Consumer):
+        def __init__(self) -> None:
+            self.gone_ids: list[str] = []
+
+        def gone(self, link: MachineLink, at: int) -> None:
+            self.gone_ids.append(link.id)
+
+    hub, goes = Hub(), Goes()
+    other = am.Machine({"A": {}})
+    hub.attach(goes, other)
+    for i in range(20):
+        m = am.Machine({"A": {}}, id=f"m{i}")
+        hub.attach(goes, m)
+        m.dispose()
+        assert hub.sync(5)
+        assert goes.gone_ids[-1:] == [f"m{i}"]
+    hub.close(goes)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import am_machine as am
+from am_telemetry._hub import Hub
 from am_telemetry._metrics import INSTRUMENTS, Metrics
 from am_telemetry._metrics.instruments import OF_MACHINES, OF_STATES, Kind
 
@@ -375,3 +376,48 @@ def test_every_instrument_of_the_table_is_told_by_some_machine(meter: Meter) -> 
     found = meter.collect()
     missing = {one.name for one in (*OF_MACHINES, *OF_STATES)} - found.keys()
     assert missing == set()
+
+
+def test_details_are_told_while_somebody_else_listens_at_level_2(meter: Meter) -> None:
+    m = machine()
+    metrics = meter.open()
+    metrics.bind(m)
+    (journal,) = [t for t in m.tracers if isinstance(t, am.Journal)]
+    link = journal.link  # type: ignore[attr-defined]
+    link.detailed.add("somebody")
+    metrics.tick(0.0)
+    m.add("Foo")
+    m.add("Tick")
+    assert meter.collect()["am.handlers"]["final", "m"] >= 0
+    link.detailed.clear()
+    meter.collect()
+    m.add("Foo")
+    assert "am.handlers" not in meter.collect()
+    assert {type(t).__name__ for t in m.tracers} == {"HubTracer", "HubJournal"}
+
+
+def test_telemetry_tells_of_itself(meter: Meter) -> None:
+    m = machine()
+    meter.open().bind(m)
+    found = meter.collect()
+    assert found["am.telemetry.errors"] == {(): Hub.of_process().errors}
+    for name in ("sent", "dropped", "bytes", "buffer", "connected"):
+        assert list(found[f"am.dbg.{name}"]) == [()]
+
+
+def test_hooks_of_details_that_fail_reach_no_machine(
+    meter: Meter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: Any) -> int:
+        raise OSError
+
+    m = machine()
+    metrics = meter.open(level=2, sample=1)
+    metrics.bind(m)
+    monkeypatch.setattr("am_telemetry._metrics.detail.perf_counter_ns", fail)
+    before = Hub.of_process().errors
+    for _ in range(30):
+        assert m.toggle("Tick").executed
+    assert Hub.of_process().errors - before >= 10
+    assert caplog.text.count("DetailTracer raised OSError") == 1
+    assert "DetailTracer" not in {type(t).__name__ for t in m.tracers}

@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -130,6 +132,26 @@ def test_the_folder_says_where_while_it_is_served(tmp_path: Path) -> None:
         assert path.name == f"{os.getpid()}.json"
         assert json.loads(path.read_text()) == [{"targets": [f"{host}:{port}"]}]
     assert list(folder.iterdir()) == []
+
+
+def test_what_a_killed_process_left_in_the_folder_goes_with_the_next_at_its_address(
+    tmp_path: Path,
+) -> None:
+    with setup_prometheus("127.0.0.1:0") as gone:
+        assert gone.address is not None
+        host, port = gone.address
+    stale = json.dumps([{"targets": [f"{host}:{port}"]}]) + "\n"
+    kept = {
+        "1.json": json.dumps([{"targets": [f"{host}:{port}0"]}]) + "\n",
+        "mine.json": stale,
+        "2.txt": stale,
+        "3.json": "\xff\xfe",
+    }
+    for name, text in {"4.json": stale, **kept}.items():
+        (tmp_path / name).write_text(text)
+    with setup_prometheus(f"{host}:{port}", sd_dir=tmp_path):
+        names = {path.name for path in tmp_path.iterdir()}
+    assert names == {f"{os.getpid()}.json", *kept}
 
 
 @pytest.mark.parametrize(
@@ -280,6 +302,68 @@ def test_the_end_of_a_program_is_not_held_up_and_takes_the_file_away(
     assert list((tmp_path / "sd").iterdir()) == []
     ((_, _, body),) = backend.got
     assert series(body.decode())["am_transition_ticks_total"] == {("m",): 1}
+
+
+SCRAPED = """
+import json, sys, threading, urllib.request
+import am_machine as am
+from am_telemetry import Metrics, setup_prometheus
+
+endpoint = setup_prometheus(service="demo")
+m = am.Machine({"A": {}}, id="m")
+Metrics(endpoint.provider).bind(m)
+print(endpoint.url, flush=True)
+sys.stdin.readline()
+for _ in range(50):
+    m.add("A")
+    m.remove("A")
+m.dispose()
+"""
+
+
+def last_scrape(distance: float) -> str:
+    """The last answer of a program that is scraped at such a pace until it has ended."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", SCRAPED],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdin is not None
+    url = process.stdout.readline().strip()
+    fetch(url)
+    time.sleep(distance)
+    last, _ = fetch(url)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    with contextlib.suppress(OSError):
+        while True:
+            time.sleep(distance)
+            last, _ = fetch(url)
+    assert process.wait(20) == 0
+    process.stdin.close()
+    process.stdout.close()
+    return last
+
+
+@pytest.mark.process
+def test_who_scrapes_many_times_a_second_gets_the_last_totals() -> None:
+    totals = series(last_scrape(0.1))["am_transition_ticks_total"]
+    assert sum(totals.values()) == 100
+
+
+@pytest.mark.parametrize(
+    ("distance", "ago", "is_waited_for"),
+    [(0.25, 0.1, True), (0.5, 0.9, True), (0.5, 2.0, False), (15.0, 1.0, False), (0.0, 0.1, False)],
+    ids=["soon", "late", "no more", "seldom", "first"],
+)
+def test_the_end_waits_only_for_a_scrape_that_is_about_to_come(
+    endpoint: PrometheusEndpoint, distance: float, ago: float, is_waited_for: bool
+) -> None:
+    server = endpoint._server
+    assert server is not None
+    server._scraped_at, server._distance = time.monotonic() - ago, distance
+    wait = server._expected() - time.monotonic()
+    assert (0 < wait <= scrape.LAST) == is_waited_for
 
 
 @pytest.mark.process

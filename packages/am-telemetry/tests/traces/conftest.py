@@ -38,9 +38,10 @@ class Spans:
         return self.exporter.get_finished_spans()
 
     def open_names(self) -> list[str]:
-        """Names of the spans that did not end, in order of their beginning."""
+        """Names of the spans that did not end, sorted by time."""
         self.sync()
-        return [span.name for span in self.started if span.end_time is None]
+        started = sorted(self.started, key=lambda span: span.start_time)
+        return [span.name for span in started if span.end_time is None]
 
     def named(self, name: str) -> list[ReadableSpan]:
         return [span for span in self.all() if span.name == name]
@@ -88,6 +89,32 @@ class _Starts:
 
     def force_flush(self, timeout_millis: int = 0) -> bool:
         return True
+
+
+def story(spans: Spans) -> list[Any]:
+    """What spans tell, without times, sorted by what it is about."""
+    by_id = {span.context.span_id: span for span in spans.started}
+
+    def told_link(link: Any) -> tuple[str, Any]:
+        to = by_id[link.context.span_id]
+        return to.name, to.attributes.get("am.tx.id")
+
+    found = []
+    for span in spans.started:
+        attributes = {k: v for k, v in span.attributes.items() if k != "am.tx.steps"}
+        events = sorted([e.name for e in span.events if "am.handler.binding" not in e.attributes])
+        found.append(
+            (
+                span.name,
+                by_id[span.parent.span_id].name if span.parent is not None else None,
+                sorted(attributes.items(), key=str),
+                events,
+                sorted(map(told_link, span.links), key=str),
+                span.status.status_code,
+                span.end_time is None,
+            )
+        )
+    return sorted(found, key=str)
 
 
 @pytest.fixture

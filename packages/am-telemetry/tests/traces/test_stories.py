@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import am_machine as am
 from am_telemetry._traces.transitions import RECENT
 
-from .conftest import Spans
+from .conftest import Spans, story
 
 NAMES = ["A", "B", "C", "D", "ErrX"]
 RELATIONS = ["require", "add", "remove", "after"]
@@ -84,32 +84,6 @@ class World:
                 getattr(mach, kind)(*states, **({"id": at} if kind == "add" else {}))
         except am.QueueLoopError:
             pass
-
-
-def story(spans: Spans) -> list[Any]:
-    """What spans tell, without times, sorted by what it is about."""
-    by_id = {span.context.span_id: span for span in spans.started}
-
-    def told_link(link: Any) -> tuple[str, Any]:
-        to = by_id[link.context.span_id]
-        return to.name, to.attributes.get("am.tx.id")
-
-    found = []
-    for span in spans.started:
-        attributes = {k: v for k, v in span.attributes.items() if k != "am.tx.steps"}
-        events = sorted([e.name for e in span.events if "am.handler.binding" not in e.attributes])
-        found.append(
-            (
-                span.name,
-                by_id[span.parent.span_id].name if span.parent is not None else None,
-                sorted(attributes.items(), key=str),
-                events,
-                sorted(map(told_link, span.links), key=str),
-                span.status.status_code,
-                span.end_time is None,
-            )
-        )
-    return sorted(found, key=str)
 
 
 @settings(max_examples=100, deadline=None)

@@ -189,10 +189,14 @@ def _finish(
 ) -> None:
     reporting.end(machine, transition)
     transition.freeze()
+    cause = transition._cause
+    if cause is None and transition._id:
+        # Somebody knows it by its id, though it caused nothing.
+        cause = machine._cell.named(transition.id)
     for journal in machine._listening.journals:
         if has_restarted:
             journal.rebase(transition.time_before)
-        journal.note(plan, machine._queue_tick, Note())
+        journal.note(plan, machine._queue_tick, Note(cause=cause))
     machine._plan = machine._mutation = machine._transition = machine._handling = None
     machine._cause = machine._troubles = None
     machine._attention = False

@@ -18,6 +18,7 @@ from .._grafana.alerts import Thresholds, alert_rules, rules_text
 from .._grafana.api import FOLDER, upsert_dashboard
 from .._grafana.dashboard import grafana_dashboard
 from .check import check
+from .reference import reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="tell which switches are set, what is missing, and who answers"
     )
     checks.set_defaults(run=lambda args: check(sys.stdout))
+    pages = commands.add_parser("reference", help="print the tables of switches and instruments")
+    pages.set_defaults(run=_reference)
     return parser
 
 
@@ -112,6 +115,11 @@ def _grafana(args: argparse.Namespace) -> int:
 def _alerts(args: argparse.Namespace) -> int:
     limits = Thresholds(queue=args.queue, quiet=args.quiet)
     _emit(rules_text(alert_rules(args.source, limits)), args.out)
+    return 0
+
+
+def _reference(args: argparse.Namespace) -> int:
+    _emit(reference(), None)
     return 0
 
 

@@ -15,7 +15,7 @@ import am_machine as am
 
 from ..__about__ import __version__
 from .._env import LOGGER
-from .._hub import Consumer, StreamStats
+from .._hub import SHARE, Consumer, StreamStats
 from . import messages as m
 from .detail import Beside, DetailTracer
 from .encode import schema_def
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 GRACE = 0.04
 """Seconds that closing gives a debugger which does not answer the phone yet."""
+IDLE_SHARE = 0.01
+"""Of a processor, spent on entries for a debugger that is absent or stalled."""
 LIB = f"am-telemetry {__version__}"
 MACHINE_LIB = f"am-machine {am.__version__}"
 
@@ -134,6 +136,11 @@ class StreamConsumer(Consumer, Peer):
                 sender.bytes_sent,
                 sender.is_live,
             )
+
+    @property
+    def share(self) -> float:
+        """Little while nobody takes what is sent, for most of it will be dropped."""
+        return IDLE_SHARE if self._sender.is_idle else SHARE
 
     def _watch(self, sock: Any, events: int, fn: Callable[[int], object] | None) -> None:
         self._hub.watch(sock, events, None if fn is None else self._ready)
@@ -242,6 +249,7 @@ class StreamConsumer(Consumer, Peer):
                     self._tell_before(track, detail, now())
                 self._feed.end(track, at)
             if detail is not None:
+                link.detailed.discard(self)
                 link.ask(_detaching(detail.tracer))
             self._links.pop(number, None)
             self._levels.pop(number, None)
@@ -337,6 +345,7 @@ class StreamConsumer(Consumer, Peer):
             link.ask(lambda machine: self._raise_detail(link, machine))
         elif level < 2 and number in self._details:
             detail = self._details.pop(number)
+            link.detailed.discard(self)
             link.ask(_detaching(detail.tracer))
         if level == 0:
             track = self._outbox.tracks.get(number)
@@ -355,6 +364,7 @@ class StreamConsumer(Consumer, Peer):
 
         tracer = DetailTracer(with_stacks=self._settings.stacks, told=beside.append, logged=logged)
         self._details[link.number] = _Detail(tracer, beside)
+        link.detailed.add(self)
         machine.bind_tracer(tracer)
 
     def warn(self, text: str) -> None:

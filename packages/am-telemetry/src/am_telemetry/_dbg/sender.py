@@ -35,6 +35,8 @@ FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.1, 10.0, 0.2
 """Seconds between two attempts: doubling, give or take a fifth."""
 PATIENCE = 5.0
 """Seconds that connecting and hello may take."""
+STALLED = 0.5
+"""Seconds without room in the socket after which a debugger counts as stalled."""
 PING = 10.0
 """Seconds without anything to say after which a ping is sent."""
 QUEUED_BYTES = 256 << 10
@@ -96,8 +98,8 @@ class Sender:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.phase = Phase.PAUSED
-        self.is_full = False
-        """Whether the socket takes no more for now."""
+        # Since when the socket takes no more, or nothing is acknowledged; None: it does.
+        self._full_since: float | None = None
         self._outbox = outbox
         self._peer = peer
         self._addresses = addresses
@@ -107,11 +109,12 @@ class Sender:
         self._stream: Stream | None = None
         self._decoder = Decoder()
         self._left: list[Address] = []
+        self._has_failed = False
         # What a look-up in a thread of its own has found.
         self._found: list[Any] | None = None
         self._pause = FIRST_PAUSE
         self._next_try = 0.0
-        self._deadline = 0.0
+        self._deadline = monotonic() + PATIENCE
         self._last_sent = 0.0
         self._sent_before = 0
         self._hello = b""
@@ -129,6 +132,15 @@ class Sender:
     def is_live(self) -> bool:
         """Whether a debugger takes what is sent."""
         return self.phase is Phase.LIVE
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nobody, or somebody who has read nothing for a while."""
+        if self.phase is Phase.LIVE:
+            since = self._full_since
+            return since is not None and monotonic() - since > STALLED
+        # Of an attempt that takes longer nothing may come.
+        return self._has_failed or self._deadline - monotonic() < PATIENCE - STALLED
 
     @property
     def is_reached(self) -> bool:
@@ -207,6 +219,7 @@ class Sender:
         return False
 
     def _rest(self) -> None:
+        self._has_failed = True
         spread = 1 + random.uniform(-JITTER, JITTER)
         self.phase = Phase.PAUSED
         self._next_try = monotonic() + self._pause * spread
@@ -240,6 +253,7 @@ class Sender:
         self._peer.warn(why)
         self._drop()
         self.phase = Phase.OVER
+        self._has_failed = True
 
     def close(self) -> None:
         """Let go of the connection; `tick` begins another one."""
@@ -305,7 +319,10 @@ class Sender:
             return False
         if stream.sent != before:
             self._last_sent = monotonic()
-        self.is_full = stream.pending > 0
+        if not stream.pending:
+            self._full_since = None
+        elif self._full_since is None:
+            self._full_since = monotonic()
         self._watch(stream.sock, stream.wants, self.ready)
         return True
 
@@ -366,6 +383,8 @@ class Sender:
 
     def _live(self) -> None:
         self.phase = Phase.LIVE
+        self._has_failed = False
+        self._full_since = None
         self._pause = FIRST_PAUSE
         self._decoder.trust()
         self._peer.connected()

@@ -16,6 +16,7 @@ detaches it everywhere and flushes it. What a consumer raises is counted in `hub
 `hub.stream_stats()` has the numbers of the debugger streams.
 """
 
+from .consumer import SHARE as SHARE
 from .consumer import Batch as Batch
 from .consumer import Consumer as Consumer
 from .duty import Duty as Duty
@@ -25,4 +26,14 @@ from .registry import INNER as INNER
 from .registry import Handle as Handle
 from .stats import StreamStats as StreamStats
 
-__all__ = ["INNER", "Batch", "Consumer", "Duty", "Handle", "Hub", "MachineLink", "StreamStats"]
+__all__ = [
+    "INNER",
+    "SHARE",
+    "Batch",
+    "Consumer",
+    "Duty",
+    "Handle",
+    "Hub",
+    "MachineLink",
+    "StreamStats",
+]

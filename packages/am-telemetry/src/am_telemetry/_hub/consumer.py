@@ -15,6 +15,10 @@ Batch: TypeAlias = "Sequence[tuple[MachineLink, am.JournalEntry]]"
 """What machines did, sorted by time."""
 
 
+SHARE = 0.15
+"""Of any tenth of a second, for the hub and all that it feeds."""
+
+
 class Consumer:
     """Base of what the hub feeds, with calls that do nothing.
 
@@ -25,6 +29,12 @@ class Consumer:
 
     level = 1
     """1: it gets entries, so machines keep a journal for it. 0: it only hears of machines."""
+
+    @property
+    def share(self) -> float:
+        """The share of a processor that is worth spending now on what it is told; the hub takes the
+        largest of all."""
+        return SHARE
 
     def bound(self, link: MachineLink) -> None:
         """A machine came. In the machine's own thread, between two of its calls or in a handler:

@@ -56,6 +56,11 @@ class Drain:
                 return True
         return False
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a journal that is read next holds something, be it a note of its own."""
+        return any([len(journal) for journal in self._active])
+
     def turn(self) -> None:
         """A turn of the hub ended: journals that stayed empty have to call again."""
         for journal, idle in list(self._active.items()):

@@ -20,15 +20,15 @@ class HookTracer(am.Tracer):
     """Base of tracers of one machine whose hooks may fail, or may no longer be wanted.
 
     Hooks are marked by `hook`. What one raises is counted and logged once per kind; after ten in a
-    row the tracer goes, as it does in its next hook after `retire`.
+    row of one hook the tracer goes, as it does in its next hook after `retire`.
     """
 
     inheritable = False
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
-        self.failures = 0
-        """Hooks that failed since the last one that did not."""
+        # By hook, how often it failed in a row: what others do says nothing of it.
+        self.failures: dict[str, int] = {}
         self.is_retired = False
 
     def retire(self, link: MachineLink) -> None:
@@ -43,6 +43,7 @@ class HookTracer(am.Tracer):
 
 def hook(fn: Callable[..., None]) -> Any:
     """Mark a method of a `HookTracer` that machines call."""
+    name = fn.__name__
 
     @wraps(fn)
     def guarded(self: HookTracer, subject: Any, *args: Any) -> None:
@@ -53,10 +54,11 @@ def hook(fn: Callable[..., None]) -> Any:
         try:
             fn(self, subject, *args)
         except Exception as exc:
-            self.failures += 1
-            self.is_retired = self.failures >= MOST_IN_A_ROW
+            count = self.failures[name] = self.failures.get(name, 0) + 1
+            self.is_retired = count >= MOST_IN_A_ROW
             self.guard.note(self, exc)
         else:
-            self.failures = 0
+            if self.failures:
+                self.failures.pop(name, None)
 
     return guarded

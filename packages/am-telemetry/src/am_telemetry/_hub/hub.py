@@ -15,6 +15,7 @@ import threading
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
 
+from .consumer import SHARE
 from .drain import Drain
 from .duty import Duty
 from .guard import Guard
@@ -291,6 +292,7 @@ class Hub:
                 break
             if self._requests:
                 self._serve_requests()
+            self.duty.share = max([one.share for one in self._known()], default=SHARE)
             wait = self._read(now) if now >= next_read else next_read - now
             if now >= next_read:
                 next_read = monotonic() + wait
@@ -407,7 +409,7 @@ class Hub:
                 continue
             before = len(self.registry.events)
             self._serve_events()
-            if len(self.registry.events) >= before:
+            if len(self.registry.events) >= before and not self._drain.is_waited_for:
                 break
 
     def _give_up(self, consumers: list[Consumer]) -> None:

@@ -27,9 +27,9 @@ class MachineLink:
     """
 
     __slots__ = (
-        "__weakref__", "_ask", "_journal", "_ref", "consumers", "handlers", "id", "leaving", "lost",
-        "machine_tick", "number", "parent_id", "pipes", "queue_tick", "schema", "since", "tags",
-        "ticks", "via",
+        "__weakref__", "_ask", "_journal", "_ref", "consumers", "detailed", "handlers", "id",
+        "leaving", "lost", "machine_tick", "number", "parent_id", "pipes", "queue_tick", "schema",
+        "since", "tags", "ticks", "via",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,8 @@ class MachineLink:
         # Handles that were detached, which the hub's thread has not seen yet.
         self.leaving: dict[Consumer, object] = {}
         self.lost = 0
+        # Who listens to the machine at level 2: others have more to tell while somebody does.
+        self.detailed: set[object] = set()
 
     @property
     def machine(self) -> am.BaseMachine | None:

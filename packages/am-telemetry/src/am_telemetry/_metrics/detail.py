@@ -68,20 +68,13 @@ class SliceTracer(HookTracer):
 
     @hook
     def transition_init(self, transition: am.Transition) -> None:
-        """Take the time, unless it is a check, or of auto states that relations refuse: those are
-        counted nowhere."""
-        is_counted = not (transition.is_check or (transition.auto and not transition.accepted))
-        self._began = perf_counter_ns() if is_counted else 0
+        """Take the time."""
+        self.begin(transition)
 
     @hook
     def transition_end(self, transition: am.Transition) -> None:
         """Keep how long it took."""
-        now, until = perf_counter_ns(), self.until
-        if self._began and (until is None or self._began < until):
-            self._durations.transitions.append(now - self._began)
-        self._began = 0
-        if until is not None and now >= until and self._over is not None:
-            self._over()
+        self.end()
 
     @hook
     def handler_start(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
@@ -95,6 +88,21 @@ class SliceTracer(HookTracer):
         if began and (until is None or began < until):
             self._durations.handlers.append(perf_counter_ns() - began)
         self._handler_began = 0
+
+    def begin(self, transition: am.Transition) -> None:
+        """A transition begins; checks and auto states that relations refuse are counted nowhere."""
+        is_counted = not (transition.is_check or (transition.auto and not transition.accepted))
+        self._began = perf_counter_ns() if is_counted else 0
+
+    def end(self) -> int:
+        """It ended; returns the nanoseconds that it took, 0 if that is not known."""
+        now, began, until = perf_counter_ns(), self._began, self.until
+        self._began = 0
+        if began and (until is None or began < until):
+            self._durations.transitions.append(now - began)
+        if until is not None and now >= until and self._over is not None:
+            self._over()
+        return now - began if began else 0
 
 
 class DetailTracer(SliceTracer):
@@ -123,7 +131,7 @@ class DetailTracer(SliceTracer):
         """A mutation left the queue."""
         self._is_final = False
         self._waiting -= 1
-        super().transition_init(transition)
+        self.begin(transition)
 
     @hook
     def transition_finals(self, transition: am.Transition) -> None:
@@ -133,14 +141,14 @@ class DetailTracer(SliceTracer):
     @hook
     def transition_end(self, transition: am.Transition) -> None:
         """Add it up."""
-        if self._began:
-            self.time += perf_counter_ns() - self._began
+        took = self.end()
+        if took:
+            self.time += took
             if transition.steps:
                 self.steps += len(transition.steps)
                 moved = {*transition.called, *transition.added, *transition.removed}
                 self.touched_more += len(set(transition.touched) - moved)
         self._waiting = transition.queue_len
-        super().transition_end(transition)
 
     @hook
     def handler_start(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
@@ -149,7 +157,7 @@ class DetailTracer(SliceTracer):
             self.finals += 1
         else:
             self.votes += 1
-        super().handler_start(transition, binding, name)
+        self._handler_began = perf_counter_ns()
 
     @hook
     def mutation_queued(self, machine: am.BaseMachine, mutation: am.Mutation) -> None:

@@ -85,6 +85,11 @@ class Metrics(Consumer):
         FLUSHER.prepare()
         return self._hub.attach(self, machine)
 
+    def sync(self, seconds: float = 1.0) -> bool:
+        """Wait until all was counted that machines did so far, so many seconds at most; whether it
+        was."""
+        return self._hub.sync(seconds)
+
     def close(self) -> None:
         """Let go of all machines; their series end. Takes at most a second. Again: nothing."""
         self._hub.close(self)
@@ -99,7 +104,15 @@ class Metrics(Consumer):
         self.close()
 
     def _own_numbers(self) -> dict[str, float]:
-        return {"am.telemetry.errors": self._hub.errors}
+        stream, connected = self._hub.stream_stats()
+        return {
+            "am.telemetry.errors": self._hub.errors,
+            "am.dbg.sent": stream.acked,
+            "am.dbg.dropped": stream.dropped,
+            "am.dbg.bytes": stream.bytes,
+            "am.dbg.buffer": stream.buffered,
+            "am.dbg.connected": connected,
+        }
 
     # ------------------------------------------------------------------ for the hub
 
@@ -148,7 +161,10 @@ class Metrics(Consumer):
                 tracer.retire(link)
 
     def tick(self, now: float) -> None:
-        """Hand durations to the histograms, and begin slices."""
+        """Follow those who listen at level 2, hand durations to the histograms, begin slices."""
+        if 0 < self.level < 2:
+            for series in self._book.live():
+                self._follow(series)
         if not self._sample:
             return
         left = MOST_RECORDS
@@ -180,7 +196,18 @@ class Metrics(Consumer):
 
     # ------------------------------------------------------------------ details
 
+    def _follow(self, series: MachineSeries) -> None:
+        """Take details while somebody else does."""
+        if series.link.detailed:
+            if series.detail is None:
+                series.link.ask(partial(self._begin_detail, series))
+        elif series.detail is not None:
+            series.detail.retire(series.link)
+            series.detail = None
+
     def _begin_detail(self, series: MachineSeries, machine: am.BaseMachine) -> None:
+        if series.detail is not None:
+            return
         until = None if self._sample == 1 else 0
         tracer = series.detail = DetailTracer(
             self._hub.guard, series.durations, until, len(machine.queue)

@@ -270,13 +270,26 @@ def parsed(address: str) -> tuple[str, int]:
 def announce(folder: Path, address: tuple[str, int]) -> Path:
     """Write where this process is scraped, for `file_sd_configs`; the file appears as a whole.
 
+    A process that was killed left its file: it goes with the next one at the same address, which
+    would be scraped twice else.
+
     :raises OSError: if the folder cannot be written.
     """
     host, port = address
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{os.getpid()}.json"
+    content = json.dumps([{"targets": [target]}]) + "\n"
+    for other in folder.glob("*.json"):
+        with contextlib.suppress(OSError, ValueError):
+            if other.stem.isdigit() and other != path and _begins_with(other, content):
+                other.unlink()
     draft = folder / f".{os.getpid()}.{threading.get_ident()}"
-    draft.write_text(json.dumps([{"targets": [target]}]) + "\n")
+    draft.write_text(content)
     draft.replace(path)
     return path
+
+
+def _begins_with(path: Path, content: str) -> bool:
+    with path.open() as file:
+        return file.read(len(content)) == content

@@ -27,6 +27,10 @@ MAX_HEAD = 16_384
 """Bytes of a request."""
 POLL = 0.05
 """Seconds between two looks whether the program ended, which nothing announces in time."""
+LAST = 0.8
+"""Seconds that the end of a program waits at most for a scrape that is expected by then."""
+LATE = 0.2
+"""Seconds that a scrape may come later than expected."""
 BACKLOG = 16
 PATHS = ("/", "/metrics")
 
@@ -41,13 +45,16 @@ class BadRequestError(Exception):
 
 class ScrapeServer:
     """Serves on a socket that listens, in a thread of its own, until `close` or the end of the
-    program, which it holds up no longer than a scrape that is being answered."""
+    program. That is held up by a scrape that is being answered, and by one that is about to come:
+    who scrapes many times a second gets the last totals."""
 
     def __init__(self, listener: socket.socket, render: Render) -> None:
         self._listener = listener
         self._render = render
         self._waker, self._wake = socket.socketpair()
         self._is_over = False
+        # When the latest scrape came, and how long after the one before.
+        self._scraped_at = self._distance = 0.0
         listener.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="am-telemetry-scrape", daemon=False)
         self._thread.start()
@@ -75,8 +82,25 @@ class ScrapeServer:
             while not self._is_over and main.is_alive():
                 if selector.select(POLL) and not self._is_over:
                     self._accept()
+            before, end = self._scraped_at, self._expected()
+            while not self._is_over and self._scraped_at == before and monotonic() < end:
+                if selector.select(max(0.0, end - monotonic())) and not self._is_over:
+                    self._accept()
         for held in (self._listener, self._waker, self._wake):
             held.close()
+
+    def _expected(self) -> float:
+        """Until when the next scrape should have come; 0 if that is too late, or nobody scrapes."""
+        now = monotonic()
+        if not self._distance or now > self._scraped_at + 2 * self._distance + LATE:
+            return 0.0
+        due = max(self._scraped_at + self._distance, now) + LATE
+        return due if due - now <= LAST else 0.0
+
+    def _note_scrape(self) -> None:
+        now = monotonic()
+        self._distance = now - self._scraped_at if self._scraped_at else 0.0
+        self._scraped_at = now
 
     def _accept(self) -> None:
         try:
@@ -106,6 +130,7 @@ class ScrapeServer:
             send(peer, deadline, failed, "text/plain; charset=utf-8", b"", is_head=False)
             return
         send(peer, deadline, "200 OK", kind, body, is_head=method == "HEAD")
+        self._note_scrape()
 
     def _read(self, peer: socket.socket, deadline: float) -> tuple[str, str]:
         """The method of a request, and what it accepts."""

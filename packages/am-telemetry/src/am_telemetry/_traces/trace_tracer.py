@@ -101,6 +101,11 @@ class TraceTracer(Consumer):
         FLUSHER.prepare()
         return self._hub.attach(self, machine)
 
+    def sync(self, seconds: float = 1.0) -> bool:
+        """Wait until spans tell of all that machines did so far, so many seconds at most; whether
+        they do."""
+        return self._hub.sync(seconds)
+
     def close(self) -> None:
         """Let go of all machines: every open span ends, those of the latest machine first. Then
         the provider flushes, five seconds at most. Again: nothing."""
