@@ -20,9 +20,10 @@ from am_debugger._ui.keys import KEYS
 from am_debugger._ui.launcher import running
 from am_debugger._ui.panes import ClientList, LogPane, SchemaTree
 from am_debugger._ui.toolbars import TOOLBARS
+from am_telemetry import dbg
 
 from ..exporter import NAMES, Exporter
-from ..messages import mach, process, schema
+from ..messages import mach, process, schema, tx
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -265,6 +266,37 @@ def test_no_row_is_wider_than_its_pane_without_an_ellipsis(tmp_path: Path) -> No
         assert "m…" in text(app)
         pane = app.query_one(SchemaTree)
         assert pane.row_width <= pane.size.width
+
+    drive(tmp_path, body)
+
+
+def test_what_comes_over_the_network_is_drawn(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        _, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+        of = schema(NAMES)
+        for message in (
+            dbg.Hello(1, process("far"), ()),
+            of,
+            mach(1, "from-afar", of),
+            dbg.Txs(((1, tx()),)),
+        ):
+            writer.write(dbg.encode(message))
+            await settle(pilot)
+        for _ in range(40):
+            await settle(pilot)
+            if "from-afar" in text(app):
+                break
+        assert "from-afar" in text(app)
+        debugger.machine.add("SelectingClient", client="from-afar")
+        debugger.machine.add("TailMode")
+        writer.write(dbg.encode(dbg.Txs(((1, tx(b"entry002")),))))
+        for _ in range(40):
+            await settle(pilot)
+            if "Transition 2 / 2" in text(app):
+                break
+        assert "Transition 2 / 2" in text(app)
+        writer.close()
+        await writer.wait_closed()
 
     drive(tmp_path, body)
 

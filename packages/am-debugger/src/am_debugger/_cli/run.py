@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -255,7 +256,8 @@ def run(options: argparse.Namespace) -> int:
         code = _failed(group, CANNOT_LISTEN)
     except* (DebuggerError, OSError) as group:
         code = _failed(group, BAD_DUMP)
-    print(inert(instance.last_words()), file=sys.stderr)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(inert(instance.last_words()), file=sys.stderr, flush=True)
     return code
 
 

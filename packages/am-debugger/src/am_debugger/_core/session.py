@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .._derive.filters import Filters, Visible
 from .._derive.steps import Parsed, Parser
 from .._derive.url import LATEST_TIME, MachineUrl
+from .._store.layout import MOST
 from .._store.store import Store
 from .places import Place, Places
 
@@ -52,6 +53,11 @@ class Session:
         self.selected: View | None = None
         self.moment: int = 0
         self._views: dict[int, View] = {}
+
+    @property
+    def shown_moment(self) -> int:
+        """The moment that other machines are shown at; the end of time, before any was chosen."""
+        return self.moment if self.moment or self.selected is not None else MOST
 
     # ------------------------------------------------------------------ machines
 

@@ -60,6 +60,7 @@ class DebuggerApp(App[int]):
 
     TITLE = "am-dbg"
     ENABLE_COMMAND_PALETTE = True
+    AUTO_FOCUS = ""  # the focus is a matter of states
     CSS = """
     #body { height: 1fr; }
     #clients { width: 28; border: round $primary; }
@@ -96,7 +97,6 @@ class DebuggerApp(App[int]):
         super().__init__()
         self.debugger = debugger
         self.is_mounted_whole = False
-        self._port = ScreenPort(self)
 
     def compose(self) -> ComposeResult:
         """All panes; which of them are shown is a matter of states."""
@@ -123,7 +123,7 @@ class DebuggerApp(App[int]):
     def on_mount(self) -> None:
         """From here on the machine draws."""
         self.is_mounted_whole = True
-        self.debugger.ui = self._port
+        self.debugger.ui = ScreenPort(self)
         machine = self.debugger.machine
         machine.add("Resized", width=self.size.width, height=self.size.height)
         machine.add("AfterFocus")
@@ -137,7 +137,7 @@ class DebuggerApp(App[int]):
     def on_resize(self, event: events.Resize) -> None:
         """The layout may be another one."""
         self.debugger.machine.add("Resized", width=event.size.width, height=event.size.height)
-        self._port.invalidate(*Part)
+        self.debugger.ui.invalidate(*Part)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """A click or the mouse gave a pane the focus."""

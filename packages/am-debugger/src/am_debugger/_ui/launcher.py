@@ -59,7 +59,7 @@ async def running(core: Core) -> AsyncIterator[DebuggerApp]:
             await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
             if not ready.is_set():
                 await task
-                raise RuntimeError("the core ended before it was ready")
+                raise _Ended
             yield app
         finally:
             waiting.cancel()
@@ -67,24 +67,45 @@ async def running(core: Core) -> AsyncIterator[DebuggerApp]:
             await task
 
 
-async def _launch(core: Core) -> int:
+class _Ended(Exception):
+    """The core was ended before it was ready."""
+
+
+class _Ending:
+    """What a signal does: it ends the app where it runs, else what is about to run it."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.app: DebuggerApp | None = None
+        self.code: int | None = None
+
+    def end(self, code: int) -> None:
+        """End with an exit code."""
+        self.code = self._core.exit_code = code
+        if self.app is not None and self.app.is_running:
+            self.app.exit(return_code=code)
+        else:
+            self._core.stop(code)
+
+
+async def _launch(core: Core) -> None:
     loop = asyncio.get_running_loop()
-    async with running(core) as app:
-        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-            loop.add_signal_handler(number, _exit, app, 128 + number)
-        await app.run_async()
-        core.exit_code = app.return_code or 0
-    return core.exit_code
+    ending = _Ending(core)
+    # From the beginning: a socket file is removed whenever a signal comes.
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        loop.add_signal_handler(number, ending.end, 128 + number)
+    with contextlib.suppress(_Ended):
+        async with running(core) as app:
+            ending.app = app
+            if ending.code is None:
+                await app.run_async()
+                core.exit_code = app.return_code or 0
 
 
-def _exit(app: DebuggerApp, code: int) -> None:
-    app.exit(return_code=code)
-
-
-def run_with_screen(core: Core) -> int:
-    """Run an instance with its screen, and return the exit code.
+def run_with_screen(core: Core) -> None:
+    """Run an instance with its screen; what came of it is its `exit_code`.
 
     :raises CannotListenError: if an address cannot be listened at.
     :raises DebuggerError: if a dump is none.
     """
-    return asyncio.run(_launch(core))
+    asyncio.run(_launch(core))

@@ -45,7 +45,7 @@ class ClientList(VirtualList):
             if (client.is_connected or not hides_gone)
             and not (hides_rpc and any(tag.startswith("rpc") for tag in client.tags))
         ]
-        total = session.store.time_sum_at(session.moment)
+        total = session.store.time_sum_at(session.shown_moment)
         self.border_title = f"Machines:{len(session.store)} T:t{total:_}"
         super().update_rows()
 
@@ -59,7 +59,7 @@ class ClientList(VirtualList):
         session = self._debugger.session
         selected = session.selected
         is_selected = selected is not None and selected.client is client
-        told = label(client, session.moment, depth)
+        told = label(client, session.shown_moment, depth)
         return client_row(told, self.row_width, is_selected=is_selected)
 
     def entered(self, position: int) -> None:
