@@ -35,9 +35,7 @@ LAYERS = {
     "am-node": {"am-machine", "am-helpers", "am-rpc"},
     "am-debugger": {"am-machine", "am-helpers", "am-rpc", "am-telemetry"},
 }
-# Real servers for the tests of telemetry: an OTLP collector with a binary in its wheel, and
-# packages of Debian, of which nothing but their programs is used.
-COLLECTOR = "rotel==0.0.1a15"
+# Servers for the tests of telemetry: program -> package, of which nothing but that is used.
 DEBIAN = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
 # Packages whose tests start processes and measure them: never beside each other.
 TOUCHY = {"am-node"}
@@ -230,7 +228,7 @@ def demo(session: nox.Session) -> None:
 def observability(session: nox.Session) -> None:
     """Telemetry against a real Prometheus, Pushgateway and OTLP collector."""
     others = [name for name in LAYERS if name != "am-telemetry"]
-    needs = (*test_tools("am-telemetry"), *tools("demo"), COLLECTOR)
+    needs = (*test_tools("am-telemetry"), *tools("observability"))
     fill(session, *local(*others, extras=False), *local("am-telemetry"), *needs)
     path = os.pathsep.join([os.environ["PATH"], *debian_programs(session)])
     tests = sorted(map(str, ROOT.glob("integration-tests/test_observability*.py")))

@@ -66,6 +66,9 @@ def test_bad_values_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
         "AM_OTEL_TRACE_ID": "0" * 32,
         "AM_OTEL_SPAN_ID": "12",
         "AM_DBG_BUFFER": "9" * 5000,
+        "AM_DBG_ADDR": "nowhere",
+        "AM_PROM_ADDR": "nowhere:port",
+        "AM_PROM_PUSH_URL": "gateway:9091",
     }
     code, report = run(monkeypatch, **bad)
     assert code == 1

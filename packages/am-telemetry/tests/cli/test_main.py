@@ -147,3 +147,24 @@ def test_a_reader_that_has_left_is_no_failure() -> None:
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_command_needs_no_extra() -> None:
+    code = """
+import sys
+absent = ("msgpack", "opentelemetry.sdk", "opentelemetry.exporter", "prometheus_client")
+sys.modules.update(dict.fromkeys(absent))
+from am_telemetry._cli.main import main
+assert main(["grafana", "--ids", "a", "--name", "N", "--source", "S"]) == 0
+assert main(["alerts", "--source", "S"]) == 0
+sys.exit(main(["check"]))
+"""
+    switches = {"AM_SERVICE": "demo", "AM_DBG_ADDR": "127.0.0.1:1", "AM_PROM_ADDR": "127.0.0.1:0"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, **switches}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
+    for extra in ("dbg", "prometheus"):
+        line = f'  ! {extra}: missing: python -m pip install "am-telemetry[{extra}]"\n'
+        assert line in done.stdout

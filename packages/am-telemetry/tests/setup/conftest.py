@@ -110,9 +110,11 @@ class Program:
         )
 
     def run(self, code: str, *flags: str, **env: str) -> Ended:
-        process = self.start(
-            textwrap.dedent(code) + "\nimport time\nprint('END', time.time())\n", *flags, **env
-        )
+        mark = "\nimport time\nprint('END', time.time())\n"
+        return self.run_as_it_is(textwrap.dedent(code) + mark, *flags, **env)
+
+    def run_as_it_is(self, code: str, *flags: str, **env: str) -> Ended:
+        process = self.start(code, *flags, **env)
         out, err = process.communicate(timeout=60)
         ended = time.time()
         marks = [line for line in out.splitlines() if line.startswith("END ")]

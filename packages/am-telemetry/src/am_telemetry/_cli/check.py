@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -167,17 +166,12 @@ def _folder(name: str) -> Finding:
 
 
 def _debugger(address: str) -> Finding:
-    addresses = [address] if address != "1" else _default_addresses()
+    try:
+        addresses = probes.debugger_addresses(address)
+    except probes.NoAnswer as exc:
+        return Finding(f"debugger {address}: {exc}", True)
     found = [_asked("debugger", one, probes.accepts, one) for one in addresses]
     for finding in found:
         if not finding.is_fault:
             return finding
     return Finding("; ".join(finding.text for finding in found), True)
-
-
-def _default_addresses() -> list[str]:
-    try:
-        dbg = import_module("am_telemetry.dbg")
-    except ImportError:  # an extra is missing, which is told in its own section
-        return ["127.0.0.1:6831"]
-    return list(dbg.default_addresses())

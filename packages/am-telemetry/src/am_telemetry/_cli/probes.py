@@ -12,8 +12,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .._errors import GrafanaError
+from .._errors import AddressError, GrafanaError
 from .._grafana.api import NoRedirect, Session
+from .._setup.prometheus import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,19 +71,36 @@ def grafana_answers(url: str, token: str | None) -> None:
         raise NoAnswer(str(exc)) from exc
 
 
+def debugger_addresses(address: str) -> tuple[str, ...]:
+    """Return the places that the address of a debugger stands for, the best first.
+
+    :raises NoAnswer: if the extra of the stream is missing.
+    """
+    try:
+        from .._dbg.addresses import resolve
+    except ImportError as exc:
+        raise NoAnswer(str(exc)) from None
+    try:
+        return tuple(map(str, resolve(address)))
+    except AddressError as exc:
+        raise NoAnswer(str(exc)) from exc
+
+
 def accepts(address: str) -> None:
     """Connect to `host:port` or `unix:PATH`, and leave.
 
     :raises NoAnswer: if nothing accepts.
     """
+    from .._dbg.addresses import parse_address
+
     try:
-        if address.startswith("unix:"):
-            with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as client:
-                client.settimeout(LIMIT)
-                client.connect(address.removeprefix("unix:"))
+        place = parse_address(address)
+        if place.path is None:
+            socket.create_connection((place.host, place.port), LIMIT).close()
             return
-        host, port = _split(address)
-        socket.create_connection((host, port), LIMIT).close()
+        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as client:
+            client.settimeout(LIMIT)
+            client.connect(place.path)
     except (OSError, ValueError) as exc:
         raise NoAnswer(_reason(exc)) from exc
 
@@ -92,7 +110,7 @@ def is_free(address: str) -> bool:
 
     :raises NoAnswer: if nobody can, for another reason than that somebody does.
     """
-    host, port = _split(address)
+    host, port = parsed(address)
     try:
         family, kind, proto, _, where = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -130,11 +148,6 @@ def without_credentials(url: str) -> str:
     except ValueError:
         return "(not shown)"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-
-
-def _split(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _reason(exc: BaseException) -> str:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from .._errors import AddressError
+from .._setup.prometheus import parsed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -67,16 +70,24 @@ def _url(value: str) -> str | None:
     return None if is_one else "is no address that begins with http:// or https://"
 
 
-def _host_and_port(value: str) -> str | None:
-    host, _, port = value.rpartition(":")
-    is_one = host and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536
-    return None if value == "1" or is_one else "is neither 1 nor host:port"
+def _scrape_address(value: str) -> str | None:
+    try:
+        parsed(value if value != "1" else "localhost:0")
+    except AddressError:
+        return "is neither 1 nor host:port"
+    return None
 
 
 def _debugger(value: str) -> str | None:
-    if value.startswith("unix:") and len(value) > 5:
-        return None
-    return None if _host_and_port(value) is None else "is none of 1, host:port and unix:PATH"
+    try:
+        from .._dbg.addresses import resolve
+
+        resolve(value)
+    except AddressError:
+        return "is none of 1, host:port and unix:PATH"
+    except ImportError:  # an extra is missing, which is told by itself
+        pass
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +135,7 @@ SWITCHES = (
     ),
     Switch(
         "AM_PROM_ADDR", "serve a scrape endpoint at `host:port`; `1`: first free port of 9464-9563",
-        _host_and_port, extra="prometheus", needs_service=True,
+        _scrape_address, extra="prometheus", needs_service=True,
     ),
     Switch("AM_PROM_SD_DIR", "a folder that tells Prometheus of the endpoint while it lives"),
     Switch(

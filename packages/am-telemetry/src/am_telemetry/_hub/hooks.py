@@ -37,7 +37,11 @@ class HookTracer(am.Tracer):
         self.is_retired = True
         link.ask(self._leave)
 
+    def let_go(self) -> None:
+        """The tracer is taken off, maybe in the middle of a transition."""
+
     def _leave(self, machine: am.BaseMachine) -> None:
+        self.let_go()
         machine.detach_tracer(self)
 
 
@@ -49,6 +53,7 @@ def hook(fn: Callable[..., None]) -> Any:
     def guarded(self: HookTracer, subject: Any, *args: Any) -> None:
         if self.is_retired:
             machine = subject if isinstance(subject, am.BaseMachine) else subject.machine
+            self.let_go()
             machine.detach_tracer(self)
             return
         try:

@@ -29,6 +29,8 @@ HOST = "127.0.0.1"
 PORTS = range(9464, 9564)
 SYNC = 0.5
 """Seconds that a scrape waits for the hub to count what happened until then."""
+FORK = 1.0
+"""Seconds that a fork waits for a collection to end."""
 SERVICE_NAME = "service.name"
 
 
@@ -56,6 +58,8 @@ class PrometheusEndpoint:
         self._gateway = gateway
         self._service = service
         self._is_closed = False
+        # A process that forks waits for it: nobody would give back the locks of a collection.
+        self.collecting = threading.Lock()
         self._file: Path | None = None
         self._server: ScrapeServer | None = None
         self._pusher: Pusher | None = None
@@ -88,18 +92,21 @@ class PrometheusEndpoint:
         Hub.of_process().sync(SYNC)
         (exposition,) = load("prometheus", WHAT, "prometheus_client.exposition")
         encode, kind = exposition.choose_encoder(accept)
-        return encode(self._registry), kind
+        with self.collecting:
+            return encode(self._registry), kind
 
     def _push(self, seconds: float) -> None:
         deadline = monotonic() + seconds
         Hub.of_process().sync(min(SYNC, seconds / 4))
-        (exposition,) = load("prometheus", WHAT, "prometheus_client.exposition")
-        exposition.push_to_gateway(
+        (client,) = load("prometheus", WHAT, "prometheus_client")
+        with self.collecting:
+            families = list(self._registry.collect())
+        client.push_to_gateway(
             self._gateway,
             self._service,
-            self._registry,
+            _Collected(families),
             grouping_key(),
-            timeout=deadline - monotonic(),
+            timeout=max(deadline - monotonic(), 0.01),
         )
 
     def close(self) -> None:
@@ -128,6 +135,7 @@ class PrometheusEndpoint:
 
     def forked(self) -> None:
         """A child process serves at the next free port, where that was asked for, and pushes."""
+        self.collecting = threading.Lock()
         if self._server is not None:
             self._server.forked()
         self._server = self._pusher = None
@@ -141,16 +149,44 @@ class PrometheusEndpoint:
             self._begin(listener)
 
 
+class _Collected:
+    """What was collected, as a registry that pushes."""
+
+    def __init__(self, families: list[Any]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Any]:
+        return self._families
+
+
 _endpoints: WeakSet[PrometheusEndpoint] = WeakSet()
+# Those whose collections wait until a fork is over.
+_held: list[PrometheusEndpoint] = []
 
 
-def _after_fork() -> None:
+def _before_fork() -> None:
+    for endpoint in list(_endpoints):
+        if endpoint.collecting.acquire(timeout=FORK):
+            _held.append(endpoint)
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().collecting.release()
+
+
+def _after_fork_in_child() -> None:
+    _held.clear()
     for endpoint in list(_endpoints):
         endpoint.forked()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 def setup_prometheus(

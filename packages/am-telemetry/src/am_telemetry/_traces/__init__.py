@@ -1,8 +1,8 @@
 """What machines did, as traces.
 
 `choice` says what is traced, `facts` what is told of a transition; `tree` has the spans of machines
-and states, `transitions` those of transitions; `nesting` makes them while transitions run;
-`trace_tracer` is what users bind.
+and states, `transitions` those of transitions, `span_maker` makes both from journals, `nesting`
+while transitions run; `trace_tracer` is what users bind.
 """
 
 from .choice import Choice as Choice

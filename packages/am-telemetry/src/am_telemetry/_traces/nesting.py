@@ -17,7 +17,6 @@ from .._hub.moves import difference, moves_of
 from .facts import facts_of_transition, label
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from contextvars import Token
 
     from opentelemetry.context import Context
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
     import am_machine as am
 
     from .._hub.guard import Guard
-    from .transitions import TransitionSpans
-    from .tree import Branch, Tree
+    from .._hub.link import MachineLink
+    from .span_maker import SpanMaker
+    from .tree import Branch
 
 
 class _Call:
@@ -43,19 +43,11 @@ class _Call:
 class NestingTracer(HookTracer):
     """Tells of one machine's transitions as they happen."""
 
-    def __init__(
-        self,
-        guard: Guard,
-        branch: Branch,
-        tree: Tree,
-        spans: TransitionSpans | None,
-        lock: AbstractContextManager[object],
-    ) -> None:
+    def __init__(self, guard: Guard, link: MachineLink, maker: SpanMaker) -> None:
         super().__init__(guard)
-        self._branch = branch
-        self._tree = tree
-        self._spans = spans
-        self._lock = lock
+        self._link = link
+        self._maker = maker
+        self._branch: Branch | None = None
         self._began = 0
         self._span: Span | None = None
         self._touched: list[SpanContext] = []
@@ -68,26 +60,25 @@ class NestingTracer(HookTracer):
         self._began = time_ns()
         self._touched = []
         self._span = None
-        branch, spans = self._branch, self._spans
-        if transition.is_check or branch.is_ended:
+        if transition.is_check:
             return
-        with self._lock:
-            self._tree.catch_up(branch, transition.time_before, self._began)
-            indexes = transition.mutation.indexes
+        maker = self._maker
+        with maker.lock:
+            branch = self._branch = maker.branch_of(self._link)
+            if branch is None:
+                return
+            maker.tree.catch_up(branch, transition.time_before, self._began)
+            spans, indexes = maker.transitions, transition.mutation.indexes
             is_idle = transition.auto and not transition.accepted
             if (
-                spans is None
-                or is_idle
-                or not spans.wants(branch, transition.kind, indexes, is_auto=transition.auto)
+                spans is not None
+                and not is_idle
+                and spans.wants(branch, transition.kind, indexes, is_auto=transition.auto)
             ):
-                return
-            self._span = spans.begin(
-                branch, self._label(transition), transition.id, self._began, transition.source
-            )
-
-    def _label(self, transition: am.Transition) -> str:
-        schema, indexes = self._branch.schema, transition.mutation.indexes
-        return label(schema, transition.kind, indexes, is_auto=transition.auto)
+                name = label_of(branch, transition)
+                self._span = spans.begin(
+                    branch, name, transition.id, self._began, transition.source
+                )
 
     @hook
     def transition_finals(self, transition: am.Transition) -> None:
@@ -95,20 +86,18 @@ class NestingTracer(HookTracer):
         self._move(transition)
 
     def _move(self, transition: am.Transition) -> None:
-        branch = self._branch
-        if branch.is_ended or transition.is_check:
+        if transition.is_check:
             return
-        after = transition.time_after
-        with self._lock:
-            changes = difference(branch.ticks, after)
-            if not changes:
+        maker, after = self._maker, transition.time_after
+        with maker.lock:
+            branch = self._branch = maker.branch_of(self._link)
+            changes = difference(branch.ticks, after) if branch is not None else ()
+            if branch is None or not changes:
                 return
             moves = moves_of(branch.ticks, changes)
             branch.ticks, branch.time_sum = after, after.sum
-            now = time_ns()
-            ended, begun = self._tree.move(
-                branch, moves, now, now, self._label(transition), transition.id
-            )
+            now, name = time_ns(), label_of(branch, transition)
+            ended, begun = maker.tree.move(branch, moves, now, now, name, transition.id)
             self._touched += [*ended, *begun]
 
     @hook
@@ -116,21 +105,16 @@ class NestingTracer(HookTracer):
         """End its span, and those of states that a failed handler made inactive again."""
         if transition.accepted or transition.is_broken:
             self._move(transition)
-        span, spans = self._span, self._spans
+        span, branch, spans = self._span, self._branch, self._maker.transitions
         self._span = None
-        if span is None or spans is None:
+        if span is None or branch is None or spans is None:
             return
-        at = time_ns()
-        exception = transition.mutation.args.get("err")
-        with self._lock:
+        at, err = time_ns(), transition.mutation.args.get("err")
+        with self._maker.lock:
             facts = facts_of_transition(transition, at)
-            spans.finish(
-                self._branch,
-                span,
-                facts,
-                self._touched,
-                exception if isinstance(exception, BaseException) and "err" in facts.args else None,
-            )
+            # Only what is logged is told.
+            is_told = isinstance(err, BaseException) and "err" in facts.args
+            spans.finish(branch, span, facts, self._touched, err if is_told else None)
             if transition.steps:
                 span.set_attribute("am.tx.steps", len(transition.steps))
             span.end(at)
@@ -139,9 +123,10 @@ class NestingTracer(HookTracer):
     def handler_start(self, transition: am.Transition, binding: am.Binding, name: str) -> None:
         """Make the span of the handler's state the current one."""
         token = None
-        state = self._branch.schema.index.get(name.removesuffix("State"))
-        if state is not None and name.endswith("State"):
-            span = self._branch.open.get(state)
+        branch = self._branch
+        if branch is not None and name.endswith("State"):
+            state = branch.schema.index.get(name.removesuffix("State"))
+            span = branch.open.get(state) if state is not None else None
             if span is not None:
                 token = otel_context.attach(set_span_in_context(span))
         self._calls.append(_Call(time_ns(), token))
@@ -161,3 +146,16 @@ class NestingTracer(HookTracer):
                 "am.handler.duration": (time_ns() - call.began) / 1e9,
             }
             span.add_event(name, told, call.began)
+
+    def let_go(self) -> None:
+        """Give back what was the current span before handlers that still run."""
+        while self._calls:
+            call = self._calls.pop()
+            if call.token is not None:
+                otel_context.detach(call.token)
+
+
+def label_of(branch: Branch, transition: am.Transition) -> str:
+    """Return how log lines call the mutation of a transition."""
+    indexes = transition.mutation.indexes
+    return label(branch.schema, transition.kind, indexes, is_auto=transition.auto)

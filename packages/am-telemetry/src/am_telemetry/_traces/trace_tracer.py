@@ -14,10 +14,8 @@ from .._hub import Consumer, Handle, Hub
 from .._hub.flusher import FLUSHER
 from .._hub.presence import is_deaf
 from .choice import Choice
-from .facts import facts_of_entry, label
 from .nesting import NestingTracer
-from .transitions import TransitionSpans
-from .tree import Tree
+from .span_maker import SpanMaker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
     from .._hub.consumer import Batch
     from .._hub.link import MachineLink
-    from .tree import Branch
 
 SCOPE = "asyncmachine"
 FLUSH = 5.0
@@ -72,21 +69,30 @@ class TraceTracer(Consumer):
         self.level = 0 if nested else 1
         self._given = tracer
         self._choice = Choice(allow, skip, allow_re, skip_re)
-        self._first_root = root if not isinstance(root, trace.Span) else root.get_span_context()
-        self._wants_transitions = transitions
-        self._options = {"args": args, "auto": auto, "include_health": include_health}
+        self._options = {
+            "transitions": transitions,
+            "args": args,
+            "auto": auto,
+            "include_health": include_health,
+        }
         self._nested = nested
-        # Level 2 makes spans in the machines' threads.
-        self._lock = threading.RLock()
-        self._tree: Tree | None = None
-        self._spans: TransitionSpans | None = None
+        self._nesting: dict[int, NestingTracer] = {}
+        self._maker = self._make(
+            root if not isinstance(root, trace.Span) else root.get_span_context()
+        )
         self._is_closing = False
         self._hub = Hub.of_process()
+
+    def _make(self, root: SpanContext | None) -> SpanMaker:
+        return SpanMaker(self._tracer, self._choice, root, **self._options)
+
+    def _tracer(self) -> Tracer:
+        return self._given or trace.get_tracer(SCOPE, __version__)
 
     @property
     def root(self) -> SpanContext | None:
         """The span under which machines stand; None before the first one came."""
-        return self._tree.root if self._tree is not None else self._first_root
+        return self._maker.root
 
     def bind(self, machine: am.MachineApi | am.BaseMachine) -> Handle:
         """Take a machine, its living children and those to come. Again: the same handle.
@@ -99,7 +105,11 @@ class TraceTracer(Consumer):
         ):
             return Handle(machine.id, lambda handle: None)
         FLUSHER.prepare()
-        return self._hub.attach(self, machine)
+        handle = self._hub.attach(self, machine)
+        if self.root is None:
+            # Child processes may be told of it at once.
+            self._maker.meet()
+        return handle
 
     def sync(self, seconds: float = 1.0) -> bool:
         """Wait until spans tell of all that machines did so far, so many seconds at most; whether
@@ -114,12 +124,11 @@ class TraceTracer(Consumer):
             self._hub.close(self)
         finally:
             self._is_closing = False
+        was_used = self.root is not None
         flush = self._provider_flush(FLUSH)
-        if flush is not None and self._tree is not None:
+        if flush is not None and was_used:
             FLUSHER.run(flush, FLUSH)
-        with self._lock:
-            self._first_root = self.root
-            self._tree = self._spans = None
+        self._maker = self._make(self.root)
 
     def __enter__(self) -> Self:
         return self
@@ -135,15 +144,6 @@ class TraceTracer(Consumer):
         flush = getattr(owner, "force_flush", None)
         return None if flush is None else partial(flush, int(seconds * 1000))
 
-    def _begin(self) -> Tree:
-        if self._tree is None:
-            tracer = self._given or trace.get_tracer(SCOPE, __version__)
-            health = self._options["include_health"]
-            self._tree = Tree(tracer, self._choice, self._first_root, include_health=health)
-            if self._wants_transitions:
-                self._spans = TransitionSpans(tracer, self._tree, self._choice, **self._options)
-        return self._tree
-
     # ------------------------------------------------------------------ for the hub
 
     def bound(self, link: MachineLink) -> None:
@@ -153,95 +153,43 @@ class TraceTracer(Consumer):
             return
         running = machine.transition
         # What a transition that runs moves is told by its entry.
-        ticks = tuple(machine.time() if running is None else running.time_before)
-        with self._lock:
-            tree = self._begin()
-            branch = tree.plant(link, ticks, time_ns())
-            if branch is None or not self._nested or branch.nesting is not None:
-                return
-            guard = self._hub.guard
-            branch.nesting = NestingTracer(guard, branch, tree, self._spans, self._lock)
-        machine.bind_tracer(branch.nesting)
+        clocks = machine.time() if running is None else running.time_before
+        self._maker.came(link, clocks, time_ns())
+        if self._nested and link.number not in self._nesting:
+            nesting = NestingTracer(self._hub.guard, link, self._maker)
+            self._nesting[link.number] = nesting
+            machine.bind_tracer(nesting)
 
     def entries(self, batch: Batch) -> None:
         """What machines did."""
-        tree = self._tree
-        if tree is None:
-            return
-        now = monotonic()
-        with self._lock:
-            for link, entry in batch:
-                branch = tree.branches.get(link.number)
-                if branch is not None:
-                    self._tell(tree, branch, entry, now)
-
-    def _tell(self, tree: Tree, branch: Branch, entry: am.JournalEntry, now: float) -> None:
-        if branch.ticks != entry.before:
-            tree.catch_up(branch, entry.before, entry.at * 1000)
-        spans = self._spans
-        wants_span = spans is not None and spans.wants(
-            branch, entry.kind, entry.called, is_auto=entry.is_auto
-        )
-        if not entry.changes and not wants_span:
-            return
-        schema = branch.schema
-        facts = facts_of_entry(schema, entry)
-        touched: list[SpanContext] = []
-        if entry.changes:
-            name = label(schema, entry.kind, entry.called, is_auto=entry.is_auto)
-            ended, begun = tree.move(branch, facts.moves, facts.at, facts.at, name, entry.id)
-            touched = [*ended, *begun]
-            branch.ticks = entry.after
-            branch.time_sum = sum(entry.after)
-        if spans is not None:
-            if wants_span:
-                spans.tell(branch, facts, touched, now)
-            spans.told(branch, facts)
+        self._maker.tell(batch, monotonic())
 
     def gone(self, link: MachineLink, at: int) -> None:
         """A machine is gone: its open spans end."""
-        tree = self._tree
-        branch = tree.branches.get(link.number) if tree is not None else None
-        if tree is None or branch is None:
-            return
         if not self._is_closing:
-            with self._lock:
-                tree.uproot(branch, at * 1000)
-        if branch.nesting is not None:
-            branch.nesting.retire(link)
+            self._maker.gone(link, at * 1000)
+        nesting = self._nesting.pop(link.number, None)
+        if nesting is not None:
+            nesting.retire(link)
 
     def tick(self, now: float) -> None:
         """End what waited long enough for its cause."""
-        if self._spans is not None:
-            with self._lock:
-                self._spans.tick(now)
+        self._maker.tick(now)
 
     def flush(self, deadline: float) -> None:
         """Closing, or at the end of the program, end every open span; then the provider flushes,
         unless `close` has it do so. The hub also flushes when no machine is left, and just then
         one may come."""
         if self._is_closing or not threading.main_thread().is_alive():
-            self._end_all()
-        flush = None if self._is_closing else self._provider_flush(deadline - monotonic())
-        if flush is not None and self._tree is not None:
-            FLUSHER.run(flush, deadline - monotonic())
-
-    def _end_all(self) -> None:
-        tree = self._tree
-        if tree is None:
-            return
-        at = time_ns()
-        with self._lock:
-            for branch in reversed(list(tree.branches.values())):
-                tree.uproot(branch, at)
-            if self._spans is not None:
-                self._spans.end_all()
+            self._maker.end_all(time_ns())
+        if not self._is_closing and self.root is not None:
+            flush = self._provider_flush(deadline - monotonic())
+            if flush is not None:
+                FLUSHER.run(flush, deadline - monotonic())
 
     def forked(self) -> None:
         """A child process begins a tree of its own under the same root."""
-        self._lock = threading.RLock()
-        self._first_root = self.root
-        tree, self._tree, self._spans = self._tree, None, None
-        for branch in tree.branches.values() if tree is not None else ():
-            if branch.nesting is not None:
-                branch.nesting.retire(branch.link)
+        self._maker = self._make(self.root)
+        nesting, self._nesting = self._nesting, {}
+        for tracer in nesting.values():
+            tracer.is_retired = True

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     import am_machine as am
 
-    from .._hub.hooks import HookTracer
     from .._hub.link import MachineLink
     from .choice import Choice
 
@@ -38,7 +37,7 @@ class Branch:
     """One machine: the contexts of its groups, and its open state spans."""
 
     __slots__ = (
-        "children", "groups", "id", "index", "is_ended", "key", "link", "nesting", "open", "parent",
+        "children", "groups", "id", "index", "is_ended", "key", "link", "open", "parent",
         "span_context", "state_groups", "ticks", "time_sum",
     )  # fmt: skip
 
@@ -65,8 +64,6 @@ class Branch:
         self.time_sum = sum(ticks)
         self.is_ended = False
         self.key = 0
-        # What attaches contexts while handlers run, if something does.
-        self.nesting: HookTracer | None = None
 
     @property
     def schema(self) -> am.Schema:
