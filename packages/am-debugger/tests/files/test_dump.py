@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import am_machine as am
 from am_debugger import DumpError
 from am_debugger._files import dump_writer, stream_file
 from am_debugger._files.dump import HEADER
@@ -284,6 +285,37 @@ def test_a_file_that_grows_without_end_is_refused(
     (tmp_path / "run.amdbg.gz").write_bytes(gzip.compress(bomb))
     with pytest.raises(DumpError, match="more than"):
         read(tmp_path / "run.amdbg.gz")
+
+
+def test_what_a_program_writes_by_itself_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.amdbg.gz"
+    machine = am.Machine({"Start": {}, "Work": {"require": ["Start"]}}, id="worker")
+    with dbg.DbgWriter(path) as writer:
+        writer.bind(machine)
+        machine.add("Start")
+        for i in range(50):
+            machine.add("Work", id=i)
+            machine.remove("Work")
+    loaded, reading = read(path)
+    assert reading.warnings == []
+    client = loaded.get("worker")
+    assert client is not None
+    assert (client.last, client.columns.ticks) == (101, list(machine.time()))
+    assert loaded.tx(client, 2).args == {"id": 0}
+
+
+def test_what_is_written_here_is_read_by_others(tmp_path: Path) -> None:
+    store = session()
+    path = tmp_path / "run.amdbg.gz"
+    write(store, path)
+    mirror = dbg.Mirror(WRITER)
+    for message in dbg.read_dump(path):
+        mirror.take(message)
+    assert len(mirror.machines) == 3
+    for client in store:
+        machine = mirror.machines[client.process.id, client.machine_id]
+        assert list(machine.clock)[: len(client.columns.ticks)] == client.columns.ticks
+        assert len(machine.txs) + len(machine.queued) == len(client.columns)
 
 
 def test_a_dump_that_cannot_be_finished_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from am_telemetry import TelemetryError, dbg
+from am_telemetry import dbg
 
 from ..__about__ import __version__
 from .._core.debugger import Settings
@@ -33,7 +33,7 @@ def address(text: str) -> dbg.Address:
     """`host:port` or `unix:PATH`."""
     try:
         return dbg.parse_address(text)
-    except TelemetryError as exc:
+    except dbg.AddressError as exc:
         raise argparse.ArgumentTypeError(str(exc)) from exc
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from am_telemetry import TelemetryError, dbg
+from am_telemetry import dbg
 
 from .auth import client_mac, is_same, new_nonce, server_mac
 from .outgoing import Outgoing
@@ -55,7 +55,7 @@ class Handshake:
         """Say who we are, and prove it if asked.
 
         :raises NoRetry: if we are refused, or the other side cannot prove itself.
-        :raises TelemetryError: if it speaks another language.
+        :raises dbg.DecodeError: if it speaks another language.
         :raises trio.TooSlowError: if it takes too long.
         """
         hello = dbg.encode(dbg.Hello(1, self._process, caps))
@@ -117,7 +117,7 @@ async def forward(
                 await _exchange(server, handshake, outgoing)
         except* NoRetry as group:
             refused = first_leaf(group)
-        except* (OSError, trio.BrokenResourceError, trio.TooSlowError, TelemetryError):
+        except* (OSError, trio.BrokenResourceError, trio.TooSlowError, dbg.DecodeError):
             pass
         if refused is None:
             await trio.sleep(pause * (1 + _JITTER * (2 * random.random() - 1)))

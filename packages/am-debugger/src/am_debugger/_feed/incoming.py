@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from am_telemetry import TelemetryError, dbg
+from am_telemetry import dbg
 
 from .._errors import BadMessageError
 from .._store.link import Link
@@ -55,7 +55,7 @@ class Incoming:
         """Read the hello, demand a proof if there is a secret, and answer.
 
         :raises Refused: if it may not come in.
-        :raises TelemetryError: if it speaks another language.
+        :raises dbg.DecodeError: if it speaks another language.
         :raises trio.TooSlowError: if it takes too long.
         """
         with trio.fail_after(HELLO_TIMEOUT):
@@ -109,7 +109,7 @@ class Incoming:
     async def run(self, hello: dbg.Hello) -> None:
         """Take in what it tells, until it leaves.
 
-        :raises TelemetryError: if it does not speak the language any more.
+        :raises dbg.DecodeError: if it does not speak the language any more.
         :raises Refused: if too much of what it says does not fit.
         """
         process = self._server.store.processes.setdefault(hello.process.id, hello.process)
@@ -218,5 +218,5 @@ class Incoming:
 
 
 BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)
-LEAVES = (*BROKEN, Refused, TelemetryError)
+LEAVES = (*BROKEN, Refused, dbg.DecodeError)
 """How a connection may end, all of it quietly."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from am_telemetry import TelemetryError, dbg
+from am_telemetry import dbg
 
 from .._errors import BadMessageError
 from .._store.link import Link
@@ -47,7 +47,7 @@ async def view(
                 await _take(store, listener, stream, handshake, process)
         except* NoRetry as group:
             refused = first_leaf(group)
-        except* (OSError, trio.BrokenResourceError, trio.TooSlowError, TelemetryError):
+        except* (OSError, trio.BrokenResourceError, trio.TooSlowError, dbg.DecodeError):
             pass
         if refused is None:
             await trio.sleep(pause * (1 + _JITTER * (2 * random.random() - 1)))

@@ -8,7 +8,7 @@ entry of each machine after it is a keyframe; `DumpEnd` closes it with an index 
 
 from __future__ import annotations
 
-MAGIC = b"AMDBG\0\0"
+MAGIC = b"AMDBG\r\n"
 VERSION = 1
 HEADER = MAGIC + bytes([VERSION])
 SUFFIXES = (".amdbg.gz", ".amdbg.zst")

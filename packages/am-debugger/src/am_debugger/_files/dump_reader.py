@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from am_telemetry import TelemetryError, dbg
+from am_telemetry import dbg
 
 from .._errors import BadMessageError, DumpError
 from .._store.link import Link
@@ -64,7 +64,7 @@ def read_dump(store: Store, path: Path) -> Iterator[Reading]:
                 yield reading
     except Truncated as exc:
         reading.warn(f"{exc}; what came before is loaded")
-    except TelemetryError as exc:
+    except dbg.DecodeError as exc:
         reading.warn(f"damaged: {exc}; what came before is loaded")
     if reading.link is None:
         raise DumpError(str(path), "not a dump: it does not say who wrote it")
