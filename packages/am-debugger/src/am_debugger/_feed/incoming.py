@@ -24,6 +24,8 @@ SILENCE = 35.0
 ACK_INTERVAL = 0.25
 ACK_EVERY = 256
 _PIECE = 1 << 16
+# Seconds of work between two checkpoints.
+_SLICE = 0.004
 _MOST_FAULTS = 1000
 CAPS = ("detail", "stack", "viewer")
 
@@ -125,15 +127,15 @@ class Incoming:
     async def _read(self) -> None:
         take, decoder = self._take, self._decoder
         while True:
-            size = 0
+            size, until = 0, time.monotonic() + _SLICE
             for message in decoder:
                 take(message)
                 size += len(decoder.frame)
-                if size > _PIECE:
+                if time.monotonic() >= until:
                     # Keys and other connections have their turn.
                     self._server.took(size)
-                    size = 0
                     await trio.lowlevel.checkpoint()
+                    size, until = 0, time.monotonic() + _SLICE
             if size:
                 self._server.took(size)
             if self.link is not None and self.link.taken > self._acked:
