@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 pytestmark = [pytest.mark.process, pytest.mark.slow]
+ROOT = Path(__file__).parent.parent
 AM_DBG = (sys.executable, "-m", "am_debugger")
 PROGRAM = """
 import am_machine as am
@@ -63,9 +67,9 @@ def dumps(folder: Path) -> list[Path]:
     return sorted(folder.glob("am-dbg-*.amdbg.gz"))
 
 
-def wait_for_dump(folder: Path) -> Path:
-    until = time.monotonic() + 20
-    while not dumps(folder):
+def wait_for_dump(folder: Path, *, newer_than: Path | None = None) -> Path:
+    until = time.monotonic() + 60
+    while not dumps(folder) or dumps(folder)[-1] == newer_than:
         assert time.monotonic() < until, "no dump was written"
         time.sleep(0.05)
     return dumps(folder)[-1]
@@ -97,6 +101,20 @@ def test_a_forwarder_and_a_viewer_have_the_same(tmp_path: Path) -> None:
         assert lines[0].startswith("worker: 201 transitions, ")
 
 
+def test_a_debugger_is_debugged_by_another_one(tmp_path: Path) -> None:
+    above, below = tmp_path / "above", tmp_path / "below"
+    for folder in (above, below):
+        folder.mkdir()
+    with (
+        collector(above, "--rotate-tx", "20"),
+        collector(below, "--dbg-addr", f"unix:{above / 'a'}"),
+    ):
+        export(below, 20)
+        lines = inspect(wait_for_dump(above))
+    assert lines[0].startswith("am-dbg: ")
+    assert "Ready" in lines[0]
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 0)]
 )
@@ -118,3 +136,23 @@ def test_a_second_one_at_the_same_address_says_how_to_look_at_the_first(tmp_path
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 3
     assert f"am-dbg --from unix:{tmp_path / 'a'}" in done.stderr
+
+
+def test_a_pool_of_workers_is_recorded_with_the_one_that_was_killed(tmp_path: Path) -> None:
+    environ = {**os.environ, "AM_DBG_ADDR": f"unix:{tmp_path / 'a'}"}
+    with collector(tmp_path, "--rotate-every", "0.001"):
+        demo = [sys.executable, "-m", "examples.worker_pool", "--plain"]
+        done = subprocess.run(
+            demo, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        last = wait_for_dump(tmp_path, newer_than=dumps(tmp_path)[-1])
+        last = wait_for_dump(tmp_path, newer_than=last)  # begun when all was over
+        lines = inspect(last)
+    kinds = [line.split("-")[0].split(":")[0] for line in lines[:-1]]
+    assert kinds.count("ns") == 1  # the supervisor
+    assert kinds.count("nc") == 2  # its clients
+    assert kinds.count("nw") >= 4  # and, where it came in time, the one in place of the killed one
+    assert "demo" in kinds
+    killed = [line for line in lines if line.startswith("nw") and "disposed" not in line]
+    assert killed  # it had no time to say that it goes

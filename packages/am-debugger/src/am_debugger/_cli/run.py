@@ -31,6 +31,7 @@ from .options import UsageError, settings_of
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
     from pathlib import Path
 
     from .._store.store import Store
@@ -112,7 +113,7 @@ class Instance:
         :raises DebuggerError: if a dump is none.
         """
         machine = self.debugger.machine
-        with self._scope:
+        with self._scope, self._debugged():
             async with machine, trio.open_nursery() as nursery:
                 machine.add("Start")
                 await self._import()
@@ -125,6 +126,16 @@ class Instance:
                     machine.add("GoToUrl", url=self.options.url)
                 task_status.started()
                 await trio.sleep_forever()
+
+    @contextlib.contextmanager
+    def _debugged(self) -> Iterator[None]:
+        """Let another debugger look at this one, if that is wanted."""
+        if self.options.dbg_addr is None:
+            yield
+            return
+        with dbg.DbgExporter(self.options.dbg_addr) as exporter:
+            exporter.bind(self.debugger.machine)
+            yield
 
     async def _import(self) -> None:
         store = self.debugger.session.store
