@@ -151,6 +151,7 @@ class Link:
             self._announced[handle] = sent
             return client
         client.process = process
+        self.store.revision += client.parent_id != sent.parent
         client.parent_id, client.tags, client.lib = sent.parent, sent.tags, sent.lib
         client.gone_at = None
         client.set_version(schema, sent.handlers, sent.pipes)

@@ -37,6 +37,8 @@ class Store:
         self._next_serial = 1
         self._views = Views()
         self.refused_clients = 0
+        # Changes where machines came, went, or have other parents.
+        self.revision = 0
 
     # ------------------------------------------------------------------ machines
 
@@ -81,6 +83,7 @@ class Store:
         self._by_id[client.id] = client
         self._by_machine[process.id, machine_id] = client
         self._named.setdefault(machine_id, []).append(client)
+        self.revision += 1
         return client
 
     def _free_id(self, machine_id: str) -> str:
@@ -104,6 +107,7 @@ class Store:
         if not named:
             del self._named[client.machine_id]
         self._views.forget(client.serial)
+        self.revision += 1
 
     def clear(self) -> None:
         """Forget all machines."""

@@ -33,15 +33,20 @@ class ClientList(VirtualList):
         super().__init__(id="clients")
         self._debugger = debugger
         self._rows: list[tuple[Client, int]] = []
+        self._ordered: list[tuple[Client, int]] = []
+        self._revision = -1
 
     def update_rows(self) -> None:
-        """Order the machines anew."""
+        """Machines came or went, or the moment is another one."""
         machine, session = self._debugger.machine, self._debugger.session
+        if self._revision != session.store.revision:
+            self._revision = session.store.revision
+            self._ordered = ordered(session.store)
         hides_gone = "FilterDisconn" in machine
         hides_rpc = "FilterRpcMachs" in machine
         self._rows = [
             (client, depth)
-            for client, depth in ordered(session.store)
+            for client, depth in self._ordered
             if (client.is_connected or not hides_gone)
             and not (hides_rpc and any(tag.startswith("rpc") for tag in client.tags))
         ]
