@@ -33,6 +33,7 @@ LAYERS = {
     "am-telemetry": {"am-machine"},
     "am-rpc": {"am-machine", "am-helpers"},
     "am-node": {"am-machine", "am-helpers", "am-rpc"},
+    "am-debugger": {"am-machine", "am-helpers", "am-rpc", "am-telemetry"},
 }
 # Packages whose tests start processes and measure them: never beside each other.
 TOUCHY = {"am-node"}

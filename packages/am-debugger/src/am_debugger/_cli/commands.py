@@ -1,0 +1,64 @@
+"""The commands that work on dumps and need no screen."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._derive.query import parse_query
+from .._errors import DumpError, QueryError
+from .._files.dump_reader import read_dump
+from .._files.inspect import inert, matches, summary
+from .._store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_USAGE, _BAD_DUMP = 2, 4
+
+
+def run_command(argv: list[str]) -> int:
+    """Run one of `COMMANDS`, given with its arguments, and return the exit code."""
+    return COMMANDS[argv[0]](argv[1:])
+
+
+def load(path: str) -> Store:
+    """The machines of a dump; warnings go to stderr.
+
+    :raises DumpError: if it is none, or cannot be read.
+    """
+    store = Store(max_clients=sys.maxsize)
+    try:
+        *_, reading = read_dump(store, Path(path))
+    except OSError as exc:
+        raise DumpError(path, exc.strerror or str(exc)) from exc
+    for warning in reading.warnings:
+        print(f"am-dbg: {inert(warning)}", file=sys.stderr)
+    return store
+
+
+def inspect(argv: list[str]) -> int:
+    """`am-dbg inspect DUMP [--where QUERY]`."""
+    parser = argparse.ArgumentParser(
+        prog="am-dbg inspect", description="Tell what a dump holds, or list transitions of it."
+    )
+    parser.add_argument("dump", metavar="DUMP", help="a file ending in .amdbg.gz or .amdbg.zst")
+    parser.add_argument("--where", metavar="QUERY", help="list the transitions that this means")
+    options = parser.parse_args(argv)
+    try:
+        query = None if options.where is None else parse_query(options.where)
+        store = load(options.dump)
+    except QueryError as exc:
+        print(f"am-dbg: in the query, {inert(str(exc))}", file=sys.stderr)
+        return _USAGE
+    except DumpError as exc:
+        print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)
+        return _BAD_DUMP
+    for line in summary(store) if query is None else matches(store, query):
+        print(line)
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"inspect": inspect}

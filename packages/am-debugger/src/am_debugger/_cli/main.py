@@ -1,0 +1,31 @@
+"""The entry point: what is quick is answered before anything large is imported."""
+
+from __future__ import annotations
+
+import sys
+
+from ..__about__ import __version__
+
+OK, INTERNAL, USAGE, CANNOT_LISTEN, BAD_DUMP = range(5)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `am-dbg` and return its exit code: 0 quit, 1 internal error, 2 usage, 3 cannot listen,
+    4 bad dump, 129 and 143 ended by SIGHUP and SIGTERM."""
+    args = sys.argv[1:] if argv is None else argv
+    if args == ["--version"]:
+        print(f"am-dbg {__version__}")
+        return OK
+    from .commands import COMMANDS, run_command
+    from .options import UsageError, parse
+
+    if args and args[0] in COMMANDS:
+        return run_command(args)
+    try:
+        options = parse(args)
+        from .run import run
+
+        return run(options)
+    except UsageError as exc:
+        print(f"am-dbg: {exc}", file=sys.stderr)
+        return USAGE

@@ -1,0 +1,309 @@
+"""An instance: the machine, the server, forwarding, dumps; the same with and without a screen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import ssl
+import sys
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import trio
+
+from am_telemetry import dbg
+
+from ..__about__ import __version__
+from .._core.debugger import Debugger
+from .._core.working import sliced
+from .._errors import CannotListenError, DebuggerError
+from .._feed.forward import forward
+from .._feed.listening import is_loopback
+from .._feed.server import Server
+from .._feed.viewing import view
+from .._files.inspect import inert
+from .._files.port import DumpFiles, forget_old, rotated_name
+from .options import UsageError, settings_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .._store.store import Store
+
+OK, INTERNAL, USAGE, CANNOT_LISTEN, BAD_DUMP = range(5)
+_MEGABYTE = 1 << 20
+_HOUR = 3600
+
+
+class Listener:
+    """What the server takes in becomes states of the debugger's machine."""
+
+    def __init__(self, debugger: Debugger) -> None:
+        self._debugger = debugger
+
+    def connected(self) -> None:
+        """An exporter came."""
+        self._debugger.machine.add("ConnectEvent")
+
+    def disconnected(self) -> None:
+        """A connection ended."""
+        self._debugger.machine.add("DisconnectEvent")
+
+    def machine_came(self) -> None:
+        """A machine came, or changed."""
+        self._debugger.machine.add("InitClient")
+
+    def took(self, nbytes: int) -> None:
+        """Messages were taken in."""
+        self._debugger.took(nbytes)
+
+    def note(self, text: str) -> None:
+        """Something happened to the debugger itself."""
+        self._debugger.note(text)
+
+
+class Instance:
+    """One `am-dbg`: `core_main` is its trio side, `exit_code` what came of it."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.exit_code = OK
+        self.process = own_process()
+        self.files = DumpFiles(self.process)
+        self.debugger = Debugger(settings_of(options), files=self.files, id=options.id)
+        self.server = Server(
+            self.debugger.session.store,
+            Listener(self.debugger),
+            self.process,
+            secret=_secret(options.secret_env),
+            tls=_server_tls(options),
+            detail=options.detail,
+        )
+        self._scope = trio.CancelScope()
+        self._warn_of_strangers()
+
+    def _warn_of_strangers(self) -> None:
+        for address in self.options.listen or ():
+            if is_loopback(address):
+                continue
+            if self.server.secret is None:
+                raise UsageError(f"{address} is open to other hosts: give --secret-env")
+            if self.options.tls_cert is None:
+                print(
+                    f"am-dbg: {address}: without --tls-cert others can read along", file=sys.stderr
+                )
+
+    def stop(self, code: int = OK) -> None:
+        """End, with an exit code."""
+        self.exit_code = code
+        self._scope.cancel()
+
+    async def core_main(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """All of it but the screen, until `stop` is called.
+
+        :raises CannotListenError: if an address cannot be listened at.
+        :raises DebuggerError: if a dump is none.
+        """
+        machine = self.debugger.machine
+        with self._scope, self._debugged():
+            async with machine, trio.open_nursery() as nursery:
+                machine.add("Start")
+                await self._import()
+                await self._connect(nursery)
+                nursery.start_soon(self.debugger.watch_memory)
+                if self.options.rotate_tx or self.options.rotate_every:
+                    nursery.start_soon(self._rotate)
+                machine.add("Ready")
+                if self.options.url:
+                    machine.add("GoToUrl", url=self.options.url)
+                task_status.started()
+                await trio.sleep_forever()
+
+    @contextlib.contextmanager
+    def _debugged(self) -> Iterator[None]:
+        """Let another debugger look at this one, if that is wanted."""
+        if self.options.dbg_addr is None:
+            yield
+            return
+        with dbg.DbgExporter(self.options.dbg_addr) as exporter:
+            exporter.bind(self.debugger.machine)
+            yield
+
+    async def _import(self) -> None:
+        store = self.debugger.session.store
+        for path in self.options.imports:
+            async for _ in sliced(self.files.read(store, path)):
+                pass
+        for warning in self.files.warnings:
+            self.debugger.note(warning)
+        if self.options.imports:
+            self.debugger.machine.add("InitClient")
+
+    async def _connect(self, nursery: trio.Nursery) -> None:
+        options, peer = self.options, _secret(self.options.peer_secret_env)
+        tls = _client_tls(options)
+        store, listener = self.debugger.session.store, Listener(self.debugger)
+        if options.view is not None:
+
+            async def viewing() -> None:
+                await view(store, listener, options.view, self.process, secret=peer, tls=tls)
+
+            nursery.start_soon(viewing)
+        else:
+            await nursery.start(self.server.serve, options.listen or default_addresses())
+        for address in options.forward:
+            nursery.start_soon(forward, self.server, address, peer, tls)
+
+    # ------------------------------------------------------------------ rotated dumps
+
+    async def _rotate(self) -> None:
+        """Write a dump each so many transitions or hours; the last 24 stay."""
+        options, store = self.options, self.debugger.session.store
+        since, start = taken(store), trio.current_time()
+        interval = options.rotate_every * _HOUR if options.rotate_every else float("inf")
+        while True:
+            await trio.sleep(min(1.0, interval))
+            is_due = trio.current_time() - start >= interval
+            if is_due or (options.rotate_tx and taken(store) - since >= options.rotate_tx):
+                since, start = taken(store), trio.current_time()
+                await self.write_rotated()
+
+    async def write_rotated(self) -> None:
+        """Write a dump of all that is kept; what fails is told, and tried again next time."""
+        folder: Path = self.options.dir
+        path = folder / rotated_name(datetime.now())
+        try:
+            async for _ in sliced(self.files.write(self.debugger.session.store, str(path), None)):
+                pass
+            forget_old(folder)
+        except (OSError, DebuggerError) as exc:
+            self.debugger.note(f"no dump was written: {exc}")
+        else:
+            self.debugger.note(f"written: {path}")
+
+    def last_words(self) -> str:
+        """One line at the end: machines, transitions, memory."""
+        store = self.debugger.session.store
+        size = store.nbytes / _MEGABYTE
+        return f"am-dbg: {len(store)} machines, {taken(store)} transitions, {size:.1f} MB"
+
+
+def taken(store: Store) -> int:
+    """Transitions that ever came, those dropped since among them."""
+    return sum([client.last for client in store])
+
+
+def own_process() -> dbg.Process:
+    """This process, as others are told of it."""
+    return dbg.Process(
+        secrets.token_hex(8),
+        os.getpid(),
+        socket.gethostname(),
+        "am-dbg",
+        f"am-debugger {__version__}",
+        time.time_ns() // 1000,
+    )
+
+
+def default_addresses() -> list[dbg.Address]:
+    """Where exporters look for the user's own debugger."""
+    return [dbg.parse_address(text) for text in dbg.default_addresses(make=True)]
+
+
+def _secret(variable: str | None) -> bytes | None:
+    if variable is None:
+        return None
+    value = os.environ.get(variable)
+    if not value:
+        raise UsageError(f"the variable {variable} with the secret is empty or not set")
+    return value.encode()
+
+
+def _server_tls(options: argparse.Namespace) -> ssl.SSLContext | None:
+    if options.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(options.tls_cert, options.tls_key)
+    except (OSError, ssl.SSLError) as exc:
+        raise UsageError(f"--tls-cert: {exc}") from exc
+    return context
+
+
+def _client_tls(options: argparse.Namespace) -> ssl.SSLContext | None:
+    if options.tls_ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=options.tls_ca)
+    except (OSError, ssl.SSLError) as exc:
+        raise UsageError(f"--tls-ca: {exc}") from exc
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run an instance until it ends, and return its exit code.
+
+    :raises UsageError: if options do not go together.
+    """
+    instance = Instance(options)
+    code = OK
+    try:
+        if options.headless:
+            trio.run(_headless, instance)
+        else:
+            # Not imported by collectors.
+            from .._ui.launcher import run_with_screen
+
+            run_with_screen(instance)
+        code = instance.exit_code
+    except* CannotListenError as group:
+        code = _failed(group, CANNOT_LISTEN)
+    except* (DebuggerError, OSError) as group:
+        code = _failed(group, BAD_DUMP)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(inert(instance.last_words()), file=sys.stderr, flush=True)
+    return code
+
+
+def _failed(group: BaseExceptionGroup[BaseException], code: int) -> int:
+    for exc in group.exceptions:
+        if isinstance(exc, BaseExceptionGroup):
+            _failed(exc, code)
+            continue
+        print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)
+        if isinstance(exc, CannotListenError) and exc.is_taken:
+            print(f"am-dbg: to look at what it has: am-dbg --from {exc.address}", file=sys.stderr)
+    return code
+
+
+async def _headless(instance: Instance) -> None:
+    """The trio side, with signals; one line tells where exporters connect."""
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_signals, instance)
+        nursery.start_soon(_announce, instance)
+        await instance.core_main()
+        nursery.cancel_scope.cancel()
+
+
+async def _announce(instance: Instance) -> None:
+    await instance.debugger.machine.when("Ready")
+    where = " and ".join(map(str, instance.server.addresses)) or str(instance.options.view)
+    print(f"am-dbg: {where}", file=sys.stderr, flush=True)
+
+
+async def _signals(
+    instance: Instance, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Ctrl+C ends it well, SIGTERM and SIGHUP with 128 and their number."""
+    numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+    with trio.open_signal_receiver(*numbers) as received:
+        task_status.started()
+        async for number in received:
+            instance.stop(OK if number == signal.SIGINT else 128 + number)

@@ -1,0 +1,114 @@
+"""Handlers that choose: a machine, a group, a state, and which transitions are shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from .._derive.filters import Filters
+from .ports import Part
+from .states import FILTERS, LOADING, GroupArgs, SelectArgs, StateNameArgs
+
+if TYPE_CHECKING:
+    import am_machine as am
+
+    from .._store.client import Client
+    from .debugger import Debugger
+
+# Of a machine with more transitions, what is visible is worked out in slices.
+_AT_ONCE = 200_000
+
+
+class ChoosingHandlers:
+    """Machines, groups, states, filters."""
+
+    def __init__(self, core: Debugger) -> None:
+        self._core = core
+        self._session = core.session
+
+    # ------------------------------------------------------------------ machines
+
+    def SelectingClientEnter(self, event: am.Event) -> bool:
+        """Only a machine that is known."""
+        return self._session.store.get(event.args_as(SelectArgs).client) is not None
+
+    def SelectingClientState(self, event: am.Event) -> None:
+        """Look at a machine, at the moment."""
+        client = self._session.store.get(event.args_as(SelectArgs).client)
+        if client is None:
+            event.machine.remove("SelectingClient")
+            return
+        if len(client.columns) - len(self._session.view(client).visible) > _AT_ONCE:
+            event.machine.fork(self._select_slowly, event.machine, client, state="SelectingClient")
+        else:
+            self._selected(event.machine, client)
+
+    async def _select_slowly(self, machine: am.Machine, client: Client) -> None:
+        view = self._session.view(client)
+        while view.visible.extend():
+            await trio.lowlevel.checkpoint()
+        self._selected(machine, client)
+
+    def _selected(self, machine: am.Machine, client: Client) -> None:
+        self._session.select(client)
+        self._session.remember()
+        machine.add("ClientSelected")
+
+    def ClientSelectedState(self, event: am.Event) -> None:
+        """Show it; in tail mode at its end."""
+        core = self._core
+        if core.wants_tail:
+            event.machine.add("TailMode")
+        core.ui.invalidate(*Part)
+        core.moved()
+
+    def ClientSelectedEnd(self, event: am.Event) -> None:
+        """What mode there was comes again with the next machine."""
+        self._core.wants_tail = "TailMode" in event.transition.before
+
+    def RemoveClientState(self, event: am.Event) -> None:
+        """Forget a machine; it comes again if more is told of it."""
+        machine = event.machine
+        client = self._session.store.get(event.args_as(SelectArgs).client)
+        if client is not None:
+            selected = self._session.selected
+            if selected is not None and selected.client is client:
+                machine.remove("ClientSelected")
+            self._core.forget(client)
+        machine.remove("RemoveClient")
+
+    # ------------------------------------------------------------------ groups and states
+
+    def SetGroupState(self, event: am.Event) -> None:
+        """Show only transitions that call states of a group."""
+        self._session.set_group(event.args_as(GroupArgs).group)
+        self._core.moved()
+        event.machine.remove("SetGroup")
+
+    def StateNameSelectedState(self, event: am.Event) -> None:
+        """Select a state, whose changes jumps go to; empty: none."""
+        view = self._session.selected
+        name = event.args_as(StateNameArgs).state
+        if view is not None:
+            view.state = name if name in view.client.version.names else ""
+        self._core.moved()
+        event.machine.remove("StateNameSelected")
+
+    # ------------------------------------------------------------------ filters
+
+    def AnyState(self, event: am.Event) -> None:
+        """Filters and `Loading` follow from what is active."""
+        machine = event.machine
+        wanted = {field: state in machine for field, state in FILTERS.items()}
+        filters = Filters(**wanted)
+        if filters != self._session.filters:
+            self._session.set_filters(filters)
+            self._core.ui.invalidate(*Part)
+            self._core.moved()
+        is_loading = bool(machine.any_(*LOADING))
+        if is_loading is not ("Loading" in machine):
+            if is_loading:
+                machine.add("Loading")
+            else:
+                machine.remove("Loading")

@@ -1,0 +1,149 @@
+"""The machine with its session, settings and ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+import am_helpers as amh
+import am_machine as am
+
+from .._derive.url import parse_url
+from .._errors import UrlError
+from .._store.store import MOST_CLIENTS, Store
+from .choosing import ChoosingHandlers
+from .moving import MovingHandlers
+from .ports import CURSOR_PARTS, FilesPort, NoFiles, NullUi, Part, UiPort
+from .session import Session
+from .showing import ShowingHandlers
+from .states import DebuggerStates
+from .working import WorkingHandlers
+
+if TYPE_CHECKING:
+    from .._store.client import Client
+    from .places import Place
+
+MEMORY_INTERVAL = 5.0
+"""Seconds from one look at memory to the next."""
+_MEGABYTE = 1 << 20
+_INPUT_CHECKED = 16 * _MEGABYTE
+_MOST_NOTES = 100
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the command line says. Memory in MB, times in seconds."""
+
+    max_mem: int = 1000
+    log_ttl: float = 3600.0
+    max_clients: int = MOST_CLIENTS
+    select_connected: bool = False
+    clean_on_connect: bool = False
+    tail: bool = True
+    folder: Path = field(default_factory=Path)
+
+    @property
+    def max_bytes(self) -> int:
+        """The cap of memory in bytes."""
+        return self.max_mem * _MEGABYTE
+
+    @property
+    def log_ttl_us(self) -> int:
+        """Age in microseconds from which fine log lines go first."""
+        return int(self.log_ttl * 1_000_000)
+
+
+class Debugger:
+    """One debugger: `machine` is what everybody talks to, `session` what it shows.
+
+    Open the machine (`async with debugger.machine:`) in trio; without that, all that does not wait
+    works, too.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        ui: UiPort | None = None,
+        files: FilesPort | None = None,
+        id: str = "am-dbg",
+    ) -> None:
+        self.settings = Settings() if settings is None else settings
+        self.ui: UiPort = NullUi() if ui is None else ui
+        self.files: FilesPort = NoFiles() if files is None else files
+        self.session = Session(Store(max_clients=self.settings.max_clients))
+        self.wants_tail = self.settings.tail
+        self.progress: float | None = None
+        """How much of an import or export is done, of 1."""
+        self.notes: list[str] = []
+        """What happened to the debugger itself, the last 100."""
+        self._unchecked = 0
+        self.machine = am.Machine(DebuggerStates, id=id, handlers=amh.DisposedHandlers())
+        for handlers in (MovingHandlers, ChoosingHandlers, ShowingHandlers, WorkingHandlers):
+            self.machine.bind(handlers(self))
+
+    # ------------------------------------------------------------------ for handlers
+
+    def moved(self) -> None:
+        """The cursor may be elsewhere."""
+        current = self.session.current
+        if (current is not None) is not ("TxSelected" in self.machine):
+            if current is not None:
+                self.machine.add("TxSelected")
+            else:
+                self.machine.remove("TxSelected")
+        self.ui.invalidate(*CURSOR_PARTS)
+
+    def forget(self, client: Client) -> None:
+        """A machine goes."""
+        self.session.store.remove(client)
+        self.session.forget(client)
+        self.ui.invalidate(*Part)
+
+    def settle(self) -> None:
+        """Transitions were dropped: no cursor stays where nothing is."""
+        if self.session.selected is not None:
+            self.session.settle(self.session.selected)
+        self.moved()
+
+    def note(self, text: str) -> None:
+        """Tell something about the debugger itself."""
+        self.notes.append(text)
+        del self.notes[:-_MOST_NOTES]
+        self.ui.notify(text)
+
+    def place_of(self, url: str) -> Place | None:
+        """The place of an address; if there is none, say why."""
+        try:
+            place = self.session.find(parse_url(url))
+        except UrlError as exc:
+            self.ui.notify(str(exc))
+            return None
+        if place is None:
+            self.ui.notify(f"{url} is not known here")
+        return place
+
+    # ------------------------------------------------------------------ for feeds
+
+    def took(self, nbytes: int) -> None:
+        """Messages of so many bytes were taken into the store."""
+        self.machine.add("ClientMsg")
+        self._unchecked += nbytes
+        if self._unchecked >= _INPUT_CHECKED:
+            self.check_memory()
+
+    async def watch_memory(self) -> None:
+        """Look after memory, for as long as it is not cancelled."""
+        while True:
+            await trio.sleep(MEMORY_INTERVAL)
+            self.check_memory()
+
+    def check_memory(self) -> None:
+        """Begin to drop what is old, if too much is held."""
+        self._unchecked = 0
+        nbytes = self.session.store.nbytes + self.session.parser.nbytes
+        if nbytes > self.settings.max_bytes:
+            self.machine.add("GcMsgs")

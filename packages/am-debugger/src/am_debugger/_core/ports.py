@@ -1,0 +1,100 @@
+"""What handlers may ask of others: of a screen, the one way to widgets, and of files."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from .._errors import DebuggerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._store.store import Store
+
+
+class Part(Enum):
+    """Parts of the screen that are drawn by themselves."""
+
+    CLIENTS = "clients"
+    SCHEMA = "schema"
+    LOG = "log"
+    READER = "reader"
+    BARS = "bars"
+    TIMELINES = "timelines"
+    MATRIX = "matrix"
+    STATUS = "status"
+    ADDRESS = "address"
+    TOOLBARS = "toolbars"
+    LAYOUT = "layout"
+    DIALOG = "dialog"
+
+
+CURSOR_PARTS = (
+    Part.CLIENTS, Part.SCHEMA, Part.LOG, Part.READER, Part.BARS, Part.TIMELINES, Part.MATRIX,
+    Part.STATUS, Part.ADDRESS,
+)  # fmt: skip
+"""What shows where the cursor is."""
+
+
+class UiPort(Protocol):
+    """A screen. None of these waits, and none raises."""
+
+    def invalidate(self, *parts: Part) -> None:
+        """These parts are to be drawn anew, soon."""
+
+    def notify(self, text: str) -> None:
+        """Tell the user something in a line."""
+
+    def focus(self, state: str) -> None:
+        """The pane of this focus state has the focus now."""
+
+
+class NullUi:
+    """No screen: notes what was told, for whoever looks."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.invalid: set[Part] = set()
+
+    def invalidate(self, *parts: Part) -> None:
+        """Note the parts."""
+        self.invalid.update(parts)
+
+    def notify(self, text: str) -> None:
+        """Note the text; the last 100 are kept."""
+        self.told.append(text)
+        del self.told[:-100]
+
+    def focus(self, state: str) -> None:
+        """Nothing has the focus."""
+
+
+class FilesPort(Protocol):
+    """Dumps. Both work in small steps and yield, of 1, how much is done."""
+
+    def read(self, store: Store, path: str) -> Iterator[float]:
+        """Take a dump in.
+
+        :raises DebuggerError: if it is none.
+        :raises OSError: if it cannot be read.
+        """
+
+    def write(self, store: Store, path: str, moment: int | None) -> Iterator[float]:
+        """Write all machines, or only a moment of them.
+
+        :raises DebuggerError: if it cannot be written that way.
+        :raises OSError: if it cannot be written.
+        """
+
+
+class NoFiles:
+    """No files: every call says so."""
+
+    def read(self, store: Store, path: str) -> Iterator[float]:
+        """Refuse."""
+        raise DebuggerError("dumps cannot be read here")
+
+    def write(self, store: Store, path: str, moment: int | None) -> Iterator[float]:
+        """Refuse."""
+        raise DebuggerError("dumps cannot be written here")

@@ -1,0 +1,357 @@
+"""Machines, cursors, filters and the moment: time travel, without a machine or a screen.
+
+A cursor stands just after a transition; at `first - 1` it stands before the oldest one that is
+kept. Each machine has its own. *The moment* is the human time of the transition under the selected
+machine's cursor: what is shown of other machines is shown as of then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._derive.filters import Filters, Visible
+from .._derive.steps import Parsed, Parser
+from .._derive.url import LATEST_TIME, MachineUrl
+from .._store.layout import MOST
+from .._store.store import Store
+from .places import Place, Places
+
+if TYPE_CHECKING:
+    from .._store.client import Client
+
+JUMP = 50
+
+
+class View:
+    """How one machine is looked at."""
+
+    def __init__(self, client: Client, filters: Filters) -> None:
+        self.client = client
+        self.cursor = client.first - 1
+        # The moment at which the cursor was set, so that coming back finds the same transition.
+        self.moment: int | None = None
+        self.step = 0
+        self.state = ""
+        self.group = ""
+        self.visible = Visible(client, filters, None)
+
+    @property
+    def members(self) -> frozenset[str] | None:
+        """The states of the chosen group; None: all."""
+        groups = self.client.version.schema.schema.groups
+        return frozenset(groups[self.group]) if self.group in groups else None
+
+
+class Session:
+    """What the user sees, as values."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = Store() if store is None else store
+        self.parser = Parser(self.store)
+        self.places = Places()
+        self.filters = Filters(auto_canceled=False, health=False, out_group=False)
+        self.selected: View | None = None
+        self.moment: int = 0
+        self._views: dict[int, View] = {}
+
+    @property
+    def shown_moment(self) -> int:
+        """The moment that other machines are shown at; the end of time, before any was chosen."""
+        return self.moment if self.moment or self.selected is not None else MOST
+
+    # ------------------------------------------------------------------ machines
+
+    def view(self, client: Client) -> View:
+        """How a machine is looked at; made on first sight."""
+        found = self._views.get(client.serial)
+        if found is None:
+            found = self._views[client.serial] = View(client, self.filters)
+        return found
+
+    def select(self, client: Client) -> View:
+        """Look at a machine: at its transition nearest to the moment. The moment stays, so that
+        going back finds the same transition as before."""
+        view = self.view(client)
+        is_first = self.selected is None
+        self.selected = view
+        self._refresh(view)
+        if is_first and self.moment == 0:
+            self.to_end()
+        elif view.moment != self.moment or not self._is_at_home_or_visible(view):
+            view.cursor = self._nearest_visible(view, self.moment)
+            view.moment = self.moment
+            view.step = 0
+        return view
+
+    def _is_at_home_or_visible(self, view: View) -> bool:
+        return view.cursor == view.client.first - 1 or view.cursor in view.visible
+
+    def _nearest_visible(self, view: View, moment: int) -> int:
+        client = view.client
+        number = client.nearest(moment)
+        if number in view.visible or not len(view.visible):
+            return number if number in view.visible else client.first - 1
+        times = client.columns.times
+
+        def distance(n: int) -> int:
+            return abs(times.searched(n - client.first) - moment)
+
+        near = [n for n in (view.visible.before(number), view.visible.after(number)) if n]
+        return min(near, key=lambda n: (distance(n), -n))
+
+    def forget(self, client: Client) -> None:
+        """A machine was removed."""
+        self._views.pop(client.serial, None)
+        self.places.forget(client.serial)
+        if self.selected is not None and self.selected.client is client:
+            self.selected = None
+
+    # ------------------------------------------------------------------ filters
+
+    def set_filters(self, filters: Filters) -> None:
+        """Other transitions are hidden. The cursor goes to the nearest one that is visible,
+        backwards first."""
+        self.filters = filters
+        for view in self._views.values():
+            view.visible = Visible(view.client, filters, view.members)
+        if self.selected is not None:
+            self.settle(self.selected)
+
+    def set_group(self, group: str) -> None:
+        """A group of states was chosen on the selected machine; empty: all."""
+        view = self.selected
+        if view is not None:
+            view.group = group
+            view.visible = Visible(view.client, self.filters, view.members)
+            self.settle(view)
+
+    def settle(self, view: View) -> None:
+        """See that the cursor is where it may be: transitions were hidden, or dropped."""
+        self._refresh(view)
+        home = view.client.first - 1
+        if view.cursor < home:
+            self._put(view, home if view.visible.nearest(home) is None else view.visible.numbers[0])
+        elif view.cursor > home and view.cursor not in view.visible:
+            nearest = view.visible.nearest(view.cursor)
+            self._put(view, home if nearest is None else nearest)
+
+    def _refresh(self, view: View) -> None:
+        view.visible.complete()
+
+    # ------------------------------------------------------------------ moving
+
+    def _put(self, view: View, number: int, step: int = 0) -> None:
+        if number != view.cursor:
+            view.step = 0
+        view.cursor = number
+        view.step = step or view.step
+        if view is self.selected:
+            self.moment = self._time_at(view)
+        view.moment = self.moment
+
+    def _time_at(self, view: View) -> int:
+        times, k = view.client.columns.times, view.cursor - view.client.first
+        if k >= 0:
+            return times.searched(k)
+        return times.searched(0) - 1 if len(times) else self.moment
+
+    def forward(self, amount: int = 1) -> bool:
+        """To the next visible transitions; False at the end."""
+        view = self.selected
+        number = None if view is None else view.visible.after(view.cursor, amount)
+        if view is None or number is None:
+            return False
+        self._put(view, number)
+        return True
+
+    def back(self, amount: int = 1) -> bool:
+        """To the previous visible transitions, at last before the first; False there."""
+        view = self.selected
+        if view is None or view.cursor < view.client.first:
+            return False
+        position = view.visible.position(view.cursor)
+        if position <= amount:
+            self._put(view, view.client.first - 1)
+        else:
+            number = view.visible.before(view.cursor, amount)
+            self._put(view, view.client.first - 1 if number is None else number)
+        return True
+
+    def to_end(self) -> bool:
+        """To the latest visible transition; False if the cursor is there."""
+        view = self.selected
+        number = None if view is None else view.visible.last
+        if view is None or number is None or number == view.cursor:
+            return False
+        self._put(view, number)
+        return True
+
+    def to_home(self) -> None:
+        """Before the first transition."""
+        if self.selected is not None:
+            self._put(self.selected, self.selected.client.first - 1)
+
+    def to(self, number: int, step: int = 0) -> bool:
+        """To a transition, or the nearest one that is visible; False if nothing is."""
+        view = self.selected
+        if view is None:
+            return False
+        home = view.client.first - 1
+        if number <= home:
+            self._put(view, home)
+            return True
+        found = number if number in view.visible else view.visible.nearest(number)
+        if found is None:
+            return False
+        self._put(view, found)
+        self.to_step(step)
+        return True
+
+    def to_change(self, *, forward: bool) -> bool:
+        """To the nearest visible transition that changed the selected state; False: there is
+        none."""
+        view = self.selected
+        if view is None:
+            return False
+        state = view.client.version.schema.schema.index.get(view.state)
+        if state is None:
+            return False
+        number = view.visible.changing(state, view.cursor, forward=forward)
+        if number is None:
+            return False
+        self._put(view, number)
+        return True
+
+    # ------------------------------------------------------------------ steps
+
+    @property
+    def next_number(self) -> int | None:
+        """The visible transition after the cursor, whose steps are walked through."""
+        view = self.selected
+        return None if view is None else view.visible.after(view.cursor)
+
+    @property
+    def step_count(self) -> int:
+        """How many steps the next transition has."""
+        view, number = self.selected, self.next_number
+        if view is None or number is None:
+            return 0
+        return len(self.parser.parse(view.client, number).steps)
+
+    def to_step(self, step: int) -> bool:
+        """To a step of the next transition, 0 being before the first; False if nothing moved."""
+        view = self.selected
+        if view is None:
+            return False
+        found = max(0, min(step, self.step_count))
+        has_moved = found != view.step
+        view.step = found
+        return has_moved
+
+    def step_by(self, amount: int) -> bool:
+        """So many steps on; beyond the last to the next transition, before the first to the last
+        step of the previous one. False at the ends."""
+        view = self.selected
+        if view is None:
+            return False
+        if amount > 0 and view.step >= self.step_count:
+            return self.forward()
+        if amount < 0 and view.step == 0:
+            if not self.back():
+                return False
+            view.step = self.step_count
+            return True
+        return self.to_step(view.step + amount)
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def current(self) -> Parsed | None:
+        """The transition under the cursor; None before the first."""
+        view = self.selected
+        if view is None or view.cursor < view.client.first:
+            return None
+        return self.parser.parse(view.client, view.cursor)
+
+    @property
+    def next(self) -> Parsed | None:
+        """The visible transition after the cursor."""
+        view, number = self.selected, self.next_number
+        return None if view is None or number is None else self.parser.parse(view.client, number)
+
+    @property
+    def clock(self) -> list[int]:
+        """The clock of the selected machine at the cursor."""
+        view = self.selected
+        return [] if view is None else view.client.clock_after(view.cursor)
+
+    # ------------------------------------------------------------------ places
+
+    @property
+    def place(self) -> Place | None:
+        """Where the user is."""
+        view = self.selected
+        if view is None:
+            return None
+        return Place(view.client.serial, view.cursor, view.step, view.state, view.group)
+
+    def remember(self) -> None:
+        """Where the user is was chosen on purpose."""
+        place = self.place
+        if place is not None:
+            self.places.visit(place)
+
+    def go(self, place: Place) -> bool:
+        """To a place; False if its machine is gone."""
+        client = self.store.by_serial(place.serial)
+        if client is None:
+            return False
+        view = self.select(client)
+        view.state = place.state
+        if view.group != place.group:
+            self.set_group(place.group)
+        self.to(place.number, place.step)
+        return True
+
+    def url(self) -> MachineUrl | None:
+        """The address of where the user is."""
+        view, current = self.selected, self.current
+        if view is None:
+            return None
+        state, group = view.state or None, view.group or None
+        if current is None:
+            return MachineUrl(view.client.id, time_sum=0, state=state, group=group)
+        time = current.tx.time
+        return MachineUrl(
+            view.client.id,
+            current.tx.id,
+            view.step or None,
+            time=time if time <= LATEST_TIME else None,
+            state=state,
+            group=group,
+        )
+
+    def find(self, url: MachineUrl) -> Place | None:
+        """The place of an address; None if there is no such machine or transition. The id of the
+        transition wins over machine time, that over human time, that over the queue tick."""
+        client = self.store.get(url.machine_id)
+        if client is None:
+            named = self.store.named(url.machine_id)
+            if not named:
+                return None
+            client = named[0]
+        number: int | None
+        if url.tx is not None:
+            number = client.find_id(url.tx)
+        elif url.time_sum is not None:
+            is_home = url.time_sum <= client.columns.sum_home
+            number = client.first - 1 if is_home else client.at_sum(url.time_sum)
+        elif url.time is not None:
+            number = client.nearest(url.time)
+        elif url.queue_tick is not None:
+            number = client.at_queue_tick(url.queue_tick)
+        else:
+            number = self.view(client).cursor
+        if number is None:
+            return None
+        return Place(client.serial, number, url.step or 0, url.state or "", url.group or "")

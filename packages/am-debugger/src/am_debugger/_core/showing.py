@@ -1,0 +1,205 @@
+"""Handlers of panes: which there are, and which has the focus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .ports import Part
+from .states import ToolArgs
+
+if TYPE_CHECKING:
+    import am_machine as am
+
+    from .debugger import Debugger
+
+NARROW = 100
+"""Columns below which the layout is narrow."""
+
+# Focus states in the order in which tab goes through them.
+_ORDER = (
+    "AddressFocused", "ClientListFocused", "TreeGroupsFocused", "TreeFocused", "LogFocused",
+    "LogReaderFocused", "MatrixFocused", "TimelineTxsFocused", "TimelineStepsFocused",
+    "Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused",
+)  # fmt: skip
+_DIALOGS = ("HelpDialog", "ExportDialog")
+
+
+def focusable(machine: am.MachineApi) -> list[str]:
+    """Focus states of the panes that are shown, in order; in a dialog only its own."""
+    if machine.any_(*_DIALOGS):
+        return ["DialogFocused"]
+    has_tree = bool(machine.any_("TreeLogView", "TreeMatrixView"))
+    has_log = "TreeLogView" in machine
+    shown = {
+        "ClientListFocused": "ClientListVisible" in machine,
+        "TreeGroupsFocused": has_tree,
+        "TreeFocused": has_tree,
+        "LogFocused": has_log,
+        "LogReaderFocused": "LogReaderVisible" in machine,
+        "MatrixFocused": not has_log,
+        "TimelineTxsFocused": "TimelineTxHidden" not in machine,
+        "TimelineStepsFocused": "TimelineStepsHidden" not in machine,
+    }
+    return [state for state in _ORDER if shown.get(state, True)]
+
+
+class ShowingHandlers:
+    """Focus, views, dialogs, tools."""
+
+    def __init__(self, core: Debugger) -> None:
+        self._core = core
+
+    # ------------------------------------------------------------------ focus
+
+    def UpdateFocusState(self, event: am.Event) -> None:
+        """See that a pane has the focus that is shown."""
+        machine = event.machine
+        shown = focusable(machine)
+        if not machine.any_(*shown):
+            wanted = [state for state in _PREFERRED if state in shown]
+            machine.add(wanted[0] if wanted else shown[0])
+        machine.remove("UpdateFocus")
+
+    def FocusNextState(self, event: am.Event) -> None:
+        """To the next pane that is shown."""
+        self._cycle(event.machine, 1)
+        event.machine.remove("FocusNext")
+
+    def FocusPrevState(self, event: am.Event) -> None:
+        """To the previous one."""
+        self._cycle(event.machine, -1)
+        event.machine.remove("FocusPrev")
+
+    def _cycle(self, machine: am.Machine, step: int) -> None:
+        shown = focusable(machine)
+        current = machine.switch(*shown)
+        at = shown.index(current) if current is not None else -step
+        machine.add(shown[(at + step) % len(shown)])
+
+    def AfterFocusState(self, event: am.Event) -> None:
+        """Tell the screen which pane has the focus."""
+        current = event.machine.switch(*_ORDER, "DialogFocused")
+        if current is not None:
+            self._core.ui.focus(current)
+        event.machine.remove("AfterFocus")
+
+    def AnyState(self, event: am.Event) -> None:
+        """The screen follows where the focus, the view or a dialog changed."""
+        transition, machine = event.transition, event.machine
+        changed = {*transition.added, *transition.removed}
+        if changed - _PASSING:
+            self._core.ui.invalidate(Part.TOOLBARS, Part.BARS, Part.STATUS)
+        if changed & _FOCUS_STATES:
+            machine.add("AfterFocus")
+            if not machine.any_(*focusable(machine)):
+                machine.add("UpdateFocus")
+        if changed & _LAYOUT_STATES:
+            self._core.ui.invalidate(Part.LAYOUT, Part.TOOLBARS)
+            machine.add("UpdateFocus")
+        if changed & _DIALOG_STATES:
+            self._core.ui.invalidate(Part.DIALOG)
+
+    # ------------------------------------------------------------------ layout
+
+    def ResizedState(self, event: am.Event) -> None:
+        """Narrow below 100 columns; wide again above, unless the user wants it narrow."""
+        machine = event.machine
+        if event.mutation.args.get("width", NARROW) < NARROW:
+            machine.add("NarrowLayout")
+        elif "UserNarrowLayout" not in machine:
+            machine.remove("NarrowLayout")
+            machine.add("ClientListVisible")
+        machine.remove("Resized")
+
+    def UserNarrowLayoutEnd(self, event: am.Event) -> None:
+        """Wide again."""
+        event.machine.remove("NarrowLayout")
+        event.machine.add("ClientListVisible")
+
+    def NextViewState(self, event: am.Event) -> None:
+        """Log, matrix, rain beside the tree, then matrix and rain alone, then the log again."""
+        machine = event.machine
+        is_rain = "MatrixRain" in machine
+        if "TreeLogView" in machine:
+            machine.add("TreeMatrixView")
+            machine.remove("MatrixRain")
+        elif not is_rain:
+            machine.add("MatrixRain")
+        else:
+            machine.remove("MatrixRain")
+            machine.add("MatrixView" if "TreeMatrixView" in machine else "TreeLogView")
+        machine.remove("NextView")
+
+    def ToolRainState(self, event: am.Event) -> None:
+        """Rain on, in a view that shows it, or off."""
+        machine = event.machine
+        if "MatrixRain" in machine:
+            machine.remove("MatrixRain")
+            machine.add("TreeLogView")
+        else:
+            machine.add("MatrixRain", "TreeMatrixView")
+        machine.remove("ToolRain")
+
+    # ------------------------------------------------------------------ dialogs, tools
+
+    def HelpDialogEnd(self, event: am.Event) -> None:
+        """Back to a pane."""
+        self._close_dialog(event.machine)
+
+    def ExportDialogEnd(self, event: am.Event) -> None:
+        """Back to a pane."""
+        self._close_dialog(event.machine)
+
+    def _close_dialog(self, machine: am.Machine) -> None:
+        machine.remove("DialogFocused")
+        machine.add("UpdateFocus")
+
+    def ToggleToolEnter(self, event: am.Event) -> bool:
+        """Only a state that there is."""
+        return event.args_as(ToolArgs).tool in event.machine.schema
+
+    def ToggleToolState(self, event: am.Event) -> None:
+        """Switch a state on or off; of the timelines both, one, none in turn."""
+        machine, tool = event.machine, event.args_as(ToolArgs).tool
+        if tool == "TimelineTxHidden":
+            self._next_timelines(machine)
+        elif tool == "Playing" and "Playing" in machine:
+            machine.add("Paused")
+        elif tool == "FilterAutoTx":
+            self._next_auto(machine)
+        else:
+            machine.toggle(tool)
+        machine.add("ToolToggled")
+
+    def _next_timelines(self, machine: am.Machine) -> None:
+        if "TimelineTxHidden" in machine:
+            machine.remove("TimelineTxHidden", "TimelineStepsHidden")
+        elif "TimelineStepsHidden" in machine:
+            machine.add("TimelineTxHidden")
+        else:
+            machine.add("TimelineStepsHidden")
+
+    def _next_auto(self, machine: am.Machine) -> None:
+        """All shown, canceled ones hidden, all hidden, in turn."""
+        if "FilterAutoTx" in machine:
+            machine.remove("FilterAutoTx")
+        elif "FilterAutoCanceledTx" in machine:
+            machine.add("FilterAutoTx")
+        else:
+            machine.add("FilterAutoCanceledTx")
+
+
+# Where the focus goes if its pane is gone.
+_PREFERRED = ("ClientListFocused", "TreeFocused", "MatrixFocused")
+# What comes and goes with each message or move says nothing to a button.
+_PASSING = frozenset(
+    ("ClientMsg", "InitClient", "Fwd", "Back", "UserFwd", "UserBack", "UpdateFocus", "AfterFocus")
+)
+_FOCUS_STATES = frozenset((*_ORDER, "DialogFocused"))
+_DIALOG_STATES = frozenset((*_DIALOGS, "Overlay"))
+_LAYOUT_STATES = frozenset(
+    (
+        "TreeLogView", "TreeMatrixView", "MatrixView", "MatrixRain", "LogReaderVisible",
+        "TimelineTxHidden", "TimelineStepsHidden", "ClientListVisible", "NarrowLayout", *_DIALOGS,
+    )
+)  # fmt: skip

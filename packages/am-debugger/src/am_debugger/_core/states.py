@@ -1,0 +1,276 @@
+"""The states of the debugger. Every key, button, call and test goes through these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import am_helpers as amh
+import am_machine as am
+import am_rpc
+
+_PLAYING = ("Playing", "Paused", "TailMode")
+_VIEWS = ("TreeLogView", "TreeMatrixView", "MatrixView")
+_FOCUS = (
+    "AddressFocused", "ClientListFocused", "TreeGroupsFocused", "TreeFocused", "LogFocused",
+    "LogReaderFocused", "MatrixFocused", "TimelineTxsFocused", "TimelineStepsFocused",
+    "Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused", "DialogFocused",
+)  # fmt: skip
+_WORK = ("Importing", "Exporting")
+RENDERING = ("DiagramsGraphRendering", "DiagramsMachRendering", "DiagramsStatesRendering")
+LOADING = ("SelectingClient", "GcMsgs", *_WORK, *RENDERING)
+"""While one of these is active, so is `Loading`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveArgs:
+    """How many visible transitions or steps to move."""
+
+    amount: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SelectArgs:
+    """The machine to select: the id that is shown."""
+
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class CursorArgs:
+    """A transition of the selected machine by number, and a step of the next one."""
+
+    number: int
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceArgs:
+    """A transition of any machine: the id that is shown, and the number."""
+
+    client: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepArgs:
+    """A step of the next transition; 0: none."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionArgs:
+    """Forward or back in time."""
+
+    forward: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StateNameArgs:
+    """A state of the selected machine; empty: none."""
+
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupArgs:
+    """A group of states of the selected machine; empty: all."""
+
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UrlArgs:
+    """The address of a place."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileArgs:
+    """A file; for an export whether it holds only this moment."""
+
+    path: str
+    only_moment: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolArgs:
+    """A state to switch on or off."""
+
+    tool: str
+
+
+def _once(doc: str, args: type | None = None, **more: Any) -> am.State:
+    """An action that removes itself at the end of its handler."""
+    return am.State(args=args, doc=doc, require=["ClientSelected"], **more)
+
+
+class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
+    """The debugger."""
+
+    Start = am.State(
+        add=[
+            "ClientListVisible", "ClientListFocused", "FilterHealth", "FilterAutoCanceledTx",
+            "FilterOutGroup", "LogTimestamps",
+        ],
+        doc="It runs.",
+    )  # fmt: skip
+    Ready = amh.Basic.Ready.extend(add=["UpdateFocus"], doc="It takes machines in.")
+
+    # Server
+    ConnectEvent = am.State(multi=True, require=[Start], doc="An exporter came.")
+    ClientMsg = am.State(multi=True, require=[Start], doc="Messages of one connection came.")
+    DisconnectEvent = am.State(multi=True, require=[Start], doc="A connection ended.")
+    InitClient = am.State(multi=True, require=[Start], doc="A machine came, or changed.")
+
+    # Errors
+    ErrGraph = am.State(require=["Exception"], doc="Machines cannot be joined to a graph.")
+    ErrDiagrams = am.State(multi=True, require=["Exception"], doc="A diagram failed.")
+    ErrWeb = am.State(multi=True, require=["Exception"], doc="The web server failed.")
+    ErrImport = am.State(multi=True, require=["Exception"], doc="A dump cannot be read.")
+
+    # Input
+    UserFwd = _once("The user goes forward.", MoveArgs, add=["Fwd"], remove=_PLAYING)
+    UserBack = _once("The user goes back.", MoveArgs, add=["Back"], remove=_PLAYING)
+    UserFwdStep = _once("The user goes a step on.", MoveArgs, add=["FwdStep"], remove=_PLAYING)
+    UserBackStep = _once("The user goes a step back.", MoveArgs, add=["BackStep"], remove=_PLAYING)
+
+    # Focus
+    AddressFocused = am.State(remove=_FOCUS)
+    ClientListFocused = am.State(remove=_FOCUS)
+    TreeGroupsFocused = am.State(remove=_FOCUS)
+    TreeFocused = am.State(remove=_FOCUS)
+    LogFocused = am.State(remove=_FOCUS)
+    LogReaderFocused = am.State(require=["LogReaderVisible"], remove=_FOCUS)
+    MatrixFocused = am.State(remove=_FOCUS)
+    TimelineTxsFocused = am.State(remove=_FOCUS)
+    TimelineStepsFocused = am.State(remove=_FOCUS)
+    Toolbar1Focused = am.State(remove=_FOCUS)
+    Toolbar2Focused = am.State(remove=_FOCUS)
+    Toolbar3Focused = am.State(remove=_FOCUS)
+    Toolbar4Focused = am.State(remove=_FOCUS)
+    DialogFocused = am.State(remove=_FOCUS)
+    UpdateFocus = am.State(multi=True, doc="Which panes there are has changed.")
+    AfterFocus = am.State(multi=True, doc="Another pane has the focus.")
+    FocusPrev = am.State(multi=True, doc="To the pane before.")
+    FocusNext = am.State(multi=True, doc="To the pane after.")
+    Resized = am.State(multi=True, doc="The screen has another size: `width`, `height`.")
+
+    # Views
+    TreeLogView = am.State(auto=True, remove=_VIEWS)
+    TreeMatrixView = am.State(remove=_VIEWS)
+    MatrixView = am.State(remove=_VIEWS)
+    MatrixRain = am.State(doc="The matrix shows transitions as rows.")
+    MatrixRainSelected = am.State(multi=True, require=["ClientSelected"], args=CursorArgs)
+    ToolRain = am.State(multi=True, doc="Rain on or off.")
+    LogReaderEnabled = am.State()
+    LogReaderVisible = am.State(auto=True, require=[TreeLogView, LogReaderEnabled])
+    TimelineStepsHidden = am.State()
+    TimelineTxHidden = am.State(require=[TimelineStepsHidden])
+    ClientListVisible = am.State()
+    NarrowLayout = am.State(remove=[ClientListVisible])
+    UserNarrowLayout = am.State(add=[NarrowLayout])
+    LogWrap = am.State(doc="Long lines of the log go on in the next one.")
+
+    NextView = am.State(multi=True, doc="Log, matrix, rain beside the tree, then without it.")
+
+    # Dialogs
+    HelpDialog = am.State(add=[DialogFocused], remove=["ExportDialog"])
+    ExportDialog = am.State(add=[DialogFocused], remove=[HelpDialog])
+    Overlay = am.State(doc="The full text of something is shown.")
+
+    # Filters
+    FilterAutoTx = am.State(remove=["FilterAutoCanceledTx"])
+    FilterAutoCanceledTx = am.State(remove=[FilterAutoTx])
+    FilterCanceledTx = am.State()
+    FilterQueuedTx = am.State()
+    FilterEmptyTx = am.State()
+    FilterHealth = am.State()
+    FilterChecks = am.State()
+    FilterOutGroup = am.State()
+    FilterDisconn = am.State(doc="Disconnected machines are not listed.")
+    FilterRpcMachs = am.State(doc="Machines of am-rpc are not listed.")
+    FilterTraces = am.State(doc="Stack traces are folded to their first line.")
+    LogTimestamps = am.State(doc="The log tells when the second changes.")
+
+    # Playing
+    Playing = am.State(require=["ClientSelected"], remove=(*_PLAYING, "LogUserScrolled"))
+    Paused = am.State(auto=True, require=["ClientSelected"], remove=(*_PLAYING, "LogUserScrolled"))
+    TailMode = am.State(require=["ClientSelected"], remove=(*_PLAYING, "LogUserScrolled"))
+    LogUserScrolled = am.State(require=[LogFocused], remove=[Playing, TailMode])
+
+    # Moving
+    Fwd = _once("To the next visible transition.", MoveArgs)
+    Back = _once("To the previous visible transition.", MoveArgs)
+    FwdStep = _once("To the next step.", MoveArgs)
+    BackStep = _once("To the previous step.", MoveArgs)
+    ScrollToTx = am.State(multi=True, args=PlaceArgs, doc="To a transition of any machine.")
+    ScrollToStep = _once("To a step.", StepArgs)
+    ScrollToMutTx = _once("To a transition that changed the selected state.", DirectionArgs)
+    SetCursor = _once("To a transition of the selected machine.", CursorArgs)
+    TimelineStepsScrolled = _once("The timeline of steps was moved.", StepArgs)
+    TxSelected = am.State(require=["ClientSelected"], doc="A transition is under the cursor.")
+    SwitchingClientTx = am.State(args=PlaceArgs, remove=["SwitchedClientTx"])
+    SwitchedClientTx = am.State(remove=[SwitchingClientTx])
+    GoToUrl = am.State(multi=True, args=UrlArgs, doc="To the place of an address.")
+    GoBack = am.State(multi=True, doc="To the place before, in the history of places.")
+    GoFwd = am.State(multi=True, doc="To the place after.")
+    GoPrevMachine = am.State(multi=True, doc="To the last place at another machine.")
+    GoNextMachine = am.State(multi=True, doc="To the next place at another machine.")
+
+    # Clients
+    SelectingClient = am.State(args=SelectArgs, remove=["ClientSelected"])
+    ClientSelected = am.State(remove=[SelectingClient])
+    RemoveClient = am.State(args=SelectArgs, doc="Forget a machine.")
+    SetGroup = am.State(multi=True, require=[ClientSelected], args=GroupArgs)
+    StateNameSelected = am.State(multi=True, require=[ClientSelected], args=StateNameArgs)
+    GcMsgs = am.State(doc="Memory is short: old data goes.")
+
+    # Log
+    BuildingLog = am.State(remove=["LogBuilt"])
+    LogBuilt = am.State(remove=[BuildingLog])
+    UpdateLogScheduled = am.State()
+    UpdatingLog = am.State(remove=["LogUpdated"])
+    LogUpdated = am.State(remove=[UpdatingLog])
+    UpdateLogReader = am.State(require=[LogReaderEnabled])
+
+    # Screen
+    Redraw = am.State(doc="All is drawn anew.")
+    Loading = am.State(doc="Something takes a while.")
+    ToggleTool = am.State(args=ToolArgs, remove=["ToolToggled"], doc="A button was pressed.")
+    ToolToggled = am.State(remove=[ToggleTool])
+
+    # Work
+    Importing = am.State(args=FileArgs, remove=["Imported"])
+    Imported = am.State(remove=[Importing])
+    Exporting = am.State(args=FileArgs, remove=["Exported"])
+    Exported = am.State(remove=[Exporting])
+    DiagramsGraphRendering = am.State(multi=True, remove=["DiagramsGraphReady"])
+    DiagramsGraphReady = am.State(remove=[DiagramsGraphRendering])
+    DiagramsMachRendering = am.State(multi=True, remove=["DiagramsMachReady"])
+    DiagramsMachReady = am.State(remove=[DiagramsMachRendering])
+    DiagramsStatesRendering = am.State(multi=True, remove=["DiagramsStatesReady"])
+    DiagramsStatesReady = am.State(remove=[DiagramsStatesRendering])
+
+    class Groups:
+        """Named groups of states."""
+
+        Focus = _FOCUS
+        Playing = _PLAYING
+        Views = _VIEWS
+        Loading = LOADING
+
+
+FILTERS = {
+    "canceled": "FilterCanceledTx",
+    "queued": "FilterQueuedTx",
+    "auto": "FilterAutoTx",
+    "auto_canceled": "FilterAutoCanceledTx",
+    "empty": "FilterEmptyTx",
+    "health": "FilterHealth",
+    "checks": "FilterChecks",
+    "out_group": "FilterOutGroup",
+}
+"""Fields of `Filters` and the states that set them."""

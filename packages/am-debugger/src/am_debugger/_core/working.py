@@ -1,0 +1,147 @@
+"""Handlers of what comes in and of what takes a while: messages, memory, dumps."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from .._errors import DebuggerError
+from .._store.eviction import Evicted, evict
+from .ports import Part
+from .states import FileArgs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    import am_machine as am
+
+    from .debugger import Debugger
+
+T = TypeVar("T")
+# Seconds of work between two checkpoints.
+_SLICE = 0.002
+
+
+class WorkingHandlers:
+    """Messages, memory, dumps."""
+
+    def __init__(self, core: Debugger) -> None:
+        self._core = core
+        self._session = core.session
+
+    # ------------------------------------------------------------------ messages
+
+    def ConnectEventState(self, event: am.Event) -> None:
+        """A new one may find the old ones gone."""
+        core = self._core
+        store = self._session.store
+        if core.settings.clean_on_connect and not any(client.is_connected for client in store):
+            for client in list(store):
+                core.forget(client)
+            event.machine.remove("ClientSelected")
+        core.ui.invalidate(Part.CLIENTS)
+        event.machine.remove("ConnectEvent")
+
+    def DisconnectEventState(self, event: am.Event) -> None:
+        """Its machines are shown as disconnected."""
+        self._core.ui.invalidate(Part.CLIENTS)
+        event.machine.remove("DisconnectEvent")
+
+    def InitClientState(self, event: am.Event) -> None:
+        """The first machine is selected, if that is wanted."""
+        core, machine = self._core, event.machine
+        core.ui.invalidate(Part.CLIENTS, Part.SCHEMA)
+        if core.settings.select_connected and self._session.selected is None:
+            first = next(iter(self._session.store), None)
+            if first is not None:
+                machine.add("SelectingClient", client=first.id)
+        machine.remove("InitClient")
+
+    def ClientMsgState(self, event: am.Event) -> None:
+        """More is known: what is shown grows, and in tail mode the cursor goes along."""
+        core, view = self._core, self._session.selected
+        core.ui.invalidate(Part.CLIENTS, Part.STATUS)
+        if view is not None:
+            known = len(view.visible)
+            view.visible.extend()
+            if len(view.visible) != known:
+                core.ui.invalidate(Part.BARS, Part.TIMELINES, Part.LOG, Part.MATRIX)
+            if "TailMode" in event.machine and self._session.to_end():
+                core.moved()
+        event.machine.remove("ClientMsg")
+
+    # ------------------------------------------------------------------ memory
+
+    async def GcMsgsState(self, event: am.Event) -> None:
+        """Drop what is old until there is room."""
+        core, settings = self._core, self._core.settings
+        now = time.time_ns() // 1000
+        done = Evicted()
+        steps = evict(self._session.store, settings.max_bytes, now=now, log_ttl=settings.log_ttl_us)
+        async for step in sliced(steps):
+            done = step
+        if done:
+            for client in done.clients:
+                core.forget(client)
+            core.settle()
+            core.note(str(done))
+        event.machine.remove("GcMsgs")
+
+    # ------------------------------------------------------------------ dumps
+
+    async def ImportingState(self, event: am.Event) -> None:
+        """Load a dump."""
+        machine, path = event.machine, event.args_as(FileArgs).path
+        try:
+            async for part in sliced(self._core.files.read(self._session.store, path)):
+                self._core.progress = part
+                self._core.ui.invalidate(Part.STATUS)
+        except (DebuggerError, OSError) as exc:
+            machine.add_err("ErrImport", exc)
+            machine.remove("Importing")
+            return
+        finally:
+            self._core.progress = None
+        machine.add("InitClient")
+        machine.add("ClientMsg")
+        machine.add("Imported")
+
+    async def ExportingState(self, event: am.Event) -> None:
+        """Write a dump; a name without ending gets one."""
+        core, machine = self._core, event.machine
+        args = event.args_as(FileArgs)
+        path = core.settings.folder / Path(args.path).name
+        if not path.name.endswith((".gz", ".zst")):
+            path = path.with_name(path.name + ".amdbg.gz")
+        moment = self._session.moment if args.only_moment else None
+        try:
+            async for part in sliced(core.files.write(self._session.store, str(path), moment)):
+                core.progress = part
+                core.ui.invalidate(Part.STATUS)
+        except (DebuggerError, OSError) as exc:
+            machine.add_err(exc)
+            machine.remove("Exporting")
+            return
+        finally:
+            core.progress = None
+        core.ui.notify(f"written: {path}")
+        machine.add("Exported")
+
+
+async def sliced(steps: Iterator[T]) -> AsyncIterator[T]:
+    """Go through steps with a checkpoint every two milliseconds of work; ended early, the steps
+    are closed."""
+    try:
+        until = time.monotonic() + _SLICE
+        for step in steps:
+            yield step
+            if time.monotonic() >= until:
+                await trio.lowlevel.checkpoint()
+                until = time.monotonic() + _SLICE
+    finally:
+        close = getattr(steps, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,224 @@
+"""One connection of an exporter, from its hello to its end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import trio
+
+from am_telemetry import dbg
+
+from .._errors import BadMessageError
+from .._store.link import Link
+from .auth import client_mac, is_same, new_nonce, server_mac
+
+if TYPE_CHECKING:
+    from .._store.client import Client
+    from .server import Server
+
+HELLO_TIMEOUT = 10.0
+"""Seconds that a stranger has to say who it is."""
+SILENCE = 35.0
+"""Seconds after which a connection without any message is taken for dead; pings come each 10."""
+ACK_INTERVAL = 0.25
+ACK_EVERY = 256
+_PIECE = 1 << 16
+# Seconds of work between two checkpoints.
+_SLICE = 0.004
+_MOST_FAULTS = 1000
+CAPS = ("detail", "stack", "viewer")
+
+
+class Refused(Exception):
+    """The other side is told this text, and the connection ends."""
+
+
+class Incoming:
+    """An exporter's connection. What is to be sent is a few numbers, never a queue: a peer that
+    does not read cannot make anything grow."""
+
+    def __init__(self, server: Server, stream: trio.abc.Stream) -> None:
+        self._server = server
+        self._stream = stream
+        self._decoder = dbg.Decoder()
+        self.link: Link | None = None
+        self.faults = 0
+        """Messages that did not fit."""
+        self._wakes = trio.Event()
+        self._details: dict[int, int] = {}
+        self._asks: set[int] = set()
+        self._acked = 0
+        self._sent_details: dict[int, int] = {}
+
+    # ------------------------------------------------------------------ who is there
+
+    async def hello(self) -> dbg.Hello:
+        """Read the hello, demand a proof if there is a secret, and answer.
+
+        :raises Refused: if it may not come in.
+        :raises dbg.DecodeError: if it speaks another language.
+        :raises trio.TooSlowError: if it takes too long.
+        """
+        with trio.fail_after(HELLO_TIMEOUT):
+            message = await self.next()
+            hello_bytes = self._decoder.frame
+            if not isinstance(message, dbg.Hello):
+                raise Refused("a hello was expected")
+            if message.version != 1:
+                await self._send(dbg.Refusal(1, f"version {message.version} is not spoken here"))
+                raise Refused("another version")
+            if self._server.process.id in message.process.via:
+                await self._send(dbg.Refusal(1, "this stream went through here already"))
+                raise Refused("a loop")
+            if self._server.secret is None:
+                await self._send(dbg.Welcome(CAPS))
+            else:
+                await self._challenge(self._server.secret, hello_bytes)
+        self._decoder.trust()
+        return message
+
+    async def _challenge(self, secret: bytes, hello_bytes: bytes) -> None:
+        nonce = new_nonce()
+        await self._send(dbg.Challenge(nonce))
+        message = await self.next()
+        if not isinstance(message, dbg.Auth):
+            raise Refused("a proof was expected")
+        if not is_same(message.mac, client_mac(secret, nonce, message.nonce, hello_bytes)):
+            await self._send(dbg.Refusal(2, "wrong secret"))
+            raise Refused("wrong secret")
+        mac = server_mac(secret, nonce, message.nonce, hello_bytes)
+        await self._send(dbg.Proof(mac, CAPS))
+
+    async def next(self) -> dbg.Message:
+        """The next message.
+
+        :raises Refused: if the other side left.
+        """
+        while True:
+            for message in self._decoder:
+                return message
+            data = await self._stream.receive_some(_PIECE)
+            if not data:
+                raise Refused("it left")
+            self._decoder.feed(data)
+
+    async def _send(self, message: dbg.Message) -> None:
+        await self._stream.send_all(dbg.encode(message))
+
+    # ------------------------------------------------------------------ what it tells
+
+    async def run(self, hello: dbg.Hello) -> None:
+        """Take in what it tells, until it leaves.
+
+        :raises dbg.DecodeError: if it does not speak the language any more.
+        :raises Refused: if too much of what it says does not fit.
+        """
+        process = self._server.store.processes.setdefault(hello.process.id, hello.process)
+        self.link = Link(self._server.store, process)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                await self._read()
+                nursery.cancel_scope.cancel()
+        finally:
+            self.link.close()
+
+    async def _read(self) -> None:
+        take, decoder = self._take, self._decoder
+        while True:
+            size, until = 0, time.monotonic() + _SLICE
+            for message in decoder:
+                take(message)
+                size += len(decoder.frame)
+                if time.monotonic() >= until:
+                    # Keys and other connections have their turn.
+                    self._server.took(size)
+                    await trio.lowlevel.checkpoint()
+                    size, until = 0, time.monotonic() + _SLICE
+            if size:
+                self._server.took(size)
+            if self.link is not None and self.link.taken > self._acked:
+                self._wakes.set()
+            with trio.move_on_after(SILENCE) as silence:
+                data = await self._stream.receive_some(_PIECE)
+            if silence.cancelled_caught:
+                raise Refused("nothing came for too long")
+            if not data:
+                return
+            decoder.feed(data)
+
+    def _take(self, message: dbg.Message) -> None:
+        link, server = self.link, self._server
+        assert link is not None
+        try:
+            if isinstance(message, dbg.Mach):
+                self._take_machine(link, message)
+                return
+            faults = link.take(message, time.time_ns() // 1000)
+        except BadMessageError as exc:
+            faults = [exc]
+        if faults:
+            self.faults += len(faults)
+            server.fault(link.process, faults[0], len(faults))
+            if self.faults > _MOST_FAULTS:
+                raise Refused("too much of this does not fit")
+
+    def _take_machine(self, link: Link, message: dbg.Mach) -> None:
+        server = self._server
+        if message.process is not None and server.process.id in message.process.via:
+            server.looped += 1
+            link.ignore(message.h)
+            return
+        client = link.machine(message)
+        server.machine_came(client)
+        wanted = server.detail_of(client)
+        if self._sent_details.get(message.h, 1) != wanted:
+            self.detail(message.h, wanted)
+
+    # ------------------------------------------------------------------ what it is told
+
+    def detail(self, handle: int, level: int) -> None:
+        """Ask for a level of detail: 0 mute, 1 journal, 2 everything."""
+        self._details[handle] = self._sent_details[handle] = level
+        self._wakes.set()
+
+    def ask_pending(self, handle: int) -> None:
+        """Ask what a machine waits for."""
+        self._asks.add(handle)
+        self._wakes.set()
+
+    def handle_of(self, client: Client) -> int | None:
+        """The handle by which this connection knows a machine."""
+        if self.link is None:
+            return None
+        return next((h for h, known in self.link.clients.items() if known is client), None)
+
+    async def _write(self) -> None:
+        """Send acknowledgements and wishes. Reading goes on whether the peer takes them or not."""
+        link = self.link
+        assert link is not None
+        while True:
+            await self._woken()
+            with trio.move_on_after(ACK_INTERVAL):
+                while link.taken - self._acked < ACK_EVERY and not (self._details or self._asks):
+                    await self._woken()
+            messages: list[dbg.Message] = []
+            if link.taken > self._acked:
+                self._acked = link.taken
+                messages.append(dbg.Ack(self._acked))
+            messages += [dbg.Detail(h, level) for h, level in self._details.items()]
+            messages += [dbg.Ask(h, "pending") for h in self._asks]
+            self._details.clear()
+            self._asks.clear()
+            if messages:
+                await self._stream.send_all(b"".join(map(dbg.encode, messages)))
+
+    async def _woken(self) -> None:
+        await self._wakes.wait()
+        self._wakes = trio.Event()
+
+
+BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)
+LEAVES = (*BROKEN, Refused, dbg.DecodeError)
+"""How a connection may end, all of it quietly."""

@@ -1,0 +1,109 @@
+"""A dump as text, for terminals and scripts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from .._derive.log_lines import format_args
+from .._derive.moment import ordered
+from .._derive.reader import called_text
+from .._derive.steps import Parser
+from .._derive.url import MachineUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._derive.query import Query
+    from .._store.client import Client
+    from .._store.store import Store
+    from .._store.tx import Tx
+
+_MICROSECONDS = 1_000_000
+
+
+def inert(text: str) -> str:
+    """A text from elsewhere without what terminals act upon: control and bidi characters are shown
+    as escapes."""
+    if text.isprintable():
+        return text
+    return "".join([one if one.isprintable() else ascii(one)[1:-1] for one in text])
+
+
+def format_clock(time: int) -> str:
+    """Microseconds since 1970 as the local time of day."""
+    try:
+        moment = datetime.fromtimestamp(time // _MICROSECONDS)
+    except (OverflowError, ValueError, OSError):
+        return str(time)
+    return f"{moment:%H:%M:%S}.{time % _MICROSECONDS:06d}"
+
+
+def summary(store: Store) -> Iterator[str]:
+    """One line a machine, as a tree, and one with the totals."""
+    for client, depth in ordered(store):
+        yield _machine_line(client, depth)
+    errors = sum([len(client.errors) for client in store])
+    lost = sum([client.lost for client in store])
+    told = [f"{len(store)} machines", f"{store.transitions} transitions", f"{errors} errors"]
+    if lost:
+        told.append(f"{lost} lost")
+    yield ", ".join(told)
+
+
+def _machine_line(client: Client, depth: int) -> str:
+    names = client.version.names
+    active = [name for name, tick in zip(names, client.columns.ticks, strict=True) if tick % 2]
+    told = [f"{'  ' * depth}{inert(client.id)}", f"{len(client.columns)} transitions"]
+    if len(client.columns):
+        shown = client.columns.times.shown
+        told.append(f"{format_clock(shown[0])} to {format_clock(shown[-1])}")
+    if client.errors:
+        told.append(f"{len(client.errors)} errors, the last in {client.errors[-1]}")
+    if client.lost:
+        told.append(f"{client.lost} lost")
+    if client.gone_at is not None:
+        told.append("disposed")
+    return f"{': '.join(told[:2])}{''.join([', ' + one for one in told[2:]])} ({' '.join(active)})"
+
+
+def matches(store: Store, query: Query) -> Iterator[str]:
+    """The transitions that a query means, by machine, a line each; then a count a machine."""
+    parser = Parser(store)
+    counts: list[tuple[str, int]] = []
+    for client, _ in ordered(store):
+        count = 0
+        for found in query.find(store, client):
+            count += len(found)
+            for number in found:
+                yield transition_line(parser, client, number)
+        if count:
+            counts.append((client.id, count))
+    total = sum([count for _, count in counts])
+    yield f"{total} found" + "".join([f", {inert(id)} {count}" for id, count in counts])
+
+
+def transition_line(parser: Parser, client: Client, number: int) -> str:
+    """A transition in one line: when, where, what it did, and its address."""
+    parsed = parser.parse(client, number)
+    tx = parsed.tx
+    names = client.version_at(number).names
+    moved = [f"+{names[i]}" for i in parsed.added] + [f"-{names[i]}" for i in parsed.removed]
+    told = [
+        format_clock(tx.time),
+        f"{inert(client.id)}/{number}",
+        f"[{called_text(client, tx)}{inert(format_args(tx.args))}]",
+        outcome(tx),
+        " ".join(moved),
+        inert(str(MachineUrl(client.id, tx.id))),
+    ]
+    return " ".join([one for one in told if one])
+
+
+def outcome(tx: Tx) -> str:
+    """What became of a transition in a word; empty if it was executed."""
+    if tx.is_queued:
+        return "queued"
+    if tx.has_error:
+        return "failed"
+    return "" if tx.is_accepted else "canceled"

@@ -1,0 +1,130 @@
+"""What goes when memory is short: details first, then the oldest transitions of all machines."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from am_machine import LogLevel
+
+from .packing import pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .client import Client
+    from .store import Store
+
+# Of the cap, what is kept after eviction.
+KEPT_SHARE = 0.9
+# In the packed rest of a transition, behind the source's time.
+_LOG_POSITION = 5
+_CHANGES = int(LogLevel.CHANGES)
+# Transitions looked at in one step.
+_SLICE = 256
+
+
+@dataclass(slots=True)
+class Evicted:
+    """What was dropped."""
+
+    log_lines: int = 0
+    transitions: int = 0
+    clients: list[Client] = field(default_factory=list)
+    """Machines that went."""
+    shortened: set[int] = field(default_factory=set)
+    """Serial numbers of machines that lost transitions."""
+
+    def __bool__(self) -> bool:
+        return bool(self.log_lines or self.transitions or self.clients)
+
+    def __str__(self) -> str:
+        told = []
+        if self.transitions:
+            count = len(self.shortened)
+            told.append(f"{self.transitions} transitions of {count} machines")
+        if self.clients:
+            told.append(f"{len(self.clients)} machines")
+        if self.log_lines:
+            told.append(f"{self.log_lines} log lines")
+        return f"dropped {', '.join(told)} to stay within memory" if told else "dropped nothing"
+
+
+def evict(store: Store, cap: int, *, now: int, log_ttl: int) -> Iterator[Evicted]:
+    """Bring the store below `cap` bytes, in small steps; yields what was dropped so far.
+
+    Times are microseconds, `now` since 1970. Nothing is done below the cap. Over it, log lines
+    finer than changes go first where they are older than `log_ttl`, then the oldest chunks of all
+    machines by human time until 90 % of the cap are held; disconnected machines without
+    transitions go.
+    """
+    done = Evicted()
+    if store.nbytes <= cap:
+        return
+    goal = int(KEPT_SHARE * cap)
+    for client in list(store):
+        yield from _drop_details(store, client, now - log_ttl, done)
+    used = store.nbytes
+    heap = [(client.oldest_time or 0, client.serial) for client in store if len(client.columns)]
+    heapq.heapify(heap)
+    while used > goal and heap:
+        _, serial = heapq.heappop(heap)
+        shortened = store.by_serial(serial)
+        if shortened is None:
+            continue
+        before = shortened.nbytes
+        done.transitions += shortened.drop_first_chunk()
+        done.shortened.add(serial)
+        store.forget_views(shortened)
+        used -= before - shortened.nbytes
+        if len(shortened.columns):
+            heapq.heappush(heap, (shortened.oldest_time or 0, serial))
+        yield done
+    for client in list(store):
+        if not len(client.columns) and not client.is_connected:
+            store.remove(client)
+            done.clients.append(client)
+    yield done
+
+
+def _drop_details(store: Store, client: Client, until: int, done: Evicted) -> Iterator[Evicted]:
+    columns = client.columns
+    has_changed = False
+    for chunk in list(columns.chunks):
+        rests, dropped = [], 0
+        for number in range(chunk.first, chunk.last + 1):
+            rest = chunk.rest(number)
+            if columns.times.shown[number - columns.first] < until:
+                rest, count = _without_details(rest)
+                dropped += count
+            rests.append(rest)
+            if len(rests) % _SLICE == 0:
+                yield done
+        if dropped and chunk in columns.chunks:
+            # Between two steps more may have come.
+            rests += [chunk.rest(n) for n in range(chunk.first + len(rests), chunk.last + 1)]
+            columns.replace_rests(chunk, rests)
+            done.log_lines += dropped
+            has_changed = True
+            yield done
+    if has_changed:
+        store.forget_views(client)
+    log = client.outer_log
+    lines = [log[position] for position in range(len(log))]
+    done.log_lines += log.keep([line.level <= _CHANGES or line.time >= until for line in lines])
+
+
+def _without_details(packed: bytes) -> tuple[bytes, int]:
+    """A packed rest without the log lines finer than changes, and how many these were."""
+    if not packed:
+        return packed, 0
+    rest = unpack(packed)
+    if len(rest) <= _LOG_POSITION or not rest[_LOG_POSITION]:
+        return packed, 0
+    lines = rest[_LOG_POSITION]
+    kept = [line for line in lines if line[0] <= _CHANGES]
+    if len(kept) == len(lines):
+        return packed, 0
+    rest[_LOG_POSITION] = kept or None
+    return pack(rest), len(lines) - len(kept)

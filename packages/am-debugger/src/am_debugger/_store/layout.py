@@ -1,0 +1,122 @@
+"""The flags of a transition on the wire, what is kept of them, and the marks for filters."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import NamedTuple
+
+from am_machine import Kind
+
+
+class Sizes(NamedTuple):
+    """How columns are cut: transitions of one chunk, and from one keyframe to the next."""
+
+    chunk: int = 4096
+    keyframe: int = 1000
+
+
+USUAL_SIZES = Sizes()
+# Bytes of a transition's id.
+ID_BYTES = 8
+NO_ID = bytes(ID_BYTES)
+# Times, ticks and sums that fit a column, with room to add them up.
+MOST = 1 << 62
+
+KINDS = (str(Kind.ADD), str(Kind.REMOVE), str(Kind.SET))
+
+
+class Flag(IntFlag):
+    """Flags of a transition as sent."""
+
+    ACCEPTED = 1
+    AUTO = 2
+    CHECK = 4
+    QUEUED = 8
+    KEYFRAME = 16
+    ERROR = 32
+
+
+ALL_FLAGS = int(~Flag(0))
+
+
+class Kept(IntFlag):
+    """One byte a transition: kind and flags as sent, and whether some were lost before it."""
+
+    KIND = 3
+    ACCEPTED = 4
+    AUTO = 8
+    CHECK = 16
+    QUEUED = 32
+    ERROR = 64
+    GAP = 128
+
+
+class Mark(IntFlag):
+    """One byte a transition: all that the filters ask of it, but for groups."""
+
+    CANCELED = 1
+    QUEUED = 2
+    AUTO = 4
+    AUTO_CANCELED = 8
+    EMPTY = 16
+    HEALTH = 32
+    CHECK = 64
+    LOST = 128
+    """Some were lost just before it."""
+
+
+# States whose activity is known at any moment without going through clocks.
+WATCHED = ("Exception", "Ready", "Start")
+# A transition that calls nothing else is one of health.
+HEALTH_STATES = frozenset(("Healthcheck", "Heartbeat"))
+
+
+def _kept(kind: int, flags: int) -> int:
+    kept = kind
+    for flag, bit in (
+        (Flag.ACCEPTED, Kept.ACCEPTED),
+        (Flag.AUTO, Kept.AUTO),
+        (Flag.CHECK, Kept.CHECK),
+        (Flag.QUEUED, Kept.QUEUED),
+        (Flag.ERROR, Kept.ERROR),
+    ):
+        kept |= int(bit) if flags & flag else 0
+    return kept
+
+
+def _marks(kept: int) -> int:
+    marks = 0
+    if kept & Kept.QUEUED:
+        marks |= Mark.QUEUED
+    elif not kept & Kept.ACCEPTED:
+        marks |= Mark.CANCELED
+    if kept & Kept.AUTO:
+        marks |= Mark.AUTO_CANCELED if marks & Mark.CANCELED else Mark.AUTO
+    if kept & Kept.CHECK:
+        marks |= Mark.CHECK
+    if kept & Kept.GAP:
+        marks |= Mark.LOST
+    return int(marks)
+
+
+# [kind][flags] as sent -> the byte kept; and that -> the marks that follow from it alone.
+KEPT = [[_kept(kind, flags) for flags in range(ALL_FLAGS + 1)] for kind in range(len(KINDS))]
+MARKS = bytes([_marks(kept) for kept in range(256)])
+# Bytes kept of transitions that would be empty if they gained no time.
+EXECUTED = bytes(
+    [bool(kept & Kept.ACCEPTED) and not kept & (Kept.QUEUED | Kept.CHECK) for kept in range(256)]
+)
+
+
+def wire_flags(kept: int) -> int:
+    """The flags as sent, of the byte kept."""
+    flags = 0
+    for flag, bit in (
+        (Flag.ACCEPTED, Kept.ACCEPTED),
+        (Flag.AUTO, Kept.AUTO),
+        (Flag.CHECK, Kept.CHECK),
+        (Flag.QUEUED, Kept.QUEUED),
+        (Flag.ERROR, Kept.ERROR),
+    ):
+        flags |= int(flag) if kept & bit else 0
+    return flags

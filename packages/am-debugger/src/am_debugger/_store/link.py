@@ -1,0 +1,298 @@
+"""What one connection, or one file, says of machines: taken into the store message by message.
+
+Handles of machines are numbers that hold for the link alone. A message that cannot be raises
+`BadMessageError` and changes nothing, so the caller may count it and go on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from am_telemetry import dbg
+
+from .._errors import BadMessageError
+from .client import Client, Pending
+from .columns import checked_clock
+from .layout import ID_BYTES, MOST
+from .versions import compile_sent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .store import Store
+
+_MOST_SCHEMAS = 10_000
+
+
+class Link:
+    """One source of messages. `process` is what its hello told.
+
+    Entries that are known already, since the other side could not know that they arrived, are
+    passed over and counted in `repeated`. After a reconnect these come first; where they may
+    come anywhere, as in a file, give `exact=True`, which remembers all ids for as long as the link
+    lives. Machines count as connected while a link that `is_live` tells of them.
+    """
+
+    def __init__(
+        self, store: Store, process: dbg.Process, *, exact: bool = False, is_live: bool = True
+    ) -> None:
+        self.store = store
+        self.process = process
+        self.taken = 0
+        """Entries taken, those known already among them."""
+        self.repeated = 0
+        self._exact = exact
+        self._is_live = is_live
+        self._clients: dict[int, Client] = {}
+        # Serial numbers of machines -> how many handles they have here.
+        self._handles: dict[int, int] = {}
+        self._ignored: set[int] = set()
+        # Serial numbers of machines whose end this link told.
+        self._gone: set[int] = set()
+        # Handles of machines that may send what is known already: where the next of these is.
+        self._resuming: dict[int, int] = {}
+        self._known: dict[int, set[bytes]] = {}
+        # Of these: the machine as announced last, for the first entry that is new.
+        self._announced: dict[int, dbg.Mach] = {}
+        # Handles of machines of which the latest entry was known: what follows it is, too.
+        self._repeating: set[int] = set()
+
+    @property
+    def clients(self) -> Mapping[int, Client]:
+        """Machines by handle."""
+        return self._clients
+
+    def client(self, handle: int) -> Client:
+        """The machine of a handle.
+
+        :raises BadMessageError: if there is none, or it was removed from the store.
+        """
+        client = self._clients.get(handle)
+        if client is None:
+            raise BadMessageError(f"no machine has the handle {handle}")
+        if client not in self.store:
+            raise BadMessageError(f"machine {client.id} was removed")
+        return client
+
+    # ------------------------------------------------------------------ messages
+
+    def take(self, message: dbg.Message, now: int) -> list[BadMessageError]:
+        """Take in any message; one that says nothing of machines is passed over. `now` is the time
+        (microseconds since 1970) to note where the message has none.
+
+        Entries of a batch that do not fit are returned as errors; the others are taken in.
+
+        :raises BadMessageError: if a message as a whole does not fit.
+        """
+        if getattr(message, "h", None) in self._ignored and not isinstance(message, dbg.Mach):
+            return []
+        match message:
+            case dbg.Txs(entries):
+                return self._take_entries(entries)
+            case dbg.SchemaDef():
+                self.schema(message)
+            case dbg.Mach():
+                self.machine(message)
+            case dbg.Log():
+                self.log(message)
+            case dbg.PendingMsg(handle, items):
+                self.client(handle).pending = Pending(now, items)
+            case dbg.Gone(handle, time):
+                client = self.client(handle)
+                client.gone_at = _time(time)
+                self._gone.add(client.serial)
+            case dbg.Drop(handle, count, time):
+                client = self.client(handle)
+                if handle not in self._repeating:
+                    client.lose(count, _time(time))
+        return []
+
+    def _take_entries(self, entries: tuple[tuple[int, dbg.Tx], ...]) -> list[BadMessageError]:
+        faults: list[BadMessageError] = []
+        for handle, sent in entries:
+            try:
+                self.transition(handle, sent)
+            except BadMessageError as exc:
+                faults.append(exc)
+        return faults
+
+    def schema(self, sent: dbg.SchemaDef) -> None:
+        """A schema that machines may refer to by its hash.
+
+        :raises BadMessageError: if it is none, or there are too many.
+        """
+        if sent.hash not in self.store.schemas:
+            if len(self.store.schemas) >= _MOST_SCHEMAS:
+                raise BadMessageError("too many schemas")
+            self.store.schemas[sent.hash] = compile_sent(sent)
+
+    def machine(self, sent: dbg.Mach) -> Client:
+        """A machine came, came again, or changed.
+
+        :raises BadMessageError: if its schema or clock does not fit, or there are too many.
+        """
+        handle = sent.h
+        self._ignored.discard(handle)
+        if not 0 < len(sent.id) <= 1024:
+            raise BadMessageError(f"a machine id of {len(sent.id)} characters")
+        schema = self.store.schemas.get(sent.hash)
+        if schema is None:
+            raise BadMessageError(f"machine {sent.id!r:.100} has a schema that was not sent")
+        clock = checked_clock(sent.time, len(schema.names))
+        process = self._process_of(sent.process)
+        client = self._known_client(process, sent.id, schema.names)
+        if client is None:
+            client = self.store.add(process, sent.id, clock)
+            self._forget_repeats(handle)
+        elif self._clients.get(handle) is not client:
+            self._expect_repeats(handle, client)
+        self._connect(handle, client)
+        if handle in self._known:
+            self._announced[handle] = sent
+            return client
+        client.process = process
+        self.store.revision += client.parent_id != sent.parent
+        client.parent_id, client.tags, client.lib = sent.parent, sent.tags, sent.lib
+        client.gone_at = None
+        client.set_version(schema, sent.handlers, sent.pipes)
+        if handle not in self._resuming:
+            client.rebase(clock)
+        return client
+
+    def ignore(self, handle: int) -> None:
+        """Pass over what comes of a handle: its entries count as taken, and nothing more."""
+        self._ignored.add(handle)
+
+    def _connect(self, handle: int, client: Client) -> None:
+        before = self._clients.get(handle)
+        if before is client:
+            return
+        self._clients[handle] = client
+        handles = self._handles
+        handles[client.serial] = handles.get(client.serial, 0) + 1
+        if handles[client.serial] == 1 and self._is_live:
+            client.connections += 1
+        if before is not None:
+            handles[before.serial] -= 1
+            if not handles[before.serial] and self._is_live:
+                before.connections -= 1
+
+    def _known_client(
+        self, process: dbg.Process, machine_id: str, names: tuple[str, ...]
+    ) -> Client | None:
+        """The machine that is meant, if it is known: a process that reconnects continues its
+        machines, but one that was gone on this very connection is another one."""
+        client = self.store.in_process(process.id, machine_id)
+        if client is None:
+            return None
+        if client.gone_at is not None and client.serial in self._gone:
+            return None
+        known = client.version.names
+        is_grown = known == names[: len(known)]
+        # A file begins with what held at its beginning.
+        is_older = self._exact and names == known[: len(names)]
+        return client if is_grown or is_older else None
+
+    def _process_of(self, told: dbg.Process | None) -> dbg.Process:
+        if told is None:
+            return self.process
+        return self.store.processes.setdefault(told.id, told)
+
+    def _expect_repeats(self, handle: int, client: Client) -> None:
+        self._forget_repeats(handle)
+        if not len(client.columns):
+            return
+        if self._exact:
+            self._repeating.add(handle)
+        if self._exact:
+            ids = bytes(client.columns.ids)
+            self._known[handle] = {ids[k : k + ID_BYTES] for k in range(0, len(ids), ID_BYTES)}
+        else:
+            self._resuming[handle] = 0
+
+    def _forget_repeats(self, handle: int) -> None:
+        self._resuming.pop(handle, None)
+        self._known.pop(handle, None)
+        self._announced.pop(handle, None)
+        self._repeating.discard(handle)
+
+    def transition(self, handle: int, sent: dbg.Tx) -> int | None:
+        """One entry: its number, or None if it is known already.
+
+        :raises BadMessageError: if it does not fit its machine.
+        """
+        client = self._clients.get(handle)
+        self.taken += 1
+        if handle in self._ignored:
+            return None
+        if client is None or client not in self.store:
+            client = self.client(handle)
+        if self._resuming or self._known:
+            if self._is_repeated(handle, client, sent.id):
+                self.repeated += 1
+                return None
+            self._go_on(handle, client)
+        return client.append(sent)
+
+    def _go_on(self, handle: int, client: Client) -> None:
+        """A machine that repeated itself says something new."""
+        self._repeating.discard(handle)
+        announced = self._announced.pop(handle, None)
+        if announced is not None:
+            schema = self.store.schemas[announced.hash]
+            if len(schema.names) >= len(client.version.names):
+                client.set_version(schema, announced.handlers, announced.pipes)
+
+    def _is_repeated(self, handle: int, client: Client, ident: bytes) -> bool:
+        known = self._known.get(handle)
+        if known is not None:
+            if ident in known:
+                self._repeating.add(handle)
+                return True
+            return False
+        following = self._resuming.get(handle)
+        if following is None:
+            return False
+        columns = client.columns
+        if columns.first <= following <= columns.last and columns.id_of(following) == ident:
+            self._resuming[handle] = following + 1
+            return True
+        found = columns.find_id(ident)
+        if found is not None:
+            self._resuming[handle] = found + 1
+            return True
+        # From the first new one on all are new.
+        del self._resuming[handle]
+        return False
+
+    def log(self, sent: dbg.Log) -> None:
+        """A line outside transitions.
+
+        :raises BadMessageError: if it is of no machine.
+        """
+        client = self.client(sent.h)
+        if sent.h in self._repeating:
+            return
+        client.outer_log.append(client.last, _time(sent.time), min(sent.level, 255), sent.text)
+
+    def is_repeating(self, handle: int) -> bool:
+        """Whether what is said of a machine is known already."""
+        return handle in self._repeating
+
+    def close(self) -> None:
+        """Nothing more comes by this link."""
+        if self._is_live:
+            for client in set(self._clients.values()):
+                client.connections -= 1
+        self._clients.clear()
+        self._handles.clear()
+        self._resuming.clear()
+        self._known.clear()
+        self._announced.clear()
+        self._repeating.clear()
+
+
+def _time(value: int) -> int:
+    if not 0 <= value < MOST:
+        raise BadMessageError(f"a time {value}")
+    return value

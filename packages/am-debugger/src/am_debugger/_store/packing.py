@@ -1,0 +1,18 @@
+"""What is kept of a transition beside its columns, as bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgpack  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pack: Callable[[Any], bytes] = msgpack.Packer(autoreset=True).pack
+"""Pack what was checked before; raises ValueError or TypeError for what cannot be packed."""
+
+
+def unpack(data: bytes) -> Any:
+    """Unpack what `pack` gave."""
+    return msgpack.unpackb(data, strict_map_key=False)

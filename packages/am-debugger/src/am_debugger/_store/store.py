@@ -1,0 +1,177 @@
+"""All machines that the debugger knows, by process and id."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .._errors import BadMessageError
+from .client import Client
+from .layout import USUAL_SIZES, Sizes
+from .tx import Tx, Views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from am_telemetry.dbg import Process
+
+    from .tx import SourceRef
+    from .versions import SchemaVersion
+
+MOST_CLIENTS = 5000
+
+
+class Store:
+    """Machines in the order in which they came."""
+
+    def __init__(self, *, max_clients: int = MOST_CLIENTS, sizes: Sizes = USUAL_SIZES) -> None:
+        self.max_clients = max_clients
+        self._sizes = sizes
+        self.schemas: dict[bytes, SchemaVersion] = {}
+        self.processes: dict[str, Process] = {}
+        self._clients: dict[int, Client] = {}
+        self._by_id: dict[str, Client] = {}
+        # (process id, machine id) -> the machine that has it now.
+        self._by_machine: dict[tuple[str, str], Client] = {}
+        self._named: dict[str, list[Client]] = {}
+        self._next_serial = 1
+        self._views = Views()
+        self.refused_clients = 0
+        # Changes where machines came, went, or have other parents.
+        self.revision = 0
+
+    # ------------------------------------------------------------------ machines
+
+    def __iter__(self) -> Iterator[Client]:
+        return iter(self._clients.values())
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def __contains__(self, client: object) -> bool:
+        return isinstance(client, Client) and self._clients.get(client.serial) is client
+
+    def get(self, id: str) -> Client | None:
+        """The machine shown by this id."""
+        return self._by_id.get(id)
+
+    def by_serial(self, serial: int) -> Client | None:
+        """The machine with this serial number."""
+        return self._clients.get(serial)
+
+    def in_process(self, process_id: str, machine_id: str) -> Client | None:
+        """The machine that a process knows by this id."""
+        return self._by_machine.get((process_id, machine_id))
+
+    def named(self, machine_id: str) -> Sequence[Client]:
+        """The machines of all processes that have this id there."""
+        return self._named.get(machine_id, ())
+
+    def add(self, process: Process, machine_id: str, ticks: Sequence[int]) -> Client:
+        """A machine came that was not known.
+
+        :raises BadMessageError: if there are too many.
+        """
+        if len(self._clients) >= self.max_clients:
+            self.refused_clients += 1
+            raise BadMessageError(f"{len(self._clients)} machines are known, no more are taken in")
+        self.processes.setdefault(process.id, process)
+        shown = self._free_id(machine_id)
+        client = Client(self._next_serial, shown, machine_id, process, ticks, self._sizes)
+        self._next_serial += 1
+        self._clients[client.serial] = client
+        self._by_id[client.id] = client
+        self._by_machine[process.id, machine_id] = client
+        self._named.setdefault(machine_id, []).append(client)
+        self.revision += 1
+        return client
+
+    def _free_id(self, machine_id: str) -> str:
+        if machine_id not in self._by_id:
+            return machine_id
+        count = len(self._named.get(machine_id, ())) + 1
+        while f"{machine_id}~{count}" in self._by_id:
+            count += 1
+        return f"{machine_id}~{count}"
+
+    def remove(self, client: Client) -> None:
+        """Forget a machine; what still comes of it makes it known again."""
+        if self._clients.pop(client.serial, None) is None:
+            return
+        del self._by_id[client.id]
+        key = (client.process.id, client.machine_id)
+        if self._by_machine.get(key) is client:
+            del self._by_machine[key]
+        named = self._named[client.machine_id]
+        named.remove(client)
+        if not named:
+            del self._named[client.machine_id]
+        self._views.forget(client.serial)
+        self.revision += 1
+
+    def clear(self) -> None:
+        """Forget all machines."""
+        for client in list(self):
+            self.remove(client)
+        self.processes.clear()
+        self.schemas.clear()
+
+    # ------------------------------------------------------------------ transitions
+
+    def tx(self, client: Client, number: int) -> Tx:
+        """A view of a transition.
+
+        :raises IndexError: if it is not kept.
+        """
+        return self._views.get(client.serial, client.columns, number)
+
+    def forget_views(self, client: Client) -> None:
+        """Transitions of a machine were changed."""
+        self._views.forget(client.serial)
+
+    def find_source(self, client: Client, source: SourceRef) -> tuple[Client, int] | None:
+        """The transition that a transition of `client` names as its source: in its own process if
+        there is one, else in any."""
+        own = self.in_process(client.process.id, source.machine_id)
+        for other in dict.fromkeys([*([own] if own else ()), *self.named(source.machine_id)]):
+            number = other.find_id(source.id)
+            if number is not None:
+                return other, number
+        return None
+
+    def parent_of(self, client: Client) -> Client | None:
+        """The machine it was made under, if that is known."""
+        if client.parent_id is None:
+            return None
+        own = self.in_process(client.process.id, client.parent_id)
+        if own is not None:
+            return own
+        others = self.named(client.parent_id)
+        return others[0] if others else None
+
+    # ------------------------------------------------------------------ figures
+
+    @property
+    def transitions(self) -> int:
+        """Transitions kept."""
+        return sum([len(client.columns) for client in self])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held: columns, stores and caches."""
+        schemas = sum([schema.nbytes for schema in self.schemas.values()])
+        return sum([client.nbytes for client in self]) + schemas + self._views.nbytes
+
+    def time_sum_at(self, time: int) -> int:
+        """The sum of all machine times at a human time."""
+        total = 0
+        for client in self:
+            position = client.columns.times.last_until(time)
+            total += client.columns.sums.shown[position] if position >= 0 else 0
+        return total
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """A key to sort by so that w2 comes before w10."""
+    parts = re.split(r"(\d+)", text)
+    return tuple([(0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in parts if p])

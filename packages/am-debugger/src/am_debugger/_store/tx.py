@@ -1,0 +1,189 @@
+"""A view of one transition, decoded when somebody asks for it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from am_telemetry.dbg import Tx as SentTx
+
+from .layout import KINDS, NO_ID, Flag, Kept, wire_flags
+from .packing import unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .columns import Columns
+
+# Views kept for all machines together, and bytes that one takes, roughly.
+MOST_VIEWS = 4096
+_VIEW_BYTES = 1500
+_REST_FIELDS = 9
+_KEYFRAME = int(Flag.KEYFRAME)
+_KIND, _ACCEPTED, _AUTO = int(Kept.KIND), int(Kept.ACCEPTED), int(Kept.AUTO)
+_CHECK, _QUEUED, _ERROR, _GAP = [
+    int(kept) for kept in (Kept.CHECK, Kept.QUEUED, Kept.ERROR, Kept.GAP)
+]
+
+
+class SourceRef(NamedTuple):
+    """Which transition caused another: it is named by machine id and id, and by the machine time
+    (sum of ticks) before it."""
+
+    machine_id: str
+    id: bytes
+    """All zeros if it was not told."""
+    time_sum: int
+
+
+class Tx(NamedTuple):
+    """One transition. States are indexes into the schema that held then."""
+
+    number: int
+    id: bytes
+    time: int
+    """Microseconds since 1970, as sent."""
+    kind: str
+    is_accepted: bool
+    is_auto: bool
+    is_check: bool
+    is_queued: bool
+    """It was only queued here; another one executes it."""
+    has_error: bool
+    """A handler raised."""
+    is_after_gap: bool
+    """Others were lost before it."""
+    marks: int
+    """The bits of `Mark`."""
+    called: tuple[int, ...]
+    changes: tuple[tuple[int, int], ...]
+    """(state index, ticks gained)."""
+    gained: int
+    time_sum: int
+    """Machine time after it."""
+    queue_tick: int
+    """0: it was prepended."""
+    source: SourceRef | None
+    args: Mapping[str, Any]
+    duration: int | None
+    """Microseconds."""
+    queue_length: int | None
+    mutation: int | None
+    """The exporter's number of a mutation that was queued."""
+    log: tuple[tuple[int, str], ...]
+    """(level, text)."""
+    failed: tuple[str, ...]
+    """Handlers that voted against, in order; the last one raised if `has_error`."""
+    stack: tuple[str, ...]
+    runs: tuple[tuple[str, int], ...]
+    """(handler, microseconds)."""
+
+
+def decode(columns: Columns, number: int) -> Tx:
+    """Read a transition.
+
+    :raises IndexError: if it is not kept.
+    """
+    chunk = columns.chunk_of(number)
+    k, in_chunk = number - columns.first, number - chunk.first
+    packed = chunk.rest(number)
+    rest = unpack(packed) if packed else []
+    rest += [None] * (_REST_FIELDS - len(rest))
+    source_sum, args, duration, length, mutation, log, failed, stack, runs = rest
+    kept = columns.kept[k]
+    diff = chunk.diffs[chunk.diff[in_chunk]]
+    machine_id = chunk.sources[chunk.source[in_chunk]]
+    source = None
+    if machine_id is not None:
+        source = SourceRef(machine_id, bytes(columns.source_ids[8 * k : 8 * k + 8]), source_sum)
+    return Tx(
+        number=number,
+        id=columns.id_of(number),
+        time=columns.times.shown[k],
+        kind=KINDS[kept & _KIND],
+        is_accepted=bool(kept & _ACCEPTED),
+        is_auto=bool(kept & _AUTO),
+        is_check=bool(kept & _CHECK),
+        is_queued=bool(kept & _QUEUED),
+        has_error=bool(kept & _ERROR),
+        is_after_gap=bool(kept & _GAP),
+        marks=columns.marks[k],
+        called=chunk.calls[chunk.called[in_chunk]].states,
+        changes=diff.pairs,
+        gained=diff.gained,
+        time_sum=columns.sums.shown[k],
+        queue_tick=columns.queue_ticks.shown[k],
+        source=source,
+        args=args or {},
+        duration=duration,
+        queue_length=length,
+        mutation=mutation,
+        log=tuple([(level, text) for level, text in log or ()]),
+        failed=tuple(failed or ()),
+        stack=tuple(stack or ()),
+        runs=tuple([(name, took) for name, took in runs or ()]),
+    )
+
+
+def as_sent(client_columns: Columns, tx: Tx, clock: tuple[int, ...] | None) -> SentTx:
+    """A transition as it is sent; with a clock, as a keyframe."""
+    flags = wire_flags(client_columns.kept[tx.number - client_columns.first])
+    source = tx.source
+    if source is not None:
+        told_id = None if source.id == NO_ID else source.id
+        source_told = (source.machine_id, told_id, source.time_sum)
+    return SentTx(
+        tx.id,
+        tx.time,
+        KINDS.index(tx.kind),
+        flags if clock is None else flags | _KEYFRAME,
+        tx.called,
+        tuple([part for pair in tx.changes for part in pair]),
+        tx.queue_tick,
+        None if source is None else source_told,
+        dict(tx.args) or None,
+        tx.duration,
+        tx.queue_length,
+        tx.mutation,
+        tx.log or None,
+        tx.failed or None,
+        tx.stack or None,
+        tx.runs or None,
+        clock,
+    )
+
+
+class Views:
+    """The transitions decoded last, of all machines."""
+
+    def __init__(self, limit: int = MOST_VIEWS) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[tuple[int, int], Tx] = OrderedDict()
+
+    def get(self, serial: int, columns: Columns, number: int) -> Tx:
+        """The view of a transition of the client with this serial number.
+
+        :raises IndexError: if it is not kept.
+        """
+        key = (serial, number)
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return found
+        found = self._kept[key] = decode(columns, number)
+        if len(self._kept) > self._limit:
+            self._kept.popitem(last=False)
+        return found
+
+    def forget(self, serial: int) -> None:
+        """What was decoded of a client is no longer so."""
+        for key in [key for key in self._kept if key[0] == serial]:
+            del self._kept[key]
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, roughly."""
+        return _VIEW_BYTES * len(self._kept)

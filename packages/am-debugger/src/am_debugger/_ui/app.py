@@ -1,0 +1,274 @@
+"""The screen: panes laid out, keys to states, states to panes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from .._core.ports import NullUi, Part
+from .._core.showing import focusable
+from . import bars, dialogs, panes
+from .keys import JUMP, KEYS
+from .port import ScreenPort
+from .toolbars import TOOLBARS, ToolBar
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.widget import Widget
+
+    from .._core.debugger import Debugger
+
+LOW = 30
+"""Rows below which there are no buttons."""
+# What still works while a name is typed.
+_DIALOG_KEYS = frozenset(("escape", "ctrl+q", "alt+s"))
+# Focus states and the ids of their panes.
+FOCUS = {
+    "AddressFocused": "address",
+    "TreeGroupsFocused": "groups",
+    "ClientListFocused": "clients",
+    "TreeFocused": "schema",
+    "LogFocused": "log",
+    "LogReaderFocused": "reader",
+    "MatrixFocused": "rain",
+    "TimelineTxsFocused": "txs",
+    "TimelineStepsFocused": "steps",
+    **{f"Toolbar{number}Focused": f"toolbar{number}" for number in range(1, len(TOOLBARS) + 1)},
+}
+_STATE_OF = {pane: state for state, pane in FOCUS.items()}
+# Parts of the screen and the panes that show them.
+_PANES = {
+    Part.CLIENTS: ("clients",),
+    Part.SCHEMA: ("groups", "schema"),
+    Part.LOG: ("log",),
+    Part.READER: ("reader",),
+    Part.MATRIX: ("rain",),
+    Part.BARS: ("bar", "next"),
+    Part.TIMELINES: ("txs", "steps"),
+    Part.STATUS: ("status",),
+    Part.ADDRESS: ("address",),
+    Part.TOOLBARS: tuple([f"toolbar{number}" for number in range(1, len(TOOLBARS) + 1)]),
+}
+
+
+class DebuggerApp(App[int]):
+    """The debugger on a terminal. All that it does goes through states of the machine."""
+
+    TITLE = "am-dbg"
+    ENABLE_COMMAND_PALETTE = True
+    AUTO_FOCUS = ""  # the focus is a matter of states
+    CSS = """
+    #body { height: 1fr; }
+    #clients { width: 28; border: round $primary; }
+    #tree { width: 1fr; }
+    #groups { height: 1; }
+    #schema { height: 1fr; border: round $primary; }
+    #log, #rain { width: 2fr; border: round $primary; }
+    #reader { width: 1fr; border: round $primary; }
+    #txs, #steps { height: 3; border: round $primary; }
+    #bar, #next, #address, #status { height: 1; }
+    #help, #export {
+        display: none; dock: top; height: auto; border: round $accent; padding: 0 1;
+        background: $surface;
+    }
+    ToolBar { height: 1; }
+    VirtualList { overflow-x: hidden; scrollbar-size-vertical: 1; }
+    ClientList:focus, SchemaTree:focus, LogPane:focus, ReaderPane:focus, RainPane:focus,
+    Timeline:focus { border: round $accent; }
+    .hidden { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Panes may have arrows of their own; nothing takes the other keys away.
+        Binding(
+            ",".join(key.keys),
+            f"key({number})",
+            key.text,
+            show=False,
+            priority=key.action not in ("forward", "back"),
+        )
+        for number, key in enumerate(KEYS)
+    ]
+
+    def __init__(self, debugger: Debugger) -> None:
+        super().__init__()
+        self.debugger = debugger
+        self.is_mounted_whole = False
+
+    def compose(self) -> ComposeResult:
+        """All panes; which of them are shown is a matter of states."""
+        debugger = self.debugger
+        yield bars.AddressBar(debugger, "address")
+        with Horizontal(id="body"):
+            yield panes.ClientList(debugger)
+            with Vertical(id="tree"):
+                yield bars.GroupChooser(debugger, "groups")
+                yield panes.SchemaTree(debugger)
+            yield panes.LogPane(debugger)
+            yield panes.RainPane(debugger)
+            yield panes.ReaderPane(debugger)
+        yield bars.TxBar(debugger, "bar")
+        yield bars.TxTimeline(debugger, "txs")
+        yield bars.NextBar(debugger, "next")
+        yield bars.StepTimeline(debugger, "steps")
+        yield bars.StatusBar(debugger, "status")
+        for number in range(1, len(TOOLBARS) + 1):
+            yield ToolBar(debugger, number)
+        yield dialogs.HelpPanel()
+        yield dialogs.ExportPanel(debugger)
+
+    def on_mount(self) -> None:
+        """From here on the machine draws."""
+        self.is_mounted_whole = True
+        self.debugger.ui = ScreenPort(self)
+        machine = self.debugger.machine
+        machine.add("Resized", width=self.size.width, height=self.size.height)
+        machine.add("AfterFocus")
+        self.draw(set(Part))
+
+    def on_unmount(self) -> None:
+        """From here on there is no screen."""
+        self.is_mounted_whole = False
+        self.debugger.ui = NullUi()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The layout may be another one."""
+        self.debugger.machine.add("Resized", width=event.size.width, height=event.size.height)
+        self.debugger.ui.invalidate(*Part)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A click or the mouse gave a pane the focus."""
+        state = _STATE_OF.get(event.widget.id or "")
+        machine = self.debugger.machine
+        if state in focusable(machine) and state not in machine:
+            machine.add(state)
+
+    # ------------------------------------------------------------------ drawing
+
+    def draw(self, parts: set[Part]) -> None:
+        """Draw parts anew."""
+        if not self.is_mounted_whole:
+            return
+        if Part.LAYOUT in parts or Part.DIALOG in parts:
+            self._lay_out()
+            # What is shown now may never have been drawn, and has no size yet.
+            self.call_after_refresh(self.draw, set(Part) - {Part.LAYOUT, Part.DIALOG})
+            return
+        for part in parts:
+            for name in _PANES.get(part, ()):
+                pane = self.query_one(f"#{name}")
+                if pane.display:
+                    update = getattr(pane, "update_rows", pane.refresh)
+                    update()
+
+    def _lay_out(self) -> None:
+        machine = self.debugger.machine
+        has_log = "TreeLogView" in machine
+        shown = {
+            "clients": "ClientListVisible" in machine,
+            "tree": bool(machine.any_("TreeLogView", "TreeMatrixView")),
+            "log": has_log,
+            "reader": "LogReaderVisible" in machine,
+            "rain": not has_log,
+            "txs": "TimelineTxHidden" not in machine,
+            "steps": "TimelineStepsHidden" not in machine,
+            "help": "HelpDialog" in machine,
+            "export": "ExportDialog" in machine,
+        }
+        for name, is_shown in shown.items():
+            self.query_one(f"#{name}").display = is_shown
+        # On a low screen the panes matter more than the buttons.
+        is_low = self.size.height < LOW
+        for number in range(1, len(TOOLBARS) + 1):
+            self.query_one(f"#toolbar{number}").display = not is_low
+
+    def focus_pane(self, state: str) -> None:
+        """Give a pane the focus."""
+        if state == "DialogFocused":
+            self._focus_dialog()
+            return
+        name = FOCUS.get(state)
+        pane: Widget | None = self.query_one(f"#{name}") if name is not None else None
+        if pane is None or not pane.has_focus:
+            self.set_focus(pane)
+
+    def _focus_dialog(self) -> None:
+        self._lay_out()
+        if "ExportDialog" in self.debugger.machine:
+            self.query_one(dialogs.ExportPanel).opened()
+        else:
+            self.set_focus(None)
+
+    # ------------------------------------------------------------------ keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a name is typed, most keys are letters of it."""
+        if action == "key" and "ExportDialog" in self.debugger.machine:
+            number = parameters[0]
+            assert isinstance(number, int)
+            return bool(set(KEYS[number].keys) & _DIALOG_KEYS)
+        return True
+
+    def action_key(self, number: int) -> None:
+        """A key of the table was pressed."""
+        key = KEYS[number]
+        machine = self.debugger.machine
+        if key.action:
+            getattr(self, f"do_{key.action}")()
+        elif key.is_toggle and key.state in machine:
+            machine.remove(key.state)
+        else:
+            machine.add(key.state, **key.args)
+
+    def do_forward(self) -> None:
+        """The next transition; the next step where the steps have the focus."""
+        is_steps = "TimelineStepsFocused" in self.debugger.machine
+        self.debugger.machine.add("UserFwdStep" if is_steps else "UserFwd")
+
+    def do_back(self) -> None:
+        """The previous one."""
+        is_steps = "TimelineStepsFocused" in self.debugger.machine
+        self.debugger.machine.add("UserBackStep" if is_steps else "UserBack")
+
+    def do_jump_forward(self) -> None:
+        """To where the selected state changed next, else fifty on."""
+        self._jump("UserFwd", forward=True)
+
+    def do_jump_back(self) -> None:
+        """To where it changed before, else fifty back."""
+        self._jump("UserBack", forward=False)
+
+    def _jump(self, state: str, *, forward: bool) -> None:
+        view = self.debugger.session.selected
+        if view is not None and view.state:
+            self.debugger.machine.add("ScrollToMutTx", forward=forward)
+        else:
+            self.debugger.machine.add(state, amount=JUMP)
+
+    def do_end(self) -> None:
+        """The last transition."""
+        view = self.debugger.session.selected
+        if view is not None:
+            self.debugger.machine.add("SetCursor", number=view.client.last)
+
+    def do_buttons(self) -> None:
+        """To the filter buttons, and back to the machines."""
+        machine = self.debugger.machine
+        is_there = "Toolbar2Focused" in machine
+        machine.add("ClientListFocused" if is_there else "Toolbar2Focused")
+
+    def do_escape(self) -> None:
+        """Close what is open, else to the machines."""
+        machine = self.debugger.machine
+        opened = machine.switch("HelpDialog", "ExportDialog", "Overlay")
+        if opened is not None:
+            machine.remove(opened)
+        else:
+            machine.add("ClientListFocused")
+
+    def do_quit(self) -> None:
+        """End."""
+        self.exit(0)

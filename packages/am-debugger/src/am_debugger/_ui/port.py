@@ -1,0 +1,60 @@
+"""What the machine asks of the screen.
+
+Handlers run in textual's tasks and in trio's, in one thread. Textual finds its app by a context
+variable that trio's tasks lack, so all that touches widgets runs from the loop, in the context that
+the app was mounted in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .._core.ports import Part
+    from .app import DebuggerApp
+
+FRAME = 0.016
+"""Seconds from one drawing to the next at the quickest."""
+
+
+class ScreenPort:
+    """Collects what has to be drawn, and draws it once a frame. To be made where the app is
+    mounted."""
+
+    def __init__(self, app: DebuggerApp) -> None:
+        self._app = app
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._invalid: set[Part] = set()
+        self._is_scheduled = False
+
+    def invalidate(self, *parts: Part) -> None:
+        """These parts are to be drawn anew, soon."""
+        self._invalid.update(parts)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_later(FRAME, self._draw, context=self._context)
+
+    def _draw(self) -> None:
+        self._is_scheduled = False
+        invalid, self._invalid = self._invalid, set()
+        if self._app.is_mounted_whole:
+            self._app.draw(invalid)
+
+    def notify(self, text: str) -> None:
+        """Tell the user something in a line."""
+        self._loop.call_soon(self._notify, text, context=self._context)
+
+    def _notify(self, text: str) -> None:
+        if self._app.is_mounted_whole:
+            self._app.notify(text, markup=False)
+
+    def focus(self, state: str) -> None:
+        """The pane of this focus state has the focus now."""
+        self._loop.call_soon(self._focus, state, context=self._context)
+
+    def _focus(self, state: str) -> None:
+        if self._app.is_mounted_whole:
+            self._app.focus_pane(state)

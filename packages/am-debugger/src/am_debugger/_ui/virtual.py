@@ -1,0 +1,129 @@
+"""A list of which only the visible rows are made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from .colors import CURSOR, PLAIN
+
+if TYPE_CHECKING:
+    from rich.style import Style
+    from textual import events
+    from textual.binding import BindingType
+
+Row = list[tuple[str, "Style"]]
+
+
+def strip_of(row: Row, width: int, *, is_cursor: bool = False) -> Strip:
+    """A row as wide as its pane; what is too long ends in an ellipsis."""
+    segments: list[Segment] = []
+    left = width
+    for text, style in row:
+        size = cell_len(text)
+        if size > left:
+            text = _cut(text, left)
+            size = cell_len(text)
+        if text:
+            segments.append(Segment(text, style + CURSOR if is_cursor else style))
+        left -= size
+        if left <= 0:
+            break
+    if left > 0:
+        segments.append(Segment(" " * left, CURSOR if is_cursor else PLAIN))
+    return Strip(segments, width)
+
+
+def _cut(text: str, width: int) -> str:
+    if width <= 0:
+        return ""
+    kept = text[: width - 1]
+    while cell_len(kept) > width - 1:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
+class VirtualList(ScrollView, can_focus=True):
+    """Rows by position: `row_count` says how many there are, `make_row` makes one. `cursor` is the
+    row that keys act on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("up", "cursor(-1)", "up"),
+        ("down", "cursor(1)", "down"),
+        ("pageup,alt+p", "page(-1)", "page up"),
+        ("pagedown,alt+n", "page(1)", "page down"),
+        ("enter", "enter", "choose"),
+    ]
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.cursor = 0
+
+    # ------------------------------------------------------------------ to be given
+
+    def row_count(self) -> int:
+        """How many rows there are."""
+        return 0
+
+    def make_row(self, position: int) -> Row:
+        """One of them."""
+        raise NotImplementedError
+
+    def entered(self, position: int) -> None:
+        """A row was chosen."""
+
+    # ------------------------------------------------------------------ drawing
+
+    @property
+    def row_width(self) -> int:
+        """Columns of a row, beside the scroll bar."""
+        return self.scrollable_content_region.width
+
+    def update_rows(self) -> None:
+        """Rows may have come, gone or changed."""
+        count = self.row_count()
+        self.virtual_size = Size(self.row_width, count)
+        self.cursor = max(0, min(self.cursor, count - 1))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """A visible row."""
+        position = self.scroll_offset.y + y
+        width = self.row_width
+        if position >= self.row_count():
+            return Strip.blank(width)
+        is_cursor = self.has_focus and position == self.cursor
+        return strip_of(self.make_row(position), width, is_cursor=is_cursor)
+
+    # ------------------------------------------------------------------ keys and mouse
+
+    def show(self, position: int) -> None:
+        """Put the cursor on a row, and see that it is visible."""
+        self.cursor = max(0, min(position, self.row_count() - 1))
+        self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
+        self.refresh()
+
+    def action_cursor(self, by: int) -> None:
+        """Move the cursor."""
+        self.show(self.cursor + by)
+
+    def action_page(self, by: int) -> None:
+        """Move it by a page."""
+        self.show(self.cursor + by * max(self.size.height - 1, 1))
+
+    def action_enter(self) -> None:
+        """Choose the row under the cursor."""
+        if self.row_count():
+            self.entered(self.cursor)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the row under the mouse."""
+        position = self.scroll_offset.y + event.get_content_offset_capture(self).y
+        if position < self.row_count():
+            self.cursor = position
+            self.entered(position)

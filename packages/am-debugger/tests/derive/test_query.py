@@ -1,0 +1,143 @@
+"""Queries mean what they say, and tell where they cannot be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from am_debugger import QueryError
+from am_debugger._derive.query import WORDS, parse_query
+from am_debugger._store.layout import Flag
+from am_debugger._store.link import Link
+from am_debugger._store.store import Store
+
+from ..messages import mach, process, schema, tx
+
+if TYPE_CHECKING:
+    from am_debugger._store.client import Client
+
+
+SOURCE = ("boss", b"12345678", 4)
+PARTS = [*WORDS, "+A", "!", '"', "arg.a="]
+
+
+@pytest.fixture
+def store() -> Store:
+    store = Store()
+    link = Link(store, process())
+    of = schema(("Start", "Ready", "Heartbeat", "Exception"), groups=(("Flow", (1,)),))
+    link.schema(of)
+    link.machine(mach(1, "worker-1", of, tags=("pool:main", "fast")))
+    ok = int(Flag.ACCEPTED)
+    for number, more in enumerate(
+        [
+            {"diff": (0, 1), "args": {"id": 3, "name": "…a long text"}, "queue_tick": 5},
+            {
+                "called": (1,),
+                "diff": (1, 1),
+                "duration": 12_000,
+                "source": ("boss", b"12345678", 4),
+            },
+            {"called": (1,), "diff": (), "flags": 0},
+            {"called": (0,), "diff": (0, 1, 1, 1), "kind": 1},
+            {"called": (2,), "diff": (2, 1)},
+            {"called": (1,), "diff": (), "flags": int(Flag.QUEUED | Flag.AUTO)},
+            {"called": (1,), "diff": (), "flags": ok | int(Flag.CHECK)},
+            {"called": (1,), "diff": (3, 1), "flags": int(Flag.ERROR)},
+            {"called": (0,), "diff": (), "args": {"name": 'say "hi"'}},
+        ],
+        1,
+    ):
+        link.transition(1, tx(b"entry%03d" % number, number, **more))
+    return store
+
+
+def found(store: Store, query: str) -> list[int]:
+    client: Client = next(iter(store))
+    return [n for part in parse_query(query).find(store, client, 2) for n in part]
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("", [1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        ("+Start", [1]),
+        ("-Start", [4]),
+        ("-Start -Ready", [4]),
+        ("Ready", [2, 3, 6, 7, 8]),
+        ("@Ready", [2, 3]),
+        ("canceled", [3, 8]),
+        ("Ready !canceled !queued", [2, 7]),
+        ("auto", [6]),
+        ("check", [7]),
+        ("health", [5]),
+        ("error", [8]),
+        ("empty", [9]),
+        ("accepted n>4", [5, 7, 9]),
+        ("kind:remove", [4]),
+        ("src:boss", [2]),
+        ("src:b*", [2]),
+        ("!src:* arg.id=3", [1]),
+        ("id:worker-? n=1", [1]),
+        ("id:boss", []),
+        ("tag:pool n<=2", [1, 2]),
+        ("tag:pool:main tag:fast n=2", [2]),
+        ("tag:slow", []),
+        ("group:Flow", [2, 3, 6, 7, 8]),
+        ("dur>10ms", [2]),
+        ("dur>=12000us", [2]),
+        ("dur<1s", [2]),
+        ("gained>=2", [4]),
+        ("q=5", [1]),
+        ("t>=4 t<=5", [4, 5, 6, 7]),
+        ("arg.name~long", [1]),
+        ('arg.name="a long text"', [1]),
+        (r'arg.name="say \"hi\""', [9]),
+        ("+Unknown", []),
+        ("lost", []),
+    ],
+)
+def test_a_query_finds_what_it_says(store: Store, query: str, numbers: list[int]) -> None:
+    assert found(store, query) == numbers
+    client = next(iter(store))
+    for number in range(1, 10):
+        assert parse_query(query).matches(store, client, number) == (number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("query", "at_fault"),
+    [
+        ("+Ready nonsense canceled", "nonsense"),
+        ("+ready", "+ready"),
+        ("canceled dur>fast", "dur>fast"),
+        ("q>5ms", "q>5ms"),
+        ('arg.name="open', '="open'),
+        ("other:thing", "other:thing"),
+        ("!", "!"),
+    ],
+)
+def test_a_query_that_cannot_be_read_tells_where(query: str, at_fault: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse_query(query)
+    error = caught.value
+    assert at_fault.endswith(query[error.start : error.end])
+    assert query[error.start : error.end]
+
+
+@given(
+    st.text(max_size=30)
+    | st.lists(st.sampled_from([*WORDS, "+A", "!", '"', "arg.a="])).map(" ".join)
+)
+def test_any_text_is_a_query_or_an_error(text: str) -> None:
+    try:
+        query = parse_query(text)
+    except QueryError as error:
+        start, end = error.start, error.end
+        query = None
+    if query is None:
+        assert 0 <= start < end <= len(text)
+    else:
+        assert [text[t.start : t.end] for t in query.terms] == [t.text for t in query.terms]

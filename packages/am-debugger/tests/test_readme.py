@@ -1,0 +1,32 @@
+"""The page says what the program does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from am_debugger._cli.options import build_parser
+from am_debugger._derive.query import WORDS, parse_query
+from am_debugger._ui.keys import KEYS
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_the_table_of_keys_is_that_of_the_program() -> None:
+    table = re.findall(r"^\| `([^`]+)` \| (.+) \|$", README, flags=re.MULTILINE)
+    assert table == [(key.name, key.text) for key in KEYS]
+
+
+def test_options_on_the_page_exist() -> None:
+    known = {option for action in build_parser()._actions for option in action.option_strings}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--where"}
+    assert named
+    assert named <= known
+
+
+def test_terms_of_queries_on_the_page_can_be_read() -> None:
+    section = README[README.index("A query says") : README.index("Places have addresses")]
+    for text in re.findall(r"`([^`]+)`", section.replace("\n", " ")):
+        if text != "!":
+            parse_query(text)
+    assert all(word in section for word in WORDS)

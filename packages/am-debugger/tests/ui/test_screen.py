@@ -1,0 +1,334 @@
+"""The screen, driven by keys and mouse through the real launcher; states and cursors are looked at,
+not pixels."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from am_debugger._cli.options import parse
+from am_debugger._cli.run import Instance
+from am_debugger._core.debugger import Debugger
+from am_debugger._store.link import Link
+from am_debugger._ui.app import FOCUS, DebuggerApp
+from am_debugger._ui.keys import KEYS
+from am_debugger._ui.launcher import running
+from am_debugger._ui.panes import ClientList, LogPane, SchemaTree
+from am_debugger._ui.toolbars import TOOLBARS
+from am_telemetry import dbg
+
+from ..exporter import NAMES, Exporter
+from ..messages import mach, process, schema, tx
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Body = Callable[[Pilot[int], DebuggerApp, Debugger], Awaitable[None]]
+SIZES = [(200, 60), (120, 40), (80, 24)]
+
+
+def drive(tmp_path: Path, body: Body, *, size: tuple[int, int] = (160, 48)) -> Instance:
+    """Run the screen with two machines of 30 transitions, and a body that drives it."""
+    argv = ["-l", f"unix:{tmp_path / 's'}", "-d", str(tmp_path), "--no-tail"]
+    instance = Instance(parse(argv, {"XDG_CONFIG_HOME": "/nowhere"}))
+    link = Link(instance.debugger.session.store, process())
+    for handle, name in enumerate(("worker-2", "worker-10"), 1):
+        exporter = Exporter(link, name, handle)
+        for k in range(30):
+            exporter.do([k % 3], {k % 3: 1}, time=1_000_000 * k, args={"id": k})
+
+    async def main() -> None:
+        async with running(instance) as app, app.run_test(size=size) as pilot:
+            await settle(pilot)
+            await body(pilot, app, instance.debugger)
+            await settle(pilot)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    return instance
+
+
+async def settle(pilot: Pilot[int]) -> None:
+    """Wait until keys are handled and what follows is drawn."""
+    await pilot.pause()
+    await pilot.pause(0.05)
+
+
+async def press(pilot: Pilot[int], *keys: str) -> None:
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+def text(app: DebuggerApp) -> str:
+    """What the screen says."""
+    lines = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in lines)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_machine_is_chosen_and_walked_through_by_keys(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        assert "choose a machine" in text(app)
+        if size[0] < 100:
+            assert machine.is_("NarrowLayout", "TreeFocused")
+            machine.add("SelectingClient", client="worker-2")
+        else:
+            await press(pilot, "down", "up", "enter")
+        view = debugger.session.selected
+        assert view is not None
+        assert (view.client.id, view.cursor) == ("worker-2", 30)
+        await press(pilot, "left", "left")
+        assert view.cursor == 28
+        await press(pilot, "right")
+        assert view.cursor == 29
+        assert "Transition 29 / 30" in text(app)
+        assert "[state]" in text(app)
+        await press(pilot, "home")
+        assert view.cursor == 0
+        await press(pilot, "alt+right")
+        assert view.cursor == 30
+        await press(pilot, "alt+h")
+        assert view.cursor == 0
+        await press(pilot, "end")
+        assert view.cursor == 30
+        await press(pilot, "alt+v")
+        assert machine.is_("TailMode")
+
+    drive(tmp_path, body, size=size)
+
+
+def test_steps_are_walked_through_by_keys(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await press(pilot, "enter", "left", "alt+k")
+        view = debugger.session.selected
+        assert view is not None
+        assert view.step == 1
+        assert "called **Done**" in text(app) or "called **" in text(app)
+        await press(pilot, "alt+j")
+        assert view.step == 0
+        debugger.machine.add("TimelineStepsFocused")
+        await press(pilot, "right")
+        assert view.step == 1
+
+    drive(tmp_path, body)
+
+
+def test_a_state_is_chosen_and_jumps_go_to_its_changes(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await press(pilot, "enter", "tab", "tab")
+        assert debugger.machine.is_("TreeFocused")
+        await press(pilot, "enter")
+        view = debugger.session.selected
+        assert view is not None
+        assert view.state == "Start"
+        assert "no relations" in text(app)
+        await press(pilot, "alt+left")
+        assert view.cursor == 28
+        await press(pilot, "alt+left")
+        assert view.cursor == 25
+
+    drive(tmp_path, body)
+
+
+def test_views_reader_and_help_come_and_go(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await press(pilot, "enter", "alt+o")
+        assert "▾Arguments" in text(app)
+        await press(pilot, "alt+r")
+        assert "Rain" in text(app)
+        await press(pilot, "alt+r", "question_mark")
+        assert "play or pause" in text(app)
+        await press(pilot, "escape")
+        assert "play or pause" not in text(app)
+        await press(pilot, "alt+m")
+        assert debugger.machine.is_("TreeMatrixView")
+
+    drive(tmp_path, body)
+
+
+def test_a_dump_is_written_where_the_dialog_says(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await press(pilot, "enter", "alt+s")
+        app.query_one(Input).value = ""
+        await press(pilot, "a", "space", "b", "home", "c")
+        assert app.query_one(Input).value == "ca b"
+        await press(pilot, "enter")
+        assert debugger.machine.not_("ExportDialog")
+        for _ in range(40):
+            await settle(pilot)
+            if "Exported" in debugger.machine:
+                break
+        assert (tmp_path / "ca b.amdbg.gz").exists()
+
+    drive(tmp_path, body)
+
+
+def test_each_pane_takes_the_focus_by_tab_and_by_mouse(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        await press(pilot, "enter", "alt+o")
+        seen = set()
+        for _ in range(20):
+            await press(pilot, "tab")
+            focused = app.focused
+            assert focused is not None
+            state = machine.switch(*FOCUS)
+            assert FOCUS[str(state)] == focused.id
+            seen.add(focused.id)
+        assert seen >= {"address", "clients", "groups", "schema", "log", "reader", "txs", "steps"}
+        for pane in ("schema", "log", "clients"):
+            await pilot.click(f"#{pane}")
+            await settle(pilot)
+            assert FOCUS[str(machine.switch(*FOCUS))] == pane
+
+    drive(tmp_path, body)
+
+
+def test_clicks_choose_machines_lines_and_places_on_timelines(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await pilot.click(ClientList, offset=(3, 2))
+        await settle(pilot)
+        view = debugger.session.selected
+        assert view is not None
+        assert view.client.id == "worker-10"
+        width = app.query_one("#txs").size.width
+        await pilot.click("#txs", offset=(width // 2, 1))
+        await settle(pilot)
+        assert 14 <= view.cursor <= 16
+        await pilot.click(LogPane, offset=(5, 1))
+        await settle(pilot)
+        assert view.cursor < 14
+
+    drive(tmp_path, body)
+
+
+def test_each_button_goes_through_its_state(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        await press(pilot, "enter")
+        for number, buttons in enumerate(TOOLBARS, 1):
+            bar = app.query_one(f"#toolbar{number}")
+            for position, button in enumerate(buttons):
+                state = "ToggleTool" if button.tool else button.state
+                before = machine.tick(state)
+                bar.press(position)  # type: ignore[attr-defined]
+                assert machine.tick(state) != before, button.text
+                await settle(pilot)
+                if button.tool and button.tool in machine and "Dialog" in button.tool:
+                    machine.remove(button.tool)
+
+    drive(tmp_path, body)
+
+
+def test_each_key_of_the_table_does_something_that_exists() -> None:
+    schema_names = Debugger().machine.schema.names
+    for key in KEYS:
+        if key.action:
+            assert hasattr(DebuggerApp, f"do_{key.action}"), key.text
+        else:
+            assert key.state in schema_names, key.text
+
+
+def test_hostile_names_are_shown_inert(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        of = schema(NAMES)
+        link = Link(debugger.session.store, process("evil"))
+        link.schema(of)
+        link.machine(mach(1, "a\x1b[31m[red]\u202e[/]", of, tags=("[bold]\x07",)))
+        debugger.machine.add("InitClient")
+        await settle(pilot)
+        shown = text(app)
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+        assert r"a\x1b[31m[red]" in shown
+        debugger.machine.add("SelectingClient", client="a\x1b[31m[red]\u202e[/]")
+        await settle(pilot)
+        assert "\x07" not in text(app)
+
+    drive(tmp_path, body)
+
+
+def test_no_row_is_wider_than_its_pane_without_an_ellipsis(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        of = schema(NAMES)
+        link = Link(debugger.session.store, process("long"))
+        link.schema(of)
+        link.machine(mach(1, "m" * 300, of))
+        debugger.machine.add("InitClient")
+        await settle(pilot)
+        assert "m…" in text(app)
+        pane = app.query_one(SchemaTree)
+        assert pane.row_width <= pane.size.width
+
+    drive(tmp_path, body)
+
+
+def test_what_comes_over_the_network_is_drawn(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        _, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+        of = schema(NAMES)
+        for message in (
+            dbg.Hello(1, process("far"), ()),
+            of,
+            mach(1, "from-afar", of),
+            dbg.Txs(((1, tx()),)),
+        ):
+            writer.write(dbg.encode(message))
+            await settle(pilot)
+        for _ in range(40):
+            await settle(pilot)
+            if "from-afar" in text(app):
+                break
+        assert "from-afar" in text(app)
+        debugger.machine.add("SelectingClient", client="from-afar")
+        debugger.machine.add("TailMode")
+        writer.write(dbg.encode(dbg.Txs(((1, tx(b"entry002")),))))
+        for _ in range(40):
+            await settle(pilot)
+            if "Transition 2 / 2" in text(app):
+                break
+        assert "Transition 2 / 2" in text(app)
+        writer.close()
+        await writer.wait_closed()
+
+    drive(tmp_path, body)
+
+
+def test_quitting_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await press(pilot, "ctrl+q")
+
+    instance = drive(tmp_path, body)
+    assert instance.debugger.machine.disposed
+    assert not (tmp_path / "s").exists()
+
+
+def test_an_error_of_the_core_ends_the_screen_and_is_raised(tmp_path: Path) -> None:
+    class Fault(Exception):
+        pass
+
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        async def fail() -> None:
+            raise Fault
+
+        debugger.machine.catch_exceptions = False
+        debugger.machine.fork(fail, state="Start")
+        await settle(pilot)
+        assert app.return_code == 1
+
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - bare or in a group
+        drive(tmp_path, body)
+    assert "Fault" in "".join(repr(leaf) for leaf in leaves(caught.value))
+
+
+def leaves(exc: BaseException) -> list[BaseException]:
+    if isinstance(exc, BaseExceptionGroup):
+        return [leaf for one in exc.exceptions for leaf in leaves(one)]
+    return [exc]
