@@ -233,7 +233,9 @@ def observability(session: nox.Session) -> None:
     path = os.pathsep.join([os.environ["PATH"], *debian_programs(session)])
     tests = sorted(map(str, ROOT.glob("integration-tests/test_observability*.py")))
     command = pytest("observability", "-m", "observability", *session.posargs, *tests)
-    # The demo is run as its readers run it, by this very nox.
+    # The demo is run as its readers run it, by this very nox; first it gets what it needs.
+    prepare = ("-m", "nox", "-s", "demo", "--install-only")
+    session.run(sys.executable, *prepare, external=True, silent=True)
     session.run(*command, env={"PATH": path, "AM_NOX": sys.executable})
 
 

@@ -28,8 +28,8 @@ _WORD = re.compile(r"[a-z]+")
 class TextStats(am_node.Worker):
     """Counts what is in one file."""
 
-    async def StartState(self, e: am.Event) -> None:
-        """Let the environment say who listens to this process; to import them may take a while."""
+    async def ReadyState(self, e: am.Event) -> None:
+        """Let the environment say who listens, once nobody waits for this process to come up."""
         amh.debug_env(self.mach)
 
     def work(self, path: str) -> dict[str, Any]:

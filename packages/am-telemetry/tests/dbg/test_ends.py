@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,32 +118,35 @@ def limit(seconds: float) -> float:
     return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-@pytest.fixture(params=["live", "absent", "stalled"])
-def debugger(request: pytest.FixtureRequest) -> Iterator[tuple[str, Receiver | None]]:
-    if request.param == "absent":
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        yield f"127.0.0.1:{port}", None
-    elif request.param == "stalled":
-        # Accepts in the kernel, and says nothing.
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            yield f"127.0.0.1:{server.getsockname()[1]}", None
-    else:
+@contextmanager
+def debugging(how: str) -> Iterator[tuple[str, Receiver | None]]:
+    """The address of a debugger that is live, absent, or stalled."""
+    if how == "live":
         with Receiver() as receiver:
             yield receiver.address, receiver
+        return
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        if how == "stalled":
+            # The kernel accepts, and nobody says anything.
+            yield address, None
+            return
+    yield address, None
 
 
 # With a debugger that is there, others are tried as well.
 USUAL = ("sys.exit", "an exception", "SIGTERM", "os._exit", "a daemon thread at work")
+CASES = [("live", name) for name in ENDS]
+CASES += [(how, name) for how in ("absent", "stalled") for name in USUAL]
 
 
-@pytest.mark.parametrize("name", ENDS)
-def test_the_exit_code_is_kept_and_the_end_comes_within_a_second(
-    name: str, debugger: tuple[str, Receiver | None]
-) -> None:
-    address, receiver = debugger
-    if receiver is None and name not in USUAL:
-        return
+@pytest.mark.parametrize(("how", "name"), CASES)
+def test_the_exit_code_is_kept_and_the_end_comes_within_a_second(how: str, name: str) -> None:
+    with debugging(how) as (address, receiver):
+        ending(name, address, receiver)
+
+
+def ending(name: str, address: str, receiver: Receiver | None) -> None:
     end, code = ENDS[name]
     found, took, err = run(end, address)
     assert found == code, err
@@ -195,12 +199,17 @@ FORK = """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-@pytest.mark.parametrize(("how", "is_orderly"), [("sys.exit(5)", True), ("os._exit(5)", False)])
+@pytest.mark.parametrize("how", ["live", "absent", "stalled"])
+@pytest.mark.parametrize(("end", "is_orderly"), [("sys.exit(5)", True), ("os._exit(5)", False)])
 def test_a_fork_has_a_stream_of_its_own_and_its_parents_goes_on(
-    how: str, is_orderly: bool, debugger: tuple[str, Receiver | None]
+    end: str, is_orderly: bool, how: str
 ) -> None:
-    address, receiver = debugger
-    code, took, err = run(FORK.replace("HOW", how), address)
+    with debugging(how) as (address, receiver):
+        forking(end, is_orderly, address, receiver)
+
+
+def forking(end: str, is_orderly: bool, address: str, receiver: Receiver | None) -> None:
+    code, took, err = run(FORK.replace("HOW", end), address)
     assert code == 5, err
     assert took < limit(1.3)
     if receiver is None:

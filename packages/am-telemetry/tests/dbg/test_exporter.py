@@ -17,6 +17,7 @@ import trustme
 import am_machine as am
 from am_telemetry._dbg import messages as m
 from am_telemetry._dbg import sender as sender_module
+from am_telemetry._dbg.stream import open_socket
 from am_telemetry._hub import hub as hub_module
 from am_telemetry.dbg import DbgExporter
 from am_telemetry.testing import Receiver
@@ -564,6 +565,41 @@ def test_a_stalled_killed_restarted_and_absent_debugger_loses_nothing_uncounted(
         dbg.close()
     assert broken == []
     assert adds_up(dbg.stats)
+
+
+def test_machines_that_come_and_go_beside_a_stalled_debugger_fill_no_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def small(family: int, place: Any) -> socket.socket:
+        # Else the kernel takes megabytes for a debugger that reads nothing.
+        sock = open_socket(family, place)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        return sock
+
+    monkeypatch.setattr(sender_module, "open_socket", small)
+    with Receiver() as receiver, DbgExporter(receiver.address, buffer=500) as dbg:
+        mach = am.Machine(SCHEMA, id="m")
+        dbg.bind(mach)
+        receiver.wait(lambda r: r.machine("m"))
+        receiver.stall()
+        for i in range(3000):
+            child = am.Machine(SCHEMA, id=f"{i}-" + "x" * 900, parent=mach)
+            child.bind({"CState": lambda event: None})
+            child.toggle("C")
+            child.dispose()
+            if i % 500 == 0:
+                assert dbg._hub.sync(10)
+        assert dbg._hub.sync(10)
+        # What is queued for the socket, and what waits.
+        assert dbg._consumer._sender.pending < 1 << 20
+        assert len(dbg._consumer._outbox._waiting) < 5000
+        assert len(dbg._consumer._outbox.tracks) < 2000
+        assert adds_up(dbg.stats)
+        receiver.resume()
+        mach.toggle("C")
+        assert dbg.flush(20)
+        assert receiver.machine("m").clock == tuple(mach.time())
+        assert receiver.errors == []
 
 
 def test_nothing_is_lost_where_machines_wait(receiver: Receiver) -> None:

@@ -197,3 +197,34 @@ def test_a_clock_grows_with_its_schema() -> None:
     outbox.add(track, pack([1, [b"", 0, 0, 1, [], [0, 1, 5, 3], 0]]), [(0, 1), (5, 3)], 0)
     list(outbox.take(10, 1000))
     assert track.cursor.clock == [2, 2, 0, 0, 0, 3]
+
+
+def test_machines_that_come_and_go_while_nobody_listens_leave_nothing_behind() -> None:
+    outbox = Outbox(100)
+    random_ = random.Random(1)
+    for number in range(1, 5000):
+        machine = Machine(outbox, number)
+        machine.rebind()
+        if number % 3 == 0:
+            machine.act(random_)
+        machine.rebind()
+        outbox.end(machine.track, 0)
+    # A hundred entries are kept, and what belongs to their machines.
+    assert len(outbox.tracks) <= 101
+    assert len(outbox._waiting) < 3000
+    assert outbox.produced == 1666
+    assert outbox.dropped + outbox.buffered == 1666
+
+
+def test_handlers_that_change_again_and_again_are_one_marker() -> None:
+    outbox = Outbox(100)
+    machine = Machine(outbox, 1)
+    for _ in range(1000):
+        machine.rebind()
+    assert len(outbox._waiting) == 1
+    machine.act(random.Random(1))
+    debugger = Debugger()
+    debugger.connect(outbox)
+    debugger.receive(10)
+    machine.rebind()
+    assert len(outbox._waiting) == 1

@@ -66,3 +66,15 @@ def test_a_machine_that_never_moved_is_told_as_gone_after_a_sync() -> None:
         assert hub.sync(5)
         assert goes.gone_ids[-1:] == [f"m{i}"]
     hub.close(goes)
+
+
+def test_a_sync_that_took_too_long_says_so() -> None:
+    hub, slow = Hub(), Slow()
+    m = am.Machine({"A": {}})
+    hub.attach(slow, m)
+    for _ in range(40):
+        m.toggle("A")
+    assert not hub.sync(0.02)
+    assert hub.sync(30)
+    assert len(slow.told) == 40
+    hub.close(slow)

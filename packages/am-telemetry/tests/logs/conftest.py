@@ -21,7 +21,7 @@ class Records:
         self.bridge = LogBridge(self.provider)
 
     def all(self) -> list[Any]:
-        assert Hub.of_process().sync(5)
+        assert Hub.of_process().sync(30)
         return [data.log_record for data in self.exporter.get_finished_logs()]
 
     def told(self) -> list[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 import am_machine as am
 from am_telemetry._hub import Hub
 from am_telemetry._logs import StdLogBridge
-from am_telemetry._logs.log_bridge import severity_of
+from am_telemetry._logs.consumer import severity_of
 
 from .conftest import Records
 

@@ -28,7 +28,7 @@ class Meter:
 
     def collect(self) -> dict[str, dict[tuple[Any, ...], Any]]:
         """By instrument the values, by the values of their attributes in order of those."""
-        assert Hub.of_process().sync(5)
+        assert Hub.of_process().sync(30)
         data = self.reader.get_metrics_data()
         found: dict[str, dict[tuple[Any, ...], Any]] = {}
         for resource in data.resource_metrics if data is not None else ():

@@ -9,6 +9,7 @@ import am_machine as am
 from am_telemetry._hub import Hub
 from am_telemetry._metrics import INSTRUMENTS, Metrics
 from am_telemetry._metrics.instruments import OF_MACHINES, OF_STATES, Kind
+from am_telemetry._metrics.labels import Labels
 
 from .conftest import Meter
 
@@ -277,14 +278,15 @@ def test_machines_of_one_label_are_added_up_and_never_go_back(meter: Meter) -> N
     assert meter.collect()["am.transition.ticks"] == {("_disposed",): 3}
 
 
-def test_beyond_a_thousand_labels_machines_share_one(meter: Meter) -> None:
+def test_beyond_the_limit_of_labels_machines_share_one(meter: Meter) -> None:
     metrics = meter.open(level=0)
-    made = [am.Machine({"A": {}}, id=f"m{i}") for i in range(1003)]
+    metrics._consumer._labels._limit = 5
+    made = [am.Machine({"A": {}}, id=f"m{i}") for i in range(8)]
     for m in made:
         metrics.bind(m)
         m.add("A")
     found = meter.collect()["am.transition.ticks"]
-    assert len(found) == 1001
+    assert len(found) == 6
     assert found["_overflow",] == 3
     made[0].dispose()
     meter.collect()
@@ -295,6 +297,18 @@ def test_beyond_a_thousand_labels_machines_share_one(meter: Meter) -> None:
     assert found["late",] == 1
     assert found["_overflow",] == 3
     assert found["_disposed",] == 1
+
+
+def test_a_thousand_labels_are_told_apart_at_a_time() -> None:
+    labels = Labels(None)
+    made = [am.Machine({"A": {}}, id=f"m{i}") for i in range(1002)]
+    names = [labels.take(m) for m in made]
+    assert names == [*[f"m{i}" for i in range(1000)], "_overflow", "_overflow"]
+    assert labels.take(made[0]) == "m0"
+    assert not labels.release("m0")
+    assert labels.release("m0")
+    assert labels.take(made[1001]) == "m1001"
+    assert labels.take(made[0]) == "_overflow"
 
 
 def test_a_label_that_fails_is_the_id(meter: Meter, caplog: pytest.LogCaptureFixture) -> None:
@@ -356,7 +370,7 @@ def test_what_was_dropped_unread_is_counted_without_kind(meter: Meter) -> None:
     meter.collect()
     (journal,) = [t for t in m.tracers if isinstance(t, am.Journal)]
     link = journal.link  # type: ignore[attr-defined]
-    metrics.lost(link, 7, 0)
+    metrics._consumer.lost(link, 7, 0)
     found = meter.collect()["am.transitions"]
     assert found == {(False, "m", "add", "accepted"): 1, ("m",): 7}
 
@@ -385,7 +399,7 @@ def test_details_are_told_while_somebody_else_listens_at_level_2(meter: Meter) -
     (journal,) = [t for t in m.tracers if isinstance(t, am.Journal)]
     link = journal.link  # type: ignore[attr-defined]
     link.detailed.add("somebody")
-    metrics.tick(0.0)
+    metrics._consumer.tick(0.0)
     m.add("Foo")
     m.add("Tick")
     assert meter.collect()["am.handlers"]["final", "m"] >= 0

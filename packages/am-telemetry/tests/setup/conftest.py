@@ -104,6 +104,7 @@ class Program:
             [sys.executable, *flags, str(path)],
             cwd=self._folder,
             env=self.env(**env),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,11 +1,20 @@
-"""What the environment asks for, in processes of their own: providers are global."""
+"""What the environment asks for; in processes of their own where providers are global."""
 
 import json
+import os
 import re
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.trace import SpanContext, TraceFlags
+
+import am_machine as am
+from am_telemetry import _env, bind_env
+from am_telemetry._setup import PrometheusEndpoint, from_env, prometheus, setup_prometheus
 
 from .conftest import Backend, Program
 from .test_otlp import spans_in
@@ -25,16 +34,118 @@ BOUND = """
 QUIET = "assert [type(t).__name__ for t in m.tracers] == [], m.tracers"
 
 
-def test_without_switches_nothing_is_bound(program: Program) -> None:
-    ended = program.run(BOUND + f"    {QUIET}\n", AM_SERVICE="demo")
-    assert (ended.code, ended.err) == (0, "")
+@pytest.fixture
+def warned(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Iterator[Callable[..., list[str]]]:
+    """Binds a machine twice in an environment, and returns the warnings."""
+    made: list[am.Machine] = []
+
+    def bind(**env: str) -> list[str]:
+        for name in [name for name in os.environ if name.startswith("AM_")]:
+            monkeypatch.delenv(name)
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        made.append(am.Machine({"A": {}}, id="m"))
+        caplog.clear()
+        bind_env(made[-1])
+        bind_env(made[-1])
+        return [record.getMessage() for record in caplog.records]
+
+    monkeypatch.setattr(_env, "_told", set())
+    monkeypatch.setattr(from_env, "_made", {})
+    yield bind
+    for mach in made:
+        mach.dispose()
+
+
+def test_without_switches_nothing_is_bound(warned: Callable[..., list[str]]) -> None:
+    assert warned(AM_SERVICE="demo") == []
 
 
 @pytest.mark.parametrize("switch", ["AM_OTEL_TRACE", "AM_OTEL_METRICS", "AM_OTEL_LOGS"])
-def test_without_a_service_it_is_one_warning(program: Program, switch: str) -> None:
-    ended = program.run(BOUND + f"    {QUIET}\n", **{switch: "1"})
-    assert ended.code == 0
-    assert ended.err.count("AM_SERVICE='' is required by traces, metrics and logs") == 1
+def test_without_a_service_it_is_one_warning(warned: Callable[..., list[str]], switch: str) -> None:
+    told = "AM_SERVICE='' is required by traces, metrics and logs: ignored"
+    assert warned(**{switch: "1"}) == [told]
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"AM_PROM_ADDR": "nowhere"}, "AM_PROM_ADDR='nowhere' cannot be served"),
+        ({"AM_PROM_ADDR": "192.0.2.1:1"}, "AM_PROM_ADDR='192.0.2.1:1' cannot be served"),
+        ({"AM_OTEL_METRICS": "maybe"}, "AM_OTEL_METRICS='maybe' is neither on nor off"),
+        (
+            {"AM_PROM_PUSH_URL": "http://127.0.0.1:9", "AM_OTEL_METRICS_SAMPLE": "-1"},
+            "AM_OTEL_METRICS_SAMPLE='-1' is not a number",
+        ),
+        (
+            {"AM_PROM_PUSH_URL": "http://127.0.0.1:9", "AM_DBG_DETAIL": "3"},
+            "AM_DBG_DETAIL='3' is not a number",
+        ),
+    ],
+)
+def test_a_bad_value_is_one_warning(
+    warned: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    told: str,
+) -> None:
+    made: list[PrometheusEndpoint] = []
+
+    def keep(*args: Any, **options: Any) -> PrometheusEndpoint:
+        made.append(setup_prometheus(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr(prometheus, "Pusher", lambda push: None)
+    monkeypatch.setattr(from_env, "setup_prometheus", keep)
+    (line,) = warned(AM_SERVICE="demo", **variables)
+    for endpoint in made:
+        endpoint.close()
+    assert line.startswith(told)
+    assert line.endswith(": ignored")
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "span_id", "told"),
+    [
+        ("x" * 32, "1" * 16, ["AM_OTEL_TRACE_ID", "is no id of 32 hex digits"]),
+        ("1" * 32, "0" * 16, ["AM_OTEL_SPAN_ID", "is no id of 16 hex digits"]),
+        ("1" * 32, "", ["AM_OTEL_SPAN_ID", "is no id of 16 hex digits"]),
+        ("1" * 31, "1" * 16, ["AM_OTEL_TRACE_ID", "is no id of 32 hex digits"]),
+    ],
+)
+def test_a_root_that_is_none_is_one_warning(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    trace_id: str,
+    span_id: str,
+    told: list[str],
+) -> None:
+    monkeypatch.setattr(_env, "_told", set())
+    monkeypatch.setenv("AM_OTEL_TRACE_ID", trace_id)
+    monkeypatch.setenv("AM_OTEL_SPAN_ID", span_id)
+    assert from_env.handed_down() is None
+    assert from_env.handed_down() is None
+    (record,) = caplog.records
+    assert all(part in record.getMessage() for part in told)
+
+
+def test_a_root_is_handed_down_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AM_OTEL_TRACE_ID", raising=False)
+    monkeypatch.delenv("AM_OTEL_SPAN_ID", raising=False)
+    assert from_env.handed_down() is None
+    first = SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=TraceFlags(1))
+    second = SpanContext(0x123, 0x456, is_remote=False, trace_flags=TraceFlags(1))
+    for root in (first, second):
+        from_env.hand_down(root)
+    found = from_env.handed_down()
+    assert found is not None
+    assert (found.trace_id, found.span_id) == (first.trace_id, first.span_id)
+    assert found.is_remote
+    assert found.trace_flags.sampled
+    monkeypatch.delenv("AM_OTEL_TRACE_ID")
+    monkeypatch.delenv("AM_OTEL_SPAN_ID")
 
 
 def test_traces_metrics_and_logs_go_to_the_standard_endpoint(
@@ -101,8 +212,6 @@ def test_child_processes_join_the_trace(backend: Backend, program: Program) -> N
     assert len(set(ids)) == 1
     roots = 0
     traces = set()
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
     for body in backend.bodies("/v1/traces"):
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             for scope in resource.scope_spans:
@@ -113,29 +222,6 @@ def test_child_processes_join_the_trace(backend: Backend, program: Program) -> N
                         assert span.parent_span_id.hex() == ids[0].split()[1]
     assert roots == 1
     assert traces == {ids[0].split()[0]}
-
-
-@pytest.mark.parametrize(
-    ("variables", "told"),
-    [
-        ({"AM_OTEL_TRACE_ID": "x" * 32, "AM_OTEL_SPAN_ID": "1" * 16}, "is no id of 32 hex digits"),
-        ({"AM_OTEL_TRACE_ID": "1" * 32, "AM_OTEL_SPAN_ID": "0" * 16}, "is no id of 16 hex digits"),
-        ({"AM_OTEL_TRACE_ID": "1" * 32}, "is no id of 16 hex digits"),
-    ],
-)
-def test_a_bad_root_is_one_warning_and_a_new_root(
-    backend: Backend, program: Program, variables: dict[str, str], told: str
-) -> None:
-    ended = program.run(
-        BOUND,
-        AM_SERVICE="demo",
-        AM_OTEL_TRACE="1",
-        OTEL_EXPORTER_OTLP_ENDPOINT=backend.url,
-        **variables,
-    )
-    assert ended.code == 0
-    assert ended.err.count(told) == 1
-    assert "root" in spans_in(backend.bodies("/v1/traces"))[0]
 
 
 def test_prometheus_is_served_announced_and_pushed(
@@ -153,7 +239,6 @@ def test_prometheus_is_served_announced_and_pushed(
         AM_PROM_SD_DIR=str(tmp_path / "sd"),
         AM_PROM_PUSH_URL=backend.url,
     )
-    process.stdin = None
     assert process.stdout is not None
     assert process.stdout.readline() == "READY\n"
     path = tmp_path / "sd" / f"{process.pid}.json"
@@ -164,28 +249,6 @@ def test_prometheus_is_served_announced_and_pushed(
     assert 'am_transition_ticks_total{am_machine_id="m",service_name="demo"} 2.0' in text
     process.terminate()
     process.communicate(timeout=20)
-
-
-@pytest.mark.parametrize(
-    ("variables", "told"),
-    [
-        ({"AM_PROM_ADDR": "nowhere"}, "AM_PROM_ADDR='nowhere' cannot be served"),
-        ({"AM_PROM_ADDR": "127.0.0.1:1"}, "AM_PROM_ADDR='127.0.0.1:1' cannot be served"),
-        ({"AM_OTEL_METRICS": "maybe"}, "AM_OTEL_METRICS='maybe' is neither on nor off"),
-        ({"AM_PROM_ADDR": "1", "AM_OTEL_METRICS_SAMPLE": "-1"}, "AM_OTEL_METRICS_SAMPLE='-1'"),
-        ({"AM_PROM_ADDR": "1", "AM_DBG_DETAIL": "3"}, "AM_DBG_DETAIL='3'"),
-    ],
-)
-def test_a_bad_value_is_one_warning(program: Program, variables: dict[str, str], told: str) -> None:
-    if variables.get("AM_PROM_ADDR") == "127.0.0.1:1":
-        import os
-
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
-            variables = {"AM_PROM_ADDR": "192.0.2.1:1"}
-            told = "AM_PROM_ADDR='192.0.2.1:1' cannot be served"
-    ended = program.run(BOUND, AM_SERVICE="demo", **variables)
-    assert ended.code == 0
-    assert ended.err.count(told) == 1, ended.err
 
 
 MISSING = """

@@ -211,6 +211,23 @@ def test_a_peer_that_dribbles_is_given_two_seconds_in_all(
         thread.join()
 
 
+def test_a_collection_that_takes_long_is_sent_all_the_same(
+    endpoint: PrometheusEndpoint, machine: am.Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrape, "LIMIT", 0.2)
+    collect = endpoint._registry.collect
+
+    def slowly() -> Any:
+        over = time.monotonic() + 0.4
+        while time.monotonic() < over:
+            pass
+        return collect()
+
+    monkeypatch.setattr(endpoint._registry, "collect", slowly)
+    assert endpoint.url is not None
+    assert "am_machines" in fetch(endpoint.url)[0]
+
+
 def test_a_scrape_that_fails_is_an_answer_and_a_warning(
     endpoint: PrometheusEndpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -399,6 +416,7 @@ def test_a_forked_child_serves_itself_and_leaves_the_parent_alone(
         assert os.listdir("sd") == [f"{os.getpid()}.json"]
         show("parent")
         """,
+        "-Wignore::DeprecationWarning",  # of fork itself, where other threads run
     )
     assert (ended.code, ended.err) == (0, "")
     line = 'am_transition_ticks_total{am_machine_id="m",service_name="demo"} 1.0'

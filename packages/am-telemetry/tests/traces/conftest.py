@@ -30,7 +30,7 @@ class Spans:
         return tracer
 
     def sync(self) -> None:
-        assert Hub.of_process().sync(5)
+        assert Hub.of_process().sync(30)
 
     def all(self) -> Sequence[ReadableSpan]:
         """Spans that ended."""

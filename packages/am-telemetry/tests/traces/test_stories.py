@@ -109,7 +109,7 @@ def test_open_state_spans_are_the_active_states_and_both_levels_tell_the_same(
         active = sorted([f"{index[m.id]}:{name}" for m in world.machines for name in m.active])
         assert opened == active
     for opened_tracer in journal.opened:
-        opened_tracer.tick(1e12)
+        opened_tracer._consumer.tick(1e12)
     # Beyond, which causes are still known depends on the order in which they are told.
     if max(m.queue_tick for m in world.machines) < RECENT // 3:
         assert story(journal) == story(nested)

@@ -1,5 +1,6 @@
 """The tree of spans, its links, events and attributes, read through a real SDK."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 import am_machine as am
+from am_telemetry._hub import Hub
 from am_telemetry._traces import TraceTracer
+from am_telemetry._traces.transitions import MOST_GONE
 
 from .conftest import Spans
 
@@ -236,7 +239,7 @@ def test_a_cause_that_is_never_told_is_an_attribute_after_a_second(spans: Spans)
         m.add("Foo")
     assert spans.open_names() == ["0:Foo", "0: [add] Foo"]
     spans.sync()
-    tracer.tick(1e12)
+    tracer._consumer.tick(1e12)
     assert spans.one("0: [add] Foo").attributes["am.tx.source"] == "known/0123456789abcdef/0"
 
 
@@ -529,9 +532,10 @@ def test_handlers_are_events_with_binding_and_duration_at_level_2(spans: Spans) 
 
 def test_what_was_dropped_unread_does_not_leave_wrong_spans_open(spans: Spans) -> None:
     m = machine()
-    spans.open().bind(m)
+    tracer = spans.open()
+    tracer.bind(m)
     (journal,) = [t for t in m.tracers if isinstance(t, am.Journal)]
-    journal.limit = 3
+    journal.batch, journal.limit = 2, 3
     m.add("Foo")
     spans.sync()
     for _ in range(50):
@@ -543,3 +547,49 @@ def test_what_was_dropped_unread_does_not_leave_wrong_spans_open(spans: Spans) -
     assert sorted(spans.open_names()) == ["0:Auto", "0:Bar", "0:Foo"]
     m.remove("Foo")
     assert spans.open_names() == []
+    assert tracer.lost > 0
+
+
+@LEVELS
+def test_machines_of_several_threads_share_a_tracer(spans: Spans, nested: bool) -> None:
+    tracer = spans.open(transitions=True, nested=nested)
+    machines: list[am.Machine] = []
+    before = Hub.of_process().errors
+
+    def work(number: int) -> None:
+        m = machine(f"m{number}")
+        machines.append(m)
+        tracer.bind(m)
+        for i in range(100):
+            m.toggle("Foo")
+            m.add("Multi", id=i)
+        m.add("Foo")
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(name.split(":")[1] for name in spans.open_names()) == ["Foo"] * 4 + ["Multi"] * 4
+    told = [span for span in spans.all() if "am.tx.mutation" in span.attributes]
+    assert len(told) == 4 * 201
+    assert Hub.of_process().errors == before
+
+
+@LEVELS
+def test_machines_that_come_and_go_leave_little_behind(spans: Spans, nested: bool) -> None:
+    tracer = spans.open(transitions=True, nested=nested)
+    kept = machine("kept")
+    tracer.bind(kept)
+    for i in range(MOST_GONE + 50):
+        m = machine(f"m{i}", parent=kept)
+        m.add("Foo")
+        am.Machine({"A": {}}, id=f"sub{i}", parent=m).add("A")
+        m.dispose()
+    kept.add("Foo")
+    spans.sync()
+    maker = tracer._consumer.maker
+    assert list(maker.tree.named("m0")) == []
+    assert [branch.id for branch in maker.tree.branches.values()] == ["kept"]
+    assert maker.tree.named("kept")
+    assert len(maker.transitions._recent) == MOST_GONE + 1

@@ -120,6 +120,8 @@ class StreamConsumer(Consumer, Peer):
         # Levels that the debugger asked for; by number of the machine.
         self._levels: dict[int, int] = {}
         self._details: dict[int, _Detail] = {}
+        # One for each entry of level 2 that found no room.
+        self._lost_beside: deque[None] = deque()
         self._warnings: deque[str] = deque()
         self._waiters: list[threading.Event] = []
 
@@ -265,6 +267,9 @@ class StreamConsumer(Consumer, Peer):
                 if track is not None and detail.beside and not (journal and len(journal)):
                     # Everything that they may belong after was told.
                     self._tell_before(track, detail, now())
+            while self._lost_beside:
+                self._lost_beside.popleft()
+                self._outbox.count_lost(1)
             self._sender.tick(at)
             self._settle()
         self._warn_now()
@@ -274,6 +279,7 @@ class StreamConsumer(Consumer, Peer):
         with self._lock:
             self._meet()
             self._push(deadline)
+            self._feed.settle()
             self._outbox.drop_all()
             self._sender.close()
             self._settle()
@@ -326,6 +332,9 @@ class StreamConsumer(Consumer, Peer):
 
     def told(self, message: m.Message) -> None:
         """It wants another level, or to know something."""
+        self._hub.guarded(self._answer, message)
+
+    def _answer(self, message: m.Message) -> None:
         if isinstance(message, m.Detail) and message.h in self._links:
             self._levels[message.h] = message.level
             self._apply_level(message.h, message.level)
@@ -362,7 +371,12 @@ class StreamConsumer(Consumer, Peer):
         def logged(at: int, level: int, text: str) -> None:
             self._sender.later(m.Log(link.number, at, level, text[: m.MAX_LINE]))
 
-        tracer = DetailTracer(with_stacks=self._settings.stacks, told=beside.append, logged=logged)
+        def told(what: Beside) -> None:
+            if len(beside) == beside.maxlen:
+                self._lost_beside.append(None)
+            beside.append(what)
+
+        tracer = DetailTracer(with_stacks=self._settings.stacks, told=told, logged=logged)
         self._details[link.number] = _Detail(tracer, beside)
         link.detailed.add(self)
         machine.bind_tracer(tracer)

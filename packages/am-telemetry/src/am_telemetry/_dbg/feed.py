@@ -56,6 +56,12 @@ class Feed:
         before, first = self._lost.get(track.h, (0, at))
         self._lost[track.h] = (before + count, first)
 
+    def settle(self) -> None:
+        """No entry comes any more: what was lost is only counted."""
+        for count, _ in self._lost.values():
+            self.outbox.count_lost(count)
+        self._lost.clear()
+
     def end(self, track: Track, at: int) -> None:
         """A machine went."""
         if track.h in self._lost:

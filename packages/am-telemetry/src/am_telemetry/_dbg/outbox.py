@@ -26,6 +26,7 @@ KEYFRAME_EACH = 1000
 """Transitions of a machine between two keyframes."""
 FLIGHT = 8192
 """Entries sent and not acknowledged, at most."""
+LEAST_MARKERS = 1000
 DROP_SHARE = 10
 """Of a full buffer the tenth part is dropped at once."""
 
@@ -58,7 +59,7 @@ class Track:
 
     __slots__ = (
         "base", "cursor", "entries", "h", "is_gone", "is_known", "link", "needs_keyframe",
-        "since_keyframe", "tail_handlers",
+        "rebound", "since_keyframe", "tail_handlers",
     )  # fmt: skip
 
     def __init__(self, link: MachineLink, clock: Iterable[int]) -> None:
@@ -68,6 +69,8 @@ class Track:
         self.base = Position(clock, link.handlers)
         self.cursor = self.base.copy()
         self.tail_handlers = link.handlers
+        # The latest change of handlers, as long as no entry came after it.
+        self.rebound: Rebound | None = None
         # Entries kept.
         self.entries = 0
         self.needs_keyframe = True
@@ -132,6 +135,8 @@ class Outbox:
         self._flying_count = self._waiting_count = 0
         # Entries acknowledged on this connection.
         self._acked_here = 0
+        # Markers among what waits, beyond which it is tidied up.
+        self._most_markers = LEAST_MARKERS
         self.tracks: dict[int, Track] = {}
 
     @property
@@ -157,6 +162,7 @@ class Outbox:
         """Keep an entry; the oldest are dropped if these are too many. `at` is for the gap."""
         self.produced += 1
         track.entries += 1
+        track.rebound = None
         self._waiting.append((track, wire, changes))
         self._waiting_count += 1
         if self.buffered > self.limit:
@@ -164,26 +170,58 @@ class Outbox:
 
     def lose(self, track: Track, count: int, at: int, clock: Sequence[int]) -> None:
         """So many entries of a machine were lost before they came here; next is this clock."""
+        self.count_lost(count)
+        self._mark(Gap(track, count, at, clock))
+
+    def count_lost(self, count: int) -> None:
+        """So many entries were lost of which nothing more is to be told."""
         self.produced += count
         self.dropped += count
-        self._waiting.append(Gap(track, count, at, clock))
 
     def rebind(self, track: Track, handlers: tuple[str, ...]) -> None:
         """The machine's handlers are others from here on."""
         track.tail_handlers = handlers
-        self._waiting.append(Rebound(track, handlers))
+        if track.rebound is not None:
+            # Nothing happened in between.
+            track.rebound.handlers = handlers
+            return
+        track.rebound = Rebound(track, handlers)
+        self._mark(track.rebound)
 
     def end(self, track: Track, at: int) -> None:
         """Nothing more comes of a machine."""
-        if not track.is_gone:
-            track.is_gone = True
-            self._waiting.append(Ended(track, at))
+        if track.is_gone:
+            return
+        track.is_gone = True
+        if track.entries or track.is_known:
+            self._mark(Ended(track, at))
+        else:
+            # Nobody heard of it, and there is nothing to hear.
+            self.tracks.pop(track.h, None)
+
+    def _mark(self, marker: Gap | Rebound | Ended) -> None:
+        self._waiting.append(marker)
+        if len(self._waiting) - self._waiting_count > self._most_markers:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Forget the markers of machines that nobody will hear of."""
+        self._waiting = deque(
+            [
+                item
+                for item in self._waiting
+                if isinstance(item, tuple) or item.track.h in self.tracks
+            ]
+        )
+        markers = len(self._waiting) - self._waiting_count
+        self._most_markers = max(LEAST_MARKERS, 2 * markers)
 
     def _drop_oldest(self, at: int) -> None:
         """Drop the oldest tenth of the limit of what waits; gaps take their place, in front."""
         count = min(max(1, self.limit // DROP_SHARE), self._waiting_count)
         gaps: dict[Track, Gap] = {}
-        kept: list[Item] = []
+        rebound: dict[Track, Item] = {}
+        ended: list[Item] = []
         places: dict[Track, Position] = {}
         while count:
             item = self._waiting.popleft()
@@ -207,11 +245,18 @@ class Outbox:
                 gap = gaps.setdefault(track, item)
                 if gap is not item:
                     gap.count += item.count
+            elif isinstance(item, Rebound):
+                rebound[track] = item
+            elif track.entries or track.is_known:
+                ended.append(item)
             else:
-                kept.append(item)
+                # All that there was of it is lost, and nobody heard of it.
+                self.tracks.pop(track.h, None)
+                gaps.pop(track, None)
+                rebound.pop(track, None)
         for track, gap in gaps.items():
             gap.clock = places[track].clock
-        self._waiting.extendleft(reversed([*gaps.values(), *kept]))
+        self._waiting.extendleft(reversed([*gaps.values(), *rebound.values(), *ended]))
 
     def drop_all(self) -> int:
         """Give up everything that is kept; returns how many entries these were."""
@@ -245,6 +290,8 @@ class Outbox:
                 track.needs_keyframe = True
             elif isinstance(item, Rebound):
                 track.cursor.handlers = item.handlers
+                # Told as it is now; what comes is another change.
+                track.rebound = None
             yield item
 
     @property

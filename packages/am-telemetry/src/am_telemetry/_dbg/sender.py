@@ -121,6 +121,7 @@ class Sender:
         self._nonces = (b"", b"")
         self._schemas: set[bytes] = set()
         self._later: deque[m.Message] = deque(maxlen=outbox.limit)
+        self._to_introduce: dict[int, Track] = {}
 
     @property
     def bytes_sent(self) -> int:
@@ -159,7 +160,7 @@ class Sender:
         phase = self.phase
         if phase is Phase.LIVE:
             self.fill()
-            if now - self._last_sent >= PING:
+            if now - self._last_sent >= PING and not self.pending:
                 self._send(m.Ping())
                 self._move(0)
         elif phase is Phase.PAUSED:
@@ -187,7 +188,8 @@ class Sender:
         while self._left:
             address = self._left.pop(0)
             if address.path is not None:
-                if self._connect([(socket.AF_UNIX, address.path, None)]):
+                family = getattr(socket, "AF_UNIX", None)
+                if family is not None and self._connect([(family, address.path, None)]):
                     return
             elif is_numeric(address.host):
                 family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -388,9 +390,7 @@ class Sender:
         self._pause = FIRST_PAUSE
         self._decoder.trust()
         self._peer.connected()
-        for track in list(self._outbox.tracks.values()):
-            if not track.is_gone:
-                self._introduce(track)
+        self._to_introduce = dict(self._outbox.tracks)
 
     # ------------------------------------------------------------------ sending
 
@@ -399,10 +399,13 @@ class Sender:
         stream, outbox = self._stream, self._outbox
         if self.phase is not Phase.LIVE:
             return
+        if stream is not None:
+            self._introduce_some(stream)
         while self._later and stream is not None and stream.pending < QUEUED_BYTES:
             self._tell_later(self._later.popleft())
         while stream is not None and stream is self._stream:
-            self._put(outbox.take(m.MAX_BATCH, BATCH_BYTES))
+            if stream.pending < QUEUED_BYTES:
+                self._put(outbox.take(m.MAX_BATCH, BATCH_BYTES))
             # Messages about machines may be queued already.
             if not stream.pending or not self._move(0) or stream.pending:
                 break
@@ -417,9 +420,17 @@ class Sender:
         self._later.append(message)
 
     def introduce(self, track: Track) -> None:
-        """Tell a machine at once, or again since something of it changed."""
+        """Tell a machine as soon as there is room, or again since something of it changed."""
         if self.phase is Phase.LIVE:
-            self._introduce(track)
+            self._to_introduce[track.h] = track
+
+    def _introduce_some(self, stream: Stream) -> None:
+        waiting = self._to_introduce
+        while waiting and stream.pending < QUEUED_BYTES:
+            h = next(iter(waiting))
+            track = waiting.pop(h)
+            if h in self._outbox.tracks and not track.is_gone:
+                self._introduce(track)
 
     def _introduce(self, track: Track) -> None:
         schema, mach = self._peer.mach(track)

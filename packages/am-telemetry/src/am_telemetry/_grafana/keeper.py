@@ -83,11 +83,11 @@ class Keeper(Consumer):
             self._latest = time.monotonic()
             self._first = self._first or self._latest
 
-    def tick(self, now: float) -> None:
+    def tick(self, at: float) -> None:
         """Begin to write if it is time."""
-        if not self._first or now < self._not_before:
+        if not self._first or at < self._not_before:
             return
-        if now - self._latest >= QUIET or now - self._first >= PATIENCE:
+        if at - self._latest >= QUIET or at - self._first >= PATIENCE:
             self._start()
 
     def flush(self, deadline: float) -> None:

@@ -34,6 +34,9 @@ class Drain:
         # Journal -> turns since it had something. Held here, a journal keeps its machine: so it is
         # let go as soon as it is empty.
         self._active: dict[HubJournal, int] = {}
+        # Those of them that are still to be read in this round, so that none is read twice before
+        # each was read once, and a piece takes as long beside thousands as alone.
+        self._round: deque[HubJournal] = deque()
         # Those that dropped something while they were read.
         self._unsure: set[HubJournal] = set()
         # Seconds that an entry takes, all consumers together.
@@ -74,20 +77,17 @@ class Drain:
     def piece(self, seconds: float) -> tuple[float, list[Consumer]]:
         """Read and hand over as much as takes about so many seconds; returns those it took, 0 if
         there was nothing, and the consumers to be given up."""
-        while self.called:
-            self._active.setdefault(self.called.popleft(), 0)
         began = thread_time()
         most = max(1, min(MOST, int(min(seconds, PIECE) / self._cost)))
         found: list[Entries] = []
         count = 0
         lost: list[Consumer] = []
-        for journal in list(self._active):
-            if count >= most:
-                break
+        if not self._round:
+            self._begin_round()
+        while self._round and count < most:
+            journal = self._round.popleft()
             entries = self._read(journal, most - count, lost)
             if entries:
-                # At the end, so that the next piece begins with others.
-                del self._active[journal]
                 self._active[journal] = 0
                 count += len(entries)
                 found.append(entries)
@@ -100,6 +100,17 @@ class Drain:
         # Dearer than thought: believed at once; cheaper: by and by.
         self._cost = each if each > self._cost else self._cost + (each - self._cost) * FOLLOWS
         return took, lost
+
+    def _begin_round(self) -> None:
+        while self.called:
+            self._active.setdefault(self.called.popleft(), 0)
+        self._round.extend(
+            [
+                one
+                for one in self._active
+                if len(one) or one.dropped != one.link.lost or one in self._unsure
+            ]
+        )
 
     def _read(self, journal: HubJournal, most: int, lost: list[Consumer]) -> Entries:
         link, dropped = journal.link, journal.dropped

@@ -85,10 +85,14 @@ class Flusher:
             job.done.set()
 
     def forked(self) -> None:
-        """This is a child process: the thread is not here."""
+        """This is a child process: the thread is not here, and begins anew if there was one."""
+        was_prepared = self._thread is not None
         self._jobs = SimpleQueue()
         self._thread = None
         self._lock = threading.Lock()
+        self._waited = 0.0
+        if was_prepared:
+            self.prepare()
 
 
 FLUSHER = Flusher()

@@ -54,6 +54,7 @@ class _Request:
         self.consumer = consumer
         self.deadline = deadline
         self.done = threading.Event()
+        self.is_complete = False
 
 
 class Hub:
@@ -71,7 +72,6 @@ class Hub:
         self._requests: list[_Request] = []
         self._thread: threading.Thread | None = None
         self._is_over = False
-        self._is_asleep = False
         self._selector: Any = None
         self._waker: socket.socket | None = None
         self._streams: list[Stream] = []
@@ -161,9 +161,9 @@ class Hub:
                 self._requests.append(request)
         if is_running:
             self._wake()
-            return request.done.wait(seconds + POLL)
+            return request.done.wait(seconds + POLL) and request.is_complete
         self._answer(request)
-        return True
+        return request.is_complete
 
     def ask(self, link: MachineLink, fn: Callable[[am.BaseMachine], object]) -> None:
         """See `MachineLink.ask`."""
@@ -198,8 +198,9 @@ class Hub:
     def due(self, journal: HubJournal) -> None:
         """A journal has entries. On the machine's stack, so it only notes it."""
         self._drain.due(journal)
-        # After a fork there is no thread before there is something to do for it.
-        if self._is_asleep or self._thread is None or len(journal) >= HURRY * journal.batch:
+        # After a fork there is no thread before there is something to do for it. One that sleeps
+        # looks around soon: to wake it takes longer than many transitions.
+        if self._thread is None or len(journal) >= HURRY * journal.batch:
             self.wake()
         if self._held_back and len(journal) >= journal.batch:
             self.sync()
@@ -217,7 +218,7 @@ class Hub:
     def machine_ends(self, machine: am.BaseMachine) -> None:
         """A machine is being disposed."""
         self.registry.machine_ends(machine)
-        self.wake()
+        self.start()
 
     # ------------------------------------------------------------------ the thread
 
@@ -270,8 +271,7 @@ class Hub:
 
     def _run(self) -> None:
         try:
-            while self._turn_until_nothing_is_bound():
-                pass
+            self._turn_round()
         except Exception as exc:
             self.guard.note(self, exc)
         finally:
@@ -280,8 +280,8 @@ class Hub:
             # Something was bound in the meantime, or somebody waits.
             self.start()
 
-    def _turn_until_nothing_is_bound(self) -> bool:
-        """Turn round and round; False once the thread has nothing more to do."""
+    def _turn_round(self) -> None:
+        """Turn until nothing is bound any more or the main thread ended; then tell the rest."""
         main = threading.main_thread()
         next_read, idle_since = 0.0, monotonic()
         while main.is_alive():
@@ -296,12 +296,12 @@ class Hub:
             wait = self._read(now) if now >= next_read else next_read - now
             if now >= next_read:
                 next_read = monotonic() + wait
+            self._serve_events()
             self._tick()
             self._sleep(min(wait, POLL) if self._drain.is_idle else min(wait, INTERVAL))
         else:
             self._is_over = True
         self._flush_all(monotonic() + LAST)
-        return False
 
     def _read(self, now: float) -> float:
         """Read as much as may be; returns the seconds until more may be read."""
@@ -315,16 +315,11 @@ class Hub:
             self.duty.spend(now, took)
             if not took:
                 break
-        self._serve_events()
         self._drain.turn()
         return INTERVAL
 
     def _sleep(self, seconds: float) -> None:
-        self._is_asleep = self._drain.is_idle
-        if self._is_asleep and self._drain.called:
-            seconds = 0.0
         ready = self._selector.select(max(seconds, 0.0))
-        self._is_asleep = False
         if not ready:
             return
         began = thread_time()
@@ -385,7 +380,7 @@ class Hub:
             self._answer(request)
 
     def _answer(self, request: _Request) -> None:
-        self._read_all(request.deadline)
+        request.is_complete = self._read_all(request.deadline)
         consumer = request.consumer
         if consumer is not None:
             for link in self.registry.links_of(consumer):
@@ -399,8 +394,9 @@ class Hub:
             self._tick()
         request.done.set()
 
-    def _read_all(self, deadline: float) -> None:
-        """Everything that is there now, whatever it takes until the deadline."""
+    def _read_all(self, deadline: float) -> bool:
+        """Everything that is there now, whatever it takes until the deadline; whether it was
+        all."""
         while monotonic() < deadline:
             took, given_up = self._drain.piece(1.0)
             self._give_up(given_up)
@@ -410,7 +406,8 @@ class Hub:
             before = len(self.registry.events)
             self._serve_events()
             if len(self.registry.events) >= before and not self._drain.is_waited_for:
-                break
+                return True
+        return False
 
     def _give_up(self, consumers: list[Consumer]) -> None:
         for consumer in dict.fromkeys(consumers):
@@ -423,7 +420,9 @@ class Hub:
     # ------------------------------------------------------------------ the end
 
     def _flush_all(self, deadline: float) -> None:
-        self._read_all(deadline)
+        if any([consumer.share >= SHARE for consumer in self._known()]):
+            # Else it is not worth the time: nobody would take it.
+            self._read_all(deadline)
         self._serve_events(anyway=self._is_over)
         consumers = self._known()
         for i, consumer in enumerate(reversed(consumers)):
@@ -439,6 +438,7 @@ class Hub:
             requests = self._requests if self._is_over else []
             self._requests = [] if self._is_over else self._requests
         for request in requests:
+            request.is_complete = True
             request.done.set()
         if selector is not None:
             for key in list(selector.get_map().values()):
@@ -455,7 +455,6 @@ class Hub:
             if held is not None:
                 held.close()
         self._selector = self._waker = self._thread = None
-        self._is_asleep = False
         self._lock = threading.Lock()
         self._requests = []
         self._drain = Drain(self.guard)

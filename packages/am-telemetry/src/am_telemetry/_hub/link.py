@@ -27,7 +27,7 @@ class MachineLink:
     """
 
     __slots__ = (
-        "__weakref__", "_ask", "_journal", "_ref", "consumers", "detailed", "handlers", "id",
+        "__weakref__", "_ask", "_journal", "_ref", "consumers", "detailed", "handlers", "id", "key",
         "leaving", "lost", "machine_tick", "number", "parent_id", "pipes", "queue_tick", "schema",
         "since", "tags", "ticks", "via",
     )  # fmt: skip
@@ -46,6 +46,7 @@ class MachineLink:
                 collected(link)
 
         self._ref = ref(machine, machine_is_gone)
+        self.key = id(machine)
         self._ask = ask
         self.number = next(_numbers)
         self.id: str = machine.id

@@ -150,7 +150,7 @@ class Registry:
         for link in links:
             self.events.append(Event("detached", link, consumer, link.journal, handle))
             self._end_journal(link)
-        self._hub.wake()
+        self._hub.start()
 
     def _end_journal(self, link: MachineLink) -> None:
         """Take the journal off if nobody needs it any more."""
@@ -175,8 +175,8 @@ class Registry:
         return True
 
     def _drop(self, link: MachineLink) -> None:
-        for key in [key for key, one in self._links.items() if one is link]:
-            del self._links[key]
+        if self._links.get(link.key) is link:
+            del self._links[link.key]
 
     def links_of(self, consumer: Consumer) -> list[MachineLink]:
         """The machines bound for a consumer."""

@@ -59,7 +59,7 @@ class PrometheusEndpoint:
         self._service = service
         self._is_closed = False
         # A process that forks waits for it: nobody would give back the locks of a collection.
-        self.collecting = threading.Lock()
+        self._collecting = threading.Lock()
         self._file: Path | None = None
         self._server: ScrapeServer | None = None
         self._pusher: Pusher | None = None
@@ -92,14 +92,14 @@ class PrometheusEndpoint:
         Hub.of_process().sync(SYNC)
         (exposition,) = load("prometheus", WHAT, "prometheus_client.exposition")
         encode, kind = exposition.choose_encoder(accept)
-        with self.collecting:
+        with self._collecting:
             return encode(self._registry), kind
 
     def _push(self, seconds: float) -> None:
         deadline = monotonic() + seconds
         Hub.of_process().sync(min(SYNC, seconds / 4))
         (client,) = load("prometheus", WHAT, "prometheus_client")
-        with self.collecting:
+        with self._collecting:
             families = list(self._registry.collect())
         client.push_to_gateway(
             self._gateway,
@@ -133,9 +133,9 @@ class PrometheusEndpoint:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """A child process serves at the next free port, where that was asked for, and pushes."""
-        self.collecting = threading.Lock()
+        self._collecting = threading.Lock()
         if self._server is not None:
             self._server.forked()
         self._server = self._pusher = None
@@ -166,19 +166,19 @@ _held: list[PrometheusEndpoint] = []
 
 def _before_fork() -> None:
     for endpoint in list(_endpoints):
-        if endpoint.collecting.acquire(timeout=FORK):
+        if endpoint._collecting.acquire(timeout=FORK):
             _held.append(endpoint)
 
 
 def _after_fork_in_parent() -> None:
     while _held:
-        _held.pop().collecting.release()
+        _held.pop()._collecting.release()
 
 
 def _after_fork_in_child() -> None:
     _held.clear()
     for endpoint in list(_endpoints):
-        endpoint.forked()
+        endpoint._forked()
 
 
 if hasattr(os, "register_at_fork"):

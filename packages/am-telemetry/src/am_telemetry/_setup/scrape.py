@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("am_telemetry")
 LIMIT = 2.0
-"""Seconds that one request may take, from its beginning to the end of the answer."""
+"""Seconds that a peer may take for one request, from its beginning to the end of the answer."""
 MAX_HEAD = 16_384
 """Bytes of a request."""
 POLL = 0.05
@@ -122,6 +122,7 @@ class ScrapeServer:
         except BadRequestError as exc:
             send(peer, deadline, exc.status, "text/plain; charset=utf-8", b"", is_head=False)
             return
+        began = monotonic()
         try:
             body, kind = self._render(accept)
         except Exception:
@@ -129,6 +130,8 @@ class ScrapeServer:
             failed = "500 Internal Server Error"
             send(peer, deadline, failed, "text/plain; charset=utf-8", b"", is_head=False)
             return
+        # What it took to collect is not the peer's.
+        deadline += monotonic() - began
         send(peer, deadline, "200 OK", kind, body, is_head=method == "HEAD")
         self._note_scrape()
 

@@ -2,7 +2,7 @@
 
 `choice` says what is traced, `facts` what is told of a transition; `tree` has the spans of machines
 and states, `transitions` those of transitions, `span_maker` makes both from journals, `nesting`
-while transitions run; `trace_tracer` is what users bind.
+while transitions run; `consumer` is told by the hub, `trace_tracer` is what users bind.
 """
 
 from .choice import Choice as Choice

@@ -101,8 +101,9 @@ class SpanMaker:
         """A machine is gone: its open spans end."""
         with self.lock:
             branch = self.branch_of(link)
-            if branch is not None:
-                self.tree.uproot(branch, at)
+            gone = self.tree.uproot(branch, at) if branch is not None else ()
+            if self._transitions is not None:
+                self._transitions.forget(gone)
 
     def end_all(self, at: int) -> None:
         """End every open span, those of the latest machine first."""

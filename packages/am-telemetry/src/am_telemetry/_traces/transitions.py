@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 RECENT = 300
 """Transitions of each machine that others can link to."""
+MOST_GONE = 100
+"""Machines that are gone whose transitions others can link to."""
 PATIENCE = 1.0
 """Seconds that a transition waits for the one that caused it."""
 MOST_WAITING = 1000
@@ -37,9 +39,15 @@ class Recent:
 
     def __init__(self) -> None:
         self._spans: dict[str, OrderedDict[str, SpanContext]] = {}
+        # Machines that are gone, oldest first: what they caused may be told after them.
+        self._gone: OrderedDict[str, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._spans)
 
     def add(self, machine_id: str, transition_id: str, span_context: SpanContext) -> None:
         """Remember a span, and forget the oldest of its machine."""
+        self._gone.pop(machine_id, None)
         spans = self._spans.setdefault(machine_id, OrderedDict())
         spans[transition_id] = span_context
         if len(spans) > RECENT:
@@ -51,8 +59,12 @@ class Recent:
         return spans.get(source.transition_id) if spans is not None else None
 
     def forget(self, machine_id: str) -> None:
-        """A machine is gone; who it caused may still be told, but not for long."""
-        self._spans.pop(machine_id, None)
+        """A machine is gone; its transitions are known until enough others went."""
+        if machine_id in self._spans:
+            self._gone[machine_id] = None
+        if len(self._gone) > MOST_GONE:
+            oldest, _ = self._gone.popitem(last=False)
+            self._spans.pop(oldest, None)
 
 
 class _Waiting:
@@ -191,9 +203,11 @@ class TransitionSpans:
         """Nothing more comes: end what waits."""
         self.tick(float("inf"))
 
-    def forget(self, branch: Branch) -> None:
-        """A machine is gone."""
-        self._recent.forget(branch.id)
+    def forget(self, machine_ids: Iterable[str]) -> None:
+        """Machines are gone."""
+        for machine_id in machine_ids:
+            if not self._tree.named(machine_id):
+                self._recent.forget(machine_id)
 
 
 def name_of(branch: Branch, facts: Facts) -> str:

@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 from .._hub.moves import HEALTH, Moves, difference, moves_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from opentelemetry.trace import Span, SpanContext, Tracer
 
@@ -120,7 +120,7 @@ class Tree:
         self.move(branch, Moves(active, (), (), ()), at, at, "", "")
         return branch
 
-    def named(self, machine_id: str) -> Iterable[Branch]:
+    def named(self, machine_id: str) -> Collection[Branch]:
         """The machines of an id, which need not be one."""
         return self._by_id.get(machine_id, ())
 
@@ -168,13 +168,21 @@ class Tree:
             found = branch.state_groups[i] = context_of(made)
         return found
 
-    def uproot(self, branch: Branch, at: int) -> None:
-        """A machine is gone: end what is open, its submachines first, latest first."""
+    def uproot(self, branch: Branch, at: int) -> list[str]:
+        """A machine is gone: end what is open, its submachines first, latest first. Returns the ids
+        of all that are gone now."""
         if branch.is_ended:
-            return
+            return []
         branch.is_ended = True
+        gone = []
         for child in reversed(list(branch.children)):
-            self.uproot(child, at)
+            gone += self.uproot(child, at)
+        self._drop(branch)
+        for i in reversed(list(branch.open)):
+            branch.open.pop(i).end(at)
+        return [*gone, branch.id]
+
+    def _drop(self, branch: Branch) -> None:
         self.branches.pop(branch.link.number, None)
         if self._by_object.get(branch.key) is branch:
             del self._by_object[branch.key]
@@ -184,8 +192,6 @@ class Tree:
             del self._by_id[branch.id]
         if branch.parent is not None:
             branch.parent.children.pop(branch, None)
-        for i in reversed(list(branch.open)):
-            branch.open.pop(i).end(at)
 
     # ------------------------------------------------------------------ states
 
