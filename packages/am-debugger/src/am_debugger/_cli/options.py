@@ -17,7 +17,7 @@ from .._derive.url import parse_url
 from .._errors import UrlError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _PREFIX = "AM_DBGUI_"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
@@ -63,7 +63,13 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"Each option can be set as {_PREFIX}NAME, and in am-dbg.toml in the user's folder "
         "of configuration.",
     )
-    add = parser.add_argument
+    _add_flow(parser.add_argument)
+    _add_limits(parser.add_argument)
+    return parser
+
+
+def _add_flow(add: Callable[..., argparse.Action]) -> None:
+    """What comes in, and where it goes."""
     add("url", nargs="?", type=url, metavar="MACH_URL", help="where to begin: mach://ID/TX")
     add(
         "-l",
@@ -107,6 +113,10 @@ def build_parser() -> argparse.ArgumentParser:
         default=1,
         help="of machines that connect: 0 mute, 1 journal, 2 everything",
     )
+
+
+def _add_limits(add: Callable[..., argparse.Action]) -> None:
+    """How much is kept, who may connect, and the debugger itself."""
     add("--max-mem", type=int, default=1000, metavar="MB", help="memory for what is kept")
     add(
         "--log-ops-ttl",
@@ -128,7 +138,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--dbg-addr", metavar="ADDR", help="debug this debugger with another one")
     add("--config", type=Path, metavar="FILE", help="a file with options")
     add("--version", action="version", version=f"am-dbg {__version__}")
-    return parser  # fmt: skip
 
 
 def parse(argv: list[str], environ: Mapping[str, str] = os.environ) -> argparse.Namespace:

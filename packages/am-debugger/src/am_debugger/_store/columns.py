@@ -98,18 +98,15 @@ class Columns:
             raise BadMessageError(f"time {time}, queue tick {queue_tick}")
         kept = KEPT[kind][flags & _CHECKED_FLAGS]
         size = len(names)
-        clock = None
-        if sent.clock is not None:
-            clock = checked_clock(sent.clock, size)
+        clock = None if sent.clock is None else checked_clock(sent.clock, size)
         chunk = self.chunks[-1]
         calls = chunk.called_shape(called, names)
         diff_number = chunk.diff_shape(change, size, watched)
         diff = chunk.diffs[diff_number]
         source_number, source_id, source_sum = 0, NO_ID, None
         if source is not None:
-            machine_id, told_id, source_sum = source
-            source_id = told_id or NO_ID
-            source_number = chunk.source_number(machine_id)
+            source_number = chunk.source_number(source[0])
+            source_id, source_sum = source[1] or NO_ID, source[2]
         rest = _packed_rest(source_sum, sent)
         if (self.sum if clock is None else sum(clock)) + diff.gained >= MOST:
             raise BadMessageError("a clock beyond all times")
@@ -126,24 +123,24 @@ class Columns:
         chunk.diff.append(diff_number)
         chunk.source.append(source_number)
         chunk.ends.append(len(chunk.packed))
+        self._append_fixed(time, self.sum + diff.gained, queue_tick, kept)
+        health = _HEALTH if chunk.calls[calls].is_health else 0
+        empty = _EMPTY if EXECUTED[kept] and not diff.gained else 0
+        self.marks.append(MARKS[kept] | health | empty)
+        self.ids += ident
+        self.source_ids += source_id
+        self._advance(number, diff)
+        return diff
+
+    def _append_fixed(self, time: int, total: int, queue_tick: int, kept: int) -> None:
         self.times.append(time)
-        self.sums.append(self.sum + diff.gained)
+        self.sums.append(total)
+        self.kept.append(kept)
         if queue_tick and not kept & _QUEUED:
             self.queue_ticks.append(queue_tick)
         else:
             # What is only queued will have that tick later, what was prepended has none.
             self.queue_ticks.append_unsorted(queue_tick)
-        marks = MARKS[kept]
-        if chunk.calls[calls].is_health:
-            marks |= _HEALTH
-        if EXECUTED[kept] and not diff.gained:
-            marks |= _EMPTY
-        self.kept.append(kept)
-        self.marks.append(marks)
-        self.ids += ident
-        self.source_ids += source_id
-        self._advance(number, diff)
-        return diff
 
     def _advance(self, number: int, diff: Diff) -> None:
         if number % self.sizes.keyframe == 0 and number > self.first:
