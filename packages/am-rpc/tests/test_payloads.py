@@ -145,6 +145,38 @@ async def test_a_restarted_server_counts_its_payloads_anew(
     assert taker.got == [("n", 0), ("n", 1)]
 
 
+async def test_a_restarted_server_whose_first_welcome_was_lost_counts_them_anew_too(
+    network: Any,
+    consumer: am.Machine,
+    taker: Taker,
+    demo_states: Any,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    net_ = network()
+    dialled: list[Any] = []
+
+    async def dial() -> trio.abc.Stream:
+        stream = await net_.dial()
+        dialled.append(stream)
+        # The server hears the second connection, which hears nothing of it.
+        stream.loses_in = len(dialled) == 2
+        return stream  # type: ignore[no-any-return]
+
+    retry = am_rpc.Retry(connect_delay=0.01)
+    async with am_rpc.Client(dial, consumer=consumer, retry=retry) as client:
+        for number in range(2):
+            async with (
+                am.Machine(demo_states) as source,
+                am_rpc.Mux(source, listener=net_.listener()) as mux,
+            ):
+                await client.ready(60)
+                await mux.send_payload("n", number)
+                assert mux.stats.resumes == 0
+            await client.mach.when_not("Connected")
+    assert len(dialled) >= 3
+    assert taker.got == [("n", 0), ("n", 1)]
+
+
 async def test_payloads_of_one_handler_arrive_in_order(
     serve: Any, consumer: am.Machine, taker: Taker
 ) -> None:

@@ -121,6 +121,7 @@ class Reception:
         except BaseException:
             self._leave(client)
             raise
+        client.session.accepted = True
         return client
 
     async def _refuse(
@@ -134,11 +135,10 @@ class Reception:
         server = self._server
         hello, store, now = greeted.hello, server.serving.sessions, trio.current_time()
         session = store.resume(hello.session, hello.id, greeted.key_id, now)
-        resumed = session is not None
         if session is None:
             session = store.open(hello.session, hello.id, greeted.key_id, now)
-        else:
-            server.stats.resumes += 1
+        resumed = session.accepted
+        server.stats.resumes += resumed
         feed = Feed(server.source.schema.names, greeted.sync, server.readable)
         client = ServedClient(server, connection, session, feed)
         replaced = store.attach(session, client)

@@ -59,12 +59,13 @@ class Session:
 
     `last` is the highest number of a mutation that was executed, `next_call` counts the server's
     own requests, `owner` is the connection that serves the session now; the store does not look
-    inside.
+    inside. `accepted` tells whether the client ever said that a welcome reached it: before that it
+    knows nothing of the session, so there is nothing that it could resume.
     """
 
     __slots__ = (
-        "_outcomes", "client_id", "idle_since", "key_id", "last", "next_call", "nonce", "owner",
-        "undelivered",
+        "_outcomes", "accepted", "client_id", "idle_since", "key_id", "last", "next_call", "nonce",
+        "owner", "undelivered",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +84,7 @@ class Session:
         self.next_call = 0
         self.idle_since: float | None = None
         self.owner: Any = None
+        self.accepted = False
         # Numbers only grow, so the order of outcomes is that of their numbers.
         self._outcomes: deque[tuple[int, Outcome]] = deque(maxlen=limit)
 
