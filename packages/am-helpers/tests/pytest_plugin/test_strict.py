@@ -27,7 +27,8 @@ def make(id, **options):
 def run(pytester: pytest.Pytester, body: str, *args: str, strict: bool = True) -> pytest.RunResult:
     pytester.makeini(f"[pytest]\nam_strict = {str(strict).lower()}\n")
     pytester.makepyfile(HEAD + body)
-    plugins = ("-p", "am_helpers_pytest", "-p", "no:cacheprovider")
+    # Without the summary, which tells each fault again: in a line, or whole where CI is set.
+    plugins = ("-p", "am_helpers_pytest", "-p", "no:cacheprovider", "-r", "N")
     return pytester.runpytest_inprocess(*plugins, *args)
 
 
