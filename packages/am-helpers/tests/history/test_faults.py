@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+from .writer_threads import left_over
+
 pytestmark = pytest.mark.trio
 
 STATES: dict[str, Any] = {"Foo": {}, "Many": {"multi": True}}
@@ -32,11 +34,7 @@ SOON = 10.0  # seconds; it is a matter of milliseconds, but for a busy computer
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "h.sqlite"
-    # A writer has its last word just before its thread is over.
-    writers = [t for t in threading.enumerate() if t.name.startswith("history ")]
-    for writer in writers:
-        writer.join(10)
-    assert [t.name for t in writers if t.is_alive()] == []
+    assert left_over() == []
 
 
 def rows(path: Path, sql: str, *values: Any) -> list[Any]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+from .writer_threads import left_over
+
 pytestmark = pytest.mark.trio
 
 STATES: dict[str, Any] = {"Foo": {}, "Many": {"multi": True}, "Bar": {"require": ["Foo"]}}
@@ -31,7 +33,7 @@ STATES: dict[str, Any] = {"Foo": {}, "Many": {"multi": True}, "Bar": {"require":
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "h.sqlite"
-    assert [t.name for t in threading.enumerate() if t.name.startswith("history ")] == []
+    assert left_over() == []
 
 
 def rows(path: Path, sql: str, *values: Any) -> list[Any]:

@@ -7,7 +7,6 @@ import platform
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from contextlib import AsyncExitStack, closing
 from typing import TYPE_CHECKING, Any
@@ -24,12 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+from .writer_threads import left_over, running
 
 STATES: dict[str, Any] = {"Foo": {}, "Many": {"multi": True}}
-
-
-def writers() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name.startswith("history ")]
 
 
 def descriptors() -> int:
@@ -39,7 +35,7 @@ def descriptors() -> int:
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "h.sqlite"
-    assert writers() == []
+    assert left_over() == []
 
 
 def rows(path: Path, sql: str, *values: Any) -> list[Any]:
@@ -89,7 +85,7 @@ async def test_histories_share_one_thread_and_two_connections(path: Path) -> Non
         await store.sync()
         for history in histories:
             assert [r.id for r in await history.find_latest(amh.Query())] == [1]
-        assert len(writers()) == 1
+        assert len(running()) == 1
         if before:  # a connection has the file, its log and its memory
             assert descriptors() - before <= 8
     assert rows(path, "SELECT count(*) FROM times") == [(50,)]
@@ -123,14 +119,14 @@ async def test_what_many_machines_did_is_one_transaction(
 @pytest.mark.trio
 async def test_a_store_stays_open_between_its_histories(path: Path) -> None:
     async with amh.SqliteStore(path) as store:
-        (thread,) = writers()
+        (thread,) = running()
         for n in range(3):
             mach = am.Machine(STATES, id=f"m{n}")
             async with amh.SqliteHistory(mach, store):
                 mach.add("Foo")
-            assert writers() == [thread]
+            assert running() == [thread]
         await store.sync()
-    assert writers() == []
+    assert left_over() == []
     await store.sync()
     assert rows(path, "SELECT count(*), count(writer) FROM machines") == [(3, 0)]
 
@@ -144,7 +140,7 @@ async def test_a_store_is_opened_again_after_its_last_history(path: Path) -> Non
             mach.add("Many")
             await history.sync()
             assert len(await history.find_latest(amh.Query())) == n
-        assert writers() == []
+        assert left_over() == []
 
 
 @pytest.mark.trio
@@ -171,12 +167,12 @@ async def test_cancelled_openings_and_closings_leave_nothing_open(path: Path) ->
         async with amh.SqliteHistory(mach, path):
             scope.cancel()
             await trio.lowlevel.checkpoint()
-    assert writers() == []
+    assert left_over() == []
     with trio.CancelScope() as scope:
         scope.cancel()
         async with amh.SqliteStore(path):
             pass
-    assert writers() == []
+    assert left_over() == []
 
 
 @pytest.mark.trio
