@@ -13,11 +13,13 @@ from .._core.showing import focusable
 from . import bars, dialogs, panes
 from .keys import JUMP, KEYS
 from .port import ScreenPort
+from .terminal import survives_its_terminal
 from .toolbars import TOOLBARS, ToolBar
 
 if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
+    from textual.driver import Driver
     from textual.widget import Widget
 
     from .._core.debugger import Debugger
@@ -97,6 +99,10 @@ class DebuggerApp(App[int]):
         super().__init__()
         self.debugger = debugger
         self.is_mounted_whole = False
+
+    def get_driver_class(self) -> type[Driver]:
+        """The driver for this platform; it lets the app end where the terminal is lost."""
+        return survives_its_terminal(super().get_driver_class())
 
     def compose(self) -> ComposeResult:
         """All panes; which of them are shown is a matter of states."""
