@@ -114,8 +114,9 @@ def run(end: str, address: str, **env: str) -> tuple[int, float, str]:
 
 
 def limit(seconds: float) -> float:
-    """Seconds on a machine that has other things to do as well."""
-    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    """Seconds on a machine that has other things to do as well: the load of the last minute, and as
+    much again for what began since."""
+    return 2 * seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @contextmanager
@@ -249,8 +250,9 @@ def test_a_fork_while_the_hub_is_busy_neither_hangs_nor_repeats() -> None:
         assert code == 0, err
         assert receiver.errors == []
         assert len({process.id for process in receiver.processes}) == 9
-        parent = receiver.machines[receiver.processes[0].id, "m"]
-        assert parent.clock[:2] == (101 + 1600, 0)
+        # Whoever connects first: the parent is who never toggled B.
+        [parent] = [one for one in receiver.machines.values() if one.clock[1] == 0]
+        assert parent.clock[0] == 101 + 1600
         forked = [one for key, one in receiver.machines.items() if one is not parent]
         assert all(one.clock[1] == 50 and len(one.txs) == 50 for one in forked)
 
