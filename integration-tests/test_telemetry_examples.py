@@ -77,18 +77,19 @@ def test_every_machine_of_an_example_is_seen(
         assert list(seen.tags) == tags
         assert list(seen.clock) == clock
     assert receiver.errors == []
-    seen_all = [receiver.machine(machine_id) for machine_id in made]
-    assert any(machine.handlers for machine in seen_all)
-    assert any(tx.steps for machine in seen_all for tx in machine.txs)
+    # Handlers go with their machine; whether that is told before the end is a matter of moments.
+    assert any(tx.steps for one in made for tx in receiver.machine(one).txs)
 
 
 REPLICA = "rnm-"  # how ids of replicas begin
-# Examples of several programs: which machines each shows, how many processes have some.
+# Examples of several programs: which machines each shows, how many processes have some. What did
+# its work just before its process was ended by a signal may be seen before that work only.
 PROGRAMS = {
     "arpc": ({"squares", "consumer", REPLICA}, 3),
     "cli_daemon": ({"daemon"}, 1),
     "tree_state_source": ({"board", REPLICA}, 7),
 }
+ENDED_BY_SIGNAL = {"squares"}
 
 
 @pytest.mark.slow
@@ -108,9 +109,14 @@ def test_machines_and_replicas_of_several_programs_are_seen(
     found = {REPLICA if one.id.startswith(REPLICA) else one.id for one in machines}
     assert found >= expected, done.stderr
     assert len({machine.process.pid for machine in machines}) >= processes
-    for name in expected:
-        alike = [one for one in machines if one.id.startswith(name)]
-        assert any(sum(one.clock) > 0 and one.txs for one in alike)
+
+    def are_seen_at_work(receiver: Receiver) -> bool:
+        working = expected - ENDED_BY_SIGNAL
+        alike = [[m for m in receiver.machines.values() if m.id.startswith(n)] for n in working]
+        return all(any(sum(one.clock) > 0 and one.txs for one in some) for some in alike)
+
+    # What the last process said may wait to be read.
+    receiver.wait(are_seen_at_work, 10)
 
 
 @pytest.mark.slow
