@@ -102,7 +102,7 @@ def run_jobs(jobs: list[Job], lanes: int) -> bool:
                 if code:
                     return False
                 passed.add(one.job.name)
-            time.sleep(_LOOK)
+            time.sleep(_LOOK)  # children end unannounced to who waits for several
     finally:
         for one in running:
             one.stop()

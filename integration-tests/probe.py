@@ -122,7 +122,7 @@ class Probe(am.Tracer):
     def _write(self) -> None:
         while True:
             self.look()
-            time.sleep(INTERVAL)
+            time.sleep(INTERVAL)  # counts are noted at times of their own, as a scrape's are
 
 
 _probe: Probe | None = None
@@ -145,7 +145,7 @@ def _slow_down() -> None:
     usual = text_stats.stats_of
 
     def slower(path: Path) -> dict[str, Any]:
-        time.sleep(SLOWER)
+        time.sleep(SLOWER)  # workers live long enough for Prometheus to notice them
         return usual(path)
 
     text_stats.stats_of = slower

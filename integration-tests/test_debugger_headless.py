@@ -71,7 +71,7 @@ def wait_for_dump(folder: Path, *, newer_than: Path | None = None) -> Path:
     until = time.monotonic() + 60
     while not dumps(folder) or dumps(folder)[-1] == newer_than:
         assert time.monotonic() < until, "no dump was written"
-        time.sleep(0.05)
+        time.sleep(0.05)  # another process, which announces no dump
     return dumps(folder)[-1]
 
 

@@ -63,7 +63,7 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while words not in (shown := self.text()):
             assert time.monotonic() < deadline, f"no {words!r} in\n{shown}"
-            time.sleep(0.1)
+            time.sleep(0.1)  # a terminal does not announce what it shows
         return shown
 
     def pid(self) -> int:
@@ -123,7 +123,7 @@ def test_a_lost_terminal_ends_it(terminal: Terminal) -> None:
     deadline = time.monotonic() + 20
     while (terminal.folder / "dbg").exists():
         assert time.monotonic() < deadline, "it still listens"
-        time.sleep(0.1)
+        time.sleep(0.1)  # a process of tmux, whose end nobody announces
     while True:
         try:
             os.kill(pid, 0)
