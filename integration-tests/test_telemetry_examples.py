@@ -130,6 +130,7 @@ def test_a_program_that_serves_until_it_is_interrupted_is_seen(
         names = ("pump", "window-east", "window-west")
         receiver.wait(lambda r: all(r.machine(name).clock[0] is not None for name in names), 30)
         receiver.wait(lambda r: all("Ready" in r.machine(name).active for name in names), 30)
+        receiver.wait(lambda r: any(r.machine(name).handlers for name in names), 30)
         process.send_signal(signal.SIGINT)
     assert process.returncode == 0
     assert receiver.errors == []
