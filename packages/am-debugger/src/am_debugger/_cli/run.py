@@ -10,6 +10,7 @@ import socket
 import ssl
 import sys
 import time
+import traceback
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from am_telemetry import dbg
 from ..__about__ import __version__
 from .._core.debugger import Debugger
 from .._core.working import sliced
-from .._errors import CannotListenError, DebuggerError
+from .._errors import CannotListenError, DebuggerError, DumpError
 from .._feed.forward import forward
 from .._feed.listening import is_loopback
 from .._feed.server import Server
@@ -112,7 +113,7 @@ class Instance:
         """All of it but the screen, until `stop` is called.
 
         :raises CannotListenError: if an address cannot be listened at.
-        :raises DebuggerError: if a dump is none.
+        :raises DumpError: if a dump is none, or cannot be read.
         """
         machine = self.debugger.machine
         with self._scope, self._debugged():
@@ -143,8 +144,11 @@ class Instance:
     async def _import(self) -> None:
         store = self.debugger.session.store
         for path in self.options.imports:
-            async for _ in sliced(self.files.read(store, path)):
-                pass
+            try:
+                async for _ in sliced(self.files.read(store, path)):
+                    pass
+            except OSError as exc:
+                raise DumpError(path, exc.strerror or str(exc)) from exc
         for warning in self.files.warnings:
             self.debugger.note(warning)
         if self.options.imports:
@@ -256,7 +260,7 @@ def run(options: argparse.Namespace) -> int:
     :raises UsageError: if options do not go together.
     """
     instance = Instance(options)
-    code = OK
+    code = INTERNAL
     try:
         if options.headless:
             trio.run(_headless, instance)
@@ -268,21 +272,33 @@ def run(options: argparse.Namespace) -> int:
         code = instance.exit_code
     except* CannotListenError as group:
         code = _failed(group, CANNOT_LISTEN)
-    except* (DebuggerError, OSError) as group:
+    except* DumpError as group:
         code = _failed(group, BAD_DUMP)
+    except* Exception as group:
+        code = INTERNAL  # whatever else failed beside it
+        for exc in _leaves(group):
+            with contextlib.suppress(OSError):
+                traceback.print_exception(exc)
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(inert(instance.last_words()), file=sys.stderr, flush=True)
     return code
 
 
-def _failed(group: BaseExceptionGroup[BaseException], code: int) -> int:
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     for exc in group.exceptions:
         if isinstance(exc, BaseExceptionGroup):
-            _failed(exc, code)
-            continue
-        print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)
-        if isinstance(exc, CannotListenError) and exc.is_taken:
-            print(f"am-dbg: to look at what it has: am-dbg --from {exc.address}", file=sys.stderr)
+            yield from _leaves(exc)
+        else:
+            yield exc
+
+
+def _failed(group: BaseExceptionGroup[BaseException], code: int) -> int:
+    with contextlib.suppress(OSError):
+        for exc in _leaves(group):
+            print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)
+            if isinstance(exc, CannotListenError) and exc.is_taken:
+                offer = f"am-dbg --from {exc.address}"
+                print(f"am-dbg: to look at what it has: {inert(offer)}", file=sys.stderr)
     return code
 
 
