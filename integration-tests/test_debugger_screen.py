@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from .debuggers import export
 from .terminal import Terminal
 
 if TYPE_CHECKING:
@@ -15,19 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
-PROGRAM = """
-import am_machine as am
-from am_telemetry.dbg import DbgExporter
-
-machine = am.Machine({"Start": {}, "Work": {"require": ["Start"]}}, id="worker")
-with DbgExporter(%r) as exporter:
-    exporter.bind(machine)
-    machine.add("Start")
-    for i in range(20):
-        machine.add("Work", id=i)
-        machine.remove("Work")
-    assert exporter.flush(20)
-"""
 
 
 @pytest.fixture
@@ -37,8 +23,8 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         yield made
 
 
-def test_a_program_is_looked_at_by_keys(terminal: Terminal) -> None:
-    subprocess.run([sys.executable, "-c", PROGRAM % terminal.address], check=True, timeout=60)
+def test_a_program_is_looked_at_by_keys(terminal: Terminal, tmp_path: Path) -> None:
+    export(tmp_path, 20, "dbg")
     terminal.until("worker")
     terminal.press("Enter")
     terminal.until("Transition 41 / 41")

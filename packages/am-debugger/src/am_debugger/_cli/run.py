@@ -28,6 +28,7 @@ from .._feed.server import Server
 from .._feed.viewing import view
 from .._files.inspect import inert
 from .._files.port import DumpFiles, forget_old, rotated_name
+from .listener import Listener
 from .options import settings_of
 from .values import UsageError
 from .view_options import begin
@@ -44,33 +45,6 @@ _MEGABYTE = 1 << 20
 _HOUR = 3600
 
 
-class Listener:
-    """What the server takes in becomes states of the debugger's machine."""
-
-    def __init__(self, debugger: Debugger) -> None:
-        self._debugger = debugger
-
-    def connected(self) -> None:
-        """An exporter came."""
-        self._debugger.machine.add("ConnectEvent")
-
-    def disconnected(self) -> None:
-        """A connection ended."""
-        self._debugger.machine.add("DisconnectEvent")
-
-    def machine_came(self) -> None:
-        """A machine came, or changed."""
-        self._debugger.machine.add("InitClient")
-
-    def took(self, nbytes: int) -> None:
-        """Messages were taken in."""
-        self._debugger.took(nbytes)
-
-    def note(self, text: str) -> None:
-        """Something happened to the debugger itself."""
-        self._debugger.note(text)
-
-
 class Instance:
     """One `am-dbg`: `core_main` is its trio side, `exit_code` what came of it."""
 
@@ -80,9 +54,10 @@ class Instance:
         self.process = own_process()
         self.files = DumpFiles(self.process)
         self.debugger = Debugger(settings_of(options), files=self.files, id=options.id)
+        self.listener = Listener(self.debugger, options.url)
         self.server = Server(
             self.debugger.session.store,
-            Listener(self.debugger),
+            self.listener,
             self.process,
             secret=_secret(options.secret_env),
             tls=_server_tls(options),
@@ -126,8 +101,7 @@ class Instance:
                 if self.options.rotate_tx or self.options.rotate_every:
                     nursery.start_soon(self._rotate)
                 machine.add("Ready")
-                if self.options.url:
-                    machine.add("GoToUrl", url=self.options.url)
+                self.listener.begin()
                 task_status.started()
                 await trio.sleep_forever()
 
@@ -157,7 +131,7 @@ class Instance:
     async def _connect(self, nursery: trio.Nursery) -> None:
         options, peer = self.options, _secret(self.options.peer_secret_env)
         tls = _client_tls(options)
-        store, listener = self.debugger.session.store, Listener(self.debugger)
+        store, listener = self.debugger.session.store, self.listener
         if options.view_from is not None:
 
             async def viewing() -> None:
