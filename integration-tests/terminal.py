@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -58,9 +59,13 @@ class Terminal:
 
     def until(self, words: str, seconds: float = 30) -> str:
         """What the terminal shows, once it has these words."""
+        return self.until_found(re.escape(words), seconds)
+
+    def until_found(self, pattern: str, seconds: float = 30) -> str:
+        """What the terminal shows, once a regular expression is found in it."""
         deadline = time.monotonic() + seconds
-        while words not in (shown := self.text()):
-            assert time.monotonic() < deadline, f"no {words!r} in\n{shown}"
+        while re.search(pattern, shown := self.text()) is None:
+            assert time.monotonic() < deadline, f"no {pattern!r} in\n{shown}"
             time.sleep(0.1)  # a terminal does not announce what it shows
         return shown
 
