@@ -63,7 +63,17 @@ PAGES = [
 
 
 # The wire protocol of am-rpc: values in, values out.
-SANS_IO = ("auth", "codec", "messages", "mutating", "news", "parse", "protocol", "value", "welcome")
+SANS_IO = (
+    "_value",
+    "_wire/auth",
+    "_wire/codec",
+    "_wire/handshake_messages",
+    "_wire/messages",
+    "_wire/mutation_messages",
+    "_wire/parse",
+    "_wire/protocol",
+    "_wire/server_messages",
+)
 SANS_IO_TESTS = ("auth", "codec", "protocol", "wire_vectors")
 
 
@@ -284,7 +294,7 @@ def nightly(session: nox.Session) -> None:
     sized = (
         *(f"packages/am-machine/tests/test_{name}.py" for name in engine),
         "integration-tests/test_rpc_faults.py",
-        "packages/am-rpc/tests/test_pressure.py",
+        "packages/am-rpc/tests/server/test_pressure.py",
         "packages/am-telemetry/tests/dbg/test_codec.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
@@ -354,9 +364,9 @@ def coverage(session: nox.Session) -> None:
     fill(session, *below, *local("am-rpc"), *test_tools("am-rpc"), *tools("coverage"))
     limits = ("--cov=am_machine", "--cov-branch", "--cov-fail-under=95")
     session.run("pytest", "packages/am-machine/tests", *limits, *session.posargs)
-    tests = [f"packages/am-rpc/tests/test_{name}.py" for name in SANS_IO_TESTS]
+    tests = [f"packages/am-rpc/tests/wire/test_{name}.py" for name in SANS_IO_TESTS]
     session.run("pytest", *tests, "--cov=am_rpc", "--cov-report=")
-    rooms = ",".join(f"*/am_rpc/_{name}.py" for name in SANS_IO)
+    rooms = ",".join(f"*/am_rpc/{name}.py" for name in SANS_IO)
     session.run("coverage", "report", f"--include={rooms}", "--fail-under=98")
 
 

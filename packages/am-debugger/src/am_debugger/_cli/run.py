@@ -27,7 +27,9 @@ from .._feed.server import Server
 from .._feed.viewing import view
 from .._files.inspect import inert
 from .._files.port import DumpFiles, forget_old, rotated_name
-from .options import UsageError, settings_of
+from .options import settings_of
+from .values import UsageError
+from .view_options import begin
 
 if TYPE_CHECKING:
     import argparse
@@ -116,6 +118,7 @@ class Instance:
         with self._scope, self._debugged():
             async with machine, trio.open_nursery() as nursery:
                 machine.add("Start")
+                begin(machine, self.options)
                 await self._import()
                 await self._connect(nursery)
                 nursery.start_soon(self.debugger.watch_memory)
@@ -133,7 +136,7 @@ class Instance:
         if self.options.dbg_addr is None:
             yield
             return
-        with dbg.DbgExporter(self.options.dbg_addr) as exporter:
+        with dbg.DbgExporter(str(self.options.dbg_addr)) as exporter:
             exporter.bind(self.debugger.machine)
             yield
 
@@ -151,10 +154,10 @@ class Instance:
         options, peer = self.options, _secret(self.options.peer_secret_env)
         tls = _client_tls(options)
         store, listener = self.debugger.session.store, Listener(self.debugger)
-        if options.view is not None:
+        if options.view_from is not None:
 
             async def viewing() -> None:
-                await view(store, listener, options.view, self.process, secret=peer, tls=tls)
+                await view(store, listener, options.view_from, self.process, secret=peer, tls=tls)
 
             nursery.start_soon(viewing)
         else:
@@ -294,7 +297,7 @@ async def _headless(instance: Instance) -> None:
 
 async def _announce(instance: Instance) -> None:
     await instance.debugger.machine.when("Ready")
-    where = " and ".join(map(str, instance.server.addresses)) or str(instance.options.view)
+    where = " and ".join(map(str, instance.server.addresses)) or str(instance.options.view_from)
     print(f"am-dbg: {where}", file=sys.stderr, flush=True)
 
 

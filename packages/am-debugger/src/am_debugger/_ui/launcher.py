@@ -98,7 +98,7 @@ async def _launch(core: Core) -> None:
         async with running(core) as app:
             ending.app = app
             if ending.code is None:
-                await app.run_async()
+                await app.run_async(mouse=core.debugger.settings.mouse)
                 core.exit_code = app.return_code or 0
 
 
