@@ -71,10 +71,8 @@ async def test_a_wrong_secret_is_refused_and_nothing_is_taken_in(open_server: Op
         peer = place.peer()
         challenge = await peer.hello()
         assert isinstance(challenge, dbg.Challenge)
-        nonce = dbg.new_nonce()
-        mac = dbg.client_mac(
-            b"guess", challenge.nonce, nonce, dbg.encode(dbg.Hello(1, process(), ()))
-        )
+        nonce, sent = dbg.new_nonce(), dbg.encode(dbg.Hello(1, process(), ()))
+        mac = dbg.client_mac(b"guess", challenge.nonce, nonce, sent)
         await peer.send(dbg.Auth(nonce, mac))
         refusal = await peer.next()
         assert isinstance(refusal, dbg.Refusal)

@@ -83,9 +83,8 @@ class Incoming:
         message = await self.next()
         if not isinstance(message, dbg.Auth):
             raise Refused("a proof was expected")
-        if not dbg.is_same_mac(
-            message.mac, dbg.client_mac(secret, nonce, message.nonce, hello_bytes)
-        ):
+        expected = dbg.client_mac(secret, nonce, message.nonce, hello_bytes)
+        if not dbg.is_same_mac(message.mac, expected):
             await self._send(dbg.Refusal(2, "wrong secret"))
             raise Refused("wrong secret")
         mac = dbg.server_mac(secret, nonce, message.nonce, hello_bytes)

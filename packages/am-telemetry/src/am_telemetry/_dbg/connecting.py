@@ -97,7 +97,7 @@ class Dialer:
 
 
 def known_places(address: Address) -> list[Place] | None:
-    """Where an address is, none if this system has no such sockets; None: it has to be looked up."""
+    """Return where an address is, if this system has such sockets; None if a name is to look up."""
     if address.path is not None:
         family = getattr(socket, "AF_UNIX", None)
         return [] if family is None else [Place(family, address.path, None)]
