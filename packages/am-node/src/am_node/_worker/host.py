@@ -246,9 +246,9 @@ class WorkerHost:
         """
         return self._client_session is not None and self._client_session.post(name, data, done)
 
-    def withhold(self) -> Callable[[], None] | None:
+    def cork(self) -> Callable[[], None] | None:
         """Keep back the outcome of the request that is handled just now; returns what sends it."""
-        return None if self._client_session is None else self._client_session.withhold()
+        return None if self._client_session is None else self._client_session.cork()
 
     # -- the end
 
