@@ -143,12 +143,13 @@ class Debugger:
     async def watch_memory(self) -> None:
         """Look after memory, for as long as it is not cancelled."""
         while True:
-            await trio.sleep(MEMORY_INTERVAL)
             self.check_memory()
+            await trio.sleep(MEMORY_INTERVAL)
 
     def check_memory(self) -> None:
         """Begin to drop what is old, if too much is held."""
         self._unchecked = 0
         self.held = self.session.store.nbytes + self.session.parser.nbytes
+        self.ui.invalidate(Part.STATUS)
         if self.held > self.settings.max_bytes:
             self.machine.add("GcMsgs")
