@@ -68,7 +68,7 @@ def test_a_program_that_has_a_folder_of_its_own_is_started_there(
 ) -> None:
     unpacked = 'mkdir -p "$3/usr/lib/sky"; cp "$3/usr/bin/sky" "$3/usr/lib/sky/sky"'
     tool = tmp_path / "tools" / "dpkg-deb"
-    tool.write_text(f"{DPKG}{unpacked}; echo exit 7 > \"$3/usr/bin/sky\"\n")
+    tool.write_text(f'{DPKG}{unpacked}; echo exit 7 > "$3/usr/bin/sky"\n')
     folders = debian.bring({"sky": "sky"}, tmp_path / "place", libraries=True)
     subprocess.run([Path(folders[0], "sky")], check=True)
 
