@@ -260,6 +260,13 @@ def test_ids_and_tags_are_escaped(machine: Any, draw: Any) -> None:
     assert "${" not in bare.replace("\\$", "")
 
 
+@pytest.mark.parametrize("draw", [*LANGUAGES.values(), amh.dot])
+def test_what_cannot_be_printed_is_not_in_a_diagram(machine: Any, draw: Any) -> None:
+    text = draw(machine({"Foo": {}}, id="a\x1b[31m\x00b\u202ec", tags=["\x9b1m"]))
+    assert all(line.isprintable() for line in text.splitlines())
+    assert "\ufffd" in text or "#65533;" in text
+
+
 def test_options_choose_what_is_shown() -> None:
     text = amh.mermaid(Media, exception=False, start=False, ready=False)
     assert not re.search(r"\"(Exception|Start|Ready)\"", text)

@@ -15,6 +15,7 @@ from ..__about__ import __version__
 from .._core.debugger import Settings
 from .._derive.url import parse_url
 from .._errors import UrlError
+from .output_options import add_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
         "of configuration.",
     )
     _add_flow(parser.add_argument)
+    add_outputs(parser.add_argument)
     _add_limits(parser.add_argument)
     return parser
 

@@ -11,7 +11,7 @@ import am_machine as am
 
 from .explained import CALL, Explained, Fate, explained_of
 from .sequence import Story, sequence_of, steps_of
-from .view import Box, Options, View, view_of
+from .view import Box, Options, View, flat_text, view_of
 
 if TYPE_CHECKING:
     from .options import DiagramOptions
@@ -151,6 +151,6 @@ def _quoted(*parts: str) -> str:
 
     Within a part white space becomes one space; ``$`` would begin a substitution.
     """
-    flat = (" ".join(str(part).split()) for part in parts if part)
+    flat = (flat_text(part) for part in parts if part)
     escaped = ("".join(f"\\{c}" if c in '\\"$' else c for c in part) for part in flat)
     return '"' + "\\n".join(escaped) + '"'

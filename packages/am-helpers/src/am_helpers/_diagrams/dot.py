@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import am_machine as am
 
-from .view import Box, Options, StateNode, View, view_of
+from .view import Box, Options, StateNode, View, flat_text, view_of
 
 if TYPE_CHECKING:
     from .options import DiagramOptions
@@ -159,6 +159,5 @@ class _Drawing:
 
 def _quoted(text: str) -> str:
     """A double-quoted string on one line; a backslash would begin an escape of Graphviz."""
-    flat = " ".join(str(text).split())
-    escaped = flat.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = flat_text(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -12,7 +12,7 @@ import am_machine as am
 
 from .explained import CALL, Explained, explained_of
 from .sequence import Story, sequence_of, steps_of
-from .view import Box, Options, StateNode, View, view_of
+from .view import Box, Options, StateNode, View, flat_text, view_of
 
 if TYPE_CHECKING:
     from .options import DiagramOptions
@@ -193,5 +193,4 @@ def _label(*parts: str) -> str:
 
 def _escaped(text: str) -> str:
     """Letters, digits and harmless marks stay; the rest becomes entities, lines one line."""
-    flat = " ".join(str(text).split())
-    return "".join(c if c.isalnum() or c in _PLAIN else f"#{ord(c)};" for c in flat)
+    return "".join(c if c.isalnum() or c in _PLAIN else f"#{ord(c)};" for c in flat_text(text))

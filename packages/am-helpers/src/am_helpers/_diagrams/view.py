@@ -122,6 +122,15 @@ class View:
     """Machine, other machine, label."""
 
 
+def flat_text(text: str) -> str:
+    """A foreign text on one line, in which what cannot be printed is a question mark in a box:
+    pictures are XML, which has no control characters, and texts are looked at on terminals."""
+    line = " ".join(str(text).split())
+    return (
+        line if line.isprintable() else "".join([c if c.isprintable() else "\ufffd" for c in line])
+    )
+
+
 def view_of(obj: Any, options: Options) -> View:
     """Make the view of a machine, a schema, a States class, a dict schema or a `Graph`.
 
