@@ -12,6 +12,7 @@ from .._core.ports import NullUi, Part
 from .._core.showing import focusable
 from . import bars, dialogs, panes
 from .keys import JUMP, KEYS
+from .lines import LineWidget
 from .port import ScreenPort
 from .terminal import survives_its_terminal
 from .toolbars import TOOLBARS, ToolBar
@@ -99,10 +100,16 @@ class DebuggerApp(App[int]):
         super().__init__()
         self.debugger = debugger
         self.is_mounted_whole = False
+        self.theme = f"textual-{debugger.settings.theme}"
 
     def get_driver_class(self) -> type[Driver]:
         """The driver for this platform; it lets the app end where the terminal is lost."""
         return survives_its_terminal(super().get_driver_class())
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy, by way of the terminal (OSC 52), unless that is not wanted."""
+        if self.debugger.settings.clipboard:
+            super().copy_to_clipboard(text)
 
     def compose(self) -> ComposeResult:
         """All panes; which of them are shown is a matter of states."""
@@ -166,9 +173,12 @@ class DebuggerApp(App[int]):
         for part in parts:
             for name in _PANES.get(part, ()):
                 pane = self.query_one(f"#{name}")
-                if pane.display:
-                    update = getattr(pane, "update_rows", pane.refresh)
-                    update()
+                if not pane.display:
+                    continue
+                if isinstance(pane, LineWidget):
+                    pane.update_changed()
+                else:
+                    getattr(pane, "update_rows", pane.refresh)()
 
     def _lay_out(self) -> None:
         machine = self.debugger.machine
