@@ -34,8 +34,8 @@ async def test_an_instance_writes_what_it_was_asked_for(tmp_path: Path) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(instance.core_main)
         with trio.fail_after(30):
-            while len(names_in(tmp_path / "out")) < 3:
-                await trio.sleep(0.01)  # files tell nobody that they are there
+            while len(names_in(tmp_path / "out")) < 3:  # noqa: ASYNC110 - files tell nobody
+                await trio.sleep(0.01)
         instance.stop()
     assert names_in(tmp_path / "out") == {"tx.md", "log.md", "clients.txt"}
 
