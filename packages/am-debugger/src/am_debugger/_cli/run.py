@@ -33,7 +33,7 @@ from .._files.inspect import inert
 from .._files.outputs.handlers import OutputHandlers
 from .._files.port import DumpFiles, forget_old, rotated_name
 from .._serve.guard import Guard
-from .listener import Listener
+from .listener import Listener, SaidUi
 from .options import settings_of
 from .output_options import output_states
 from .tabs import tab_command
@@ -62,6 +62,8 @@ class Instance:
         self.debugger = Debugger(settings_of(options), files=self.files, id=options.id)
         self.outputs = OutputHandlers(self.debugger)
         self.debugger.machine.bind(self.outputs)
+        if options.headless or options.serve is not None:
+            self.debugger.ui = SaidUi()
         self.listener = Listener(self.debugger, options.url)
         self.server = Server(
             self.debugger.session.store,
