@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 import am_machine as am
 
+from .._caller import CALLER, Caller
 from .._client.network_machine import NetworkMachine
 from .._errors import EncodeError, ErrorCode, InvalidParams, RemoteError, RpcError
 from .._results import when_settled
 from .._wire.mutation_messages import ADD, REMOVE, SET, TOGGLE, AddErr, Mutate
-from .._wire.typed_args import coerce_args
+from .._wire.typed_args import load_args
 from .session import SETTLED, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .._transport.driver import Connection
     from .._wire.delta_encoder import DeltaEncoder
@@ -43,8 +45,8 @@ class Executor:
     """
 
     __slots__ = (
-        "_connection", "_feed", "_known", "_payload_state", "_pusher", "_server", "_session",
-        "_source", "_writable",
+        "_caller", "_connection", "_feed", "_known", "_payload_state", "_pusher", "_server",
+        "_session", "_source", "_writable",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +61,7 @@ class Executor:
         self._source = server.source
         self._connection = connection
         self._session = session
+        self._caller = Caller(session.client_id, session.nonce, session.key_id)
         self._feed = feed
         self._pusher = pusher
         self._writable = server.serving.access.write
@@ -85,6 +88,11 @@ class Executor:
         finally:
             pusher.is_busy = False
         self._server.stats.mutations += 1
+        if isinstance(result.error, RpcError):
+            # Of a replica: it has no way to its source.
+            refusal = (result.error.code, str(result.error))
+            session.remember(call_id, Outcome(refusal=refusal))
+            raise InvalidParams(refusal[1], result.error.code)
         if result.outcome is not None:
             executed = result.outcome is am.EXECUTED
             session.remember(call_id, SETTLED[executed])
@@ -155,7 +163,8 @@ class Executor:
             self._judge(message, names, self._writable)
         args = message.args
         if args and source.schema.args_classes:
-            args = coerce_args(source.schema, indexes, args)
+            args = load_args(source.schema, indexes, args)
+        who = CALLER.set(self._caller)
         try:
             if message.source is not None:
                 return self._caused(message, names, args)
@@ -166,6 +175,17 @@ class Executor:
         except (am.ArgsError, EncodeError) as error:
             # The latter from a relay, whose own server takes less.
             raise InvalidParams(str(error)) from error
+        finally:
+            CALLER.reset(who)
+
+    @contextmanager
+    def called(self) -> Iterator[None]:
+        """Let what runs inside, and the tasks that it starts, know who asked for it."""
+        who = CALLER.set(self._caller)
+        try:
+            yield
+        finally:
+            CALLER.reset(who)
 
     def _caused(
         self, message: Mutate | AddErr, names: tuple[str, ...], args: Mapping[str, Any]

@@ -38,7 +38,7 @@ from .mutation_messages import MUTATIONS, Mutate, MutationResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .mutation_messages import Origin
+    from .mutation_messages import Failure, Origin
     from .server_messages import Record, Update
 
 REQUEST, RESPONSE, NOTIFICATION = 0, 1, 2
@@ -349,9 +349,14 @@ class Protocol:
 
     @staticmethod
     def send_outcome(
-        call_id: int, executed: bool, update: Update | tuple[Record, ...] | None
+        call_id: int,
+        executed: bool,
+        update: Update | tuple[Record, ...] | None,
+        failure: Failure | None = None,
     ) -> bytes:
         """Return the bytes of a response to a mutation, as of a `MutationResult`."""
+        if failure is not None:
+            return pack((RESPONSE, call_id, None, (int(executed), update, failure)))
         return pack((RESPONSE, call_id, None, (int(executed), update)))
 
     @staticmethod
