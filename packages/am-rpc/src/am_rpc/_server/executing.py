@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
     States = tuple[tuple[int, ...], tuple[str, ...]]
 
 _METHODS: Final = {ADD: "add", REMOVE: "remove", SET: "set", TOGGLE: "toggle"}
+# What a machine itself gives to handlers of its errors.
+_OWN: Final = frozenset(("err", "panic", "task"))
 # Sets of states whose names are kept; a client mutates few of those that there are.
 _KNOWN: Final = 256
+# Longer ones are looked up each time: a client chooses how long they are.
+_SHORT: Final = 64
 
 
 class Executor:
@@ -80,7 +85,7 @@ class Executor:
         try:
             result = self._execute(message)
         except InvalidParams as error:
-            session.remember(call_id, Outcome(refusal=(error.code, str(error))))
+            session.refuse(call_id, error.code, str(error))
             raise
         finally:
             pusher.is_busy = False
@@ -94,7 +99,7 @@ class Executor:
             outcome = Outcome()
             session.remember(call_id, outcome)
             outcome.when_settled(lambda known: self._answer_later(call_id, known))
-            when_settled(result, lambda: _settle(outcome, result), self._server.mach)
+            when_settled(result, lambda: _settle(session, outcome, result), self._server.mach)
 
     def mutate_one_way(self, message: Mutate) -> None:
         """Execute a mutation that wants no answer, unless it is a repeat."""
@@ -155,6 +160,7 @@ class Executor:
             self._judge(message, names, self._writable)
         args = message.args
         if args and source.schema.args_classes:
+            _refuse_own(source.schema, indexes, args)
             args = coerce_args(source.schema, indexes, args)
         try:
             if message.source is not None:
@@ -230,7 +236,7 @@ class Executor:
 
     def _look_up(self, wire: tuple[int, ...]) -> States:
         found = self.writable(wire)
-        if len(self._known) < _KNOWN:
+        if len(self._known) < _KNOWN and len(wire) <= _SHORT:
             self._known[wire] = found
         return found
 
@@ -252,9 +258,18 @@ class Executor:
         return tuple(indexes), tuple([names[index] for index in indexes])
 
 
-def _settle(outcome: Outcome, result: am.Result) -> None:
+def _refuse_own(schema: am.Schema, indexes: tuple[int, ...], args: Mapping[str, Any]) -> None:
+    """Refuse args that only the source's own errors may carry past an args class."""
+    for index in indexes:
+        cls = schema.args_classes.get(index)
+        if cls is not None and not _OWN.isdisjoint(args):
+            for name in _OWN & args.keys() - {field.name for field in fields(cls)}:
+                raise InvalidParams(f"{schema.names[index]} takes no {name}")
+
+
+def _settle(session: Session, outcome: Outcome, result: am.Result) -> None:
     error = result.error
     if isinstance(error, RpcError):
-        outcome.settle(refusal=(error.code, str(error)))
+        session.refusal(outcome, error.code, str(error))
     else:
         outcome.settle(executed=result.outcome is am.EXECUTED)
