@@ -17,7 +17,7 @@ from am_rpc._wire.fitting import ArgsFitting
 from am_rpc._wire.mutation_messages import Mutate
 from am_rpc._wire.payload_chunks import Assembler, wrap
 from am_rpc._wire.protocol import Notification, Protocol, Request
-from am_rpc._wire.server_messages import Payload, PayloadAnnounced, PayloadChunk
+from am_rpc._wire.server_messages import PayloadAnnounced, PayloadChunk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -22,6 +22,7 @@ from .strangers import Strangers
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
 
     from .._transport.driver import Connection
     from .._wire.protocol import Event
@@ -47,7 +48,7 @@ class Serving:
     # Whether the mux listens for websockets; its servers get plain streams.
     websocket: bool = False
     # Web pages that may connect, by their origin; the host that requests must name is this one.
-    origins: tuple[str, ...] = ()
+    origins: Sequence[str] = ()
     is_loopback: bool = False
     boot: bytes = field(default_factory=lambda: secrets.token_bytes(8))
     stats: Stats = field(default_factory=Stats)

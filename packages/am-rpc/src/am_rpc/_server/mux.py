@@ -82,7 +82,7 @@ class Mux:
             raise ValueError("give one of addr and listener")
         self.serving = Serving(
             push_interval, push_max_mutations, strict, access, limits,
-            ssl_context, secret, allow_id, payload_state, origins=tuple(origins),
+            ssl_context, secret, allow_id, payload_state, origins=origins,
         )  # fmt: skip
         self.source = source
         self.servers: dict[int, Server] = {}

@@ -96,7 +96,7 @@ class Server:
             raise ValueError("give one of addr, listener, stream and tunnel")
         self.serving = serving or Serving(
             push_interval, push_max_mutations, strict, access, limits,
-            ssl_context, secret, allow_id, payload_state, origins=tuple(origins),
+            ssl_context, secret, allow_id, payload_state, origins=origins,
         )  # fmt: skip
         self.source = source
         self.push_interval = self.serving.push_interval

@@ -17,12 +17,13 @@ from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
     WebSocketConnection,
+    WebSocketRequest,
     wrap_client_stream,
     wrap_server_stream,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable
+    from collections.abc import Awaitable, Callable, Collection
 
     from .address import Address
 
@@ -163,7 +164,7 @@ async def accept_websocket_stream(
             watched,
             max_message_size=_MAX_MESSAGE,
         )
-        fault = _judge(request.headers, origins, is_own_host)
+        fault = _judge(request, origins, is_own_host)
         if fault:
             await request.reject(403, body=fault.encode())
             raise OSError(fault)
@@ -173,17 +174,20 @@ async def accept_websocket_stream(
 
 
 def _judge(
-    headers: Iterable[tuple[bytes, bytes]],
+    request: WebSocketRequest,
     origins: Collection[str],
     is_own_host: Callable[[str], bool] | None,
 ) -> str:
     """Return why a request is refused, nothing if it is not."""
-    for name, value in headers:
-        text = value.decode("latin-1").strip().lower()
-        if name.lower() == b"origin" and text not in {origin.lower() for origin in origins}:
-            return f"the origin {text[:100]!a} is not allowed"
-        if name.lower() == b"host" and is_own_host is not None and not is_own_host(text):
-            return f"the host {text[:100]!a} is not this one"
+    allowed = {origin.lower() for origin in origins}
+    for name, value in request.headers:
+        origin = value.decode("latin-1").strip().lower()
+        if name.lower() == b"origin" and origin not in allowed:
+            return f"the origin {origin[:100]!a} is not allowed"
+    # The library has no public name for it; without one here all are refused.
+    host = str(request._event.host)
+    if is_own_host is not None and not is_own_host(host.strip().lower()):
+        return f"the host {host[:100]!a} is not this one"
     return ""
 
 

@@ -100,12 +100,12 @@ class Decoder:
     """Bytes in, top-level values out, none of them larger than the limits of its side.
 
     An unpacker is 45 KiB, so an idle connection has none: it is lent from a pool when bytes come
-    and given back when they were used up. Who is not known yet (`stranger`) has one of its own,
-    which counts arrays and maps as it makes them, and takes few bytes altogether; see `admit`.
+    and given back when they were used up. Who is not known yet (`stranger`) has one of its own
+    and may say little altogether, few arrays and maps above all; see `admit`.
     """
 
     __slots__ = (
-        "_bounds", "_count", "_fed", "_is_stranger", "_last", "_left", "_made", "_mark", "_pool",
+        "_bounds", "_count", "_fed", "_is_stranger", "_last", "_left", "_mark", "_pool",
         "_unpacker", "max_message", "size",
     )  # fmt: skip
 
@@ -123,11 +123,10 @@ class Decoder:
         self._mark = 0
         self.size = 0
         # Of a message that comes in parts: arrays and maps in what has come of it.
-        self._count: ContainerCount | None = None
+        self._count = ContainerCount() if stranger else None
         self._last: bytes | bytearray | memoryview = b""
         self._is_stranger = stranger
         self._left = limits.stranger_bytes
-        self._made = 0
         if stranger:
             self._bound(bounds_of_stranger(limits))
         else:
@@ -146,12 +145,13 @@ class Decoder:
             rest = unpacker.read_bytes(self._fed - self._mark)
         self._unpacker = None
         self._is_stranger = False
+        self._count = None
         self._bound(bounds_of_server(limits, states))
         if rest:
             self.feed(rest)
 
     def _new_unpacker(self) -> Any:
-        bounds, hook = self._bounds, self._made_one if self._is_stranger else None
+        bounds = self._bounds
         return msgpack.Unpacker(
             read_size=min(_FIRST_BUFFER, bounds.message),
             max_buffer_size=bounds.message,
@@ -163,26 +163,12 @@ class Decoder:
             raw=False,
             strict_map_key=True,
             ext_hook=_refuse_extension,
-            list_hook=hook,
-            object_hook=hook,
         )
-
-    def _made_one(self, container: Any) -> Any:
-        self._made += 1
-        if self._made > self._bounds.containers:
-            raise ValueError("too many arrays and maps in one message")
-        return container
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes; raise `LimitExceeded` if the unfinished message outgrows the limits."""
-        if self._is_stranger:
-            self._left -= len(data)
-            if self._left < 0:
-                raise LimitExceeded("too many bytes of a peer that is not known yet")
-        elif self._count is not None:
-            if self._count.total > self._bounds.containers:
-                raise LimitExceeded("too many arrays and maps in one message")
-            self._count.feed(data)
+        if self._count is not None:
+            self._count_containers(self._count, data)
         unpacker = self._unpacker
         if unpacker is None:
             is_lent = self._pool and not self._is_stranger
@@ -195,6 +181,24 @@ class Decoder:
             raise LimitExceeded(f"message larger than {self.max_message} bytes") from error
         self._fed += len(data)
         self._last = data
+
+    def _count_containers(
+        self, count: ContainerCount, data: bytes | bytearray | memoryview
+    ) -> None:
+        most, limit = self._bounds.containers, self._bounds.names[3]
+        if self._is_stranger:
+            # Not a byte of theirs is decoded before it was counted.
+            self._left -= len(data)
+            if self._left < 0:
+                raise LimitExceeded(
+                    "too many bytes of a peer that is not known yet (Limits.stranger_bytes)"
+                )
+            count.feed(data)
+        if count.total > most:
+            raise LimitExceeded(f"more than {most} arrays and maps (Limits.{limit})")
+        if not self._is_stranger:
+            # These bytes may end the message; what comes behind it does not count.
+            count.feed(data)
 
     def next_value(self) -> Any:
         """Return the next whole value or `Decoder.MORE`; `size` is then its length in bytes.
@@ -218,8 +222,8 @@ class Decoder:
         if value is not _MORE:
             self.size = size
             self._mark = end
-            self._count = None
-            self._made = 0
+            if not self._is_stranger:
+                self._count = None
             if end != fed:
                 return value
         elif size:
@@ -233,7 +237,7 @@ class Decoder:
 
     def _watch(self, size: int) -> None:
         """A message came in part: count what is in it, if that was not begun before."""
-        if self._count is None and not self._is_stranger:
+        if self._count is None:
             self._count = ContainerCount()
             self._count.feed(self._last[-size:])
         self._last = b""
