@@ -15,6 +15,7 @@ from .._derive.url import parse_url
 from .._errors import UrlError
 from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
+from .drawing import DrawingHandlers
 from .moving import MovingHandlers
 from .ports import CURSOR_PARTS, FilesPort, NoFiles, NullUi, Part, UiPort
 from .session import Session
@@ -81,11 +82,15 @@ class Debugger:
         self.wants_tail = self.settings.tail
         self.progress: float | None = None
         """How much of an import or export is done, of 1."""
+        self.held = 0
+        """Bytes of memory held when that was looked at last."""
         self.notes: list[str] = []
         """What happened to the debugger itself, the last 100."""
         self._unchecked = 0
         self.machine = am.Machine(DebuggerStates, id=id, handlers=amh.DisposedHandlers())
-        for handlers in (MovingHandlers, ChoosingHandlers, ShowingHandlers, WorkingHandlers):
+        for handlers in (
+            MovingHandlers, ChoosingHandlers, DrawingHandlers, ShowingHandlers, WorkingHandlers,
+        ):  # fmt: skip
             self.machine.bind(handlers(self))
 
     # ------------------------------------------------------------------ for handlers
@@ -141,12 +146,13 @@ class Debugger:
     async def watch_memory(self) -> None:
         """Look after memory, for as long as it is not cancelled."""
         while True:
-            await trio.sleep(MEMORY_INTERVAL)
             self.check_memory()
+            await trio.sleep(MEMORY_INTERVAL)
 
     def check_memory(self) -> None:
         """Begin to drop what is old, if too much is held."""
         self._unchecked = 0
-        nbytes = self.session.store.nbytes + self.session.parser.nbytes
-        if nbytes > self.settings.max_bytes:
+        self.held = self.session.store.nbytes + self.session.parser.nbytes
+        self.ui.invalidate(Part.STATUS)
+        if self.held > self.settings.max_bytes:
             self.machine.add("GcMsgs")

@@ -94,6 +94,7 @@ async def _launch(core: Core) -> None:
     # From the beginning: a socket file is removed whenever a signal comes.
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         loop.add_signal_handler(number, ending.end, 128 + number)
+    loop.add_signal_handler(signal.SIGINT, ending.end, 0)
     with contextlib.suppress(_Ended):
         async with running(core) as app:
             ending.app = app
