@@ -25,6 +25,7 @@ from .._feed.forward import forward
 from .._feed.listening import is_loopback
 from .._feed.server import Server
 from .._feed.viewing import view
+from .._feed.wishes import ServerWishes
 from .._files.inspect import inert
 from .._files.port import DumpFiles, forget_old, rotated_name
 from .options import UsageError, settings_of
@@ -85,6 +86,8 @@ class Instance:
             tls=_server_tls(options),
             detail=options.detail,
         )
+        self.debugger.wishes = ServerWishes(self.server)
+        self.debugger.addresses = self.server.addresses
         self._scope = trio.CancelScope()
         self._warn_of_strangers()
 

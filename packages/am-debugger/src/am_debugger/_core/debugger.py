@@ -11,18 +11,31 @@ import trio
 import am_helpers as amh
 import am_machine as am
 
+from ..__about__ import __version__
 from .._derive.url import parse_url
 from .._errors import UrlError
 from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
 from .moving import MovingHandlers
-from .ports import CURSOR_PARTS, FilesPort, NoFiles, NullUi, Part, UiPort
+from .ports import (
+    CURSOR_PARTS,
+    FilesPort,
+    NoFiles,
+    NoWishes,
+    NullUi,
+    Part,
+    UiPort,
+    WishesPort,
+)
+from .reading import ReadingHandlers
 from .session import Session
 from .showing import ShowingHandlers
 from .states import DebuggerStates
 from .working import WorkingHandlers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .._store.client import Client
     from .places import Place
 
@@ -75,6 +88,15 @@ class Debugger:
         self.ui: UiPort = NullUi() if ui is None else ui
         self.files: FilesPort = NoFiles() if files is None else files
         self.session = Session(Store(max_clients=self.settings.max_clients))
+        self.wishes: WishesPort = NoWishes()
+        self.overlay = ("", "")
+        """Title and text of what is shown in full."""
+        self.addresses: Sequence[object] = ()
+        """Where it listens."""
+        self.focus_before = "ClientListFocused"
+        """The focus that was there when a dialog opened."""
+        self.searches_reader = False
+        """Whether what is asked for is looked for in the reader; else in the log."""
         self.wants_tail = self.settings.tail
         self.progress: float | None = None
         """How much of an import or export is done, of 1."""
@@ -82,7 +104,9 @@ class Debugger:
         """What happened to the debugger itself, the last 100."""
         self._unchecked = 0
         self.machine = am.Machine(DebuggerStates, id=id, handlers=amh.DisposedHandlers())
-        for handlers in (MovingHandlers, ChoosingHandlers, ShowingHandlers, WorkingHandlers):
+        for handlers in (
+            MovingHandlers, ChoosingHandlers, ReadingHandlers, ShowingHandlers, WorkingHandlers,
+        ):  # fmt: skip
             self.machine.bind(handlers(self))
 
     # ------------------------------------------------------------------ for handlers
@@ -108,6 +132,17 @@ class Debugger:
         if self.session.selected is not None:
             self.session.settle(self.session.selected)
         self.moved()
+
+    def about(self) -> list[str]:
+        """Version, addresses and memory."""
+        store = self.session.store
+        return [
+            f"am-dbg {__version__}",
+            *[f"listens at {address}" for address in self.addresses],
+            f"{len(store)} machines, {store.transitions} transitions",
+            f"{store.nbytes / _MEGABYTE:.1f} of {self.settings.max_mem} MB",
+            *self.notes[-5:],
+        ]
 
     def note(self, text: str) -> None:
         """Tell something about the debugger itself."""

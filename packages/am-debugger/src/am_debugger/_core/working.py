@@ -65,6 +65,9 @@ class WorkingHandlers:
         core, view = self._core, self._session.selected
         core.ui.invalidate(Part.CLIENTS, Part.STATUS)
         if view is not None:
+            if view.client.pending is not view.pending:
+                view.pending = view.client.pending
+                core.ui.invalidate(Part.READER)
             known = len(view.visible)
             view.visible.extend()
             if len(view.visible) != known:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.widget import Widget
 
 from . import colors
-from .keys import JUMP
+from .keys import JUMP, bindings_of
 from .virtual import Row, strip_of
 
 if TYPE_CHECKING:
@@ -79,11 +79,7 @@ _HIDES = frozenset(
 class ToolBar(Widget, can_focus=True):
     """One row of buttons."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("left", "move(-1)", "previous button"),
-        ("right", "move(1)", "next button"),
-        ("enter", "press", "press"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("buttons")]
 
     def __init__(self, debugger: Debugger, number: int) -> None:
         super().__init__(id=f"toolbar{number}")
@@ -115,7 +111,7 @@ class ToolBar(Widget, can_focus=True):
             if self.has_focus and position == self._at:
                 style += colors.CURSOR
             row += [(self.label(button), style), ("  ", colors.PLAIN)]
-        return strip_of(row, self.size.width)
+        return strip_of(row, self.size.width).apply_style(self.rich_style)
 
     def press(self, position: int) -> None:
         """Press a button."""
