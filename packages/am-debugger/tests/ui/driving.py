@@ -81,6 +81,7 @@ def drive(
 ) -> Instance:
     """Run the screen with machines of `fill`, and a body that drives it."""
     argv = ["-l", f"unix:{tmp_path / 's'}", "-d", str(tmp_path), "--no-tail"]
+    argv += ["--timelines=2", "--no-reader"]
     instance = Instance(parse([*argv, *options], {"XDG_CONFIG_HOME": "/nowhere"}))
     fill(instance.debugger.session.store)
 

@@ -95,14 +95,19 @@ class DebuggerApp(App[int]):
         self.debugger = debugger
         for theme in colors.THEMES.values():
             self.register_theme(theme)
-        self.theme = colors.DARK
         self.ansi_theme_dark = colors.ANSI_DARK
         self.ansi_theme_light = colors.ANSI_LIGHT
         self.is_mounted_whole = False
+        self.theme = colors.LIGHT if debugger.settings.theme == "light" else colors.DARK
 
     def get_driver_class(self) -> type[Driver]:
         """The driver for this platform; it lets the app end where the terminal is lost."""
         return survives_its_terminal(super().get_driver_class())
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy, by way of the terminal (OSC 52), unless that is not wanted."""
+        if self.debugger.settings.clipboard:
+            super().copy_to_clipboard(text)
 
     def compose(self) -> ComposeResult:
         """All panes; which of them are shown is a matter of states."""
