@@ -276,7 +276,8 @@ def test_the_reader_is_searched_on_its_own(tmp_path: Path) -> None:
 def test_a_fact_is_shown_in_full_and_closes_by_key_and_by_mouse(tmp_path: Path) -> None:
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         machine = debugger.machine
-        await press(pilot, "enter", "alt+o")
+        machine.add("SelectingClient", client="worker-2")
+        await press(pilot, "alt+o")
         machine.add("LogReaderFocused")
         await press(pilot, "down", "enter")
         assert machine.is_("Overlay")
@@ -287,7 +288,7 @@ def test_a_fact_is_shown_in_full_and_closes_by_key_and_by_mouse(tmp_path: Path) 
         machine.add("Overlay", title="Long", text="word " * 400 + "END")
         await settle(pilot)
         assert "END" not in text(app)
-        for _ in range(4):
+        for _ in range(12):
             await press(pilot, "pagedown")
         assert "END" in text(app)
         await pilot.click("#status")

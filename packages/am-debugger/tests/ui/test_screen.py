@@ -187,6 +187,26 @@ def test_each_button_goes_through_its_state(tmp_path: Path) -> None:
     drive(tmp_path, body)
 
 
+def test_each_key_and_each_button_is_a_command_of_the_palette(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        commands = {command.title: command for command in app.get_system_commands(app.screen)}
+        assert {key.text for key in KEYS} <= commands.keys()
+        assert {f"button {one.text}" for bar in TOOLBARS for one in bar} <= commands.keys()
+        commands["export"].callback()
+        assert debugger.machine.is_("ExportDialog")
+        commands["theme am-light"].callback()
+        assert not app.current_theme.dark
+        await press(pilot, "escape", "enter", "ctrl+p", "t", "a", "i", "l", "space", "m")
+        for _ in range(40):
+            await settle(pilot)
+            if "tail mode" in text(app):
+                break
+        await press(pilot, "enter")
+        assert debugger.machine.is_("TailMode")
+
+    drive(tmp_path, body)
+
+
 def test_each_key_of_the_table_does_something_that_exists() -> None:
     schema_names = Debugger().machine.schema.names
     for key in KEYS:

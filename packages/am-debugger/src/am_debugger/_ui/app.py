@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
@@ -12,6 +13,7 @@ from .._core.ports import NullUi, Part
 from .._core.showing import focusable
 from . import bars, colors, dialogs
 from .client_list import ClientList
+from .help_text import name_of
 from .keys import JUMP, KEYS
 from .log_pane import LogPane
 from .port import ScreenPort
@@ -22,9 +24,12 @@ from .toolbars import TOOLBARS, ToolBar
 from .tree_pane import SchemaTree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from textual import events
     from textual.app import ComposeResult
     from textual.driver import Driver
+    from textual.screen import Screen
     from textual.widget import Widget
 
     from .._core.debugger import Debugger
@@ -193,6 +198,7 @@ class DebuggerApp(App[int]):
         }
         for name, is_shown in shown.items():
             self.query_one(f"#{name}").display = is_shown
+        self.screen.set_class("NarrowLayout" in machine, "narrow")
         # On a low screen the panes matter more than the buttons.
         is_low = self.size.height < LOW
         for number in range(1, len(TOOLBARS) + 1):
@@ -232,11 +238,27 @@ class DebuggerApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a name is typed, most keys are letters of it."""
+        if action == "key" and len(self.screen_stack) > 1:
+            return False  # the palette has all keys for itself
         if action == "key" and self.debugger.machine.any_(*_TYPED):
             number = parameters[0]
             assert isinstance(number, int)
             return bool(set(KEYS[number].keys) & _DIALOG_KEYS)
         return True
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
+        """All keys and buttons as commands: nothing depends on a key that a terminal keeps."""
+        for number, key in enumerate(KEYS):
+            if key.action != "quit":
+                yield SystemCommand(key.text, name_of(key), partial(self.action_key, number))
+        for bar, buttons in enumerate(TOOLBARS, 1):
+            for position, button in enumerate(buttons):
+                press = partial(self.query_one(f"#toolbar{bar}", ToolBar).press, position)
+                yield SystemCommand(f"button {button.text}", button.help, press)
+        for name in colors.THEMES:
+            command = partial(setattr, self, "theme", name)
+            yield SystemCommand(f"theme {name}", "colors of the screen", command)
+        yield SystemCommand("quit", "ctrl+q", self.do_quit)
 
     def action_key(self, number: int) -> None:
         """A key of the table was pressed."""

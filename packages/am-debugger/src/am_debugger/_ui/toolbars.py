@@ -30,6 +30,7 @@ class Button:
     state: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
     tool: str = ""
+    help: str = ""
 
 
 TOOLBARS = (
