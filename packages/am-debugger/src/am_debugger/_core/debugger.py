@@ -103,6 +103,8 @@ class Debugger:
         self.wants_tail = self.settings.tail
         self.progress: float | None = None
         """How much of an import or export is done, of 1."""
+        self.held = 0
+        """Bytes of memory held when that was looked at last."""
         self.notes: list[str] = []
         """What happened to the debugger itself, the last 100."""
         self._unchecked = 0
@@ -176,12 +178,13 @@ class Debugger:
     async def watch_memory(self) -> None:
         """Look after memory, for as long as it is not cancelled."""
         while True:
-            await trio.sleep(MEMORY_INTERVAL)
             self.check_memory()
+            await trio.sleep(MEMORY_INTERVAL)
 
     def check_memory(self) -> None:
         """Begin to drop what is old, if too much is held."""
         self._unchecked = 0
-        nbytes = self.session.store.nbytes + self.session.parser.nbytes
-        if nbytes > self.settings.max_bytes:
+        self.held = self.session.store.nbytes + self.session.parser.nbytes
+        self.ui.invalidate(Part.STATUS)
+        if self.held > self.settings.max_bytes:
             self.machine.add("GcMsgs")

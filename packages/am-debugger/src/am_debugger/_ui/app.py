@@ -15,6 +15,7 @@ from . import bars, colors, dialogs
 from .client_list import ClientList
 from .help_text import name_of
 from .keys import JUMP, KEYS
+from .lines import LineWidget
 from .log_pane import LogPane
 from .port import ScreenPort
 from .rain_pane import RainPane
@@ -179,9 +180,12 @@ class DebuggerApp(App[int]):
         for part in parts:
             for name in _PANES.get(part, ()):
                 pane = self.query_one(f"#{name}")
-                if pane.display:
-                    update = getattr(pane, "update_rows", pane.refresh)
-                    update()
+                if not pane.display:
+                    continue
+                if isinstance(pane, LineWidget):
+                    pane.update_changed()
+                else:
+                    getattr(pane, "update_rows", pane.refresh)()
 
     def _lay_out(self) -> None:
         machine = self.debugger.machine

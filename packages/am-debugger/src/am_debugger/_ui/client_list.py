@@ -67,12 +67,12 @@ class ClientList(TypedList):
         self.border_title = f"Machines:{len(session.store)} T:t{total:_}"
         super().update_rows()
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         """A machine; if there are none, what to type."""
         if not self._debugger.session.store and y < len(EMPTY):
             row: Row = [(EMPTY[y], colors.PLAIN)]
             return self.painted(row)
-        return super().render_line(y)
+        return super().line(y)
 
     def row_count(self) -> int:
         """Machines listed."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.strip import Strip
-from textual.widget import Widget
 
 from .._core.reading import LEVELS
 from . import colors
 from .keys import bindings_of
+from .lines import LineWidget
 from .log_rows import LogRow, LogStyle, log_rows, state_at
 from .virtual import Row, strip_of
 
@@ -29,7 +29,7 @@ _MADE_UP = 2
 _MOST_EMPTY = 2000
 
 
-class LogPane(Widget, can_focus=True):
+class LogPane(LineWidget, can_focus=True):
     """Lines around the transition under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("log")]
@@ -106,11 +106,11 @@ class LogPane(Widget, can_focus=True):
         before = numbers[k - 1] if k else None
         return log_rows(self._debugger.session, view.client, numbers[k], before, how)
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         """A visible row; those of the cursor's transition are highlighted."""
         width = self.size.width
         if y >= len(self._rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.ground)
         shown = self._rows[y]
         mark, *texts = shown.row
         view = self._debugger.session.selected
@@ -119,7 +119,7 @@ class LogPane(Widget, can_focus=True):
             texts = [(text, style + colors.CURRENT) for text, style in texts]
         if self._x:
             texts = _from(texts, self._x)
-        return strip_of([mark, *texts], width).apply_style(self.rich_style)
+        return strip_of([mark, *texts], width).apply_style(self.ground)
 
     def on_resize(self) -> None:
         """Other rows fit."""
@@ -133,7 +133,7 @@ class LogPane(Widget, can_focus=True):
         machine.add("LogFocused")
         machine.add("LogUserScrolled")
         self._shift += by
-        self.update_rows()
+        self.update_changed()
 
     def action_page(self, by: int) -> None:
         """Scroll by a page."""
@@ -142,7 +142,7 @@ class LogPane(Widget, can_focus=True):
     def action_sideways(self, by: int) -> None:
         """Scroll to the side."""
         self._x = max(self._x + by, 0)
-        self.refresh()
+        self.redraw()
 
     def action_search(self, forward: bool) -> None:
         """To where the text is found next, or before."""
