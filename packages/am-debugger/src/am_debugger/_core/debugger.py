@@ -145,7 +145,7 @@ class Debugger:
             f"am-dbg {__version__}",
             *[f"listens at {address}" for address in self.addresses],
             f"{len(store)} machines, {store.transitions} transitions",
-            f"{store.nbytes / _MEGABYTE:.1f} of {self.settings.max_mem} MB",
+            f"{self.held / _MEGABYTE:.1f} of {self.settings.max_mem} MB",
             *self.notes[-5:],
         ]
 
@@ -185,6 +185,7 @@ class Debugger:
         """Begin to drop what is old, if too much is held."""
         self._unchecked = 0
         self.held = self.session.store.nbytes + self.session.parser.nbytes
+        self.ui.invalidate(Part.STATUS)
         self.ui.invalidate(Part.STATUS)
         if self.held > self.settings.max_bytes:
             self.machine.add("GcMsgs")
