@@ -16,6 +16,7 @@ from .._derive.url import parse_url
 from .._errors import UrlError
 from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
+from .drawing import DrawingHandlers
 from .moving import MovingHandlers
 from .ports import (
     CURSOR_PARTS,
@@ -110,7 +111,8 @@ class Debugger:
         self._unchecked = 0
         self.machine = am.Machine(DebuggerStates, id=id, handlers=amh.DisposedHandlers())
         for handlers in (
-            MovingHandlers, ChoosingHandlers, ReadingHandlers, ShowingHandlers, WorkingHandlers,
+            MovingHandlers, ChoosingHandlers, ReadingHandlers, DrawingHandlers, ShowingHandlers,
+            WorkingHandlers,
         ):  # fmt: skip
             self.machine.bind(handlers(self))
 
