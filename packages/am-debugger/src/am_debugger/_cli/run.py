@@ -9,65 +9,46 @@ import signal
 import socket
 import ssl
 import sys
+import tempfile
 import time
+import traceback
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
+import am_rpc
 from am_telemetry import dbg
 
 from ..__about__ import __version__
 from .._core.debugger import Debugger
 from .._core.working import sliced
-from .._errors import CannotListenError, DebuggerError
+from .._errors import CannotListenError, DebuggerError, DumpError
 from .._feed.forward import forward
 from .._feed.listening import is_loopback
 from .._feed.server import Server
 from .._feed.viewing import view
 from .._files.inspect import inert
+from .._files.outputs.handlers import OutputHandlers
 from .._files.port import DumpFiles, forget_old, rotated_name
+from .._serve.guard import Guard
+from .listener import Listener
 from .options import settings_of
+from .output_options import output_states
+from .tabs import tab_command
 from .values import UsageError
 from .view_options import begin
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
-    from pathlib import Path
 
     from .._store.store import Store
 
 OK, INTERNAL, USAGE, CANNOT_LISTEN, BAD_DUMP = range(5)
 _MEGABYTE = 1 << 20
 _HOUR = 3600
-
-
-class Listener:
-    """What the server takes in becomes states of the debugger's machine."""
-
-    def __init__(self, debugger: Debugger) -> None:
-        self._debugger = debugger
-
-    def connected(self) -> None:
-        """An exporter came."""
-        self._debugger.machine.add("ConnectEvent")
-
-    def disconnected(self) -> None:
-        """A connection ended."""
-        self._debugger.machine.add("DisconnectEvent")
-
-    def machine_came(self) -> None:
-        """A machine came, or changed."""
-        self._debugger.machine.add("InitClient")
-
-    def took(self, nbytes: int) -> None:
-        """Messages were taken in."""
-        self._debugger.took(nbytes)
-
-    def note(self, text: str) -> None:
-        """Something happened to the debugger itself."""
-        self._debugger.note(text)
 
 
 class Instance:
@@ -79,14 +60,20 @@ class Instance:
         self.process = own_process()
         self.files = DumpFiles(self.process)
         self.debugger = Debugger(settings_of(options), files=self.files, id=options.id)
+        self.outputs = OutputHandlers(self.debugger)
+        self.debugger.machine.bind(self.outputs)
+        self.listener = Listener(self.debugger, options.url)
         self.server = Server(
             self.debugger.session.store,
-            Listener(self.debugger),
+            self.listener,
             self.process,
             secret=_secret(options.secret_env),
             tls=_server_tls(options),
             detail=options.detail,
         )
+        self.repl_address: str | None = None
+        self.private: dbg.Address | None = None
+        """Where only this user's own viewers connect."""
         self._scope = trio.CancelScope()
         self._warn_of_strangers()
 
@@ -112,23 +99,35 @@ class Instance:
         """All of it but the screen, until `stop` is called.
 
         :raises CannotListenError: if an address cannot be listened at.
-        :raises DebuggerError: if a dump is none.
+        :raises DumpError: if a dump is none, or cannot be read.
         """
         machine = self.debugger.machine
         with self._scope, self._debugged():
             async with machine, trio.open_nursery() as nursery:
-                machine.add("Start")
+                machine.add("Start", *output_states(self.options))
                 begin(machine, self.options)
                 await self._import()
                 await self._connect(nursery)
+                await self._serve_repl()
                 nursery.start_soon(self.debugger.watch_memory)
                 if self.options.rotate_tx or self.options.rotate_every:
                     nursery.start_soon(self._rotate)
                 machine.add("Ready")
-                if self.options.url:
-                    machine.add("GoToUrl", url=self.options.url)
+                self.listener.begin()
                 task_status.started()
                 await trio.sleep_forever()
+
+    async def _serve_repl(self) -> None:
+        """Let `arpc` drive this instance, if that is wanted."""
+        if not self.options.repl:
+            return
+        name = f"repl-{os.getpid()}.sock"
+        address = f"unix:{Path(default_addresses()[0].path or '').with_name(name)}"
+        try:
+            self.repl_address = await am_rpc.repl(self.debugger.machine, address).ready()
+        except am_rpc.RpcError as exc:
+            raise CannotListenError(address, str(exc.__cause__ or exc)) from exc
+        self.debugger.note(f"for arpc: {self.repl_address}")
 
     @contextlib.contextmanager
     def _debugged(self) -> Iterator[None]:
@@ -143,8 +142,11 @@ class Instance:
     async def _import(self) -> None:
         store = self.debugger.session.store
         for path in self.options.imports:
-            async for _ in sliced(self.files.read(store, path)):
-                pass
+            try:
+                async for _ in sliced(self.files.read(store, path)):
+                    pass
+            except OSError as exc:
+                raise DumpError(path, exc.strerror or str(exc)) from exc
         for warning in self.files.warnings:
             self.debugger.note(warning)
         if self.options.imports:
@@ -153,15 +155,20 @@ class Instance:
     async def _connect(self, nursery: trio.Nursery) -> None:
         options, peer = self.options, _secret(self.options.peer_secret_env)
         tls = _client_tls(options)
-        store, listener = self.debugger.session.store, Listener(self.debugger)
+        store, listener = self.debugger.session.store, self.listener
         if options.view_from is not None:
+            if options.serve is not None and not (options.forward or options.rotate_tx):
+                return  # tabs view it by themselves
 
             async def viewing() -> None:
                 await view(store, listener, options.view_from, self.process, secret=peer, tls=tls)
 
             nursery.start_soon(viewing)
         else:
-            await nursery.start(self.server.serve, options.listen or default_addresses())
+            addresses = list(options.listen or default_addresses())
+            if self.private is not None:
+                addresses.append(self.private)
+            await nursery.start(self.server.serve, addresses)
         for address in options.forward:
             nursery.start_soon(forward, self.server, address, peer, tls)
 
@@ -255,11 +262,15 @@ def run(options: argparse.Namespace) -> int:
 
     :raises UsageError: if options do not go together.
     """
+    if options.serve is not None:
+        _check_web()
     instance = Instance(options)
-    code = OK
+    code = INTERNAL
     try:
         if options.headless:
             trio.run(_headless, instance)
+        elif options.serve is not None:
+            _run_with_tabs(instance)
         else:
             # Not imported by collectors.
             from .._ui.launcher import run_with_screen
@@ -268,21 +279,33 @@ def run(options: argparse.Namespace) -> int:
         code = instance.exit_code
     except* CannotListenError as group:
         code = _failed(group, CANNOT_LISTEN)
-    except* (DebuggerError, OSError) as group:
+    except* DumpError as group:
         code = _failed(group, BAD_DUMP)
+    except* Exception as group:
+        code = INTERNAL  # whatever else failed beside it
+        for exc in _leaves(group):
+            with contextlib.suppress(OSError):
+                traceback.print_exception(exc)
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(inert(instance.last_words()), file=sys.stderr, flush=True)
     return code
 
 
-def _failed(group: BaseExceptionGroup[BaseException], code: int) -> int:
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     for exc in group.exceptions:
         if isinstance(exc, BaseExceptionGroup):
-            _failed(exc, code)
-            continue
-        print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)
-        if isinstance(exc, CannotListenError) and exc.is_taken:
-            print(f"am-dbg: to look at what it has: am-dbg --from {exc.address}", file=sys.stderr)
+            yield from _leaves(exc)
+        else:
+            yield exc
+
+
+def _failed(group: BaseExceptionGroup[BaseException], code: int) -> int:
+    with contextlib.suppress(OSError):
+        for exc in _leaves(group):
+            print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)
+            if isinstance(exc, CannotListenError) and exc.is_taken:
+                offer = f"am-dbg --from {exc.address}"
+                print(f"am-dbg: to look at what it has: {inert(offer)}", file=sys.stderr)
     return code
 
 
@@ -297,8 +320,42 @@ async def _headless(instance: Instance) -> None:
 
 async def _announce(instance: Instance) -> None:
     await instance.debugger.machine.when("Ready")
-    where = " and ".join(map(str, instance.server.addresses)) or str(instance.options.view_from)
-    print(f"am-dbg: {where}", file=sys.stderr, flush=True)
+    announce(instance)
+
+
+def announce(instance: Instance, url: str | None = None) -> None:
+    """One line tells where exporters, browsers and `arpc` connect."""
+    shown = [address for address in instance.server.addresses if address != instance.private]
+    told = [" and ".join(map(str, shown)) or str(instance.options.view_from)]
+    if url is not None:
+        told.append(f"browsers: {url}")
+    if instance.repl_address is not None:
+        told.append(f"arpc {instance.repl_address}")
+    print(f"am-dbg: {'; '.join(told)}", file=sys.stderr, flush=True)
+
+
+def _check_web() -> None:
+    try:
+        import textual_serve.server  # noqa: F401
+    except ImportError as exc:
+        raise UsageError("--serve needs: python -m pip install 'am-debugger[web]'") from exc
+
+
+def _run_with_tabs(instance: Instance) -> None:
+    """The web server, which only this mode imports."""
+    from .._serve.launcher import run_with_tabs
+
+    options = instance.options
+    guard = Guard(is_loopback(options.serve), options.serve_url)
+    if not guard.is_loopback:
+        print(f"am-dbg: whoever reaches {options.serve} can drive the debugger", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="am-dbg-") as folder:  # mode 0700
+        collector = options.view_from
+        if collector is None:
+            collector = instance.private = dbg.parse_address(f"unix:{folder}/tabs.sock")
+        command = tab_command(options, collector)
+        where = options.serve.host, options.serve.port
+        run_with_tabs(instance, command, guard, *where, lambda url: announce(instance, url))
 
 
 async def _signals(

@@ -12,6 +12,7 @@ from .._core.ports import NullUi, Part
 from .._core.showing import focusable
 from . import bars, dialogs, panes
 from .keys import JUMP, KEYS
+from .lines import LineWidget
 from .port import ScreenPort
 from .terminal import survives_its_terminal
 from .toolbars import TOOLBARS, ToolBar
@@ -172,9 +173,12 @@ class DebuggerApp(App[int]):
         for part in parts:
             for name in _PANES.get(part, ()):
                 pane = self.query_one(f"#{name}")
-                if pane.display:
-                    update = getattr(pane, "update_rows", pane.refresh)
-                    update()
+                if not pane.display:
+                    continue
+                if isinstance(pane, LineWidget):
+                    pane.update_changed()
+                else:
+                    getattr(pane, "update_rows", pane.refresh)()
 
     def _lay_out(self) -> None:
         machine = self.debugger.machine

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from textual.strip import Strip
-from textual.widget import Widget
 
 from .._files.inspect import inert
 from . import colors
+from .lines import LineWidget
 from .rows import bar_rows
 from .virtual import Row, strip_of
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _WHEEL_TX, _WHEEL_STEP = 5, 1
 
 
-class Line(Widget):
+class Line(LineWidget):
     """One line of text."""
 
     def __init__(self, debugger: Debugger, id: str) -> None:
@@ -33,7 +33,7 @@ class Line(Widget):
         """What it says."""
         raise NotImplementedError
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         """The line."""
         width = self.size.width
         return strip_of(self.row(), width) if y == 0 else Strip.blank(width)
@@ -137,7 +137,7 @@ class StatusBar(Line):
         told = "loading" if "Loading" in debugger.machine else ""
         if debugger.progress is not None:
             told = f"loading {debugger.progress:.0%}"
-        size = session.store.nbytes / (1 << 20)
+        size = debugger.held / (1 << 20)
         row: Row = [(f"{told or 'ready'} | {size:.1f} MB", colors.PLAIN)]
         if view is not None and view.state:
             index = view.client.version.schema.schema.index[view.state]
@@ -150,7 +150,7 @@ class StatusBar(Line):
         return row
 
 
-class Timeline(Widget, can_focus=True):
+class Timeline(LineWidget, can_focus=True):
     """How far along the cursor is; `position` and `total` say it in numbers."""
 
     def __init__(self, debugger: Debugger, id: str) -> None:
@@ -173,7 +173,7 @@ class Timeline(Widget, can_focus=True):
 
     title = ""
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         """The bar."""
         width = self.size.width
         position, total = self.figures()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.widget import Widget
-
 from . import colors
 from .keys import JUMP
+from .lines import LineWidget
 from .virtual import Row, strip_of
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ _HIDES = frozenset(
 )  # of these a cross means that something is hidden
 
 
-class ToolBar(Widget, can_focus=True):
+class ToolBar(LineWidget, can_focus=True):
     """One row of buttons."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -102,11 +101,7 @@ class ToolBar(Widget, can_focus=True):
             mark = "*"
         return f"[{mark}]{button.text}"
 
-    def update_rows(self) -> None:
-        """What buttons stand at changed."""
-        self.refresh()
-
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         """The row."""
         row: Row = []
         for position, button in enumerate(self._buttons):
