@@ -46,6 +46,12 @@ def new_id() -> str:
     return f"{_random.getrandbits(64):016x}"
 
 
+def new_ids(count: int) -> list[str]:
+    """So many of them, at less than the price of each alone."""
+    digits = _random.randbytes(8 * count).hex()
+    return [digits[i : i + 16] for i in range(0, 16 * count, 16)]
+
+
 def new_number() -> int:
     """A number that no other caller in this process gets."""
     return next(_numbers)

@@ -11,7 +11,7 @@ from threading import RLock
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._causality import Source, new_id
+from .._causality import Source, new_ids
 from .._text import repr_of, text_of
 from .log import log_listener_error
 from .tracer import Tracer
@@ -110,7 +110,7 @@ class _Handlers(NamedTuple):
     names: tuple[str, ...]
 
 
-_USUAL = Note()
+_NO_KEYWORDS: Mapping[str, Any] = {}
 
 
 class _Place:
@@ -133,50 +133,57 @@ class _Place:
             self.ticks.copy(), self.machine_tick, self.handlers, is_rebased=self.is_rebased
         )
 
-    def replay(
-        self,
-        clocks: bool,
-        what: Plan | _Base | _Handlers,
-        at: int,
-        queue_tick: int,
-        note: Note | None,
-    ) -> JournalEntry | None:
-        """Go on by an item to where it led; it as an entry, if it is one."""
-        if isinstance(what, _Base):
-            self.ticks, self.machine_tick = list(what.ticks), what.machine_tick
-            self.is_rebased = True
-            return None
-        if isinstance(what, _Handlers):
-            self.handlers = what.names
-            return None
-        changes = what.increments if note is None or note.changes is None else note.changes
-        tells_clocks = clocks or self.is_rebased
-        before = tuple(self.ticks) if tells_clocks else ()
-        for i, gained in changes:
-            self.ticks[i] += gained
-        after = tuple(self.ticks) if tells_clocks else ()
-        self.is_rebased = False
-        note = note or _USUAL
-        return JournalEntry(
-            at=at // 1000,
-            kind=str(what.kind),
-            called=what.called if note.called is None else note.called,
-            before=before,
-            after=after,
-            queue_tick=queue_tick,
-            accepted=note.accepted,
-            is_broken=note.is_broken,
-            machine_tick=self.machine_tick,
-            is_auto=what.is_auto,
-            source=note.source,
-            # One that caused nothing is named by nobody else.
-            id=new_id() if note.cause is None else note.cause.transition_id,
-            args=note.args or {},
-            vetoed=note.vetoed,
-            failed=note.failed,
-            changes=tuple(changes),
-            handlers=self.handlers,
-        )
+    def replay(self, taken: list[Any], clocks: bool) -> list[JournalEntry]:
+        """Go on by items to where they led; those of transitions as entries.
+
+        In one loop that calls next to nothing, for the time it takes is part of what listening
+        costs; so the entries are not made by keywords either.
+        """
+        ticks, tells_all = self.ticks, clocks or self.is_rebased
+        ids = new_ids(len(taken) // FIELDS)
+        before = after = tuple(ticks) if tells_all else ()
+        found: list[JournalEntry] = []
+        fields = [iter(taken)] * FIELDS
+        for number, (what, at, queue_tick, note) in enumerate(zip(*fields, strict=True)):
+            if type(what) is _Base:
+                ticks, self.machine_tick = list(what.ticks), what.machine_tick
+                self.is_rebased = tells_all = True
+                after = what.ticks
+                continue
+            if type(what) is _Handlers:
+                self.handlers = what.names
+                continue
+            call = what.call
+            changes = what.increments
+            if note is not None and note.changes is not None:
+                changes = note.changes
+            for i, gained in changes:
+                ticks[i] += gained
+            if tells_all:
+                before, after = after, tuple(ticks) if changes else after
+                tells_all = clocks
+            else:
+                before = after = ()
+            if note is None:
+                one = (
+                    at // 1000, str(call.kind), call.indexes, before, after, queue_tick, True,
+                    False, self.machine_tick, call.is_auto, None, ids[number], _NO_KEYWORDS, (),
+                    None, changes, self.handlers,
+                )  # fmt: skip
+            else:
+                called = call.indexes if note.called is None else note.called
+                # One that caused nothing is named by nobody else.
+                told = ids[number] if note.cause is None else note.cause.transition_id
+                one = (
+                    at // 1000, str(call.kind), called, before, after, queue_tick, note.accepted,
+                    note.is_broken, self.machine_tick, call.is_auto, note.source, told,
+                    note.args or _NO_KEYWORDS, note.vetoed, note.failed, tuple(changes),
+                    self.handlers,
+                )  # fmt: skip
+            found.append(tuple.__new__(JournalEntry, one))
+            self.is_rebased = False
+        self.ticks = ticks
+        return found
 
 
 class Journal(Tracer):
@@ -242,11 +249,12 @@ class Journal(Tracer):
             if self._mark:
                 self._mark = FIELDS * self.batch
             place = self._place.copy()
-            fields = [iter(taken)] * FIELDS
-            replayed = [place.replay(self.clocks, *item) for item in zip(*fields, strict=True)]
+            found = place.replay(taken, self.clocks)
             # Both or none, if it is interrupted. The machine may have added others, which stay.
             self._place, items[: len(taken)] = place, ()
-        return [entry for entry in replayed if entry is not None and self.keeps(entry)]
+        if getattr(self.keeps, "__func__", None) is not Journal.keeps:
+            found = [entry for entry in found if self.keeps(entry)]
+        return found
 
     def keeps(self, entry: JournalEntry) -> bool:
         """Whether an entry is worth reading; others are left out. Called by the reader."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import messages as m
 from .codec import pack
@@ -23,6 +24,16 @@ _MARK = "…"  # begins what is cut, or was no text
 _WIDEST = 1 << 62
 MAX_ENTRY = 512 << 10
 """Bytes of one entry."""
+# Kinds of entries whose bytes are kept.
+_MOST_SHAPES = 1000
+# Times from here on take eight bytes.
+_LEAST_TIME = 1 << 32
+_pack_time = struct.Struct(">BQ").pack
+_TICKS = [bytes((n,)) for n in range(128)]
+_NO_SOURCE_NO_ARGS = b"\xc0\xc0"
+
+# Machine, kind, called, changes, accepted, auto.
+_Shape: TypeAlias = tuple[int, str, tuple[int, ...], tuple[tuple[int, int], ...], bool, bool]
 
 
 class Feed:
@@ -30,6 +41,7 @@ class Feed:
 
     def __init__(self, outbox: Outbox) -> None:
         self.outbox = outbox
+        self._packed: dict[_Shape, tuple[bytes, bytes]] = {}
         # Losses whose place is known once the next entry tells the clock: count, time.
         self._lost: dict[int, tuple[int, int]] = {}
 
@@ -39,13 +51,48 @@ class Feed:
 
     def entry(self, track: Track, entry: am.JournalEntry, extras: Extras | None = None) -> None:
         """A machine did something; `extras` are what level 2 knows of it."""
-        outbox, h = self.outbox, track.h
-        if h in self._lost:
-            count, at = self._lost.pop(h)
+        outbox = self.outbox
+        if self._lost and track.h in self._lost:
+            count, at = self._lost.pop(track.h)
             outbox.lose(track, count, at, entry.before)
         if entry.handlers is not track.tail_handlers and entry.handlers != track.tail_handlers:
             outbox.rebind(track, entry.handlers)
-        outbox.add(track, fitting(h, entry_list(entry, extras)), entry.changes, entry.at)
+        wire = self._usual(track.h, entry) if extras is None else None
+        if wire is None:
+            wire = fitting(track.h, entry_list(entry, extras))
+        outbox.add(track, wire, entry.changes, entry.at)
+
+    def _usual(self, h: int, entry: am.JournalEntry) -> bytes | None:
+        """The wire form of an entry of the usual kind, put together of what was packed before: most
+        differ from others in id, time and queue tick alone. None if it has to be packed anew."""
+        (
+            at, kind, called, _, _, queue_tick, accepted, is_broken, _, is_auto, source, number,
+            args, vetoed, failed, changes, _,
+        ) = entry  # fmt: skip
+        if is_broken or vetoed or failed is not None or not _LEAST_TIME <= at < _WIDEST:
+            return None
+        key = (h, kind, called, changes, accepted, is_auto)
+        found = self._packed.get(key)
+        if found is None:
+            found = self._pack_shape(key, entry)
+        tail = _NO_SOURCE_NO_ARGS
+        if source is not None or args:
+            tail = pack(None if source is None else source_list(source))
+            tail += pack(shown_args(args) if args else None)
+        before, after = found
+        tick = _TICKS[queue_tick] if 0 <= queue_tick < 128 else pack(max(queue_tick, 0))
+        wire = b"".join((before, bytes.fromhex(number), _pack_time(0xCF, at), after, tick, tail))
+        return wire if len(wire) <= MAX_ENTRY else None
+
+    def _pack_shape(self, key: _Shape, entry: am.JournalEntry) -> tuple[bytes, bytes]:
+        """What entries have in common that do the same: their bytes before the id, and those
+        between time and queue tick."""
+        if len(self._packed) >= _MOST_SHAPES:
+            self._packed.clear()
+        fields = entry_list(entry)[:9]
+        start = b"".join((b"\x92", pack(key[0]), b"\x99\xc4\x08"))
+        found = self._packed[key] = (start, b"".join([pack(field) for field in fields[2:6]]))
+        return found
 
     def extra(self, track: Track, wire: list[Any], at: int) -> None:
         """An entry that moves no clock: a queued mutation, a check."""
