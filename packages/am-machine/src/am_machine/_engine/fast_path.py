@@ -50,6 +50,7 @@ def perform(
     machine._mutation = mutation
     cell = machine._cell
     call = binding = token = None
+    start = 0.0
     is_whole = has_moved = False
     result = EXECUTED
     try:
@@ -86,7 +87,7 @@ def perform(
                         verdict = fn(event)
                         elapsed = perf_counter() - start
                         if elapsed > machine._slow:
-                            procedure.overrun(machine, call, binding.name, elapsed)
+                            procedure.overrun(machine, call, binding.name, start, elapsed)
                         if verdict is not None:
                             procedure.judge(machine, call, binding, verdict)
                     finally:
@@ -105,6 +106,8 @@ def perform(
             raise
         if not (has_moved or plan.votes):
             machine._time_offset -= 1
+        if machine._slow < 0 and call is not None:
+            reporting.note_failed(machine, call, start)
         machine._note_trouble(Trouble(call, binding, exc))
         result = procedure.recover(machine, plan, exc, has_moved)
     if is_whole:
@@ -159,11 +162,9 @@ def _note(
     source: Source | None,
 ) -> None:
     """Leave it to the journals, who work out the rest when they are read."""
-    told = (
-        None
-        if mutation is None and cause is None and source is None
-        else reporting.note_of(machine, mutation, cause, source)
-    )
+    told = None
+    if not (mutation is None and cause is None and source is None) or machine._slow < 0:
+        told = reporting.note_of(machine, mutation, cause, source)
     entry = (plan, time_ns(), machine._queue_tick, told)
     for journal in machine._listening.journals:
         items = journal._items

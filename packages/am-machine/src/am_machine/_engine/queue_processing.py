@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .._schema.plans import Plan
     from .machine import Machine
 
-JOURNAL = Observed.JOURNAL
+JOURNAL, DETAILS = Observed.JOURNAL, Observed.DETAILS
 DISPOSED = Refusal(told="the machine is disposed")
 FULL = Refusal(told="the queue is full")
 
@@ -60,17 +60,30 @@ def mutate(machine: Machine, kind: Kind, states: tuple[str, ...], args: dict[str
     ):
         return refuse(machine, args)
     try:
-        if machine._observed > JOURNAL:
+        if machine._observed > DETAILS:
             return told(machine, _mutation_of(machine, kind, plan, states, args))
         mutation = None
         if args:
             mutation = _mutation_of(machine, kind, plan, states, args)
-        if plan.fast_checked is None or plan.changed & machine._watched:
+        if (
+            plan.fast_checked is None
+            or plan.changed & machine._watched
+            or (machine._observed is DETAILS and not begin_details(machine, plan))
+        ):
             return run_alone(machine, plan, mutation)
         return perform(machine, plan, mutation)
     except BaseException:
         interrupted(machine)
         raise
+
+
+def begin_details(machine: Machine, plan: Plan) -> bool:
+    """Begin to note the details of a plan that is to take the fast path; False if it must not,
+    since what does not follow it is told as well."""
+    if not plan.continues and machine._book.looks_for_auto(plan):
+        return False
+    reporting.begin_details(machine)
+    return True
 
 
 def _mutation_of(
@@ -308,6 +321,10 @@ def postpone(machine: Machine, mutation: Mutation, how: str) -> Result:
 
 def tell_postponed(machine: Machine, mutation: Mutation, how: str) -> None:
     """Tell those who listen that a mutation waits for its turn."""
+    if machine._slow < 0:
+        reporting.note_queued(machine, mutation)
+        if machine._observed is DETAILS:
+            return
     tell_queued(machine, mutation, how)
     count = len(machine._queue or ())
     items = "1 item" if count == 1 else f"{count} items"
@@ -447,8 +464,11 @@ def take(machine: Machine, mutation: Mutation) -> Result:
             plan = machine._plan_of(kind, states)
         if (
             plan.fast_checked is not None
-            and machine._observed <= JOURNAL
             and not plan.changed & machine._watched
+            and (
+                machine._observed <= JOURNAL
+                or (machine._observed is DETAILS and begin_details(machine, plan))
+            )
         ):
             return perform(machine, plan, mutation, False)
     if mutation.queue_tick:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._causality import Source, new_ids
 from .._text import repr_of, text_of
+from .details import JournalDetails, Queued, details_of
 from .log import log_listener_error
 from .tracer import Tracer
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .._engine.base import BaseMachine
+    from .._engine.mutation import Mutation
     from .._schema.plans import Plan
+    from .details import Raw
 
 
 class JournalEntry(NamedTuple):
@@ -59,6 +62,9 @@ class JournalEntry(NamedTuple):
     """(state index, ticks gained) of the states whose clocks moved."""
     handlers: tuple[str, ...] = ()
     """The handler names bound when it ended."""
+    details: JournalDetails | None = None
+    """What a journal with `details` tells beside; None too where it asked when the transition was
+    running already."""
 
 
 # Items of a journal for each entry.
@@ -69,7 +75,8 @@ class Note:
     """What a plan does not tell of a transition that followed it."""
 
     __slots__ = (
-        "accepted", "args", "called", "cause", "changes", "failed", "is_broken", "source", "vetoed",
+        "accepted", "args", "called", "cause", "changes", "details", "failed", "is_broken",
+        "source", "vetoed",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +92,7 @@ class Note:
         vetoed: tuple[str, ...] = (),
         failed: str | None = None,
     ) -> None:
+        self.details: Raw | None = None
         # Its own record as a cause, if it caused something.
         self.cause = cause
         self.source = source
@@ -153,6 +161,9 @@ class _Place:
             if type(what) is _Handlers:
                 self.handlers = what.names
                 continue
+            if type(what) is Queued:
+                found.append(self._queued(what, at, tuple(ticks) if clocks else ()))
+                continue
             call = what.call
             changes = what.increments
             if note is not None and note.changes is not None:
@@ -164,26 +175,51 @@ class _Place:
                 tells_all = clocks
             else:
                 before = after = ()
+            one: tuple[Any, ...]
             if note is None:
                 one = (
                     at // 1000, str(call.kind), call.indexes, before, after, queue_tick, True,
                     False, self.machine_tick, call.is_auto, None, ids[number], _NO_KEYWORDS, (),
-                    None, changes, self.handlers,
+                    None, changes, self.handlers, None,
                 )  # fmt: skip
             else:
                 called = call.indexes if note.called is None else note.called
                 # One that caused nothing is named by nobody else.
                 told = ids[number] if note.cause is None else note.cause.transition_id
+                details = None
+                if note.details is not None:
+                    is_blocked = call.is_auto and not what.accepted
+                    name = "blocked" if is_blocked else "check" if call.is_check else "transition"
+                    details = details_of(name, note.details)
                 one = (
                     at // 1000, str(call.kind), called, before, after, queue_tick, note.accepted,
                     note.is_broken, self.machine_tick, call.is_auto, note.source, told,
                     note.args or _NO_KEYWORDS, note.vetoed, note.failed, tuple(changes),
-                    self.handlers,
+                    self.handlers, details,
                 )  # fmt: skip
             found.append(tuple.__new__(JournalEntry, one))
             self.is_rebased = False
         self.ticks = ticks
         return found
+
+    def _queued(self, what: Queued, at: int, clock: tuple[int, ...]) -> JournalEntry:
+        """A mutation that was queued, as an entry."""
+        return JournalEntry(
+            at=at // 1000,
+            kind=what.kind,
+            called=what.indexes,
+            before=clock,
+            after=clock,
+            queue_tick=what.queue_tick,
+            accepted=False,
+            is_broken=False,
+            machine_tick=self.machine_tick,
+            source=what.source,
+            id=f"{what.number:016x}",
+            args=what.args,
+            handlers=self.handlers,
+            details=JournalDetails("queued", number=what.number, seen=what.seen),
+        )
 
 
 class Journal(Tracer):
@@ -199,6 +235,10 @@ class Journal(Tracer):
     entry and by each that does not go on from the one before it, since the machine grew, was
     restored, or entries were dropped. In all others they are empty.
 
+    With `details` entries also tell how long transitions and handlers took, and their log lines;
+    and there are entries for checks, for what is queued in a transition, and for auto mutations
+    that came to nothing. `Journal.details` switches it.
+
     Unlike most tracers it is not inherited by submachines.
     """
 
@@ -213,9 +253,12 @@ class Journal(Tracer):
     """`due` is called again when so many entries wait."""
     limit = 10_000
 
-    def __init__(self, *, rejected: bool = False, clocks: bool = True) -> None:
+    def __init__(
+        self, *, rejected: bool = False, clocks: bool = True, details: bool = False
+    ) -> None:
         self.rejected = rejected
         self.clocks = clocks
+        self._details = details
         self.dropped = 0
         # Four items an entry: what, time in ns, queue tick, note. What happened is a plan that was
         # followed, or something to go on from. Flat, since tuples that live on would have the
@@ -229,6 +272,25 @@ class Journal(Tracer):
         # What follows belongs to whoever reads. One who was interrupted may read again.
         self._reading = RLock()
         self._place = _Place([], 0, (), is_rebased=False)
+
+    @property
+    def details(self) -> bool:
+        """Whether entries tell details; in a running transition it takes effect after it. While
+        one journal of a machine has them, its others may tell them too."""
+        return self._details
+
+    @details.setter
+    def details(self, wanted: bool) -> None:
+        machine = self._machine
+        if machine is not None:
+            machine.check_thread()
+        self._details = bool(wanted)
+        if machine is not None:
+            machine._retune()
+
+    def sees(self, mutation: Mutation) -> Any:
+        """A mutation is being queued in a transition: what this returns is in the details of its
+        entry. Called on the machine's stack, where the journal has `details`."""
 
     def due(self) -> None:
         """Entries wait to be read: the first since the reader rested, a batch, or too many.
@@ -307,10 +369,7 @@ class Journal(Tracer):
 
     def note(self, plan: Plan, queue_tick: int, note: Note | None) -> None:
         """A transition ended, by a plan and what that does not tell."""
-        if plan.is_check or not (note is None or note.accepted or note.is_broken or self.rejected):
-            return
-        if plan.is_auto and not (plan.accepted or self.blocked_autos):
-            # They only run where others listen in full; what is told does not depend on those.
+        if not self._takes(plan, note):
             return
         if self._is_midway:
             self._is_midway = False
@@ -322,6 +381,28 @@ class Journal(Tracer):
                 before[i] -= gained
             self.rebase(before)
         self._items += (plan, time_ns(), queue_tick, note)
+        if len(self._items) >= self._mark:
+            self.filled()
+
+    def _takes(self, plan: Plan, note: Note | None) -> bool:
+        """Whether a transition is kept."""
+        has_details = self._details and note is not None and note.details is not None
+        if plan.is_check:
+            return has_details
+        if plan.is_auto and not plan.accepted:
+            # They only run where others listen in full; what is told does not depend on those.
+            return has_details or (self.blocked_autos and self.rejected)
+        return note is None or note.accepted or note.is_broken or self.rejected
+
+    def note_queued(self, mutation: Mutation, number: int, args: Mapping[str, Any]) -> None:
+        """A mutation was queued in a transition."""
+        try:
+            seen = self.sees(mutation)
+        except Exception as exc:
+            assert self._machine is not None
+            log_listener_error(self._machine, f"[tracer] sees raised {repr_of(exc)}", exc)
+            seen = None
+        self._items += (Queued(mutation, number, args, seen), time_ns(), mutation.queue_tick, None)
         if len(self._items) >= self._mark:
             self.filled()
 

@@ -161,12 +161,19 @@ class Outbox:
 
     def add(self, track: Track, wire: bytes, changes: Sequence[tuple[int, int]], at: int) -> None:
         """Keep an entry; the oldest are dropped if these are too many. `at` is for the gap."""
-        self.produced += 1
-        track.entries += 1
+        self.add_all(track, [(track, wire, changes)], at)
+
+    def add_all(self, track: Track, entries: Sequence[Entry], at: int) -> None:
+        """Keep entries of a machine, in order."""
+        count = len(entries)
+        if not count:
+            return
+        self.produced += count
+        track.entries += count
         track.rebound = None
-        self._waiting.append((track, wire, changes))
-        self._waiting_count += 1
-        if self._waiting_count + self._flying_count > self.limit:
+        self._waiting.extend(entries)
+        self._waiting_count += count
+        if self.buffered > self.limit:
             self._drop_oldest(at)
 
     def lose(self, track: Track, count: int, at: int, clock: Sequence[int]) -> None:
@@ -218,8 +225,10 @@ class Outbox:
         self._most_markers = max(LEAST_MARKERS, 2 * markers)
 
     def _drop_oldest(self, at: int) -> None:
-        """Drop the oldest tenth of the limit of what waits; gaps take their place, in front."""
-        count = min(max(1, self.limit // DROP_SHARE), self._waiting_count)
+        """Drop the oldest tenth of the limit of what waits, and all that is above it; gaps take
+        their place, in front."""
+        wanted = max(1, self.limit // DROP_SHARE, self.buffered - self.limit)
+        count = min(wanted, self._waiting_count)
         gaps: dict[Track, Gap] = {}
         rebound: dict[Track, Item] = {}
         ended: list[Item] = []
