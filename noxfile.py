@@ -20,6 +20,7 @@ if ssl.create_default_context().cert_store_stats()["x509_ca"]:
     os.environ.setdefault("UV_SYSTEM_CERTS", "1")
 ROOT = Path(__file__).parent
 sys.path.append(str(ROOT / ".ci"))
+from debian import bring  # noqa: E402
 from lanes import Job, run_jobs  # noqa: E402
 
 DIST = ROOT / "dist"
@@ -38,8 +39,10 @@ LAYERS = {
 # Packages whose tests start processes and measure them: never beside each other.
 TOUCHY = {"am-node"}
 LANES = 2  # of `checks`
-# Packages of Debian with real servers for the tests of telemetry: their programs alone are used.
-DEBIAN = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
+# Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
+# programs alone are used, and a terminal that a test can type into and read.
+SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
+TERMINAL = {"tmux": "tmux"}
 # Not every file that others ship compiles on every Python: hence no check of the outcome.
 COMPILE_INSTALLED = """
 import compileall, sysconfig
@@ -60,7 +63,17 @@ PAGES = [
 
 
 # The wire protocol of am-rpc: values in, values out.
-SANS_IO = ("auth", "codec", "messages", "mutating", "news", "parse", "protocol", "value", "welcome")
+SANS_IO = (
+    "_value",
+    "_wire/auth",
+    "_wire/codec",
+    "_wire/handshake_messages",
+    "_wire/messages",
+    "_wire/mutation_messages",
+    "_wire/parse",
+    "_wire/protocol",
+    "_wire/server_messages",
+)
 SANS_IO_TESTS = ("auth", "codec", "protocol", "wire_vectors")
 
 
@@ -183,9 +196,10 @@ def dev(session: nox.Session) -> None:
     steps = session.posargs or list(STEPS)
     if unknown := set(steps) - set(STEPS):
         session.error(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}")
+    env = {"PATH": path_with(TERMINAL, libraries=True)} if "processes" in steps else {}
     for step in steps:
         for command in STEPS[step]:
-            session.run(*command)
+            session.run(*command, env=env)
 
 
 @nox.session
@@ -232,42 +246,18 @@ def observability(session: nox.Session) -> None:
     others = [name for name in LAYERS if name != "am-telemetry"]
     needed = (*test_tools("am-telemetry"), *tools("observability"))
     fill(session, *local(*others, extras=False), *local("am-telemetry"), *needed)
-    path = os.pathsep.join([os.environ["PATH"], *debian_programs(session)])
     tests = sorted(map(str, ROOT.glob("integration-tests/test_observability*.py")))
     command = pytest("observability", "-m", "observability", *session.posargs, *tests)
     # The demo is run as its readers run it, by this very nox; first it gets what it needs.
     prepare = ("-m", "nox", "-s", "demo", "--install-only")
     session.run(sys.executable, *prepare, external=True, silent=True)
-    session.run(*command, env={"PATH": path, "AM_NOX": sys.executable})
+    session.run(*command, env={"PATH": path_with(SERVERS), "AM_NOX": sys.executable})
 
 
-def debian_programs(session: nox.Session) -> list[str]:
-    """Folders with what is missing of Debian's programs, taken out of their packages.
-
-    The packages are not installed: that would start services, and take the rights to do so.
-    """
-    place = ROOT / ".nox" / "debian"
-    found = place / "root" / "usr" / "bin"
-    missing = [
-        package
-        for program, package in DEBIAN.items()
-        if not shutil.which(program) and not (found / program).is_file()
-    ]
-    if missing and not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        session.warn(f"No apt-get here, so no {', '.join(missing)}: install them by other means.")
-    elif missing:
-        place.mkdir(parents=True, exist_ok=True)
-        with session.chdir(place):
-            if os.getuid() == 0:
-                session.run("apt-get", "update", "-qq", external=True)
-            else:
-                session.log("Not root: the lists of packages are taken as they are.")
-            # Downloads into this folder by whoever runs this, not by apt's own user.
-            download = ("apt-get", "-o", "APT::Sandbox::User=", "download", "-qq", *missing)
-            session.run(*download, external=True)
-            for archive in sorted(place.glob("*.deb")):
-                session.run("dpkg-deb", "-x", archive.name, "root", external=True)
-    return [str(found)]
+def path_with(programs: dict[str, str], *, libraries: bool = False) -> str:
+    """The search path of programs, with those of Debian's that this machine lacks."""
+    folders = bring(programs, ROOT / ".nox" / "debian", libraries=libraries)
+    return os.pathsep.join([os.environ["PATH"], *folders])
 
 
 @nox.session
@@ -304,7 +294,7 @@ def nightly(session: nox.Session) -> None:
     sized = (
         *(f"packages/am-machine/tests/test_{name}.py" for name in engine),
         "integration-tests/test_rpc_faults.py",
-        "packages/am-rpc/tests/test_pressure.py",
+        "packages/am-rpc/tests/server/test_pressure.py",
         "packages/am-telemetry/tests/dbg/test_codec.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
@@ -374,9 +364,9 @@ def coverage(session: nox.Session) -> None:
     fill(session, *below, *local("am-rpc"), *test_tools("am-rpc"), *tools("coverage"))
     limits = ("--cov=am_machine", "--cov-branch", "--cov-fail-under=95")
     session.run("pytest", "packages/am-machine/tests", *limits, *session.posargs)
-    tests = [f"packages/am-rpc/tests/test_{name}.py" for name in SANS_IO_TESTS]
+    tests = [f"packages/am-rpc/tests/wire/test_{name}.py" for name in SANS_IO_TESTS]
     session.run("pytest", *tests, "--cov=am_rpc", "--cov-report=")
-    rooms = ",".join(f"*/am_rpc/_{name}.py" for name in SANS_IO)
+    rooms = ",".join(f"*/am_rpc/{name}.py" for name in SANS_IO)
     session.run("coverage", "report", f"--include={rooms}", "--fail-under=98")
 
 

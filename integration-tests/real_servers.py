@@ -30,12 +30,15 @@ SCRAPE = 0.25
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def tool(name: str, package: str) -> str:
-    """The path of a program; without it the test is skipped, and under `CI=true` it fails."""
+def tool(name: str, package: str, by: str = "observability") -> str:
+    """The path of a program that a session of nox brings.
+
+    Without it the test is skipped, and under `CI=true` it fails.
+    """
     path = shutil.which(name) or _of_python(name)
     if path is not None:
         return path
-    reason = f"{name} is not here: it comes with {package}; see `nox -s observability`"
+    reason = f"{name} is not here: it comes with {package}; see `nox -s {by}`"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

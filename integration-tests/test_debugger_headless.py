@@ -2,77 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
-import time
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from .debuggers import AM_DBG, collector, dumps, export, inspect, wait_for_dump
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
-ROOT = Path(__file__).parent.parent
-AM_DBG = (sys.executable, "-m", "am_debugger")
-PROGRAM = """
-import am_machine as am
-from am_telemetry.dbg import DbgExporter
-
-machine = am.Machine({"Start": {}, "Work": {"require": ["Start"]}}, id="worker")
-with DbgExporter(%r) as exporter:
-    exporter.bind(machine)
-    machine.add("Start")
-    for i in range(%d):
-        machine.add("Work", id=i)
-        machine.remove("Work")
-    assert exporter.flush(20)
-"""
-
-
-@contextmanager
-def collector(folder: Path, *options: str, name: str = "a") -> Iterator[subprocess.Popen[str]]:
-    """A collector that listens at a socket in a folder; ended by SIGTERM if it still runs."""
-    environ = {**os.environ, "XDG_CONFIG_HOME": str(folder)}
-    command = [*AM_DBG, "--headless", "-d", str(folder), *options]
-    if "--from" not in options:
-        command += ["-l", f"unix:{folder / name}"]
-    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr is not None
-        try:
-            assert running.stderr.readline().startswith("am-dbg: ")
-            yield running
-        finally:
-            if running.poll() is None:
-                running.terminate()
-                running.wait(10)
-
-
-def export(folder: Path, count: int, name: str = "a") -> None:
-    program = PROGRAM % (f"unix:{folder / name}", count)
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
-
-
-def inspect(path: Path, *options: str) -> list[str]:
-    command = [*AM_DBG, "inspect", str(path), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    return done.stdout.splitlines()
-
-
-def dumps(folder: Path) -> list[Path]:
-    return sorted(folder.glob("am-dbg-*.amdbg.gz"))
-
-
-def wait_for_dump(folder: Path, *, newer_than: Path | None = None) -> Path:
-    until = time.monotonic() + 60
-    while not dumps(folder) or dumps(folder)[-1] == newer_than:
-        assert time.monotonic() < until, "no dump was written"
-        time.sleep(0.05)  # another process, which announces no dump
-    return dumps(folder)[-1]
 
 
 def test_what_a_program_did_is_in_the_dump(tmp_path: Path) -> None:
@@ -136,23 +77,3 @@ def test_a_second_one_at_the_same_address_says_how_to_look_at_the_first(tmp_path
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 3
     assert f"am-dbg --from unix:{tmp_path / 'a'}" in done.stderr
-
-
-def test_a_pool_of_workers_is_recorded_with_the_one_that_was_killed(tmp_path: Path) -> None:
-    environ = {**os.environ, "AM_DBG_ADDR": f"unix:{tmp_path / 'a'}"}
-    with collector(tmp_path, "--rotate-every", "0.001"):
-        demo = [sys.executable, "-m", "examples.worker_pool", "--plain"]
-        done = subprocess.run(
-            demo, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=240
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        last = wait_for_dump(tmp_path, newer_than=dumps(tmp_path)[-1])
-        last = wait_for_dump(tmp_path, newer_than=last)  # begun when all was over
-        lines = inspect(last)
-    kinds = [line.split("-")[0].split(":")[0] for line in lines[:-1]]
-    assert kinds.count("ns") == 1  # the supervisor
-    assert kinds.count("nc") == 2  # its clients
-    assert kinds.count("nw") >= 4  # and, where it came in time, the one in place of the killed one
-    assert "demo" in kinds
-    killed = [line for line in lines if line.startswith("nw") and "disposed" not in line]
-    assert killed  # it had no time to say that it goes

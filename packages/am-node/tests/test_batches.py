@@ -61,7 +61,7 @@ class Link:
             self.under_way.append(done)
         return True
 
-    def withhold(self) -> Callable[[], None]:
+    def cork(self) -> Callable[[], None]:
         self.is_withheld = True
         self.withheld += 1
         return self.release

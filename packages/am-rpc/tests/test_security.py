@@ -11,7 +11,7 @@ import trio.testing
 
 import am_machine as am
 import am_rpc
-from am_rpc._auth import client_mac, server_mac, verify_server
+from am_rpc._wire.auth import client_mac, server_mac, verify_server
 
 pytestmark = pytest.mark.trio
 SECRET = b"a long shared secret"
@@ -277,7 +277,7 @@ async def test_bad_args_are_told(serve: Any) -> None:
             with pytest.raises(am.ArgsError):
                 net.add("Painting")
             assert await net.add("Painting", color=Color.RED) is am.EXECUTED
-            assert await net.client.call(am_rpc._messages.ArgsRequest()) == {
+            assert await net.client.call(am_rpc._wire.messages.ArgsRequest()) == {
                 "Painting": ("color", "layers")
             }
         async with pair.connect() as net:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from am_debugger._cli.options import UsageError, build_parser, parse, settings_of
+from am_debugger._cli.options import build_parser, parse, settings_of
+from am_debugger._cli.values import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,6 @@ import trio
 import trio.lowlevel
 import trio.testing
 
-from am_debugger._feed.auth import client_mac, is_same, new_nonce, server_mac
 from am_debugger._feed.incoming import HELLO_TIMEOUT, SILENCE
 from am_telemetry import dbg
 
@@ -57,12 +56,12 @@ async def test_a_secret_is_proved_on_both_sides(open_server: Open) -> None:
         hello = dbg.Hello(1, process(), ())
         challenge = await peer.hello()
         assert isinstance(challenge, dbg.Challenge)
-        nonce, sent = new_nonce(), dbg.encode(hello)
-        mac = client_mac(b"sesame", challenge.nonce, nonce, sent)
+        nonce, sent = dbg.new_nonce(), dbg.encode(hello)
+        mac = dbg.client_mac(b"sesame", challenge.nonce, nonce, sent)
         await peer.send(dbg.Auth(nonce, mac))
         proof = await peer.next()
         assert isinstance(proof, dbg.Proof)
-        assert is_same(proof.mac, server_mac(b"sesame", challenge.nonce, nonce, sent))
+        assert dbg.is_same_mac(proof.mac, dbg.server_mac(b"sesame", challenge.nonce, nonce, sent))
         await peer.send(OF, mach(1, "m", OF), dbg.Txs(((1, tx()),)))
         await peer.until(dbg.Ack)
 
@@ -72,8 +71,8 @@ async def test_a_wrong_secret_is_refused_and_nothing_is_taken_in(open_server: Op
         peer = place.peer()
         challenge = await peer.hello()
         assert isinstance(challenge, dbg.Challenge)
-        nonce = new_nonce()
-        mac = client_mac(b"guess", challenge.nonce, nonce, dbg.encode(dbg.Hello(1, process(), ())))
+        nonce, sent = dbg.new_nonce(), dbg.encode(dbg.Hello(1, process(), ()))
+        mac = dbg.client_mac(b"guess", challenge.nonce, nonce, sent)
         await peer.send(dbg.Auth(nonce, mac))
         refusal = await peer.next()
         assert isinstance(refusal, dbg.Refusal)

@@ -35,6 +35,7 @@ SIZES = [(200, 60), (120, 40), (80, 24)]
 def drive(tmp_path: Path, body: Body, *, size: tuple[int, int] = (160, 48)) -> Instance:
     """Run the screen with two machines of 30 transitions, and a body that drives it."""
     argv = ["-l", f"unix:{tmp_path / 's'}", "-d", str(tmp_path), "--no-tail"]
+    argv += ["--timelines=2", "--no-reader"]
     instance = Instance(parse(argv, {"XDG_CONFIG_HOME": "/nowhere"}))
     link = Link(instance.debugger.session.store, process())
     for handle, name in enumerate(("worker-2", "worker-10"), 1):

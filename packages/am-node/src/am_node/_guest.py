@@ -92,9 +92,9 @@ class Guest:
         server.post_payload(name, data, done=done)
         return True
 
-    def withhold(self) -> Callable[[], None] | None:
+    def cork(self) -> Callable[[], None] | None:
         """Do not tell the client yet that its request was taken; returns what does."""
-        return None if self._server is None else self._server.withhold()
+        return None if self._server is None else self._server.cork()
 
 
 class _Door:

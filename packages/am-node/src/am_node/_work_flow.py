@@ -40,7 +40,7 @@ class Link(Protocol):
         """Send a payload at once; `done` is told what became of it. False: nobody is connected."""
         ...
 
-    def withhold(self) -> Callable[[], None] | None:
+    def cork(self) -> Callable[[], None] | None:
         """Keep back the outcome of the request that is handled just now; returns what sends it."""
 
 
@@ -241,7 +241,7 @@ class WorkFlow:
         args = e.args
         job = Job(args.get("req"), args.get("args", {}), am.current_source())
         if self._runner.start(job):
-            self._release = self._link.withhold()
+            self._release = self._link.cork()
 
     def WorkingExit(self, e: am.Event) -> bool:
         """A client that gives up names the request: it must not hit the one after it."""

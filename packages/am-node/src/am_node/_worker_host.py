@@ -246,9 +246,9 @@ class WorkerHost:
         """
         return self._guest is not None and self._guest.post(name, data, done)
 
-    def withhold(self) -> Callable[[], None] | None:
+    def cork(self) -> Callable[[], None] | None:
         """Keep back the outcome of the request that is handled just now; returns what sends it."""
-        return None if self._guest is None else self._guest.withhold()
+        return None if self._guest is None else self._guest.cork()
 
     # -- the end
 

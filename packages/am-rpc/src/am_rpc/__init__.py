@@ -2,27 +2,24 @@
 
 A `Mux` puts a machine behind an address, `connect` gives a replica of it, a `NetworkMachine`,
 in another process. Checks, waits and contexts on the replica cost no network call; mutations are
-plain calls that travel to the source and are executed at most once. Layout of the package:
+plain calls that travel to the source and are executed at most once. The rooms, each above
+those that it knows:
 
-* `_protocol`, `_messages`, `_mutating`, `_news`, `_welcome`, `_codec`, `_auth`: the wire, no I/O
-* `_feed`, `_checksum`, `_session`, `_outbox`, `_payload`: what each end remembers, as pure data
-* `_driver`, `_outgoing`: a connection's two halves;  `_address`, `_websocket`, `_reason`: trio
-* `_mux`, `_server`, `_serving`: who serves;  `_reception`, `_served`, `_executing`, `_pushing`,
-  `_posting`: one client, from its hello over its mutations to what it is sent
-* `_calls`, `_following`, `_client`: the storeys of a client;  `_handshake`, `_link`: a connection
-  of it;  `_replica`, `_net`, `_subscriptions`, `_results`: the machine it offers
-* `_options`, `_stats`, `_states`: what can be tuned, counted, and be active
 * `_repl`: `arpc`, a shell and a command line for what is served
+* `_server`: a machine behind an address
+* `_client`: the replica of it, and the connection that keeps it true
+* `_transport`: addresses, streams, websockets; a connection's reader and writer
+* `_wire`: messages, values, authentication; bytes in, events out, no I/O
+* `_errors`, `_options`, `_stats`, `_states`, `_results`, `_pipes`: what all others know
 """
 
 from .__about__ import __version__ as __version__
-from ._address import start_tls as start_tls
-from ._auth import Secrets as Secrets
-from ._blocking import BlockingMachine as BlockingMachine
-from ._blocking import BlockingWait as BlockingWait
-from ._blocking import blocking as blocking
-from ._client import Client as Client
-from ._client import connect as connect
+from ._client.blocking import BlockingMachine as BlockingMachine
+from ._client.blocking import BlockingWait as BlockingWait
+from ._client.blocking import blocking as blocking
+from ._client.client import Client as Client
+from ._client.client import connect as connect
+from ._client.network_machine import NetworkMachine as NetworkMachine
 from ._errors import DeliveryError as DeliveryError
 from ._errors import EncodeError as EncodeError
 from ._errors import ErrorCode as ErrorCode
@@ -40,9 +37,6 @@ from ._errors import RpcError as RpcError
 from ._errors import SlowPeer as SlowPeer
 from ._errors import VersionMismatch as VersionMismatch
 from ._errors import WrongDestination as WrongDestination
-from ._meter import TrafficMeter as TrafficMeter
-from ._mux import Mux as Mux
-from ._net import NetworkMachine as NetworkMachine
 from ._options import Access as Access
 from ._options import Limits as Limits
 from ._options import Retry as Retry
@@ -50,18 +44,22 @@ from ._options import Sync as Sync
 from ._pipes import bind_mux as bind_mux
 from ._pipes import bind_server as bind_server
 from ._pipes import bind_server_multi as bind_server_multi
-from ._protocol import Protocol as Protocol
 from ._repl._serve import ReplServer as ReplServer
 from ._repl._serve import repl as repl
 from ._repl._serve import repl_env as repl_env
 from ._results import NetResult as NetResult
-from ._server import Server as Server
+from ._server.mux import Mux as Mux
+from ._server.server import Server as Server
 from ._states import ClientStates as ClientStates
 from ._states import Consumer as Consumer
 from ._states import MuxStates as MuxStates
 from ._states import ServerStates as ServerStates
 from ._states import StateSource as StateSource
 from ._stats import Stats as Stats
+from ._transport.address import start_tls as start_tls
+from ._transport.meter import TrafficMeter as TrafficMeter
+from ._wire.auth import Secrets as Secrets
+from ._wire.protocol import Protocol as Protocol
 
 __all__ = [
     "Access", "BlockingMachine", "BlockingWait", "Client", "ClientStates", "Consumer",
@@ -73,3 +71,14 @@ __all__ = [
     "WrongDestination", "__version__", "bind_mux", "bind_server", "bind_server_multi", "blocking",
     "connect", "repl", "repl_env", "start_tls",
 ]  # fmt: skip
+
+
+def _show_public_module() -> None:
+    """Let users and pickles see the public module, whichever room a name is in."""
+    for name in __all__:
+        value = globals()[name]
+        if hasattr(value, "__name__") and value.__module__.startswith(__name__ + "."):
+            value.__module__ = __name__
+
+
+_show_public_module()

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     import am_machine as am
 
-    from ._mux import Mux
-    from ._server import Server
+    from ._server.mux import Mux
+    from ._server.server import Server
 
 
 def bind_server(

@@ -6,6 +6,10 @@ Needs msgpack: `python -m pip install "am-telemetry[dbg]"`.
 from ._dbg.addresses import Address as Address
 from ._dbg.addresses import default_addresses as default_addresses
 from ._dbg.addresses import parse_address as parse_address
+from ._dbg.auth import client_mac as client_mac
+from ._dbg.auth import is_same_mac as is_same_mac
+from ._dbg.auth import new_nonce as new_nonce
+from ._dbg.auth import server_mac as server_mac
 from ._dbg.codec import Decoder as Decoder
 from ._dbg.dump import DbgWriter as DbgWriter
 from ._dbg.dump import DumpFile as DumpFile
@@ -56,7 +60,8 @@ __all__ = [
     "Fault", "Gone", "Hello", "Log", "Mach", "Message", "Mirror", "PendingDef", "PendingMsg",
     "Ping", "PipeDef", "Process", "Proof", "ReceivedMachine", "ReceivedTx", "Refusal",
     "SchemaDef", "StateDef", "StreamStats", "Tx", "Txs", "Unknown", "View", "Welcome",
-    "default_addresses", "encode", "parse_address", "read_dump", "schema_def", "schema_hash",
+    "client_mac", "default_addresses", "encode", "is_same_mac", "new_nonce", "parse_address",
+    "read_dump", "schema_def", "schema_hash", "server_mac",
 ]  # fmt: skip
 
 # Users and pickles see the public module, whichever room a name is in.

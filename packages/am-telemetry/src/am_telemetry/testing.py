@@ -272,11 +272,11 @@ class _Peer:
             if self._secret is None:
                 self.decoder.trust()
                 return m.Welcome(("detail", "stack"))
-            self._nonce = os.urandom(auth.NONCE)
+            self._nonce = auth.new_nonce()
             return m.Challenge(self._nonce)
         if isinstance(message, m.Auth) and self._nonce and self._secret is not None:
             given = (self._nonce, message.nonce, self._hello_bytes)
-            if auth.is_same(auth.client_mac(self._secret, *given), message.mac):
+            if auth.is_same_mac(auth.client_mac(self._secret, *given), message.mac):
                 self.decoder.trust()
                 return m.Proof(auth.server_mac(self._secret, *given), ("detail", "stack"))
             return m.Refusal(2, "wrong secret")

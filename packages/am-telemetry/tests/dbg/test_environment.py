@@ -15,7 +15,7 @@ import trustme
 import am_machine as am
 from am_telemetry import _env, bind_env
 from am_telemetry._bind import export_to_debugger
-from am_telemetry._dbg import from_env, sender
+from am_telemetry._dbg import connecting, from_env
 from am_telemetry._hub import hub as hub_module
 from am_telemetry.dbg import DbgExporter, default_addresses
 from am_telemetry.testing import Receiver
@@ -33,7 +33,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setattr(_env, "_told", set())
     monkeypatch.setattr(from_env, "_exporters", {})
-    monkeypatch.setattr(sender, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(connecting, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(hub_module, "LINGER", 0.02)
 
 

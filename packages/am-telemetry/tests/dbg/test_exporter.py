@@ -15,8 +15,8 @@ import trio
 import trustme
 
 import am_machine as am
+from am_telemetry._dbg import connecting
 from am_telemetry._dbg import messages as m
-from am_telemetry._dbg import sender as sender_module
 from am_telemetry._dbg.stream import open_socket
 from am_telemetry._hub import hub as hub_module
 from am_telemetry.dbg import DbgExporter
@@ -39,8 +39,8 @@ SCHEMA = {
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts follow each other soon."""
-    monkeypatch.setattr(sender_module, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(sender_module, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(connecting, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(connecting, "LONGEST_PAUSE", 0.1)
     monkeypatch.setattr(hub_module, "LINGER", 0.02)
 
 
@@ -576,7 +576,7 @@ def test_machines_that_come_and_go_beside_a_stalled_debugger_fill_no_memory(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
         return sock
 
-    monkeypatch.setattr(sender_module, "open_socket", small)
+    monkeypatch.setattr(connecting, "open_socket", small)
     with Receiver() as receiver, DbgExporter(receiver.address, buffer=500) as dbg:
         mach = am.Machine(SCHEMA, id="m")
         dbg.bind(mach)

@@ -10,6 +10,7 @@ import socket
 import ssl
 import sys
 import time
+import traceback
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,14 +21,17 @@ from am_telemetry import dbg
 from ..__about__ import __version__
 from .._core.debugger import Debugger
 from .._core.working import sliced
-from .._errors import CannotListenError, DebuggerError
+from .._errors import CannotListenError, DebuggerError, DumpError
 from .._feed.forward import forward
 from .._feed.listening import is_loopback
 from .._feed.server import Server
 from .._feed.viewing import view
 from .._files.inspect import inert
 from .._files.port import DumpFiles, forget_old, rotated_name
-from .options import UsageError, settings_of
+from .listener import Listener
+from .options import settings_of
+from .values import UsageError
+from .view_options import begin
 
 if TYPE_CHECKING:
     import argparse
@@ -41,33 +45,6 @@ _MEGABYTE = 1 << 20
 _HOUR = 3600
 
 
-class Listener:
-    """What the server takes in becomes states of the debugger's machine."""
-
-    def __init__(self, debugger: Debugger) -> None:
-        self._debugger = debugger
-
-    def connected(self) -> None:
-        """An exporter came."""
-        self._debugger.machine.add("ConnectEvent")
-
-    def disconnected(self) -> None:
-        """A connection ended."""
-        self._debugger.machine.add("DisconnectEvent")
-
-    def machine_came(self) -> None:
-        """A machine came, or changed."""
-        self._debugger.machine.add("InitClient")
-
-    def took(self, nbytes: int) -> None:
-        """Messages were taken in."""
-        self._debugger.took(nbytes)
-
-    def note(self, text: str) -> None:
-        """Something happened to the debugger itself."""
-        self._debugger.note(text)
-
-
 class Instance:
     """One `am-dbg`: `core_main` is its trio side, `exit_code` what came of it."""
 
@@ -77,9 +54,10 @@ class Instance:
         self.process = own_process()
         self.files = DumpFiles(self.process)
         self.debugger = Debugger(settings_of(options), files=self.files, id=options.id)
+        self.listener = Listener(self.debugger, options.url)
         self.server = Server(
             self.debugger.session.store,
-            Listener(self.debugger),
+            self.listener,
             self.process,
             secret=_secret(options.secret_env),
             tls=_server_tls(options),
@@ -110,20 +88,20 @@ class Instance:
         """All of it but the screen, until `stop` is called.
 
         :raises CannotListenError: if an address cannot be listened at.
-        :raises DebuggerError: if a dump is none.
+        :raises DumpError: if a dump is none, or cannot be read.
         """
         machine = self.debugger.machine
         with self._scope, self._debugged():
             async with machine, trio.open_nursery() as nursery:
                 machine.add("Start")
+                begin(machine, self.options)
                 await self._import()
                 await self._connect(nursery)
                 nursery.start_soon(self.debugger.watch_memory)
                 if self.options.rotate_tx or self.options.rotate_every:
                     nursery.start_soon(self._rotate)
                 machine.add("Ready")
-                if self.options.url:
-                    machine.add("GoToUrl", url=self.options.url)
+                self.listener.begin()
                 task_status.started()
                 await trio.sleep_forever()
 
@@ -133,15 +111,18 @@ class Instance:
         if self.options.dbg_addr is None:
             yield
             return
-        with dbg.DbgExporter(self.options.dbg_addr) as exporter:
+        with dbg.DbgExporter(str(self.options.dbg_addr)) as exporter:
             exporter.bind(self.debugger.machine)
             yield
 
     async def _import(self) -> None:
         store = self.debugger.session.store
         for path in self.options.imports:
-            async for _ in sliced(self.files.read(store, path)):
-                pass
+            try:
+                async for _ in sliced(self.files.read(store, path)):
+                    pass
+            except OSError as exc:
+                raise DumpError(path, exc.strerror or str(exc)) from exc
         for warning in self.files.warnings:
             self.debugger.note(warning)
         if self.options.imports:
@@ -150,11 +131,11 @@ class Instance:
     async def _connect(self, nursery: trio.Nursery) -> None:
         options, peer = self.options, _secret(self.options.peer_secret_env)
         tls = _client_tls(options)
-        store, listener = self.debugger.session.store, Listener(self.debugger)
-        if options.view is not None:
+        store, listener = self.debugger.session.store, self.listener
+        if options.view_from is not None:
 
             async def viewing() -> None:
-                await view(store, listener, options.view, self.process, secret=peer, tls=tls)
+                await view(store, listener, options.view_from, self.process, secret=peer, tls=tls)
 
             nursery.start_soon(viewing)
         else:
@@ -253,7 +234,7 @@ def run(options: argparse.Namespace) -> int:
     :raises UsageError: if options do not go together.
     """
     instance = Instance(options)
-    code = OK
+    code = INTERNAL
     try:
         if options.headless:
             trio.run(_headless, instance)
@@ -265,21 +246,33 @@ def run(options: argparse.Namespace) -> int:
         code = instance.exit_code
     except* CannotListenError as group:
         code = _failed(group, CANNOT_LISTEN)
-    except* (DebuggerError, OSError) as group:
+    except* DumpError as group:
         code = _failed(group, BAD_DUMP)
+    except* Exception as group:
+        code = INTERNAL  # whatever else failed beside it
+        for exc in _leaves(group):
+            with contextlib.suppress(OSError):
+                traceback.print_exception(exc)
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(inert(instance.last_words()), file=sys.stderr, flush=True)
     return code
 
 
-def _failed(group: BaseExceptionGroup[BaseException], code: int) -> int:
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     for exc in group.exceptions:
         if isinstance(exc, BaseExceptionGroup):
-            _failed(exc, code)
-            continue
-        print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)
-        if isinstance(exc, CannotListenError) and exc.is_taken:
-            print(f"am-dbg: to look at what it has: am-dbg --from {exc.address}", file=sys.stderr)
+            yield from _leaves(exc)
+        else:
+            yield exc
+
+
+def _failed(group: BaseExceptionGroup[BaseException], code: int) -> int:
+    with contextlib.suppress(OSError):
+        for exc in _leaves(group):
+            print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)
+            if isinstance(exc, CannotListenError) and exc.is_taken:
+                offer = f"am-dbg --from {exc.address}"
+                print(f"am-dbg: to look at what it has: {inert(offer)}", file=sys.stderr)
     return code
 
 
@@ -294,7 +287,7 @@ async def _headless(instance: Instance) -> None:
 
 async def _announce(instance: Instance) -> None:
     await instance.debugger.machine.when("Ready")
-    where = " and ".join(map(str, instance.server.addresses)) or str(instance.options.view)
+    where = " and ".join(map(str, instance.server.addresses)) or str(instance.options.view_from)
     print(f"am-dbg: {where}", file=sys.stderr, flush=True)
 
 

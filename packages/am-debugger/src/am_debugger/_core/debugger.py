@@ -44,6 +44,9 @@ class Settings:
     clean_on_connect: bool = False
     tail: bool = True
     folder: Path = field(default_factory=Path)
+    theme: str = "dark"
+    mouse: bool = True
+    clipboard: bool = True
 
     @property
     def max_bytes(self) -> int:

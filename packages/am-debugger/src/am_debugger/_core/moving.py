@@ -168,6 +168,7 @@ class MovingHandlers:
 
     def _arrived(self, event: am.Event) -> None:
         event.machine.remove("Playing", "TailMode")
+        self._core.wants_tail = False  # it would leave the place at once
         event.machine.add("ClientSelected")
         self._core.moved()
 

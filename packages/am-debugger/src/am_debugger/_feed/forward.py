@@ -9,7 +9,6 @@ import trio
 
 from am_telemetry import dbg
 
-from .auth import client_mac, is_same, new_nonce, server_mac
 from .outgoing import Outgoing
 
 if TYPE_CHECKING:
@@ -75,14 +74,14 @@ class Handshake:
     async def _prove(self, server_nonce: bytes, hello: bytes) -> None:
         if self._secret is None:
             raise NoRetry("it asks for a secret, and there is none")
-        nonce = new_nonce()
-        mac = client_mac(self._secret, server_nonce, nonce, hello)
+        nonce = dbg.new_nonce()
+        mac = dbg.client_mac(self._secret, server_nonce, nonce, hello)
         await self._stream.send_all(dbg.encode(dbg.Auth(nonce, mac)))
         answer = await self.next()
         if isinstance(answer, dbg.Refusal):
             raise NoRetry(answer.error)
-        expected = server_mac(self._secret, server_nonce, nonce, hello)
-        if not isinstance(answer, dbg.Proof) or not is_same(answer.mac, expected):
+        expected = dbg.server_mac(self._secret, server_nonce, nonce, hello)
+        if not isinstance(answer, dbg.Proof) or not dbg.is_same_mac(answer.mac, expected):
             raise NoRetry("it does not know the secret")
 
     async def next(self) -> dbg.Message:

@@ -11,7 +11,6 @@ from am_telemetry import dbg
 
 from .._errors import BadMessageError
 from .._store.link import Link
-from .auth import client_mac, is_same, new_nonce, server_mac
 
 if TYPE_CHECKING:
     from .._store.client import Client
@@ -79,15 +78,16 @@ class Incoming:
         return message
 
     async def _challenge(self, secret: bytes, hello_bytes: bytes) -> None:
-        nonce = new_nonce()
+        nonce = dbg.new_nonce()
         await self._send(dbg.Challenge(nonce))
         message = await self.next()
         if not isinstance(message, dbg.Auth):
             raise Refused("a proof was expected")
-        if not is_same(message.mac, client_mac(secret, nonce, message.nonce, hello_bytes)):
+        expected = dbg.client_mac(secret, nonce, message.nonce, hello_bytes)
+        if not dbg.is_same_mac(message.mac, expected):
             await self._send(dbg.Refusal(2, "wrong secret"))
             raise Refused("wrong secret")
-        mac = server_mac(secret, nonce, message.nonce, hello_bytes)
+        mac = dbg.server_mac(secret, nonce, message.nonce, hello_bytes)
         await self._send(dbg.Proof(mac, CAPS))
 
     async def next(self) -> dbg.Message:

@@ -45,7 +45,9 @@ async def open_listener(
     except OSError as exc:
         is_taken = exc.errno == errno.EADDRINUSE
         raise CannotListenError(str(address), _words(exc), is_taken=is_taken) from exc
-    return listener if tls is None else trio.SSLListener(listener, tls)
+    if tls is None or address.path is not None:  # no one listens in on a socket file
+        return listener
+    return trio.SSLListener(listener, tls)
 
 
 def _words(exc: OSError) -> str:

@@ -99,10 +99,16 @@ class DebuggerApp(App[int]):
         super().__init__()
         self.debugger = debugger
         self.is_mounted_whole = False
+        self.theme = f"textual-{debugger.settings.theme}"
 
     def get_driver_class(self) -> type[Driver]:
         """The driver for this platform; it lets the app end where the terminal is lost."""
         return survives_its_terminal(super().get_driver_class())
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy, by way of the terminal (OSC 52), unless that is not wanted."""
+        if self.debugger.settings.clipboard:
+            super().copy_to_clipboard(text)
 
     def compose(self) -> ComposeResult:
         """All panes; which of them are shown is a matter of states."""

@@ -94,11 +94,12 @@ async def _launch(core: Core) -> None:
     # From the beginning: a socket file is removed whenever a signal comes.
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         loop.add_signal_handler(number, ending.end, 128 + number)
+    loop.add_signal_handler(signal.SIGINT, ending.end, 0)
     with contextlib.suppress(_Ended):
         async with running(core) as app:
             ending.app = app
             if ending.code is None:
-                await app.run_async()
+                await app.run_async(mouse=core.debugger.settings.mouse)
                 core.exit_code = app.return_code or 0
 
 

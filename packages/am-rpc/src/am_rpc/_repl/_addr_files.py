@@ -13,7 +13,7 @@ import secrets
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from .._address import parse_address
+from .._transport.address import parse_address
 from ._files import read_bounded
 
 SUFFIX: Final = ".addr"

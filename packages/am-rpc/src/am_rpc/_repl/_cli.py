@@ -17,7 +17,7 @@ import trio
 import am_machine as am
 
 from ..__about__ import __version__
-from .._address import parse_address
+from .._transport.address import parse_address
 from ._addr_files import Source
 from ._files import read_bounded
 from ._grammar import Command, parse, seconds

@@ -14,7 +14,7 @@ from ._outcome import CommandError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .._net import NetworkMachine
+    from .._client.network_machine import NetworkMachine
     from ._pool import Peer, Pool
 
 # Which states make sense: adding an active one, say, changes nothing.

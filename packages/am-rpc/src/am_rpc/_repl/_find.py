@@ -10,7 +10,7 @@ from ._outcome import Code, CommandError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .._net import NetworkMachine
+    from .._client.network_machine import NetworkMachine
     from ._pool import Peer
 
 FIRST: Final = "."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from .._address import parse_address
+from .._transport.address import parse_address
 from . import _looking, _mutations, _script, _waiting, _watch
 from ._cheatsheet import CHEATSHEET, GROUPS
 from ._filters import Filters

@@ -13,7 +13,7 @@ from ._outcome import Code, CommandError, Outcome, Table, code_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .._net import NetworkMachine
+    from .._client.network_machine import NetworkMachine
     from ._filters import Filters
     from ._machine import Repl
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from .._client import Client
+from .._client.client import Client
 from .._errors import RpcError
-from .._messages import ArgsRequest
 from .._options import Retry
 from .._reason import HINT
+from .._wire.messages import ArgsRequest
 
 if TYPE_CHECKING:
     import ssl
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import am_machine as am
 
-    from .._net import NetworkMachine
+    from .._client.network_machine import NetworkMachine
 
 logger: Final = logging.getLogger("am_rpc")
 _UNDER_WAY: Final = ("Connecting", "Connected")

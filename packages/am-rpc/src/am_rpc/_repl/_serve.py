@@ -11,9 +11,9 @@ import trio
 
 import am_machine as am
 
-from .._address import parse_address
 from .._errors import NetworkError, RpcError
-from .._mux import Mux
+from .._server.mux import Mux
+from .._transport.address import parse_address
 from . import _addr_files
 
 if TYPE_CHECKING:

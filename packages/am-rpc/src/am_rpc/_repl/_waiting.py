@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import am_machine as am
 
-    from .._net import NetworkMachine
+    from .._client.network_machine import NetworkMachine
     from ._machine import Repl
 
 

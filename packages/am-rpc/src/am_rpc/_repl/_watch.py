@@ -16,7 +16,7 @@ from ._outcome import Code, CommandError, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._net import NetworkMachine
+    from .._client.network_machine import NetworkMachine
     from ._machine import Repl
 
 

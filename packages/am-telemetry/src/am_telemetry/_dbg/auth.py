@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 
-NONCE = 32
-"""Bytes of a nonce."""
-
+_NONCE = 32
 _CLIENT, _SERVER = b"amdbg/1 client\0", b"amdbg/1 server\0"
 
 
+def new_nonce() -> bytes:
+    """Return 32 random bytes, for one proof."""
+    return secrets.token_bytes(_NONCE)
+
+
 def client_mac(secret: bytes, server_nonce: bytes, client_nonce: bytes, hello: bytes) -> bytes:
-    """What the exporter proves the secret by; `hello` are the bytes of its hello as sent."""
+    """Return what the side that said hello proves the secret by.
+
+    :param hello: The bytes of its hello as they were sent.
+    """
     return _mac(secret, _CLIENT, server_nonce, client_nonce, hello)
 
 
 def server_mac(secret: bytes, server_nonce: bytes, client_nonce: bytes, hello: bytes) -> bytes:
-    """What the collector proves it by."""
+    """Return what the side that took the hello proves the secret by.
+
+    :param hello: The bytes of the hello as they came.
+    """
     return _mac(secret, _SERVER, server_nonce, client_nonce, hello)
 
 
-def is_same(mac: bytes, other: bytes) -> bool:
-    """Whether two proofs are alike, in the same time wherever they differ."""
+def is_same_mac(mac: bytes, other: bytes) -> bool:
+    """Tell whether two proofs are alike, in the same time wherever they differ."""
     return hmac.compare_digest(mac, other)
 
 

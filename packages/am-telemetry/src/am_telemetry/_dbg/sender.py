@@ -5,34 +5,32 @@ Driven by the hub's thread: `tick` for what is due by time, `ready` for what the
 
 from __future__ import annotations
 
-import os
-import random
 import selectors
 import socket
-import threading
 from collections import deque
 from enum import Enum
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from .._errors import DecodeError
-from . import auth, encode
+from . import encode
 from . import messages as m
 from .codec import Decoder
+from .connecting import Dialer
+from .greeting import Greeting, Refused
 from .outbox import Ended, Gap, Rebound
-from .stream import Stream, open_socket
+from .stream import Stream
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Sequence
 
     from .addresses import Address
+    from .connecting import Opened
     from .outbox import Item, Outbox, Track
 
     Watch = Callable[[Any, int, Callable[[int], object] | None], None]
 
-FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.1, 10.0, 0.2
-"""Seconds between two attempts: doubling, give or take a fifth."""
 PATIENCE = 5.0
 """Seconds that connecting and hello may take."""
 STALLED = 0.5
@@ -54,8 +52,7 @@ class Phase(Enum):
     PAUSED = "waits for the next attempt"
     RESOLVING = "looks up the name of the host"
     CONNECTING = "connects"
-    HELLO = "has said hello"
-    PROVING = "has proved the secret"
+    GREETING = "has said hello"
     LIVE = "sends"
     OVER = "does not try again"
 
@@ -102,23 +99,17 @@ class Sender:
         self._full_since: float | None = None
         self._outbox = outbox
         self._peer = peer
-        self._addresses = addresses
+        self._dialer = Dialer(addresses)
         self._watch = watch
         self._secret = secret
         self._tls = tls
         self._stream: Stream | None = None
         self._decoder = Decoder()
-        self._left: list[Address] = []
         self._has_failed = False
-        # What a look-up in a thread of its own has found.
-        self._found: list[Any] | None = None
-        self._pause = FIRST_PAUSE
-        self._next_try = 0.0
         self._deadline = monotonic() + PATIENCE
         self._last_sent = 0.0
         self._sent_before = 0
-        self._hello = b""
-        self._nonces = (b"", b"")
+        self._greeting: Greeting | None = None
         self._schemas: set[bytes] = set()
         self._later: deque[m.Message] = deque(maxlen=outbox.limit)
         self._to_introduce: dict[int, Track] = {}
@@ -146,7 +137,7 @@ class Sender:
     @property
     def is_reached(self) -> bool:
         """Whether there is a connection, be it in the middle of hello."""
-        return self.phase in (Phase.HELLO, Phase.PROVING, Phase.LIVE)
+        return self.phase in (Phase.GREETING, Phase.LIVE)
 
     @property
     def pending(self) -> int:
@@ -164,13 +155,14 @@ class Sender:
                 self._send(m.Ping())
                 self._move(0)
         elif phase is Phase.PAUSED:
-            if now >= self._next_try:
+            if now >= self._dialer.next_try:
                 self._begin(now)
-        elif phase is Phase.RESOLVING and self._found is not None:
-            found, self._found = self._found, None
-            self._connect(found)
+        elif phase is Phase.RESOLVING and (opened := self._dialer.poll()):
+            self._connect(opened)
+        elif phase is Phase.RESOLVING and not self._dialer.is_looking_up:
+            self._rest()
         elif phase is not Phase.OVER and now >= self._deadline:
-            self._fail("no answer")
+            self._fail()
 
     def try_now(self) -> None:
         """Do not wait for the next attempt."""
@@ -181,62 +173,35 @@ class Sender:
 
     def _begin(self, now: float) -> None:
         self._deadline = now + PATIENCE
-        self._left = list(self._addresses())
-        self._next_address()
+        self._go_on(self._dialer.begin())
 
-    def _next_address(self) -> None:
-        while self._left:
-            address = self._left.pop(0)
-            if address.path is not None:
-                family = getattr(socket, "AF_UNIX", None)
-                if family is not None and self._connect([(family, address.path, None)]):
-                    return
-            elif is_numeric(address.host):
-                family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-                if self._connect([(family, (address.host, address.port), address.host)]):
-                    return
-            else:
-                self.phase = Phase.RESOLVING
-                look_up(address, self._looked_up)
-                return
-        self._rest()
+    def _go_on(self, opened: Opened | None) -> None:
+        if opened is not None:
+            self._connect(opened)
+        elif self._dialer.is_looking_up:
+            self.phase = Phase.RESOLVING
+        else:
+            self._rest()
 
-    def _looked_up(self, found: list[Any]) -> None:
-        self._found = found
-
-    def _connect(self, places: list[Any]) -> bool:
-        """Begin to connect to the first place that lets one."""
-        for family, place, hostname in places:
-            try:
-                sock = open_socket(family, place)
-            except OSError:
-                continue
-            tls = self._tls if hostname is not None else None
-            self._stream = Stream(sock, tls, hostname)
-            self.phase = Phase.CONNECTING
-            self._watch(sock, _BOTH, self.ready)
-            return True
-        if self.phase is Phase.RESOLVING:
-            self._next_address()
-        return False
+    def _connect(self, opened: Opened) -> None:
+        tls = self._tls if opened.hostname is not None else None
+        self._stream = Stream(opened.sock, tls, opened.hostname)
+        self.phase = Phase.CONNECTING
+        self._watch(opened.sock, _BOTH, self.ready)
 
     def _rest(self) -> None:
         self._has_failed = True
-        spread = 1 + random.uniform(-JITTER, JITTER)
         self.phase = Phase.PAUSED
-        self._next_try = monotonic() + self._pause * spread
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        self._dialer.rest()
 
-    def _fail(self, why: str) -> None:
+    def _fail(self) -> None:
         """This connection came to nothing, or is over; there are others."""
-        was_live = self.phase in (Phase.LIVE, Phase.HELLO, Phase.PROVING)
+        was_reached = self.is_reached
         self._drop()
-        if self.phase is Phase.OVER:
-            return
-        if was_live or not self._left:
+        if was_reached:
             self._rest()
         else:
-            self._next_address()
+            self._go_on(self._dialer.next())
 
     def _drop(self) -> None:
         stream, self._stream = self._stream, None
@@ -247,6 +212,7 @@ class Sender:
         if self.phase is Phase.LIVE:
             self._outbox.restart()
             self._peer.disconnected()
+        self._greeting = None
         self._schemas.clear()
         self._decoder = Decoder()
 
@@ -261,7 +227,8 @@ class Sender:
         """Let go of the connection; `tick` begins another one."""
         self._drop()
         if self.phase is not Phase.OVER:
-            self.phase, self._next_try, self._pause = Phase.PAUSED, 0.0, FIRST_PAUSE
+            self.phase = Phase.PAUSED
+            self._dialer.reset()
 
     def abandon(self) -> None:
         """Let go of the connection without a word: it is another process's."""
@@ -290,9 +257,8 @@ class Sender:
         if stream is None:
             return
         if self.phase is Phase.CONNECTING:
-            error = stream.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if error:
-                self._fail(os.strerror(error))
+            if stream.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                self._fail()
                 return
             self._say_hello(stream)
         if self._move(events) and self.phase is Phase.LIVE:
@@ -314,10 +280,10 @@ class Sender:
                         return False
         except DecodeError as exc:
             self._last_words(str(exc))
-            self._fail(str(exc))
+            self._fail()
             return False
-        except OSError as exc:
-            self._fail(str(exc))
+        except OSError:
+            self._fail()
             return False
         if stream.sent != before:
             self._last_sent = monotonic()
@@ -344,50 +310,38 @@ class Sender:
     # ------------------------------------------------------------------ the exchange
 
     def _say_hello(self, stream: Stream) -> None:
-        self.phase = Phase.HELLO
-        self._hello = encode.encode(self._peer.hello())
-        stream.send(self._hello)
+        self.phase = Phase.GREETING
+        self._greeting = Greeting(self._peer.hello(), self._secret)
+        stream.send(self._greeting.hello)
 
     def _take(self, message: m.Message) -> None:
-        phase = self.phase
-        if isinstance(message, m.Refusal):
+        if self._greeting is not None:
+            self._greet(self._greeting, message)
+        elif isinstance(message, m.Refusal):
             self._give_up(f"the debugger refuses: {message.error[:200]}")
-        elif phase is Phase.HELLO and isinstance(message, m.Welcome):
-            if self._secret is not None:
-                self._give_up("there is a secret, but the debugger does not ask for it")
-            else:
-                self._live()
-        elif phase is Phase.HELLO and isinstance(message, m.Challenge):
-            self._prove(message.nonce)
-        elif phase is Phase.PROVING and isinstance(message, m.Proof):
-            assert self._secret is not None
-            mine = auth.server_mac(self._secret, *self._nonces, self._hello)
-            if auth.is_same(mine, message.mac):
-                self._live()
-            else:
-                self._give_up("the debugger does not know the secret")
-        elif phase is not Phase.LIVE:
-            raise DecodeError("an answer that was not asked for")
         elif isinstance(message, m.Ack):
             if not self._outbox.ack(message.count):
                 raise DecodeError("more entries acknowledged than sent")
         else:
             self._peer.told(message)
 
-    def _prove(self, nonce: bytes) -> None:
-        if self._secret is None:
-            self._give_up("the debugger asks for a secret, and there is none")
+    def _greet(self, greeting: Greeting, message: m.Message) -> None:
+        try:
+            answer = greeting.take(message)
+        except Refused as exc:
+            self._give_up(str(exc))
             return
-        self._nonces = (nonce, os.urandom(auth.NONCE))
-        mac = auth.client_mac(self._secret, *self._nonces, self._hello)
-        self.phase = Phase.PROVING
-        self._send(m.Auth(self._nonces[1], mac))
+        if answer is not None:
+            self._send(answer)
+        if greeting.is_over:
+            self._live()
 
     def _live(self) -> None:
         self.phase = Phase.LIVE
+        self._greeting = None
         self._has_failed = False
         self._full_since = None
-        self._pause = FIRST_PAUSE
+        self._dialer.succeeded()
         self._decoder.trust()
         self._peer.connected()
         self._to_introduce = dict(self._outbox.tracks)
@@ -476,28 +430,3 @@ class Sender:
             count = len(wires).to_bytes(4, "big")
             self._stream.send(b"".join((_TXS, count, *wires)))
             wires.clear()
-
-
-def is_numeric(host: str) -> bool:
-    """Whether a host is an address already, so that nobody has to be asked."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host)
-        except (OSError, ValueError):
-            continue
-        return True
-    return False
-
-
-def look_up(address: Address, found: Callable[[list[Any]], object]) -> None:
-    """Look up a host in a thread that nobody waits for, since that cannot be hurried; it ends by
-    itself. `found` gets places to connect to, none if there is no such host."""
-
-    def run() -> None:
-        try:
-            infos = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            infos = []
-        found([(family, place, address.host) for family, _, _, _, place in infos])
-
-    threading.Thread(target=run, name="am-telemetry look-up", daemon=True).start()

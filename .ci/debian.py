@@ -1,0 +1,77 @@
+"""Bring programs of Debian for the tests that need them, out of their packages.
+
+The packages are not installed: that would start services, and take the rights to do so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_WRAPPER = """#!/bin/sh
+LD_LIBRARY_PATH={libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}} exec {program} "$@"
+"""
+
+
+def bring(programs: Mapping[str, str], place: Path, *, libraries: bool = False) -> list[str]:
+    """Unpack the packages of those programs that this machine lacks; return folders for the PATH.
+
+    What cannot be had is told, and left to the tests: they know what to do without.
+
+    :param programs: Packages, by the programs wanted of them.
+    :param place: A folder to keep all in.
+    :param libraries: Bring what else the packages need and this machine lacks; the program is
+        then started through a script that knows where its libraries are.
+    """
+    folders = [place / "bin", place / "root" / "usr" / "bin"]
+    known = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
+    missing = [name for name in programs if not shutil.which(name, path=known)]
+    if missing:
+        packages = [programs[name] for name in missing]
+        try:
+            _unpack(packages, place, libraries=libraries)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"No {', '.join(packages)}, install them by other means: {error}", flush=True)
+        else:
+            for name in missing if libraries else ():
+                _wrap(name, place)
+    return [str(folder) for folder in folders]
+
+
+def _unpack(packages: list[str], place: Path, *, libraries: bool) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    if os.getuid() == 0:
+        _run(place, "apt-get", "update", "-qq")
+    else:
+        print("Not root: the lists of packages are taken as they are.", flush=True)
+    if libraries:
+        plan = _run(place, "apt-get", "-s", "-qq", "--no-install-recommends", "install", *packages)
+        packages = re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
+    # Downloads into this folder by whoever runs this, not by apt's own user.
+    _run(place, "apt-get", "-o", "APT::Sandbox::User=", "download", "-qq", *packages)
+    for archive in sorted(place.glob("*.deb")):
+        _run(place, "dpkg-deb", "-x", archive.name, "root")
+        archive.unlink()
+
+
+def _wrap(name: str, place: Path) -> None:
+    """Write a script that starts the program with the libraries that were unpacked."""
+    root = place / "root"
+    found = {path.parent for path in root.glob("**/*.so.*")}
+    script = place / "bin" / name
+    script.parent.mkdir(exist_ok=True)
+    paths = os.pathsep.join(sorted(map(str, found)))
+    script.write_text(_WRAPPER.format(libraries=f"'{paths}'", program=f"'{root}/usr/bin/{name}'"))
+    script.chmod(0o755)
+
+
+def _run(place: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout

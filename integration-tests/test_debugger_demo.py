@@ -1,0 +1,90 @@
+"""The demo's pool, looked at and recorded while it runs: all its machines, and the worker that is
+killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .debuggers import collector, dumps, inspect, wait_for_dump
+from .terminal import Terminal
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+ROOT = Path(__file__).parent.parent
+DEMO = (sys.executable, "-m", "examples.worker_pool", "--plain")
+_WORKER = re.compile(r"((?:\x1b\[[\d;]*m)*)nw-\S+")
+"""A worker in the list of machines, and its color."""
+_AT_END = r"Transition ([1-9]\d*) / \1\b"
+
+
+def test_all_machines_appear_and_the_killed_one_greys_out(tmp_path: Path) -> None:
+    folder = tmp_path / "asyncmachine"  # where AM_DBG_ADDR=1 looks first
+    folder.mkdir(mode=0o700)
+    to_collector = ("-f", f"unix:{tmp_path / 'a'}")
+    with (
+        collector(tmp_path, "--rotate-every", "0.0005"),
+        Terminal(tmp_path, "-l", f"unix:{folder / 'dbg.sock'}", *to_collector) as terminal,
+    ):
+        terminal.until("choose a machine")
+        told = run_demo(tmp_path, terminal)
+        killed = re.findall(r"worker (\S+) was killed", told)[0]
+        workers = set(re.findall(r"worker (nw-\S+) pid \d+: Ready", told))
+        assert killed in workers
+        last = wait_for_dump(tmp_path, newer_than=dumps(tmp_path)[-1])
+        last = wait_for_dump(tmp_path, newer_than=last)  # begun when all was over
+        kinds = assert_recorded(inspect(last), killed, workers)
+        shown = terminal.text()
+        for kind in ("nc", "ns", "nw"):
+            assert shown.count(f"{kind}-TextStats") == kinds.count(kind), shown
+        address = f"unix:{folder / 'dbg.sock'}"
+        assert_last_words(tmp_path, f"mach://{killed}", address)
+
+
+def run_demo(folder: Path, terminal: Terminal) -> str:
+    """Run the demo; on the screen one worker gets another color than the others meanwhile."""
+    environ = {**os.environ, "AM_DBG_ADDR": "1", "XDG_RUNTIME_DIR": str(folder)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    has_greyed = False
+    with subprocess.Popen(DEMO, env=environ, cwd=ROOT, **pipes) as demo:  # type: ignore[call-overload]
+        while demo.poll() is None:
+            colors = _WORKER.findall(terminal.tmux("capture-pane", "-e", "-p"))
+            alone = [color for color in set(colors) if colors.count(color) == 1]
+            has_greyed = has_greyed or (len(colors) >= 4 and len(alone) == 1)
+            time.sleep(0.2)  # a terminal does not announce what it shows
+        told: str = demo.stdout.read()
+    assert demo.returncode == 0, told
+    assert has_greyed, told
+    return told
+
+
+def assert_recorded(lines: list[str], killed: str, workers: set[str]) -> list[str]:
+    """All are in the dump; returned is what kind each is of."""
+    kinds = [line.split("-")[0].split(":")[0] for line in lines[:-1]]
+    assert kinds.count("ns") == 1  # the supervisor
+    assert kinds.count("nc") == 2  # its clients
+    assert kinds.count("nw") >= 4  # and, where it came in time, the one in place of the killed one
+    assert "demo" in kinds
+    assert workers <= {line.split(":")[0] for line in lines}
+    unsaid = {line.split(":")[0] for line in lines if "disposed" not in line}
+    assert killed in unsaid  # it had no time to say that it goes
+    return kinds
+
+
+def assert_last_words(folder: Path, url: str, address: str) -> None:
+    """A viewer that begins at the killed one shows what its last transition did."""
+    place = folder / "viewer"
+    place.mkdir()
+    with Terminal(place, url, "--from", address) as viewer:
+        viewer.until_found(_AT_END)
+        viewer.press("Home")
+        viewer.until("Transition 0 / ")
+        viewer.press("End")
+        shown = viewer.until_found(_AT_END)
+        assert url in shown
+        assert "[state] " in shown

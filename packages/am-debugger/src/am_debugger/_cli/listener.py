@@ -1,0 +1,56 @@
+"""What the feed takes in becomes states of the debugger's machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._derive.url import MachineUrl, parse_url
+
+if TYPE_CHECKING:
+    from .._core.debugger import Debugger
+
+
+class Listener:
+    """What the feed takes in becomes states of the debugger's machine. `url` is where the user
+    wants to begin, which may come later than the user."""
+
+    def __init__(self, debugger: Debugger, url: str | None = None) -> None:
+        self._debugger = debugger
+        self._wanted = None if url is None else parse_url(url)
+
+    def connected(self) -> None:
+        """An exporter came."""
+        self._debugger.machine.add("ConnectEvent")
+
+    def disconnected(self) -> None:
+        """A connection ended."""
+        self._debugger.machine.add("DisconnectEvent")
+
+    def machine_came(self) -> None:
+        """A machine came, or changed."""
+        self._debugger.machine.add("InitClient")
+        self.begin()
+
+    def took(self, nbytes: int) -> None:
+        """Messages were taken in."""
+        self._debugger.took(nbytes)
+        self.begin()
+
+    def note(self, text: str) -> None:
+        """Something happened to the debugger itself."""
+        self._debugger.note(text)
+
+    def begin(self) -> None:
+        """Go to where the user wants to begin, once it is known, unless the user went elsewhere."""
+        wanted, session = self._wanted, self._debugger.session
+        if wanted is None:
+            return
+        if session.selected is not None:
+            self._wanted = None
+        elif (place := session.find(wanted)) is not None:
+            self._wanted = None
+            client = session.store.by_serial(place.serial)
+            if client is not None and wanted == MachineUrl(wanted.machine_id):
+                self._debugger.machine.add("SelectingClient", client=client.id)
+            else:
+                self._debugger.machine.add("GoToUrl", url=str(wanted))

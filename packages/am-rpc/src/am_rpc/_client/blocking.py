@@ -1,0 +1,181 @@
+"""A facade for code without trio: scripts, notebooks, command lines.
+
+A thread of its own runs trio and owns the client; it is started on entry and joined on exit. Calls
+go to that thread, so they may come from any other.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from .._errors import NetworkTimeout, NotConnected
+from .client import READY_TIMEOUT, Client
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from types import TracebackType
+
+    import am_machine as am
+
+    from .network_machine import NetworkMachine
+
+_MUTATIONS: Final = frozenset(("add", "remove", "set", "toggle", "add_err"))
+_ASYNC: Final = frozenset(("check_add", "check_remove", "sync", "flush"))
+
+
+class BlockingWait:
+    """A wait of a `BlockingMachine`."""
+
+    def __init__(self, machine: BlockingMachine, wait: am.Wait) -> None:
+        self._machine = machine
+        self._wait = wait
+
+    @property
+    def done(self) -> bool:
+        """Tell whether it is over, without waiting."""
+        return self._wait.done
+
+    def result(self, timeout: float | None = None) -> bool:
+        """Block until it is over: True if the condition was met, False if it was cancelled.
+
+        Args:
+            timeout: seconds, or None for any time.
+
+        Raises:
+            NetworkTimeout: time ran out; the wait goes on.
+        """
+        return bool(self._machine._wait(lambda: self._wait, timeout))
+
+    def cancel(self) -> None:
+        """End the wait; its result is False."""
+        self._machine._run(self._wait.cancel)
+
+
+class BlockingMachine:
+    """A `NetworkMachine` for threads without trio; made by `blocking`.
+
+    Mutations block until they are settled and return `EXECUTED` or `CANCELED`. `when…` methods
+    return a `BlockingWait`. Everything else is as on the replica.
+    """
+
+    def __init__(self, net: NetworkMachine, token: trio.lowlevel.TrioToken) -> None:
+        self._net = net
+        self._token = token
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        value = self._run(getattr, self._net, name)
+        if not callable(value):
+            return value
+        call: Callable[..., Any] = value
+        if name in _MUTATIONS or name in _ASYNC:
+            return lambda *a, **k: self._wait(lambda: call(*a, **k), None)
+        if name.startswith("when"):
+            return lambda *a, **k: BlockingWait(self, self._run(lambda: call(*a, **k)))
+        return lambda *a, **k: self._run(lambda: call(*a, **k))
+
+    def __contains__(self, state: object) -> bool:
+        return state in self._net
+
+    def __str__(self) -> str:
+        return str(self._net)
+
+    def __repr__(self) -> str:
+        return f"<BlockingMachine {self._net!r}>"
+
+    def _run(self, fn: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return trio.from_thread.run_sync(fn, *args, trio_token=self._token)
+        except trio.RunFinishedError as error:
+            raise NotConnected("the connection was closed") from error
+
+    def _wait(self, start: Callable[[], Awaitable[Any]], timeout: float | None) -> Any:
+        async def wait() -> Any:
+            if timeout is None:
+                return await start()
+            with trio.move_on_after(timeout):
+                return await start()
+            raise NetworkTimeout(f"not over after {timeout:g} s")
+
+        try:
+            return trio.from_thread.run(wait, trio_token=self._token)
+        except (trio.RunFinishedError, trio.Cancelled) as error:
+            raise NotConnected("the connection was closed") from error
+
+
+class blocking:
+    """Connect without trio: `with am_rpc.blocking(addr, schema) as machine: …`.
+
+    Args:
+        addr: where the server is.
+        schema: typed schema whose states the source must have.
+        timeout: seconds to wait for the connection.
+        options: those of `Client`.
+
+    Raises:
+        NetworkError: on entry, if there is no connection in time.
+    """
+
+    def __init__(
+        self,
+        addr: str,
+        schema: am.Schema | type[am.States] | Mapping[str, Any] | None = None,
+        *,
+        timeout: float = READY_TIMEOUT,
+        **options: Any,
+    ) -> None:
+        self._addr = addr
+        self._schema = schema
+        self._timeout = timeout
+        self._options = options
+        self._started = threading.Event()
+        self._stop: trio.Event | None = None
+        self._machine: BlockingMachine | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, name=f"am-rpc {addr}")
+
+    def __enter__(self) -> BlockingMachine:
+        self._thread.start()
+        self._started.wait()
+        if self._machine is None:
+            self._thread.join()
+            assert self._error is not None
+            raise self._error
+        return self._machine
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._machine is not None
+        assert self._stop is not None
+        try:
+            trio.from_thread.run_sync(self._stop.set, trio_token=self._machine._token)
+        except trio.RunFinishedError:
+            # The thread has died of an error, which is told here, but hides none of the body's.
+            if self._error is not None and exc is None:
+                raise self._error from None
+        finally:
+            self._thread.join()
+
+    def _main(self) -> None:
+        try:
+            trio.run(self._live)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._started.set()
+
+    async def _live(self) -> None:
+        self._stop = trio.Event()
+        async with Client(self._addr, self._schema, **self._options) as client:
+            net = await client.ready(self._timeout)
+            self._machine = BlockingMachine(net, trio.lowlevel.current_trio_token())
+            self._started.set()
+            await self._stop.wait()

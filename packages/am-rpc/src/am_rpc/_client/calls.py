@@ -1,0 +1,340 @@
+"""The calling half of a client: the outbox, repeats, and calls that are no mutations."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+import am_machine as am
+
+from .._errors import EncodeError, NetworkTimeout, NotConnected, OutcomeUnknown, RpcError
+from .._transport.signal import Signal
+from .._wire.fitting import ArgsFitting, blame
+from .._wire.mutation_messages import Mutate
+from .._wire.protocol import Protocol
+from .outbox import Entry, Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .._options import Limits, Retry
+    from .._results import NetResult
+    from .._stats import Stats
+    from .._wire.messages import Message
+    from .._wire.mutation_messages import AddErr, Origin
+    from .._wire.protocol import Response
+    from .link import Link
+
+logger: Final = logging.getLogger("am_rpc")
+# Silent timeouts in a row after which the connection is given up.
+_SILENT: Final = 2
+
+
+class Calls:
+    """What a `Client` needs to send mutations and calls, with or without a connection."""
+
+    mach: am.Machine
+
+    def __init__(self, limits: Limits, retry: Retry, stats: Stats) -> None:
+        self.limits = limits
+        self.retry = retry
+        self.stats = stats
+        self.outbox = Outbox(limits)
+        self._fitting = ArgsFitting(limits)
+        self.link: Link | None = None
+        self._call_total = retry.call_total
+        self.last_id = 0
+        self._barriers: list[tuple[int, Callable[[], None]]] = []
+        self._has_calls = Signal()
+        self._silent = 0
+
+    def next_id(self) -> int:
+        """Return an id that was never used in this session."""
+        self.last_id += 1
+        return self.last_id
+
+    def restart_ids(self) -> None:
+        """Begin a new session's ids."""
+        self.last_id = 0
+
+    # Mutations.
+
+    def submit(
+        self,
+        method: str,
+        states: tuple[int, ...],
+        args: Mapping[str, Any],
+        result: NetResult,
+        source: Origin | None,
+    ) -> bool:
+        """Put a mutation into the outbox; False if it has no room. Raises `EncodeError`."""
+        seq = self.last_id + 1
+        try:
+            data = Protocol.encode_mutation(seq, method, states, args, source)
+        except EncodeError as error:
+            raise blame(args, error) from error
+        return self._push(seq, method, states, args, data, result)
+
+    def submit_error(self, message: AddErr, result: NetResult) -> bool:
+        """The same with an error to report."""
+        seq = self.last_id + 1
+        try:
+            data = Protocol.encode_request(seq, message)
+        except EncodeError as error:
+            raise blame(message.args, error) from error
+        return self._push(seq, message.method, message.states, message.args, data, result)
+
+    def submit_one_way(self, method: str, states: tuple[int, ...], args: Mapping[str, Any]) -> bool:
+        """Put a mutation without response into the outbox; False if it has no room."""
+        seq = self.last_id + 1
+        try:
+            data = Protocol.send_notification(Mutate(method, states, args, seq=seq))
+        except EncodeError as error:
+            raise blame(args, error) from error
+        self.stats.notifications += 1
+        return self._push(seq, method, states, args, data, None)
+
+    def _push(
+        self,
+        seq: int,
+        method: str,
+        states: tuple[int, ...],
+        args: Mapping[str, Any],
+        data: bytes,
+        result: NetResult | None,
+    ) -> bool:
+        size = len(data)
+        if size > self._fitting.least:
+            self._fitting.check(args, size)
+        outbox, link = self.outbox, self.link
+        if not outbox.has_room(size) or (link is None and not self._may_wait()):
+            self.stats.canceled += 1
+            return False
+        self.last_id = seq
+        now = trio.current_time()
+        is_first = not outbox
+        outbox.push(Entry(seq, method, states, args, data, result, now, now + self._call_total))
+        self.stats.calls += 1
+        if is_first:
+            self._has_calls.set()
+        if link is None:
+            self._note_buffering()
+        elif is_first:
+            # The first of a burst leaves at once, the others together at the next turn.
+            link.connection.write_now(now)
+        else:
+            link.connection.wake()
+        return True
+
+    def _may_wait(self) -> bool:
+        return self.accepts_offline() and self.mach.is_("Start")
+
+    def accepts_offline(self) -> bool:
+        """Tell whether mutations may wait for a connection."""
+        raise NotImplementedError
+
+    def _note_buffering(self) -> None:
+        self.stats.buffered += 1
+        self.stats.buffer_peak = max(self.stats.buffer_peak, len(self.outbox))
+        if not self.mach.is_("Buffering"):
+            self.mach.add("Buffering")
+
+    def settle(self, entry: Entry, outcome: am.Result, error: BaseException | None = None) -> None:
+        """Publish the outcome of a mutation that has left the outbox."""
+        result = entry.result
+        self.stats.mutations += 1
+        if outcome is am.CANCELED:
+            self.stats.canceled += 1
+        if result is not None:
+            result.settle(outcome, error)
+        if self._barriers:
+            self.outbox_shrank()
+
+    def give_up(self, entry: Entry, error: RpcError) -> None:
+        """Take a mutation out of the outbox as canceled."""
+        if self.outbox.pop(entry.seq) is not None:
+            self.settle(entry, am.CANCELED, error)
+
+    def abandon(self, error: RpcError) -> None:
+        """Cancel everything that is not settled."""
+        for entry in self.outbox.clear():
+            self.settle(entry, am.CANCELED, error)
+        self.outbox_shrank()
+
+    def lose_written(self) -> None:
+        """The server lost this session: what was written may or may not have been executed."""
+        for entry in self.outbox.forget_written():
+            error = OutcomeUnknown("the server lost the session of this mutation")
+            self.settle(entry, am.CANCELED, error)
+        self.outbox_shrank()
+
+    def disown(self, entry: Entry, names: str) -> None:
+        """Settle a mutation that ended connections, so that it is not sent again."""
+        error = OutcomeUnknown(f"{names}: the server ended two connections when this was sent")
+        logger.warning("%s: %s", self.mach.id, error)
+        self.settle(entry, am.CANCELED, error)
+
+    # Waiting for the outbox.
+
+    @property
+    def is_flushing(self) -> bool:
+        """Tell whether somebody waits for what is in the outbox."""
+        return bool(self._barriers)
+
+    def outbox_shrank(self) -> None:
+        """Call back those who waited for what is gone."""
+        if not self._barriers:
+            return
+        oldest = next(iter(self.outbox), None)
+        ready = [b for b in self._barriers if oldest is None or oldest.seq > b[0]]
+        if ready:
+            self._barriers = [b for b in self._barriers if b not in ready]
+            for _, callback in ready:
+                callback()
+
+    def when_flushed(self, callback: Callable[[], None]) -> None:
+        """Call back once everything that is in the outbox now is gone; at once if it is empty."""
+        if not len(self.outbox):
+            callback()
+            return
+        self._barriers.append((self.outbox.last, callback))
+        if self.outbox.one_way and self.link is not None and not self.outbox.has_fresh:
+            self.link.ping()
+
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        """Call back once the outbox is empty."""
+
+        def check() -> None:
+            if len(self.outbox):
+                self.when_flushed(check)
+            else:
+                callback()
+
+        check()
+
+    async def flush(self) -> None:
+        """Wait until every mutation made before was settled; always a checkpoint."""
+        done = trio.Event()
+        self.when_flushed(done.set)
+        await done.wait()
+
+    # Calls that are no mutations.
+
+    async def call(self, message: Message) -> Any:
+        """Make a call that may be repeated without harm, and return its result.
+
+        Raises:
+            NetworkTimeout: no answer within the total time of `Retry`.
+            RpcError: the server refused.
+        """
+        return await self._call(lambda link, done: link.request(message, done))
+
+    async def sync(self) -> None:
+        """Fetch full values into the replica. Raises as `call`."""
+        await self._call(lambda link, done: link.resync(done))
+
+    async def _call(self, send: Callable[[Link, Callable[[Response], None]], None]) -> Any:
+        retry = self.retry
+        deadline = trio.current_time() + retry.call_total
+        repeat = 0
+        with trio.move_on_at(deadline):
+            while True:
+                await self._until_ready()
+                answer = await self._attempt(send)
+                if answer is not None and not isinstance(answer.error, NotConnected):
+                    if answer.error is not None:
+                        raise answer.error
+                    return answer.result
+                repeat += 1
+                if repeat > retry.call_tries:
+                    break
+                await trio.sleep(retry.call_pause(repeat))
+        raise NetworkTimeout(f"no answer after {repeat + 1} attempts")
+
+    async def _attempt(
+        self, send: Callable[[Link, Callable[[Response], None]], None]
+    ) -> Response | None:
+        link = self.link
+        if link is None:
+            return None
+        answers: list[Response] = []
+        arrived = trio.Event()
+
+        def done(response: Response) -> None:
+            answers.append(response)
+            arrived.set()
+
+        send(link, done)
+        with trio.move_on_after(self.retry.call_timeout):
+            await arrived.wait()
+        return answers[0] if answers else None
+
+    async def _until_ready(self) -> None:
+        if self.link is None:
+            if not self.mach.is_("Start"):
+                raise NotConnected("the client was stopped")
+            if not await self.mach.when_any("Ready", "ConnRetryFailed"):
+                raise NotConnected("the client was closed")
+
+    def check_args(self, args: Mapping[str, Any]) -> None:
+        """Raise `EncodeError` if a server would not take a call with these args."""
+        self._fitting.check_unsent(args)
+
+    def subscribe(self, message: Message) -> None:
+        """Send a subscription if there is a connection; a new one sends all again."""
+        if self.link is not None:
+            self.link.request(message, lambda response: None)
+
+    # Repeats.
+
+    async def watch_calls(self) -> None:
+        """Repeat calls that were not answered in time, and give them up in the end."""
+        while True:
+            if not len(self.outbox):
+                self._end_retrying()
+                await self._has_calls.wait()
+                continue
+            due = min(entry.due for entry in self.outbox)
+            await trio.sleep_until(due)
+            self._repeat_late(trio.current_time())
+
+    def _end_retrying(self) -> None:
+        if self.mach.is_("RetryingCall"):
+            self.mach.remove("RetryingCall")
+
+    def _repeat_late(self, now: float) -> None:
+        late = [entry for entry in self.outbox if entry.due <= now]
+        if not late:
+            return
+        retry, link = self.retry, self.link
+        self._count_silence(late)
+        for entry in late:
+            over = now - entry.created >= retry.call_total or entry.repeats >= retry.call_tries
+            if over:
+                self.give_up(entry, NetworkTimeout("no answer to this mutation"))
+                self.mach.add("CallRetryFailed", err=NetworkTimeout("a call was given up"))
+            elif link is None or not entry.is_out:
+                entry.due = entry.created + retry.call_total
+            elif link.connection.is_writing or link.answered_at > now - retry.call_timeout:
+                # It has not left yet, or its turn has not come: a repeat would only wait behind it.
+                entry.due = now + retry.call_timeout
+            else:
+                entry.repeats += 1
+                entry.due = now + retry.call_timeout + retry.call_pause(entry.repeats)
+                link.repeat(entry, retry.call_pause(entry.repeats))
+                if not self.mach.is_("RetryingCall"):
+                    self.mach.add("RetryingCall")
+
+    def _count_silence(self, late: list[Entry]) -> None:
+        link = self.link
+        if link is None:
+            return
+        if any(entry.written and link.connection.last_rx < entry.sent_at for entry in late):
+            self._silent += 1
+        else:
+            self._silent = 0
+        if self._silent >= _SILENT:
+            self._silent = 0
+            link.connection.close(NetworkTimeout("the server does not answer"))

@@ -1,0 +1,304 @@
+"""The client's end of one connection after its handshake: what it sends, and what it hears."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+import am_machine as am
+
+from .._errors import (
+    ErrorCode,
+    InvalidParams,
+    InvalidResponse,
+    LimitExceeded,
+    NetworkTimeout,
+    NotConnected,
+    ProtocolError,
+    RpcError,
+)
+from .._wire import handshake_messages as w
+from .._wire import messages as m
+from .._wire import server_messages as news
+from .._wire.payload_chunks import Assembler
+from .._wire.protocol import Notification, Request, Response
+from .._wire.server_messages import Update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._transport.driver import Connection
+    from .._wire.mutation_messages import MutationResult
+    from .._wire.protocol import Event
+    from .client import Client
+    from .network_machine import NetworkMachine
+    from .outbox import Entry
+
+logger: Final = logging.getLogger("am_rpc")
+MISMATCH_WINDOW: Final = 60.0
+
+
+class Link:
+    """One usable connection of a client."""
+
+    def __init__(self, client: Client, connection: Connection, net: NetworkMachine) -> None:
+        self.client = client
+        self.connection = connection
+        self.net = net
+        self._calls: dict[int, tuple[m.Message, Callable[[Response], None]]] = {}
+        self._assembler = Assembler(client.limits)
+        self._mismatches: deque[float] = deque()
+        self._syncing = False
+        self._sync_due = math.inf
+        self._sync_is_watched = False
+        # Settled while a full sync was on its way; told once it is here.
+        self._held: list[tuple[Entry, am.Result]] = []
+        self._pinged_at: float | None = None
+        # The reason of the server's goodbye, once that was heard.
+        self.bye: str | None = None
+        # When the last answer to a mutation came.
+        self.answered_at = -math.inf
+        connection.produce = self._produce
+        connection.ping = self.ping
+
+    def end(self) -> None:
+        """The connection is over: calls fail, results that were held back settle."""
+        calls, self._calls = self._calls, {}
+        for call_id, (message, callback) in calls.items():
+            lost = NotConnected("the connection ended")
+            callback(Response(call_id, message.method, lost, None))
+        self._release()
+
+    def request(self, message: m.Message, callback: Callable[[Response], None]) -> None:
+        """Send a call that is no mutation; `callback` gets its response in stream order."""
+        call_id = self.client.next_id()
+        self._calls[call_id] = (message, callback)
+        self.client.stats.calls += 1
+        self.connection.send(self.connection.protocol.send_request(call_id, message))
+
+    def ping(self) -> None:
+        """Ask for a sign of life, and time it."""
+        if self._pinged_at is None:
+            self._pinged_at = trio.current_time()
+            self.request(m.Ping(), self._ponged)
+
+    def _ponged(self, response: Response) -> None:
+        if self._pinged_at is not None:
+            self.client.stats.rtt_us = int((trio.current_time() - self._pinged_at) * 1e6)
+            self._pinged_at = None
+
+    def _produce(self, now: float, out: list[bytes]) -> float | None:
+        """Hand over what the outbox holds; called before each write."""
+        client = self.client
+        outbox = client.outbox
+        if outbox.has_fresh:
+            due = now + client.retry.call_timeout
+            expected = self.connection.protocol.expected
+            for entry in outbox.take_fresh():
+                entry.sent_at = now
+                entry.due = due
+                if entry.result is not None:
+                    expected[entry.seq] = entry.method
+                out.append(entry.data)
+            if outbox.is_holding:
+                # Answered in order: the answer tells that what is before it could be read.
+                self.request(m.Ping(), self._passed)
+            if outbox.one_way and (
+                outbox.one_way >= client.limits.unacknowledged or client.is_flushing
+            ):
+                self.ping()
+        return None
+
+    def _passed(self, response: Response) -> None:
+        if response.error is None:
+            self.client.outbox.passed()
+            self.connection.wake()
+
+    def repeat(self, entry: Entry, pause: float) -> None:
+        """Write a mutation again, under its old id, after a pause in seconds."""
+        self.client.mach.fork(self._repeat_later, entry, pause)
+
+    async def _repeat_later(self, entry: Entry, pause: float) -> None:
+        await trio.sleep(pause)
+        outbox = self.client.outbox
+        if not self.connection.closed and outbox.get(entry.seq) is entry:
+            entry.sent_at = trio.current_time()
+            self.connection.send(entry.data)
+
+    # Events.
+
+    def handle(self, event: Event) -> None:
+        """Act on one event."""
+        if type(event) is Response:
+            self._handle_response(event)
+            return
+        assert isinstance(event, (Notification, Request))
+        try:
+            _HANDLERS[type(event.message)](self, event)
+        except InvalidParams as error:
+            call_id = event.id if isinstance(event, Request) else None
+            self.connection.refuse(call_id, error.code, str(error))
+
+    def _handle_response(self, event: Response) -> None:
+        outbox = self.client.outbox
+        if outbox.acknowledge(event.id):
+            self.client.outbox_shrank()
+        entry = outbox.pop(event.id)
+        if entry is None:
+            known = self._calls.pop(event.id, None)
+            if known is not None:
+                known[1](event)
+            return
+        self.answered_at = self.connection.last_rx
+        if event.error is not None:
+            self.client.settle(entry, am.CANCELED, event.error)
+            return
+        result: MutationResult = event.result
+        update = result.update
+        if update is not None and not self._syncing:
+            if isinstance(update, Update):
+                fits = self.net.apply(update)
+            else:
+                fits = self.net.apply_records(update)
+            if not fits:
+                self._mismatch()
+        outcome = am.EXECUTED if result.executed else am.CANCELED
+        if self._syncing:
+            self._held.append((entry, outcome))
+        else:
+            self.client.settle(entry, outcome)
+
+    def _on_update(self, event: Notification) -> None:
+        if not self._syncing and not self.net.apply(event.message):
+            self._mismatch()
+
+    def _on_records(self, event: Notification) -> None:
+        if not self._syncing and not self.net.apply_records(event.message.records):
+            self._mismatch()
+
+    def _mismatch(self) -> None:
+        stats, now = self.client.stats, trio.current_time()
+        stats.checksum_errors += 1
+        mismatches = self._mismatches
+        mismatches.append(now)
+        while mismatches[0] < now - MISMATCH_WINDOW:
+            mismatches.popleft()
+        if len(mismatches) >= self.client.limits.mismatches:
+            self.connection.close(ProtocolError("the clock drifted from its source again"))
+            return
+        self.resync(lambda response: None)
+
+    def resync(self, callback: Callable[[Response], None]) -> None:
+        """Ask for full values; updates are ignored until they come, which must be soon."""
+        if not self._syncing:
+            self._syncing = True
+            self._sync_due = trio.current_time() + self.client.retry.call_timeout
+        if not self._sync_is_watched:
+            self._sync_is_watched = True
+            self.client.mach.fork(self._watch_sync)
+        self.client.stats.syncs += 1
+        self.client.mach.add("MetricSync")
+
+        def synced(response: Response) -> None:
+            if response.error is None:
+                self._syncing = False
+                self._adopt(response.result)
+                self._release()
+            else:
+                # Updates were ignored meanwhile, so only a new beginning can help.
+                self.connection.close(response.error)
+            callback(response)
+
+        self.request(m.SyncRequest(), synced)
+
+    async def _watch_sync(self) -> None:
+        """Start the connection over if full values do not come: without them all stands still."""
+        while self._syncing and not self.connection.closed:
+            if trio.current_time() >= self._sync_due:
+                seconds = self.client.retry.call_timeout
+                self.connection.close(NetworkTimeout(f"no full values within {seconds:g} s"))
+            else:
+                await trio.sleep_until(self._sync_due)
+        self._sync_is_watched = False
+
+    def _adopt(self, vector: w.Vector) -> None:
+        if len(vector.ticks) != self.net.wire_states:
+            self.connection.close(InvalidResponse("sync: wrong number of ticks"))
+            return
+        self.net.adopt(vector)
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for entry, outcome in held:
+            self.client.settle(entry, outcome)
+
+    def _on_schema(self, event: Notification) -> None:
+        shape: w.Shape = event.message.shape
+        try:
+            self.client.grow(shape)
+        except (RpcError, am.SchemaError) as error:
+            self.connection.close(InvalidResponse(f"schema: {error}"))
+
+    def _on_when_args(self, event: Notification) -> None:
+        self.net.subscriptions.met(event.message.token)
+
+    def _on_touch(self, event: Notification) -> None:
+        self.client.source_touched(event.message.alive)
+
+    def _on_bye(self, event: Notification) -> None:
+        self.bye = event.message.reason
+        if event.message.reason == "stop":
+            self.client.stop_requested()
+        self.connection.close()
+
+    def _on_ping(self, event: Request) -> None:
+        self.connection.send(self.connection.protocol.send_result(event.id))
+
+    # Payloads.
+
+    def _on_announced(self, event: Notification) -> None:
+        message: news.PayloadAnnounced = event.message
+        try:
+            self._assembler.announce(message)
+        except LimitExceeded as error:
+            self.connection.close(error)
+            return
+        self.client.mach.add("ServerDelivering", token=message.token, name=message.name)
+
+    def _on_chunk(self, event: Notification) -> None:
+        self._assembler.add(event.message)
+
+    def _on_payload(self, event: Request) -> None:
+        message: news.Payload = event.message
+        client = self.client
+        if message.token not in client.seen_tokens:
+            try:
+                data = self._assembler.finish(message.token)
+            except KeyError:
+                data = message.data
+            except ProtocolError as error:
+                raise InvalidParams(str(error)) from error
+            if not client.consume(message, data):
+                raise InvalidParams("no consumer takes it", ErrorCode.BUSY)
+            client.seen_tokens.add(message.token)
+        else:
+            self._assembler.drop(message.token)
+        self.connection.send(self.connection.protocol.send_result(event.id))
+
+
+_HANDLERS: Final[dict[type[Any], Callable[[Link, Any], None]]] = {
+    Update: Link._on_update,
+    news.Records: Link._on_records,
+    w.SchemaGrown: Link._on_schema,
+    m.WhenArgs: Link._on_when_args,
+    news.SourceTouch: Link._on_touch,
+    m.Bye: Link._on_bye,
+    m.Ping: Link._on_ping,
+    news.PayloadAnnounced: Link._on_announced,
+    news.PayloadChunk: Link._on_chunk,
+    news.Payload: Link._on_payload,
+}

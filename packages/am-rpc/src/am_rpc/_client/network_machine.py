@@ -1,0 +1,346 @@
+"""`NetworkMachine`: a replica of a machine elsewhere.
+
+Reads, waits and contexts are those of `am.BaseMachine` and cost no network call. Mutations are put
+into the client's outbox and return at once. How updates from the server come in is in `_replica`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
+
+import trio
+
+import am_machine as am
+
+from .._results import NetResult
+from .._wire import messages as m
+from .._wire.codec import encode_args
+from .._wire.mutation_messages import ADD, REMOVE, SET, TOGGLE, AddErr
+from .replica import Replica
+from .subscriptions import Subscriptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .._options import Sync
+    from .client import Client
+
+# Sets of states whose indexes are kept; a program mutates few of those that there are.
+_KNOWN: Final = 1024
+_KINDS: Final = {"a": "add", "r": "remove", "s": "set", "t": "toggle", "e": "add"}
+
+
+class NetworkMachine(Replica):
+    """A machine whose source lives elsewhere; made by a `Client`, see `client.net`.
+
+    It offers the surface of `am.MachineApi`. Mutations are plain calls that return a `NetResult`
+    which settles once the source has answered. Final handlers may be bound, negotiation handlers
+    may not. `remote_id` is the id of the source, `remote_parent` that of the machine it was made
+    under, None if there is none.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        schema: am.Schema,
+        *,
+        remote_id: str,
+        remote_parent: str | None,
+        sync: Sync,
+        untracked: Iterable[int] = (),
+        args_schema: am.Schema | None = None,
+        parent: Any = None,
+        id: str,
+        tags: Iterable[str],
+        handlers: object | None = None,
+    ) -> None:
+        self.client = client
+        self.remote_id = remote_id
+        self.remote_parent = remote_parent
+        self._args_schema = args_schema
+        # What was mutated before -> its indexes on the wire, which never change.
+        self._known_indexes: dict[tuple[str, ...], tuple[int, ...]] = {}
+        self.subscriptions = Subscriptions(client.subscribe)
+        super().__init__(schema, sync, untracked, id=id, parent=parent, tags=tags)
+        if handlers is not None:
+            self.bind(handlers)
+        self.on_dispose(NetworkMachine._end_subscriptions)
+
+    def _end_subscriptions(self) -> None:
+        self.subscriptions.end()
+
+    # Mutations.
+
+    def add(self, /, *states: str, **args: Any) -> am.Result:
+        """Activate states at the source.
+
+        Returns at once. `await` the result to learn the outcome; it is `CANCELED` right away if
+        the machine is disposed or the outbox is full.
+
+        Raises:
+            am.UnknownStateError: a name is not a state.
+            am.ArgsError: the args do not fit the typed schema that the client was given.
+            EncodeError: an arg has no wire form, or the server would not take it; it names the
+                argument, and the limit.
+        """
+        return self._mutate(ADD, states, args)
+
+    def remove(self, /, *states: str, **args: Any) -> am.Result:
+        """Deactivate states at the source; see `add`."""
+        return self._mutate(REMOVE, states, args)
+
+    def set(self, /, *states: str, **args: Any) -> am.Result:
+        """Make these the active states of the source; see `add`."""
+        return self._mutate(SET, states, args)
+
+    def toggle(self, /, *states: str, **args: Any) -> am.Result:
+        """Remove the states if all are active, else add them; the source decides. See `add`."""
+        return self._mutate(TOGGLE, states, args)
+
+    def add_ns(self, /, *states: str, **args: Any) -> am.Result:
+        """Activate states without an answer: `EXECUTED` means written to the outbox."""
+        return self._mutate_one_way(ADD, states, args)
+
+    def remove_ns(self, /, *states: str, **args: Any) -> am.Result:
+        """Deactivate states without an answer; see `add_ns`."""
+        return self._mutate_one_way(REMOVE, states, args)
+
+    def add_err(
+        self, error: BaseException | str | None, exc: BaseException | None = None, /, **args: Any
+    ) -> am.Result:
+        """Record an error here as `err` and add `Exception` at the source.
+
+        With a state name first that state is added too. The source sees an `am_rpc.RemoteError`
+        with the error's type name and message; no trace is sent.
+        """
+        states: tuple[str, ...] = ("Exception",)
+        if isinstance(error, str):
+            states, error = (error, "Exception"), exc
+        if error is None or isinstance(error, trio.Cancelled):
+            return am.CANCELED
+        self.err = error
+        indexes = self._wire_indexes(states)
+        # The error itself stays here, whatever it is called in the args.
+        args.pop("err", None)
+        plain = encode_args(args, self.client.limits) if args else args
+        text = str(error)[:4096]
+        message = AddErr(
+            indexes, type(error).__name__[:256], text, None, plain, self.client.origin()
+        )
+        if self.disposed:
+            return am.CANCELED
+        result = NetResult()
+        return result if self.client.submit_error(message, result) else am.CANCELED
+
+    def _mutate(self, method: str, states: tuple[str, ...], args: dict[str, Any]) -> am.Result:
+        client = self.client
+        indexes = self._wire_indexes(states)
+        if self._args_schema is not None:
+            self._check_args(method, states, args)
+        if args:
+            args = encode_args(args, client.limits)
+        if client.filter_mutations and self._is_excluded(method, states):
+            return am.CANCELED
+        if self.disposed:
+            return am.CANCELED
+        result = NetResult()
+        if client.submit(method, indexes, args, result, client.origin()):
+            return result
+        return am.CANCELED
+
+    def _mutate_one_way(
+        self, method: str, states: tuple[str, ...], args: dict[str, Any]
+    ) -> am.Result:
+        indexes = self._wire_indexes(states)
+        if self._args_schema is not None:
+            self._check_args(method, states, args)
+        if args:
+            args = encode_args(args, self.client.limits)
+        if self.disposed:
+            return am.CANCELED
+        accepted = self.client.submit_one_way(method, indexes, args)
+        return am.EXECUTED if accepted else am.CANCELED
+
+    def _wire_indexes(self, states: tuple[str, ...]) -> tuple[int, ...]:
+        self.check_thread()
+        try:
+            return self._known_indexes[states]
+        except (KeyError, TypeError):
+            indexes = self.schema.indexes(states, self.id)
+        for index in indexes:
+            if index >= self._wire_states:
+                raise am.UnknownStateError(self.schema.names[index], self.id)
+        if len(self._known_indexes) < _KNOWN:
+            self._known_indexes[states] = indexes
+        return indexes
+
+    def _check_args(self, method: str, states: tuple[str, ...], args: dict[str, Any]) -> None:
+        schema = self._args_schema
+        if schema is not None and method in (ADD, SET):
+            known = [state for state in states if state in schema]
+            am.check_args(schema, schema.indexes(known), args)
+
+    def _is_excluded(self, method: str, states: tuple[str, ...]) -> bool:
+        if method not in (ADD, REMOVE) or not self.has_schema:
+            return False
+        return not self.schema.resolve(_KINDS[method], states, self.active).accepted
+
+    # Checks.
+
+    def can_add(self, /, *states: str, **args: Any) -> am.Result:
+        """Tell what the relations say: `CANCELED` is final, `EXECUTED` means not excluded."""
+        return self._can(ADD, states)
+
+    def can_remove(self, /, *states: str, **args: Any) -> am.Result:
+        """Tell what the relations say; see `can_add`."""
+        return self._can(REMOVE, states)
+
+    def _can(self, method: str, states: tuple[str, ...]) -> am.Result:
+        self.schema.indexes(states, self.id)
+        return am.CANCELED if self._is_excluded(method, states) else am.EXECUTED
+
+    async def check_add(self, /, *states: str, **args: Any) -> am.Result:
+        """Ask the source, whose negotiation handlers decide; nothing changes.
+
+        Raises:
+            EncodeError: an arg has no wire form, or is too large.
+            NetworkError: there is no answer.
+            NoAccess: the server does not allow checks.
+        """
+        return await self._check(0, states, args)
+
+    async def check_remove(self, /, *states: str, **args: Any) -> am.Result:
+        """Ask the source; see `check_add`."""
+        return await self._check(1, states, args)
+
+    async def _check(self, kind: int, states: tuple[str, ...], args: dict[str, Any]) -> am.Result:
+        indexes = self._wire_indexes(states)
+        plain = self._call_args(args)
+        accepted = await self.client.call(m.Check(kind, indexes, plain))
+        return am.EXECUTED if accepted else am.CANCELED
+
+    def _call_args(self, args: dict[str, Any]) -> dict[str, Any]:
+        if not args:
+            return args
+        plain = encode_args(args, self.client.limits)
+        self.client.check_args(plain)
+        return plain
+
+    async def sync(self) -> am.Time:
+        """Fetch the full clock and return it.
+
+        Raises:
+            NetworkError: there is no answer.
+        """
+        await self.client.sync()
+        return self.time()
+
+    async def flush(self) -> None:
+        """Wait until every mutation made before was settled; always a checkpoint."""
+        await self.client.flush()
+
+    # The local queue: mutations that are not settled.
+
+    @property
+    def queue(self) -> tuple[am.Mutation, ...]:
+        """Mutations on their way, oldest first."""
+        schema = self.schema
+        return tuple(
+            am.Mutation(schema, _KINDS.get(entry.method, "add"), entry.states, entry.args)
+            for entry in self.client.outbox
+            if entry.method != TOGGLE
+        )
+
+    def is_queued(
+        self,
+        kind: str,
+        *states: str,
+        without_args: bool = False,
+        exact: bool = False,
+        min_tick: int = 0,
+        check: bool = False,
+        position: str = "any",
+    ) -> bool:
+        """Tell whether such a mutation is on its way; as on a local machine.
+
+        Mutations on their way have no queue tick, so `min_tick` above 0 finds none, nor does
+        `check`.
+        """
+        if kind not in ("add", "remove", "set"):
+            raise ValueError(f"{kind!r} is not add, remove or set")
+        if position not in ("any", "first", "last"):
+            raise ValueError(f"position {position!r} is not any, first or last")
+        if check or min_tick > 0:
+            return False
+        wanted = frozenset(self.schema.indexes(states, self.id))
+        queue = self.queue
+        pending = {"any": queue, "first": queue[:1], "last": queue[-1:]}[position]
+        return any(
+            mutation.kind == kind
+            and (frozenset(mutation.indexes) == wanted if exact else wanted <= {*mutation.indexes})
+            and not (without_args and mutation.args)
+            for mutation in pending
+        )
+
+    def will_be(self, *states: str) -> bool:
+        """Tell whether an add of these states is on its way."""
+        return self.is_queued("add", *states)
+
+    def will_be_removed(self, *states: str) -> bool:
+        """Tell whether a remove of these states is on its way."""
+        return self.is_queued("remove", *states)
+
+    def when_queue(self, result: am.Result) -> am.Wait:
+        """Wait until a mutation settled, either way."""
+        wait = am.Wait("queue")
+        if result.outcome is not None or not isinstance(result, NetResult):
+            wait.resolve(True)
+        else:
+            known = ref(wait)
+            result.on_settled(lambda: _resolve(known, not self.disposed))
+        return wait
+
+    def when_queue_ends(self) -> am.Wait:
+        """Wait until no mutation is on its way."""
+        wait = am.Wait("queue ends")
+        known = ref(wait)
+        self.client.when_idle(lambda: _resolve(known, not self.disposed))
+        return wait
+
+    # Waits that need the source.
+
+    def when_args(self, state: str, /, **args: Any) -> am.Wait:
+        """Wait until the source enters a state with these args; the source compares.
+
+        The subscription is sent behind the scenes, and again after a reconnect.
+
+        Raises:
+            am.UnknownStateError: the name is not a state.
+            EncodeError: an arg has no wire form, or the server would not take it; it names the
+                argument, and the limit.
+        """
+        (index,) = self._wire_indexes((state,))
+        plain = self._call_args(args)
+        label = f"{state} ({','.join(args)})"
+        if self.disposed:
+            return am.Wait(label, False)
+        return self.subscriptions.add(label, index, plain)
+
+    # Where the source is.
+
+    @property
+    def boot(self) -> bytes | None:
+        """Boot id of the source."""
+        return self.client.boot
+
+    @property
+    def hops(self) -> int:
+        """How many servers lie between here and the source."""
+        return self.client.hops
+
+
+def _resolve(known: ref[am.Wait], value: bool) -> None:
+    wait = known()
+    if wait is not None:
+        wait.resolve(value)

@@ -1,0 +1,212 @@
+"""The client's mutations that are not settled yet, as a pure data structure.
+
+Each is kept as the bytes that stand for it, from the call until its outcome is known, so that a
+repeat is the same message with the same id. Order of ids is order of calls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .._options import Limits
+    from .._results import NetResult
+
+
+class Entry:
+    """One mutation. `result` is None for a one-way one, which no response settles.
+
+    `created`, `sent_at` (when it was written last) and `due` (when to look at it again) are
+    seconds. `is_out` tells whether the connection of now has it, `blame` how far it is held to be
+    the reason why connections ended.
+    """
+
+    __slots__ = (
+        "args", "blame", "created", "data", "due", "is_out", "method", "repeats", "result",
+        "sent_at", "seq", "states", "written",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        seq: int,
+        method: str,
+        states: tuple[int, ...],
+        args: Mapping[str, Any],
+        data: bytes,
+        result: NetResult | None,
+        created: float,
+        due: float = 0.0,
+    ) -> None:
+        self.seq = seq
+        self.method = method
+        self.states = states
+        self.args = args
+        self.data = data
+        self.result = result
+        self.created = created
+        self.due = due
+        # Handed to a connection at least once, whatever became of it.
+        self.written = False
+        self.is_out = False
+        self.blame = 0
+        self.sent_at = 0.0
+        self.repeats = 0
+
+
+# How far the end of a connection is held against a mutation that was alone on it. A server that
+# says that it cannot take what it read is believed at the second time. One that said nothing may
+# as well have been cut off, which on a bad line happens to the innocent, too.
+SAID: Final = 5
+SILENT: Final = 1
+_MOST_BLAME: Final = 10
+
+
+class Outbox:
+    """Unsettled mutations in order, bounded in number and bytes.
+
+    A server executes them in order and says how far it has come, so if it ends the connection the
+    first one behind that may be why. That one is then sent alone, the others wait until it passed.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._entries: dict[int, Entry] = {}
+        self._fresh: list[Entry] = []
+        self._one_way: dict[int, Entry] = {}
+        self._bytes = 0
+        # The one that is sent alone, and whether the others wait for it by now.
+        self._suspect: Entry | None = None
+        self.is_holding = False
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def get(self, seq: int) -> Entry | None:
+        """Return an unsettled mutation by id."""
+        return self._entries.get(seq)
+
+    @property
+    def one_way(self) -> int:
+        """Return how many one-way mutations are not acknowledged."""
+        return len(self._one_way)
+
+    @property
+    def last(self) -> int:
+        """Return the id of the newest entry, or 0."""
+        return next(reversed(self._entries), 0)
+
+    def has_room(self, size: int = 0) -> bool:
+        """Tell whether one more of `size` bytes fits."""
+        limits = self._limits
+        return len(self._entries) < limits.calls and self._bytes + size <= limits.calls_bytes
+
+    def push(self, entry: Entry) -> None:
+        """Take a new mutation; it is the newest."""
+        self._entries[entry.seq] = entry
+        self._fresh.append(entry)
+        if entry.result is None:
+            self._one_way[entry.seq] = entry
+        self._bytes += len(entry.data)
+
+    def take_fresh(self) -> list[Entry]:
+        """Return what waits to be written, oldest first; it counts as written now.
+
+        If one is to be sent alone it is the last of them; see `is_holding`, and `passed`.
+        """
+        fresh, suspect = self._fresh, self._suspect
+        if suspect is None:
+            self._fresh = []
+        else:
+            self.is_holding = True
+            self._fresh = [entry for entry in fresh if entry.seq > suspect.seq]
+            fresh = [entry for entry in fresh if entry.seq <= suspect.seq]
+        for entry in fresh:
+            entry.written = entry.is_out = True
+        return fresh
+
+    @property
+    def has_fresh(self) -> bool:
+        """Tell whether something may be written."""
+        return bool(self._fresh) and not self.is_holding
+
+    def passed(self) -> None:
+        """The server has read the one that was sent alone: the others follow."""
+        self._suspect = None
+        self.is_holding = False
+
+    def pop(self, seq: int) -> Entry | None:
+        """Forget a mutation whose outcome is known, or that was given up."""
+        entry = self._entries.pop(seq, None)
+        if entry is not None:
+            self._bytes -= len(entry.data)
+            if entry.result is None:
+                del self._one_way[seq]
+        return entry
+
+    def acknowledge(self, before: int) -> bool:
+        """One-way mutations with smaller ids were executed; tell whether there were any.
+
+        Those that still wait to be written are meant to come later, whatever their ids.
+        """
+        if not self._one_way:
+            return False
+        for seq, entry in tuple(self._one_way.items()):
+            if seq >= before or not entry.is_out:
+                break
+            self.pop(seq)
+        return True
+
+    def resume(self, last: int, blame: int = 0) -> Entry | None:
+        """Send again what is unsettled: the server's session lives and has executed up to `last`.
+
+        `blame` tells how the connection before ended: `SAID`, `SILENT`, or 0 if no mutation can be
+        why. Return, and drop, one to which too much of it has come.
+        """
+        for seq in tuple(self._one_way):
+            if seq <= last:
+                self.pop(seq)
+        suspects = [e for e in self._entries.values() if e.is_out and e.seq > last]
+        given_up = None
+        if suspects and blame:
+            suspect = suspects[0]
+            if len(suspects) == 1:
+                suspect.blame += blame
+            if suspect.blame >= _MOST_BLAME:
+                given_up = self.pop(suspect.seq)
+        self._begin_anew()
+        if suspects and given_up is None and (blame or suspects[0].blame):
+            self._suspect = suspects[0]
+        return given_up
+
+    def _begin_anew(self) -> None:
+        """A new connection has nothing yet; all is to be written, none alone."""
+        self.passed()
+        self._fresh = list(self._entries.values())
+        for entry in self._fresh:
+            entry.is_out = False
+
+    def forget_written(self) -> list[Entry]:
+        """The server's session is gone: return, and drop, what may have been executed."""
+        lost = [entry for entry in self._entries.values() if entry.written]
+        for entry in lost:
+            self.pop(entry.seq)
+        self._begin_anew()
+        return lost
+
+    def clear(self) -> list[Entry]:
+        """Return and drop everything."""
+        entries = list(self._entries.values())
+        self._entries.clear()
+        self._fresh.clear()
+        self._one_way.clear()
+        self._bytes = 0
+        self.passed()
+        return entries

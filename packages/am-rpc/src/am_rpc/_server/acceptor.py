@@ -1,0 +1,190 @@
+"""A connection to a server, from its first byte to its last.
+
+The reception greets a client, welcomes or refuses it, runs the connection, and sees the client off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from .._errors import ErrorCode, NetworkTimeout, RpcError
+from .._reason import translate
+from .._transport.address import start_tls
+from .._transport.driver import Connection
+from .._wire.delta_encoder import DeltaEncoder
+from .._wire.handshake_messages import Welcome
+from .._wire.protocol import Protocol
+from .._wire.schema import schema_hash, schema_to_wire
+from .client_session import ClientSession
+from .handshake import Greeted, await_ready, greet, turn_away
+
+if TYPE_CHECKING:
+    from .server import Server
+
+# Connections of a lone server that may shake hands at the same time.
+_MAX_GREETING: Final = 8
+
+
+class Acceptor:
+    """Takes streams for one server.
+
+    Args:
+        server: whose source is served; its `client` is whom it serves now.
+        websocket: whether streams speak websocket.
+        server_side: whether TLS, if there is a context, is still to be agreed upon.
+    """
+
+    def __init__(self, server: Server, *, websocket: bool, server_side: bool) -> None:
+        self._server = server
+        self._websocket = websocket
+        self._server_side = server_side
+        self._greeting = 0
+
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """Serve a stream to its end, and close it. Errors become states of the server."""
+        if not self._websocket:
+            await self._serve_in(stream, None)
+            return
+        async with trio.open_nursery() as nursery:
+            await self._serve_in(stream, nursery)
+            nursery.cancel_scope.cancel()
+
+    async def _serve_in(self, stream: trio.abc.Stream, nursery: trio.Nursery | None) -> None:
+        server = self._server
+        limits = server.serving.limits
+        error: RpcError | None = None
+        client: ClientSession | None = None
+        self._greeting += 1
+        try:
+            try:
+                with trio.fail_after(limits.handshake):
+                    stream = await self._wrap(stream, nursery)
+                    protocol = Protocol(
+                        client=False, limits=limits, states=len(server.source.schema)
+                    )
+                    connection = Connection(stream, protocol, limits, server.stats)
+                    client = await self._welcome(connection)
+            finally:
+                self._greeting -= 1
+            if client is not None:
+                await self._run(client)
+                error = connection.error
+        except trio.TooSlowError:
+            error = NetworkTimeout(f"handshake took longer than {limits.handshake:g} s")
+        except Exception as fault:
+            error = translate(fault)
+        finally:
+            if client is not None:
+                self._leave(client)
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.close):
+                await trio.aclose_forcefully(stream)
+        if error is not None and not server.mach.disposed:
+            server.report(error)
+
+    async def _wrap(self, stream: trio.abc.Stream, nursery: trio.Nursery | None) -> trio.abc.Stream:
+        context = self._server.serving.ssl_context
+        if context is not None and self._server_side:
+            stream = await start_tls(stream, context, server_side=True)
+        if nursery is None:
+            return stream
+        # Only here, for it needs an extra.
+        from .._transport.websocket import accept_websocket_stream
+
+        return await accept_websocket_stream(stream, nursery)
+
+    async def _welcome(self, connection: Connection) -> ClientSession | None:
+        server = self._server
+        if self._greeting > _MAX_GREETING:
+            await turn_away(connection, ErrorCode.BUSY, "too many connections")
+            return None
+        greeted = await greet(connection, server.serving)
+        if server.source.disposed:
+            await self._refuse(connection, greeted, ErrorCode.DISPOSED, "the source is disposed")
+            return None
+        busy = server.client
+        if busy is not None and busy.session.nonce != greeted.hello.session:
+            await self._refuse(connection, greeted, ErrorCode.BUSY, "busy with another client")
+            return None
+        hops = getattr(server.source, "hops", 0)
+        if hops >= server.serving.limits.hops:
+            await self._refuse(connection, greeted, ErrorCode.BUSY, "too many relays")
+            return None
+        client, resumed = self._admit(connection, greeted)
+        welcome = connection.protocol.send_result(
+            greeted.reply_to, self._describe(client, greeted, resumed, hops)
+        )
+        try:
+            await connection.send_now(welcome)
+            await await_ready(connection, greeted.reply_to, welcome)
+        except BaseException:
+            self._leave(client)
+            raise
+        client.session.accepted = True
+        return client
+
+    async def _refuse(
+        self, connection: Connection, greeted: Greeted, code: ErrorCode, text: str
+    ) -> None:
+        refusal = connection.protocol.send_refusal(greeted.reply_to, code, text)
+        await connection.send_now(refusal)
+        await connection.aclose()
+
+    def _admit(self, connection: Connection, greeted: Greeted) -> tuple[ClientSession, bool]:
+        server = self._server
+        hello, store, now = greeted.hello, server.serving.sessions, trio.current_time()
+        session = store.resume(hello.session, hello.id, greeted.key_id, now)
+        if session is None:
+            session = store.open(hello.session, hello.id, greeted.key_id, now)
+        resumed = session.accepted
+        server.stats.resumes += resumed
+        feed = DeltaEncoder(server.source.schema.names, greeted.sync, server.readable)
+        client = ClientSession(server, connection, session, feed)
+        replaced = store.attach(session, client)
+        if replaced is not None:
+            replaced.connection.close()
+        server.client = client
+        server.said_bye = False
+        server.mach.add("ClientConnected", "Handshaking")
+        return client, resumed
+
+    def _describe(
+        self, client: ClientSession, greeted: Greeted, resumed: bool, hops: int
+    ) -> Welcome:
+        server, hello = self._server, greeted.hello
+        source, limits = server.source, server.serving.limits
+        schema = None
+        if client.feed.has_schema and hello.hash != schema_hash(source.schema):
+            schema = schema_to_wire(source.schema)
+        shape = client.feed.shape(schema, source.time(), source.queue_tick, source.machine_tick)
+        return Welcome(
+            source.id,
+            server.boot,
+            shape,
+            resumed,
+            client.session.last,
+            server.push_interval,
+            {"args": limits.args, "outcomes": limits.outcomes},
+            True,
+            hops + 1,
+            greeted.mac,
+            None if source.parent is None else source.parent.id,
+        )
+
+    async def _run(self, client: ClientSession) -> None:
+        mach = self._server.mach
+        mach.add("HandshakeDone")
+        client.begin()
+        if len(client.session.undelivered):
+            mach.fork(self._server.postman.redeliver, client)
+        await client.connection.run(client.handle)
+
+    def _leave(self, client: ClientSession) -> None:
+        server = self._server
+        client.end()
+        client.connection.close()
+        server.serving.sessions.detach(client.session, client, trio.current_time())
+        if server.client is client:
+            server.client = None
+            server.mach.remove("ClientConnected", "HandshakeDone", "Handshaking")

@@ -1,0 +1,221 @@
+"""One welcomed client on the server's side: its calls, and the server's calls to it.
+
+Everything here runs in the reader task of the connection or in the source's tracers, and never
+waits; what takes time (a relay's answer, a payload) is finished by a callback or a task of the
+server's machine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import am_machine as am
+
+from .._client.network_machine import NetworkMachine
+from .._errors import ErrorCode, InvalidParams, NetworkTimeout
+from .._wire import messages as m
+from .._wire.mutation_messages import AddErr, Mutate
+from .._wire.protocol import Notification, Request, Response
+from .._wire.server_messages import SourceTouch
+from .._wire.typed_args import coerce_args, declared_args
+from .executing import Executor
+from .pushing import Pusher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .._transport.driver import Connection
+    from .._wire.delta_encoder import DeltaEncoder
+    from .._wire.protocol import Event
+    from .server import Server
+    from .session import Session
+
+
+class ClientSession:
+    """The server's end of a connection after its handshake.
+
+    Args:
+        server: who serves; owner of the machine and the source.
+        connection: the transport, not running yet.
+        session: the client's session.
+        feed: the clock stream, its baseline set by the welcome.
+    """
+
+    __slots__ = (
+        "_boot", "_executor", "_pusher", "_responses", "_source", "_untouch", "_waits",
+        "connection", "feed", "server", "session",
+    )  # fmt: skip
+
+    def __init__(
+        self, server: Server, connection: Connection, session: Session, feed: DeltaEncoder
+    ) -> None:
+        self.server = server
+        self.connection = connection
+        self.session = session
+        self.feed = feed
+        self._source = server.source
+        self._pusher = Pusher(server, connection, feed)
+        self._executor = Executor(server, connection, session, feed, self._pusher)
+        self._responses: dict[int, Callable[[Response], None]] = {}
+        self._waits: dict[int, Any] = {}
+        self._boot = server.boot
+        self._untouch: Callable[[], None] | None = None
+
+    # Life.
+
+    def begin(self) -> None:
+        """Follow the source and push what it did since the welcome."""
+        self.connection.ping = self._ping
+        source = self._source
+        if isinstance(source, NetworkMachine):
+            self._untouch = source.client.on_touch(self._source_touched)
+            if not source.client.in_touch:
+                self._source_touched(False)
+        self._pusher.begin()
+
+    def end(self) -> None:
+        """Let go of the source; subscriptions end."""
+        self._pusher.end()
+        if self._untouch is not None:
+            self._untouch()
+        waits, self._waits = self._waits, {}
+        for wait in waits.values():
+            wait.cancel()
+        responses, self._responses = self._responses, {}
+        lost = Response(0, "", NetworkTimeout("the connection ended"), None)
+        for callback in responses.values():
+            callback(lost)
+
+    # Messages.
+
+    def handle(self, event: Event) -> None:
+        """Act on one event; what cannot be done is refused."""
+        if type(event) is Request:
+            self.server.stats.calls += 1
+            message = event.message
+            try:
+                if type(message) is Mutate:
+                    self._executor.mutate(event.id, message)
+                else:
+                    _REQUESTS[type(message)](self, event.id, message)
+            except InvalidParams as error:
+                self.connection.refuse(event.id, error.code, str(error))
+        elif type(event) is Response:
+            callback = self._responses.pop(event.id, None)
+            if callback is not None:
+                callback(event)
+        elif type(event) is Notification:
+            self._hear(event.message)
+
+    def notify(self, message: m.Message) -> None:
+        """Send a notification."""
+        self._pusher.notify(message)
+
+    def call_at_once(self, message: m.Message, callback: Callable[[Response], None]) -> None:
+        """Send a request; `callback` gets its response, or why there is none."""
+        self.session.next_call += 1
+        call_id = self.session.next_call
+        self._responses[call_id] = callback
+        self.connection.send_at_once(self.connection.protocol.send_request(call_id, message))
+
+    def _reply(self, call_id: int, result: Any = None) -> None:
+        self.connection.send(self.connection.protocol.send_result(call_id, result))
+
+    def _hear(self, message: Any) -> None:
+        if type(message) is Mutate:
+            self._executor.mutate_one_way(message)
+        else:
+            # A goodbye.
+            self.server.said_bye = True
+            self.connection.close()
+
+    def _too_late(self, call_id: int, message: Any) -> None:
+        raise InvalidParams("the handshake is done", ErrorCode.NOT_READY)
+
+    def _report_error(self, call_id: int, message: AddErr) -> None:
+        self._executor.mutate(call_id, message)
+
+    def _check(self, call_id: int, message: m.Check) -> None:
+        if not self.server.serving.access.check:
+            raise InvalidParams("checks are not allowed", ErrorCode.NO_ACCESS)
+        indexes, names = self._executor.writable(message.states)
+        args = coerce_args(self._source.schema, indexes, message.args)
+        self.server.mach.fork(self._run_check, call_id, message.kind, names, args)
+
+    async def _run_check(
+        self, call_id: int, kind: int, names: tuple[str, ...], args: Mapping[str, Any]
+    ) -> None:
+        check = self._source.check_remove if kind else self._source.check_add
+        try:
+            result = await check(*names, **args)
+        except am.ArgsError as error:
+            self.connection.refuse(call_id, ErrorCode.INVALID_PARAMS, str(error))
+        else:
+            self._reply(call_id, int(result is am.EXECUTED))
+
+    def _sync(self, call_id: int, message: m.SyncRequest) -> None:
+        self.server.stats.syncs += 1
+        self._reply(call_id, self._pusher.take_all())
+        self.server.mach.add("MetricSync")
+
+    def _args(self, call_id: int, message: m.ArgsRequest) -> None:
+        readable = self.server.serving.access.read
+        declared = declared_args(self._source.schema)
+        found = {s: a for s, a in declared.items() if readable is None or s in readable}
+        self._reply(call_id, found)
+
+    def _pong(self, call_id: int, message: m.Ping) -> None:
+        self._reply(call_id)
+
+    def _ping(self) -> None:
+        self.call_at_once(m.Ping(), lambda response: None)
+
+    def _source_touched(self, alive: bool) -> None:
+        """This relay is in touch with its own source, or lost it; a new one needs a new start."""
+        if self.server.boot != self._boot:
+            self.connection.close()
+        else:
+            self.notify(SourceTouch(alive))
+
+    # Waits for args, kept here for the client.
+
+    def _when_args(self, call_id: int, message: m.WhenArgs) -> None:
+        if message.state is None:
+            raise InvalidParams("state")
+        if len(self._waits) >= self.server.serving.limits.subscriptions:
+            raise InvalidParams("too many subscriptions", ErrorCode.TOO_LARGE)
+        indexes, names = self._executor.states((message.state,), self.server.serving.access.read)
+        args = coerce_args(self._source.schema, indexes, message.args)
+        old = self._waits.pop(message.token, None)
+        if old is not None:
+            old.cancel()
+        wait = self._waits[message.token] = self._source.when_args(names[0], **args)
+        self.server.mach.fork(self._watch_args, message.token, wait)
+        self._reply(call_id)
+
+    async def _watch_args(self, token: int, wait: am.Wait) -> None:
+        met = await wait
+        if self._waits.get(token) is wait:
+            del self._waits[token]
+        if met and not self.connection.closed:
+            self.notify(m.WhenArgs(token))
+
+    def _drop_when_args(self, call_id: int, message: m.DropWhenArgs) -> None:
+        wait = self._waits.pop(message.token, None)
+        if wait is not None:
+            wait.cancel()
+        self._reply(call_id)
+
+
+_REQUESTS: Final[dict[type[Any], Callable[[ClientSession, int, Any], None]]] = {
+    AddErr: ClientSession._report_error,
+    m.Check: ClientSession._check,
+    m.SyncRequest: ClientSession._sync,
+    m.ArgsRequest: ClientSession._args,
+    m.WhenArgs: ClientSession._when_args,
+    m.DropWhenArgs: ClientSession._drop_when_args,
+    m.Ping: ClientSession._pong,
+    m.Hello: ClientSession._too_late,
+    m.Auth: ClientSession._too_late,
+    m.Ready: ClientSession._too_late,
+}

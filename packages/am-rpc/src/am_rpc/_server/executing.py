@@ -1,0 +1,260 @@
+"""Mutations of one client: executed at most once each, with the answer that belongs to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+import am_machine as am
+
+from .._client.network_machine import NetworkMachine
+from .._errors import EncodeError, ErrorCode, InvalidParams, RemoteError, RpcError
+from .._results import when_settled
+from .._wire.mutation_messages import ADD, REMOVE, SET, TOGGLE, AddErr, Mutate
+from .._wire.typed_args import coerce_args
+from .session import SETTLED, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .._transport.driver import Connection
+    from .._wire.delta_encoder import DeltaEncoder
+    from .pushing import Pusher
+    from .server import Server
+    from .session import Session
+
+    States = tuple[tuple[int, ...], tuple[str, ...]]
+
+_METHODS: Final = {ADD: "add", REMOVE: "remove", SET: "set", TOGGLE: "toggle"}
+# Sets of states whose names are kept; a client mutates few of those that there are.
+_KNOWN: Final = 256
+
+
+class Executor:
+    """Executes what a client asks for on the source.
+
+    Args:
+        server: owner of the source, and of the rules of access.
+        connection: the transport.
+        session: which mutations were executed before.
+        feed: which states the client's indexes mean.
+        pusher: what is sent with an answer.
+    """
+
+    __slots__ = (
+        "_connection", "_feed", "_known", "_payload_state", "_pusher", "_server", "_session",
+        "_source", "_writable",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        server: Server,
+        connection: Connection,
+        session: Session,
+        feed: DeltaEncoder,
+        pusher: Pusher,
+    ) -> None:
+        self._server = server
+        self._source = server.source
+        self._connection = connection
+        self._session = session
+        self._feed = feed
+        self._pusher = pusher
+        self._writable = server.serving.access.write
+        self._payload_state = server.serving.payload_state
+        # What was mutated before -> source indexes and names, which never change.
+        self._known: dict[tuple[int, ...], States] = {}
+
+    def mutate(self, call_id: int, message: Mutate | AddErr) -> None:
+        """Execute a mutation and answer it; a repeat is answered only.
+
+        Raises:
+            InvalidParams: it is refused.
+        """
+        session, pusher = self._session, self._pusher
+        if not session.begin(call_id):
+            self._repeat(call_id)
+            return
+        pusher.is_busy = True
+        try:
+            result = self._execute(message)
+        except InvalidParams as error:
+            session.remember(call_id, Outcome(refusal=(error.code, str(error))))
+            raise
+        finally:
+            pusher.is_busy = False
+        self._server.stats.mutations += 1
+        if result.outcome is not None:
+            executed = result.outcome is am.EXECUTED
+            session.remember(call_id, SETTLED[executed])
+            # What was just read is answered at the time of reading; no clock is asked.
+            self._answer(call_id, executed, self._connection.last_rx)
+        else:
+            outcome = Outcome()
+            session.remember(call_id, outcome)
+            outcome.when_settled(lambda known: self._answer_later(call_id, known))
+            when_settled(result, lambda: _settle(outcome, result), self._server.mach)
+
+    def mutate_one_way(self, message: Mutate) -> None:
+        """Execute a mutation that wants no answer, unless it is a repeat."""
+        assert message.seq is not None
+        stats = self._server.stats
+        if not self._session.begin(message.seq):
+            stats.dedup_hits += 1
+            return
+        stats.mutations += 1
+        try:
+            result = self._execute(message)
+        except InvalidParams as error:
+            self._connection.refuse(None, error.code, str(error))
+            return
+        if not result:
+            stats.canceled += 1
+
+    # Answers.
+
+    def _answer(self, call_id: int, executed: bool, now: float) -> None:
+        connection = self._connection
+        if connection.closed:
+            return
+        if not executed:
+            self._server.stats.canceled += 1
+        update = self._pusher.take_update(now)
+        connection.send(connection.protocol.send_outcome(call_id, executed, update))
+
+    def _answer_later(self, call_id: int, outcome: Outcome) -> None:
+        if outcome.refusal is None:
+            self._answer(call_id, bool(outcome.executed), trio.current_time())
+        elif not self._connection.closed:
+            self._connection.refuse(call_id, *outcome.refusal)
+
+    def _repeat(self, call_id: int) -> None:
+        """A call that was seen before: answer with its outcome, never execute it again."""
+        self._server.stats.dedup_hits += 1
+        outcome = self._session.find(call_id)
+        if outcome is None:
+            raise InvalidParams("outcome was forgotten", ErrorCode.SESSION_LOST)
+        connection = self._connection
+        if not outcome.settled:
+            outcome.when_settled(lambda known: self._answer_later(call_id, known))
+        elif outcome.refusal is not None:
+            connection.refuse(call_id, *outcome.refusal)
+        else:
+            connection.send(connection.protocol.send_outcome(call_id, bool(outcome.executed), None))
+
+    # At the source.
+
+    def _execute(self, message: Mutate | AddErr) -> am.Result:
+        source = self._source
+        if source.disposed:
+            raise InvalidParams("the source is disposed", ErrorCode.DISPOSED)
+        known = self._known.get(message.states)
+        indexes, names = self._look_up(message.states) if known is None else known
+        if self._writable is not None:
+            self._judge(message, names, self._writable)
+        args = message.args
+        if args and source.schema.args_classes:
+            args = coerce_args(source.schema, indexes, args)
+        try:
+            if message.source is not None:
+                return self._caused(message, names, args)
+            if type(message) is Mutate:
+                result: am.Result = getattr(source, _METHODS[message.method])(*names, **args)
+                return result
+            return self._apply(message, names, args)
+        except (am.ArgsError, EncodeError) as error:
+            # The latter from a relay, whose own server takes less.
+            raise InvalidParams(str(error)) from error
+
+    def _caused(
+        self, message: Mutate | AddErr, names: tuple[str, ...], args: Mapping[str, Any]
+    ) -> am.Result:
+        origin = message.source
+        assert origin is not None
+        if origin.hops > self._server.max_hops:
+            raise InvalidParams("too many hops")
+        source = am.Source(origin.machine_id, origin.transition_id, origin.time, origin.hops)
+        with am.use_source(source):
+            return self._apply(message, names, args)
+
+    def _apply(
+        self, message: Mutate | AddErr, names: tuple[str, ...], args: Mapping[str, Any]
+    ) -> am.Result:
+        source = self._source
+        if isinstance(message, Mutate):
+            call = getattr(source, _METHODS[message.method])
+            result: am.Result = call(*names, **args)
+            return result
+        error = RemoteError(message.type_name, message.message, message.trace)
+        wanted = [name for name in names if name != "Exception"]
+        if "ErrOnClient" in source.schema and "ErrOnClient" not in wanted:
+            reported = source.add_err("ErrOnClient", error, **args)
+            if not wanted:
+                return reported
+        if wanted:
+            return source.add_err(wanted[0], error, **args)
+        return source.add_err(error, **args)
+
+    def _judge(
+        self, message: Mutate | AddErr, names: tuple[str, ...], writable: frozenset[str]
+    ) -> None:
+        """Refuse what would move states that the client did not name and may not write.
+
+        Relations are not judged: they are the source's own.
+        """
+        source = self._source
+        moved: Iterable[str] = ()
+        if type(message) is AddErr:
+            # Each error activates it, named or not.
+            moved = ("Exception",)
+        elif message.method == SET:
+            if source.is_local:
+                moved = source.active
+            elif isinstance(source, NetworkMachine) and source.has_schema:
+                # The source of a replica may have gone on: any state may be active there.
+                moved = source.schema.names
+            else:
+                raise InvalidParams("set: not all states are known here", ErrorCode.NO_ACCESS)
+        forbidden = set(moved) - writable - set(names)
+        if forbidden:
+            raise InvalidParams(f"state {min(forbidden)}", ErrorCode.NO_ACCESS)
+
+    def writable(self, wire: tuple[int, ...]) -> States:
+        """Return what a client's indexes mean, if it may mutate all of them; else as `states`."""
+        found = self.states(wire, self._writable)
+        if self._writable is None and self._payload_state in found[1]:
+            # It makes the server speak to its clients in the name of the source.
+            raise InvalidParams(f"state {self._payload_state}", ErrorCode.NO_ACCESS)
+        return found
+
+    def _look_up(self, wire: tuple[int, ...]) -> States:
+        found = self.writable(wire)
+        if len(self._known) < _KNOWN:
+            self._known[wire] = found
+        return found
+
+    def states(self, wire: tuple[int, ...], allowed: frozenset[str] | None) -> States:
+        """Return source indexes and names of a client's indexes.
+
+        Raises:
+            InvalidParams: there is no such state, or it is not among the `allowed` ones.
+        """
+        names = self._source.schema.names
+        indexes = []
+        for number in wire:
+            index = self._feed.source_index(number)
+            if index is None:
+                raise InvalidParams(f"state {number}", ErrorCode.UNKNOWN_STATE)
+            if allowed is not None and names[index] not in allowed:
+                raise InvalidParams(f"state {names[index]}", ErrorCode.NO_ACCESS)
+            indexes.append(index)
+        return tuple(indexes), tuple([names[index] for index in indexes])
+
+
+def _settle(outcome: Outcome, result: am.Result) -> None:
+    error = result.error
+    if isinstance(error, RpcError):
+        outcome.settle(refusal=(error.code, str(error)))
+    else:
+        outcome.settle(executed=result.outcome is am.EXECUTED)

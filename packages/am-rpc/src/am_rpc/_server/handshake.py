@@ -1,0 +1,161 @@
+"""What all servers of one source share, and the handshake that a client must pass."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import trio
+
+from .._errors import ErrorCode, NoAccess, ProtocolError, RpcError, VersionMismatch
+from .._options import Access, Limits, Sync
+from .._stats import Stats
+from .._wire.auth import NONCE_SIZE, Secrets, verify_client
+from .._wire.handshake_messages import Challenge
+from .._wire.messages import VERSION, Auth, Hello, Ready
+from .._wire.payload_chunks import Undelivered
+from .._wire.protocol import Refusal, Request
+from .session import SessionStore
+
+if TYPE_CHECKING:
+    import ssl
+
+    from .._transport.driver import Connection
+    from .._wire.protocol import Event
+
+logger: Final = logging.getLogger("am_rpc")
+PUSH_INTERVAL: Final = 0.25
+PUSH_MAX_MUTATIONS: Final = 256
+
+
+@dataclass(eq=False, repr=False)
+class Serving:
+    """How a source is served; shared by a mux and its servers."""
+
+    push_interval: float | None = PUSH_INTERVAL
+    push_max_mutations: int = PUSH_MAX_MUTATIONS
+    strict: bool = False
+    access: Access = field(default_factory=Access)
+    limits: Limits = field(default_factory=Limits)
+    ssl_context: ssl.SSLContext | None = None
+    secret: Secrets | None = None
+    allow_id: str | None = None
+    payload_state: str = "SendPayload"
+    # Whether the mux listens for websockets; its servers get plain streams.
+    websocket: bool = False
+    boot: bytes = field(default_factory=lambda: secrets.token_bytes(8))
+    stats: Stats = field(default_factory=Stats)
+    sessions: SessionStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        self.sessions = SessionStore(limits, lambda: Undelivered(limits))
+
+
+class Greeted(NamedTuple):
+    """A client that may be welcomed: what it said, who it proved to be, how to answer it."""
+
+    hello: Hello
+    sync: Sync
+    key_id: str | None
+    mac: bytes | None
+    reply_to: int
+
+
+async def greet(connection: Connection, serving: Serving) -> Greeted:
+    """Take the client's hello, and its proof if there is a secret.
+
+    Refusals were written to the client when this raises.
+
+    Raises:
+        VersionMismatch: no protocol version in common.
+        NoAccess: wrong secret or id; raised after a random delay.
+        ProtocolError, NetworkError: the handshake broke.
+    """
+    call_id, hello = await _expect(connection, Hello)
+    if hello.v != VERSION:
+        await _refuse(connection, call_id, ErrorCode.VERSION, f"supported: {VERSION}")
+        raise VersionMismatch(f"client speaks {hello.v}")
+    sync = Sync(**hello.sync) if hello.sync is not None else Sync()
+    if serving.secret is None:
+        if serving.allow_id is not None and hello.id != serving.allow_id:
+            await _deny(connection, call_id, serving)
+        return Greeted(hello, sync, None, None, call_id)
+    nonce = secrets.token_bytes(NONCE_SIZE)
+    challenge = connection.protocol.send_result(call_id, Challenge(nonce))
+    await connection.send_now(challenge)
+    call_id, auth = await _expect(connection, Auth, repeat=(call_id, challenge))
+    verdict = verify_client(
+        serving.secret,
+        key_id=hello.kid,
+        client_id=hello.id,
+        server_nonce=nonce,
+        client_nonce=auth.nonce,
+        hello=connection.protocol.hello_digest,
+        mac=auth.mac,
+    )
+    if verdict is None or serving.allow_id not in (None, hello.id):
+        await _deny(connection, call_id, serving)
+    assert verdict is not None
+    return Greeted(hello, sync, verdict.key_id, verdict.mac, call_id)
+
+
+async def await_ready(connection: Connection, call_id: int, welcome: bytes) -> None:
+    """Wait until the client accepted the welcome, which is repeated if the client repeats."""
+    ready, _ = await _expect(connection, Ready, repeat=(call_id, welcome))
+    await connection.send_now(connection.protocol.send_result(ready))
+
+
+async def _expect(
+    connection: Connection, kind: type[Any], repeat: tuple[int, bytes] | None = None
+) -> tuple[int, Any]:
+    while True:
+        event: Event = await connection.receive()
+        if isinstance(event, Request) and isinstance(event.message, kind):
+            return event.id, event.message
+        if repeat is not None and isinstance(event, Request) and event.id == repeat[0]:
+            await connection.send_now(repeat[1])
+            continue
+        if isinstance(event, Refusal) and event.id is not None:
+            await _refuse(connection, event.id, event.code, event.text)
+            raise ProtocolError(event.text)
+        if isinstance(event, Request):
+            await _refuse(connection, event.id, ErrorCode.NOT_READY, "say hello first")
+        raise ProtocolError(f"{kind.__name__} was expected, not {type(event).__name__}")
+
+
+async def _refuse(connection: Connection, call_id: int, code: int, text: str) -> None:
+    await connection.send_now(connection.protocol.send_refusal(call_id, code, text))
+
+
+async def _deny(connection: Connection, call_id: int, serving: Serving) -> None:
+    # The delay hides how far the proof was right and slows down guessing.
+    await trio.sleep(serving.limits.refusal_delay * random.uniform(0.5, 1.5))
+    await _refuse(connection, call_id, ErrorCode.NO_ACCESS, "no access")
+    raise NoAccess("wrong secret or id")
+
+
+async def turn_away(connection: Connection, code: ErrorCode, text: str) -> None:
+    """Answer a client's first message with an error, so that it knows why; then close."""
+    try:
+        with trio.move_on_after(1):
+            event = await connection.receive()
+            if isinstance(event, Request):
+                await _refuse(connection, event.id, code, text)
+    except RpcError as error:
+        logger.debug("a refused client broke off: %s", error)
+    finally:
+        await connection.aclose()
+
+
+def check_exposure(address: Any, serving: Serving) -> None:
+    """Warn of an address that others can reach unprotected; raise `ValueError` if strict."""
+    if address.is_local or serving.ssl_context is not None or serving.secret is not None:
+        return
+    text = f"{address} can be reached from other hosts without TLS or secret"
+    if serving.strict:
+        raise ValueError(text)
+    logger.warning("%s", text)

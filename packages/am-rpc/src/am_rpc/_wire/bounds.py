@@ -1,0 +1,62 @@
+"""What a receiver takes in one message, from one place for those who read and those who send.
+
+A receiver's unpacker refuses what is too long by ending the connection, for what comes behind it
+cannot be told apart. Who sent it would connect, send it again, and so on. So each bound is checked
+where a call is made, too; how that is done is in `_fitting`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from .._options import Limits
+
+# A client takes maps of as many entries as a machine may have states.
+_SCHEMA: Final = 4096
+# Bytes of a message beside the payload in it: its head, and names of at most 256 characters.
+_AROUND: Final = 4096
+
+
+class Bounds(NamedTuple):
+    """Bytes of a message and of a text in it, items of an array, keys of a map.
+
+    `names` are those of the limits on texts, arrays and maps.
+    """
+
+    message: int
+    text: float
+    array: int
+    table: int
+    names: tuple[str, str, str]
+
+    @property
+    def least(self) -> float:
+        """Return how many bytes a value may have without being asked what it consists of."""
+        return min(self.message, self.text, self.array, self.table)
+
+
+def bounds_of_server(limits: Limits, states: int = 0) -> Bounds:
+    """Return what a server takes; with many states its arrays may be longer."""
+    array = max(limits.array, 2 * states)
+    return Bounds(limits.message, limits.text, array, limits.map, ("text", "array", "map"))
+
+
+def bounds_of_client(limits: Limits) -> Bounds:
+    """Return what a client takes in one message."""
+    table = max(limits.map, _SCHEMA)
+    names = ("client_text", "client_array", "map")
+    return Bounds(limits.client_message, limits.client_text, limits.client_array, table, names)
+
+
+def bounds_of_chunked(limits: Limits) -> Bounds:
+    """Return what a client takes of a payload that came in chunks."""
+    array = limits.client_array
+    names = ("payload", "client_array", "client_array")
+    return Bounds(limits.payload, math.inf, array, array, names)
+
+
+def piece_size(limits: Limits) -> int:
+    """Return how many bytes of a payload travel in one message; what is larger is cut."""
+    return max(1, min(limits.chunk, limits.client_text, limits.client_message - _AROUND))

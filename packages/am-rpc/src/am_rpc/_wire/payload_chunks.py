@@ -1,0 +1,165 @@
+"""Payloads as data: cutting and joining chunks, and what is not delivered yet."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .._errors import EncodeError, InvalidParams, LimitExceeded
+from .bounds import bounds_of_chunked, bounds_of_client, piece_size
+from .codec import TooDeep, pack, to_plain, unpack
+from .fitting import check_width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._options import Limits
+    from .server_messages import PayloadAnnounced, PayloadChunk
+
+
+class Parcel(NamedTuple):
+    """A payload on its way: plain data if it is small, else its encoded bytes."""
+
+    token: int
+    name: str
+    source: str | None
+    source_tx: str | None
+    size: int
+    data: Any = None
+    encoded: bytes | None = None
+
+    def chunks(self, size: int) -> Iterator[tuple[int, int, bytes]]:
+        """Yield index, count and bytes of each chunk; nothing for a small payload."""
+        if self.encoded is None:
+            return
+        count = -(-len(self.encoded) // size)
+        view = memoryview(self.encoded)
+        for index in range(count):
+            yield index, count, bytes(view[index * size : (index + 1) * size])
+
+
+def wrap(
+    token: int, name: str, data: Any, source: str | None, source_tx: str | None, limits: Limits
+) -> Parcel:
+    """Return a parcel, or raise `EncodeError` or `LimitExceeded` before anything is sent."""
+    if not isinstance(name, str) or not 0 < len(name) <= 256:
+        raise EncodeError("a payload needs a name of at most 256 characters")
+    what = f"data of payload {name}"
+    try:
+        # Payload and message share one depth limit; three levels are the message's own.
+        plain = to_plain(data, limits.depth - 3)
+        encoded = pack(plain)
+    except TooDeep:
+        told = (
+            f"nested deeper than {limits.depth - 3} levels (Limits.depth, less the message's own)"
+        )
+        raise EncodeError(f"{what}: {told}") from None
+    except EncodeError as error:
+        raise EncodeError(f"{what}: {error}") from error
+    if len(encoded) > limits.payload:
+        raise LimitExceeded(f"payload larger than {limits.payload} bytes")
+    # A lone str or bin must fit the peer's limit on texts, headers included.
+    is_cut = len(encoded) > piece_size(limits)
+    bounds = bounds_of_chunked(limits) if is_cut else bounds_of_client(limits)
+    if len(encoded) > bounds.least:
+        check_width(what, plain, bounds)
+    if is_cut:
+        return Parcel(token, name, source, source_tx, len(encoded), encoded=encoded)
+    return Parcel(token, name, source, source_tx, len(encoded), data=plain)
+
+
+class Undelivered:
+    """Payloads of one session that no consumer took yet, in order, bounded twice."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._parcels: OrderedDict[int, Parcel] = OrderedDict()
+        self._bytes = 0
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._parcels)
+
+    def __iter__(self) -> Iterator[Parcel]:
+        return iter(tuple(self._parcels.values()))
+
+    def next_token(self) -> int:
+        """Return a token that was never used in this session."""
+        self._next += 1
+        return self._next
+
+    def push(self, parcel: Parcel) -> None:
+        """Keep a parcel until it is taken.
+
+        Raises:
+            LimitExceeded: too many, or too large together. One large parcel alone is allowed.
+        """
+        too_large = self._parcels and self._bytes + parcel.size > self._limits.undelivered_bytes
+        if len(self._parcels) >= self._limits.undelivered or too_large:
+            raise LimitExceeded("too many undelivered payloads")
+        self._parcels[parcel.token] = parcel
+        self._bytes += parcel.size
+
+    def pop(self, token: int) -> None:
+        """Forget a parcel, taken or given up."""
+        parcel = self._parcels.pop(token, None)
+        if parcel is not None:
+            self._bytes -= parcel.size
+
+
+class Assembler:
+    """Joins chunks on the client, under a cap on all that is unfinished."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._parts: dict[int, tuple[int, bytearray, int]] = {}
+        self._announced = 0
+
+    def announce(self, message: PayloadAnnounced) -> None:
+        """Make room for a payload; raise `LimitExceeded` if it or all together are too large."""
+        self.drop(message.token)
+        if self._announced + message.size > self._limits.payload:
+            raise LimitExceeded(f"payloads larger than {self._limits.payload} bytes")
+        if message.size > piece_size(self._limits):
+            self._parts[message.token] = (message.size, bytearray(), 0)
+            self._announced += message.size
+
+    def add(self, chunk: PayloadChunk) -> None:
+        """Take the next chunk; raise `InvalidParams` if it is out of order or too much."""
+        size, data, index = self._parts.get(chunk.token, (0, bytearray(), 0))
+        if chunk.index != index or len(data) + len(chunk.data) > size:
+            self.drop(chunk.token)
+            raise InvalidParams("chunk out of order")
+        data += chunk.data
+        self._parts[chunk.token] = (size, data, index + 1)
+
+    def finish(self, token: int) -> Any:
+        """Return the data of a chunked payload; raise `KeyError` if there is none."""
+        size, data, _ = self._parts[token]
+        self.drop(token)
+        if len(data) != size:
+            raise InvalidParams("payload is incomplete")
+        return unpack(data, self._limits)
+
+    def drop(self, token: int) -> None:
+        """Forget what came of a payload."""
+        part = self._parts.pop(token, None)
+        if part is not None:
+            self._announced -= part[0]
+
+
+class SeenTokens:
+    """The latest payload tokens, so that a repeat is answered but not delivered twice."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._seen: OrderedDict[int, None] = OrderedDict()
+
+    def __contains__(self, token: int) -> bool:
+        return token in self._seen
+
+    def add(self, token: int) -> None:
+        """Remember a token."""
+        self._seen[token] = None
+        if len(self._seen) > self._limit:
+            self._seen.popitem(last=False)

@@ -1,0 +1,239 @@
+"""Whatever a sender accepts its receiver takes; what it would not take is told at the call."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import am_machine as am
+import am_rpc
+from am_rpc._errors import EncodeError
+from am_rpc._wire.codec import encode_args
+from am_rpc._wire.fitting import ArgsFitting
+from am_rpc._wire.mutation_messages import Mutate
+from am_rpc._wire.payload_chunks import Assembler, wrap
+from am_rpc._wire.protocol import Notification, Protocol, Request
+from am_rpc._wire.server_messages import Payload, PayloadAnnounced, PayloadChunk
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+# Small, so that what is made up at random meets each of them.
+SMALL = am_rpc.Limits(
+    array=5, client_array=9, map=4, text=12, client_text=64, args=200, message=190,
+    client_message=6_000, depth=8, args_depth=7, args_keys=5, chunk=80, payload=400,
+)  # fmt: skip
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+TOO_MUCH = [
+    (list(range(1025)), "argument data: 1025 items, at most 1024 .*Limits.array"),
+    ({f"k{n}": n for n in range(1025)}, "argument data: 1025 keys, at most 1024 .*Limits.map"),
+    ({"x": [1, {"y": [0] * 1025}]}, "argument data: 1025 items, at most 1024 .*Limits.array"),
+    (nested(16), r"argument data: nested deeper than 16 levels.*Limits.args_depth"),
+    (b"x" * 65_536, r"argument data: .*limited to 65536 bytes \(Limits.args\), this one has 65"),
+    (2**64, "argument data: .*out of range"),
+    ("\ud800", "argument data: .*surrogates"),
+    (object(), "argument data: object cannot be sent"),
+    ({1: 2}, "argument data: dict keys must be str"),
+]
+JUST_ENOUGH = [
+    list(range(1024)),
+    {f"k{n}": n for n in range(1024)},
+    nested(15),
+    b"x" * 65_000,
+    "\N{SNOWMAN}" * 21_000,
+    2**64 - 1,
+]
+CALLS: dict[str, Callable[..., Any]] = {
+    "add": lambda net, data: net.add("D", few=1, data=data),
+    "remove": lambda net, data: net.remove("D", data=data),
+    "set": lambda net, data: net.set("D", data=data),
+    "toggle": lambda net, data: net.toggle("D", data=data),
+    "add_ns": lambda net, data: net.add_ns("D", data=data),
+    "add_err": lambda net, data: net.add_err(ValueError("x"), data=data),
+    "when_args": lambda net, data: net.when_args("D", data=data),
+}
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("call", CALLS)
+async def test_what_a_server_would_not_take_is_refused_at_the_call(serve: Any, call: str) -> None:
+    async with serve() as pair, pair.connect() as net:
+        made = net.client.last_id
+        for data, told in TOO_MUCH:
+            with pytest.raises(am_rpc.EncodeError, match=told):
+                CALLS[call](net, data)
+            with pytest.raises(am_rpc.EncodeError, match=told):
+                await net.check_add("D", data=data)
+        assert net.client.last_id == made
+        for data in JUST_ENOUGH:
+            CALLS[call](net, data)
+            assert await net.check_add("D", data=data) is am.EXECUTED
+        assert await net.add("D") is am.EXECUTED
+        assert net.client.stats.reconnects == 0
+        assert pair.mux.stats.errors == 0
+
+
+class Mail:
+    """Takes payloads."""
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+
+    def ServerPayloadState(self, event: am.Event) -> None:
+        self.got.append(event.args["data"])
+
+
+@asynccontextmanager
+async def delivering(serve: Any) -> AsyncIterator[tuple[Any, Any, Mail]]:
+    mail = Mail()
+    async with (
+        serve() as pair,
+        am.Machine(am_rpc.Consumer, handlers=mail) as consumer,
+        pair.connect(consumer=consumer) as net,
+    ):
+        yield pair, net, mail
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ([0] * 65_537, "payload big: 65537 items, at most 65536 .*Limits.client_array"),
+        ([0] * 300_000, "payload big: 300000 items, at most 65536 .*Limits.client_array"),
+        ({f"k{n}": n for n in range(4097)}, "payload big: 4097 keys, at most 4096 .*Limits.map"),
+        (nested(30), "payload big: nested deeper than 29 levels .*Limits.depth"),
+        ({"x": 2**64}, "payload big: .*out of range"),
+    ],
+)
+async def test_what_a_client_would_not_take_is_refused_where_it_is_sent(
+    serve: Any, data: Any, told: str
+) -> None:
+    async with delivering(serve) as (pair, net, mail):
+        with pytest.raises(am_rpc.EncodeError, match=told):
+            await pair.mux.send_payload("big", data)
+        pair.source.add("SendPayload", name="big", data=data)
+        assert pair.source.is_("ErrSendPayload")
+        await pair.mux.send_payload("small", 1)
+        assert mail.got == [1]
+        assert net.client.stats.reconnects == 0
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(
+    "data",
+    [[0] * 65_536, {f"k{n}": n for n in range(4096)}, nested(29), "x" * 300_000],
+    ids=["items", "keys", "levels", "a text"],
+)
+async def test_what_a_client_just_takes_arrives(serve: Any, data: Any) -> None:
+    async with delivering(serve) as (pair, net, mail):
+        await pair.mux.send_payload("big", data)
+        assert mail.got == [data]
+        assert net.client.stats.reconnects == 0
+
+
+@pytest.mark.trio
+async def test_records_that_are_too_much_for_one_message_are_merged(serve: Any) -> None:
+    names = [f"S{number}" for number in range(100)]
+    limits = am_rpc.Limits(client_message=8_000)
+    sync = am_rpc.Sync(mutations=True)
+    async with (
+        serve({name: {} for name in names}, limits=limits) as pair,
+        pair.connect(sync=sync, limits=limits) as net,
+    ):
+        pair.mux.push_interval = None
+        for _ in range(40):
+            pair.source.add(*names)
+            pair.source.remove(*names)
+        assert await net.add("S7") is am.EXECUTED
+        assert net.active == ("S7",)
+        assert net.time() == pair.source.time()
+        assert net.client.stats.reconnects == 0
+
+
+@pytest.mark.trio
+async def test_a_relay_that_takes_less_refuses_and_goes_on(serve: Any, network: Any) -> None:
+    below = network()
+    async with (
+        serve() as pair,
+        pair.connect(limits=am_rpc.Limits(array=10)) as middle,
+        am_rpc.Mux(middle, listener=below.listener()) as relay,
+        am_rpc.Client(below.dial) as client,
+    ):
+        leaf = await client.ready()
+        result = leaf.add("D", data=[0] * 11)
+        assert await result is am.CANCELED
+        assert isinstance(result.error, am_rpc.InvalidParams)
+        assert "argument data: 11 items" in str(result.error)
+        assert await leaf.add("D", data=[0] * 10) is am.EXECUTED
+        assert relay.stats.errors == 1
+
+
+SCALARS = st.one_of(st.none(), st.integers(0, 300), st.text(max_size=9), st.binary(max_size=14))
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=10), st.dictionaries(st.text(max_size=5), inner, max_size=6)
+    ),
+    max_leaves=40,
+)
+ARGS = st.dictionaries(st.sampled_from(["a", "b", "data", "long_name", "x1", "y"]), VALUES)
+
+
+@given(ARGS, st.sampled_from(["a", "r", "s", "t"]))
+@example(dict.fromkeys(["a", "b", "data", "x1", "y"]), "a")
+@settings(deadline=None)
+def test_a_server_takes_every_call_that_a_client_makes(args: dict[str, Any], method: str) -> None:
+    try:
+        plain = encode_args(args, SMALL)
+        data = Protocol.encode_mutation(7, method, (1, 2), plain, None)
+        fitting = ArgsFitting(SMALL)
+        if len(data) > fitting.least:
+            fitting.check(plain, len(data))
+    except EncodeError:
+        return
+    server = Protocol(client=False, limits=SMALL)
+    server._raw = None
+    server.receive_data(data)
+    event = server.next_event()
+    assert isinstance(event, Request), event
+    assert event.message == Mutate(method, (1, 2), plain)
+
+
+@given(VALUES)
+@settings(deadline=None)
+def test_a_client_takes_every_payload_that_a_server_sends(data: Any) -> None:
+    try:
+        parcel = wrap(3, "x", data, "source", None, SMALL)
+    except (EncodeError, am_rpc.LimitExceeded):
+        return
+    client, assembler = Protocol(client=True, limits=SMALL), Assembler(SMALL)
+    send = Protocol.send_notification
+    wire = b""
+    if parcel.encoded is not None:
+        wire += send(PayloadAnnounced(3, "x", parcel.size))
+        for index, count, piece in parcel.chunks(64):
+            wire += send(PayloadChunk(3, index, count, piece))
+    wire += Protocol.encode_request(1, Payload(3, "x", parcel.data, "source"))
+    client.receive_data(wire)
+    while (event := client.next_event()) is not None:
+        message: Any = event.message
+        if isinstance(event, Notification):
+            act = assembler.announce if isinstance(message, PayloadAnnounced) else assembler.add
+            act(message)
+        else:
+            got = message.data if parcel.encoded is None else assembler.finish(3)
+            assert got == data
+            return
+    raise AssertionError("no payload has come")
