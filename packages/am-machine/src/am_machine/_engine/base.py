@@ -372,10 +372,10 @@ class BaseMachine(Awaiting, Reading):
         """These are the tracers from now on."""
         listening = self._own_listening()
         hooks = Hooks(tracers) if tracers else None
-        hears = hooks is not None and bool(hooks.queue_end)
+        queue_end = hooks.queue_end if hooks is not None else ()
         journals = tuple([t for t in tracers if isinstance(t, Journal)])
         # All or none, if it is interrupted.
-        listening.hooks, listening.hears_queue_end, listening.journals = hooks, hears, journals
+        listening.hooks, listening.queue_end, listening.journals = hooks, queue_end, journals
         self._retune()
 
     # ---------------------------------------------------------------- handlers

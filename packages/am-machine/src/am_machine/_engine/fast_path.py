@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from .._causality import current_cause
 from .._result import CANCELED, EXECUTED, Result
 from .._waits import waiting
+from .._watch.tracer import hook_failed
 from . import procedure, reporting
 from .introspection import Trouble
 from .procedure import UNSHARED
@@ -143,7 +144,13 @@ def perform(
             machine._drained()
         elif machine._is_quick:
             machine._fast = machine._conf
-        elif not machine._is_noting or machine._listening.hears_queue_end:
+        elif machine._is_noting:
+            for hook in machine._listening.queue_end:
+                try:
+                    hook(machine)
+                except Exception as exc:
+                    hook_failed(machine, "queue_end", hook, exc)
+        else:
             machine._drained()
     return result
 

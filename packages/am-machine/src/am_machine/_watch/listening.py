@@ -38,8 +38,8 @@ class Listening:
     """All that listens to one machine."""
 
     __slots__ = (
-        "has_told_cycle", "hears_queue_end", "hooks", "journals", "log_args", "log_level",
-        "noting", "pre_log", "sem_log", "tells_handlers", "tells_queued", "tells_steps",
+        "has_told_cycle", "hooks", "journals", "log_args", "log_level", "noting", "pre_log",
+        "queue_end", "sem_log", "tells_handlers", "tells_queued", "tells_steps",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -48,8 +48,8 @@ class Listening:
         self.log_args: LogArgs | None = None
         self.sem_log: SemLog | None = None
         self.hooks: Hooks | None = None
-        # Whether a tracer hears of the end of the queue.
-        self.hears_queue_end = False
+        # What tracers have called at the end of the queue.
+        self.queue_end: tuple[Any, ...] = ()
         self.journals: tuple[Journal, ...] = ()
         # Where a journal wants details.
         self.noting: Noting | None = None
