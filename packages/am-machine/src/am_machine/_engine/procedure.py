@@ -54,13 +54,12 @@ def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
             reporting.begin_details(machine)
         if machine._observed >= LOG:
             reporting.begin(machine, plan, mutation or machine._running_mutation())
-        if not plan.accepted:
-            return finish(machine, plan, CANCELED, accepted=False)
-        if plan.votes or plan.finals or machine._observed >= LOG:
-            machine._token = machine._cell.enter(machine)
-        negotiated: Plan | None = plan
-        if plan.votes or plan.call.is_auto or machine._listening.log_level >= EVERYTHING:
-            negotiated = _negotiate(machine, plan)
+        negotiated = plan if plan.accepted else None
+        if negotiated is not None:
+            if plan.votes or plan.finals or machine._observed >= LOG:
+                machine._token = machine._cell.enter(machine)
+            if plan.votes or plan.call.is_auto or machine._listening.log_level >= EVERYTHING:
+                negotiated = _negotiate(machine, plan)
     except BaseException as exc:
         return recover(machine, plan, exc, has_moved=False)
     if negotiated is None:
