@@ -185,10 +185,10 @@ def test_ids_causes_changes_and_errors_are_found_as_by_a_walk(program: list[Any]
     rows = numbered(exporter, dropped)
     for number, row in rows:
         assert client.find_id(row.sent.id) == number
-        caused = [
-            n for n, other in rows if other.sent.source and other.sent.source[1] == row.sent.id
-        ]
-        assert client.columns.caused_by(row.sent.id) == caused
+        for machine_id in (exporter.id, "other", "nobody"):
+            source = (machine_id, row.sent.id)
+            caused = [n for n, one in rows if one.sent.source and one.sent.source[:2] == source]
+            assert client.columns.caused_by(machine_id, row.sent.id) == caused
     assert client.find_id(b"no such!") is None
     for state in range(len(exporter.names)):
         moved = [number for number, row in rows if state in row.gains]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .._store.store import Store
 
 MOST_HOPS = 50
+MOST_FORKS = 1000
 
 
 class Hop(NamedTuple):
@@ -45,20 +46,27 @@ def state_trace(store: Store, client: Client, number: int, limit: int = MOST_HOP
     return chain
 
 
-def forks(store: Store, client: Client, number: int) -> list[tuple[Client, int]]:
-    """The transitions that name this one as their source, by human time.
+def forks(
+    store: Store, client: Client, number: int, limit: int = MOST_FORKS
+) -> list[tuple[Client, int]]:
+    """The transitions that name this one as their source, by human time; at most `limit`.
 
     :raises IndexError: if the transition is not kept.
     """
     ident = store.tx(client, number).id
-    found = []
+    named = []
     for other in store:
-        for n in other.columns.caused_by(ident):
-            source = store.tx(other, n).source
-            if source is not None and store.find_source(other, source) == (client, number):
-                found.append((store.tx(other, n).time, other.serial, n, other))
-    found.sort(key=lambda one: one[:3])
-    return [(other, n) for _, _, n, other in found]
+        columns = other.columns
+        for n in columns.caused_by(client.machine_id, ident):
+            named.append((columns.times.shown[n - columns.first], other.serial, n, other))
+    named.sort(key=lambda one: one[:3])
+    found: list[tuple[Client, int]] = []
+    for _, _, n, other in named[:limit]:
+        # Other processes may have machines of the same id, with transitions of the same id.
+        source = store.tx(other, n).source
+        if source is not None and store.find_source(other, source) == (client, number):
+            found.append((other, n))
+    return found
 
 
 def siblings(store: Store, client: Client, number: int) -> list[tuple[Client, int]]:

@@ -4,6 +4,7 @@ Values in, values out: nothing here knows a clock, an event loop, a file or a sc
 bottom first:
 
 * `layout`: the wire's fields and flags, and the marks that filters go by
+* `idents`: ids, to be found by their order
 * `search`: columns that stay searchable though times go backwards
 * `chunk`: up to 4096 transitions with what they called and changed, and their packed rest
 * `columns`: all transitions of one machine;  `clocks`: its clock after any of them

@@ -11,6 +11,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from .._errors import BadMessageError
+from .idents import IdIndex
 from .layout import HEALTH_STATES
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Chunk:
         "_called_of",
         "_diff_of",
         "_source_of",
+        "by_id",
+        "by_source",
         "called",
         "calls",
         "diff",
@@ -81,6 +84,9 @@ class Chunk:
         self.ends = array("I")
         self.packed: bytearray | bytes = bytearray()
         self.shape_bytes = 0
+        # Of its own ids, and of those of sources, once it is full.
+        self.by_id: IdIndex | None = None
+        self.by_source: IdIndex | None = None
         self._called_of: dict[Sequence[int], int] | None = {}
         self._diff_of: dict[Sequence[int], int] | None = {}
         self._source_of: dict[str | None, int] | None = {None: 0}
@@ -96,7 +102,8 @@ class Chunk:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return _EMPTY_BYTES + 10 * len(self.ends) + len(self.packed) + self.shape_bytes
+        own = _EMPTY_BYTES + 10 * len(self.ends) + len(self.packed) + self.shape_bytes
+        return own + sum([index.nbytes for index in (self.by_id, self.by_source) if index])
 
     def called_shape(self, called: Sequence[int], names: Sequence[str]) -> int:
         """The number of a list of called states.
@@ -153,8 +160,9 @@ class Chunk:
         """The schema changed: what follows is looked at anew."""
         self._called_of, self._diff_of = {}, {}
 
-    def seal(self) -> None:
-        """No transition will be added."""
+    def seal(self, ids: bytes | bytearray, source_ids: bytes | bytearray) -> None:
+        """No transition will be added; these are its ids."""
+        self.by_id, self.by_source = IdIndex(ids), IdIndex(source_ids)
         self.packed = bytes(self.packed)
         self._called_of = self._diff_of = self._source_of = None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .._errors import BadMessageError
 from .chunk import Called, Chunk, Diff
 from .clocks import Clocks
+from .idents import find_aligned
 from .layout import (
     ALL_FLAGS,
     EXECUTED,
@@ -30,7 +31,7 @@ from .packing import pack
 from .search import SearchColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from am_telemetry.dbg import Tx as SentTx
 
@@ -188,7 +189,8 @@ class Columns:
 
     def _next_chunk(self) -> None:
         chunk = self.chunks[-1]
-        chunk.seal()
+        start = ID_BYTES * self._open
+        chunk.seal(self.ids[start:], self.source_ids[start:])
         self._sealed_bytes += chunk.nbytes
         self.chunks.append(Chunk(chunk.last + 1))
 
@@ -233,17 +235,40 @@ class Columns:
 
     def find_id(self, ident: bytes) -> int | None:
         """The number of the latest transition with this id."""
-        found = find_aligned(self.ids, ident, reverse=True)
-        return None if found is None else self.first + found
+        found = find_aligned(self.ids, ident, start=self._open, reverse=True)
+        if found is not None:
+            return self.first + found
+        for chunk in reversed(self.chunks[:-1]):
+            positions = [*chunk.by_id.positions(ident)] if chunk.by_id is not None else ()
+            if positions:
+                return chunk.first + positions[-1]
+        return None
 
-    def caused_by(self, ident: bytes) -> list[int]:
-        """The transitions that name one with this id as their source, in order."""
-        found = []
-        k = find_aligned(self.source_ids, ident)
-        while k is not None:
-            found.append(self.first + k)
-            k = find_aligned(self.source_ids, ident, start=k + 1)
+    def caused_by(self, machine_id: str, ident: bytes) -> list[int]:
+        """The transitions that name one of a machine, with this id, as their source, in order."""
+        found: list[int] = []
+        for chunk in self.chunks:
+            if machine_id not in chunk.sources:
+                continue
+            source = chunk.sources.index(machine_id)
+            if chunk.by_source is not None:
+                positions = chunk.by_source.positions(ident)
+            else:
+                positions = self._positions_in_open(ident)
+            found += [chunk.first + k for k in positions if chunk.source[k] == source]
         return found
+
+    def _positions_in_open(self, ident: bytes) -> Iterator[int]:
+        start = self._open
+        k = find_aligned(self.source_ids, ident, start=start)
+        while k is not None:
+            yield k - start
+            k = find_aligned(self.source_ids, ident, start=k + 1)
+
+    @property
+    def _open(self) -> int:
+        """The position of the first transition of the last chunk, which still grows."""
+        return self.chunks[-1].first - self.first
 
     def sum_before(self, number: int) -> int:
         """The machine time before a transition."""
@@ -295,22 +320,6 @@ def _packed_rest(source_sum: int | None, sent: SentTx) -> bytes:
         return pack(rest) if rest else b""
     except (ValueError, TypeError, OverflowError) as exc:
         raise BadMessageError(f"not a transition: {exc}") from exc
-
-
-def find_aligned(
-    ids: bytearray, ident: bytes, *, start: int = 0, reverse: bool = False
-) -> int | None:
-    """The position of an id among ids: the first from `start` on, or the last one."""
-    find = ids.rfind if reverse else ids.find
-    low, high = start * ID_BYTES, len(ids)
-    while (k := find(ident, low, high)) >= 0:
-        if k % ID_BYTES == 0:
-            return k // ID_BYTES
-        if reverse:
-            high = k + ID_BYTES - 1
-        else:
-            low = k + 1
-    return None
 
 
 def checked_clock(clock: Sequence[int], size: int) -> list[int]:

@@ -71,17 +71,18 @@ WATCHED = ("Exception", "Ready", "Start")
 HEALTH_STATES = frozenset(("Healthcheck", "Heartbeat"))
 
 
+# A flag on the wire, and the bit kept of it.
+_SAME = (
+    (Flag.ACCEPTED, Kept.ACCEPTED),
+    (Flag.AUTO, Kept.AUTO),
+    (Flag.CHECK, Kept.CHECK),
+    (Flag.QUEUED, Kept.QUEUED),
+    (Flag.ERROR, Kept.ERROR),
+)
+
+
 def _kept(kind: int, flags: int) -> int:
-    kept = kind
-    for flag, bit in (
-        (Flag.ACCEPTED, Kept.ACCEPTED),
-        (Flag.AUTO, Kept.AUTO),
-        (Flag.CHECK, Kept.CHECK),
-        (Flag.QUEUED, Kept.QUEUED),
-        (Flag.ERROR, Kept.ERROR),
-    ):
-        kept |= int(bit) if flags & flag else 0
-    return kept
+    return kind | sum([int(bit) for flag, bit in _SAME if flags & flag])
 
 
 def _marks(kept: int) -> int:
@@ -100,7 +101,13 @@ def _marks(kept: int) -> int:
 
 
 # [kind][flags] as sent -> the byte kept; and that -> the marks that follow from it alone.
-KEPT = [[_kept(kind, flags) for flags in range(ALL_FLAGS + 1)] for kind in range(len(KINDS))]
+KEPT = [
+    [
+        kind | sum([int(kept) for flag, kept in _SAME if flags & flag])
+        for flags in range(ALL_FLAGS + 1)
+    ]
+    for kind in range(len(KINDS))
+]
 MARKS = bytes([_marks(kept) for kept in range(256)])
 # Bytes kept of transitions that would be empty if they gained no time.
 EXECUTED = bytes(
@@ -110,13 +117,4 @@ EXECUTED = bytes(
 
 def wire_flags(kept: int) -> int:
     """The flags as sent, of the byte kept."""
-    flags = 0
-    for flag, bit in (
-        (Flag.ACCEPTED, Kept.ACCEPTED),
-        (Flag.AUTO, Kept.AUTO),
-        (Flag.CHECK, Kept.CHECK),
-        (Flag.QUEUED, Kept.QUEUED),
-        (Flag.ERROR, Kept.ERROR),
-    ):
-        flags |= int(flag) if kept & bit else 0
-    return flags
+    return sum([int(flag) for flag, bit in _SAME if kept & bit])

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from textual.strip import Strip
-from textual.widget import Widget
 
 from .._files.inspect import inert
 from . import colors
+from .keys import bindings_of
+from .lines import LineWidget
 from .rows import bar_rows
 from .virtual import Row, strip_of
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _WHEEL_TX, _WHEEL_STEP = 5, 1
 
 
-class Line(Widget):
+class Line(LineWidget):
     """One line of text."""
 
     def __init__(self, debugger: Debugger, id: str) -> None:
@@ -33,10 +34,12 @@ class Line(Widget):
         """What it says."""
         raise NotImplementedError
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         """The line."""
         width = self.size.width
-        return strip_of(self.row(), width) if y == 0 else Strip.blank(width)
+        if y:
+            return Strip.blank(width, self.ground)
+        return strip_of(self.row(), width).apply_style(self.ground)
 
 
 class TxBar(Line):
@@ -65,11 +68,7 @@ class AddressBar(Line, can_focus=True):
     """The address of where the user is, and the tags of the machine. Left and right go through the
     history of places."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("left", "go('GoBack')", "place before"),
-        ("right", "go('GoFwd')", "place after"),
-        ("enter", "copy", "copy the address"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("address")]
 
     def action_go(self, state: str) -> None:
         """To another place."""
@@ -102,10 +101,7 @@ class AddressBar(Line, can_focus=True):
 class GroupChooser(Line, can_focus=True):
     """The group of states that the schema and the log are limited to."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("left", "choose(-1)", "previous group"),
-        ("right,enter", "choose(1)", "next group"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("groups")]
 
     def row(self) -> Row:
         """The group, `all` if there is none."""
@@ -137,7 +133,7 @@ class StatusBar(Line):
         told = "loading" if "Loading" in debugger.machine else ""
         if debugger.progress is not None:
             told = f"loading {debugger.progress:.0%}"
-        size = session.store.nbytes / (1 << 20)
+        size = debugger.held / (1 << 20)
         row: Row = [(f"{told or 'ready'} | {size:.1f} MB", colors.PLAIN)]
         if view is not None and view.state:
             index = view.client.version.schema.schema.index[view.state]
@@ -150,7 +146,7 @@ class StatusBar(Line):
         return row
 
 
-class Timeline(Widget, can_focus=True):
+class Timeline(LineWidget, can_focus=True):
     """How far along the cursor is; `position` and `total` say it in numbers."""
 
     def __init__(self, debugger: Debugger, id: str) -> None:
@@ -173,7 +169,7 @@ class Timeline(Widget, can_focus=True):
 
     title = ""
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         """The bar."""
         width = self.size.width
         position, total = self.figures()
@@ -182,7 +178,7 @@ class Timeline(Widget, can_focus=True):
             Segment("█" * done, colors.BAR_DONE),
             Segment("─" * (width - done), colors.BAR_LEFT),
         ]
-        return Strip(segments, width)
+        return Strip(segments, width).apply_style(self.ground)
 
     def on_click(self, event: events.Click) -> None:
         """Move in proportion."""

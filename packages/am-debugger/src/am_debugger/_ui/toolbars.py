@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.widget import Widget
-
 from . import colors
-from .keys import JUMP
+from .keys import JUMP, bindings_of
+from .lines import LineWidget
 from .virtual import Row, strip_of
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ class Button:
     state: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
     tool: str = ""
+    help: str = ""
 
 
 TOOLBARS = (
@@ -76,14 +76,10 @@ _HIDES = frozenset(
 )  # of these a cross means that something is hidden
 
 
-class ToolBar(Widget, can_focus=True):
+class ToolBar(LineWidget, can_focus=True):
     """One row of buttons."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("left", "move(-1)", "previous button"),
-        ("right", "move(1)", "next button"),
-        ("enter", "press", "press"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("buttons")]
 
     def __init__(self, debugger: Debugger, number: int) -> None:
         super().__init__(id=f"toolbar{number}")
@@ -102,11 +98,7 @@ class ToolBar(Widget, can_focus=True):
             mark = "*"
         return f"[{mark}]{button.text}"
 
-    def update_rows(self) -> None:
-        """What buttons stand at changed."""
-        self.refresh()
-
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         """The row."""
         row: Row = []
         for position, button in enumerate(self._buttons):
@@ -115,7 +107,7 @@ class ToolBar(Widget, can_focus=True):
             if self.has_focus and position == self._at:
                 style += colors.CURSOR
             row += [(self.label(button), style), ("  ", colors.PLAIN)]
-        return strip_of(row, self.size.width)
+        return strip_of(row, self.size.width).apply_style(self.ground)
 
     def press(self, position: int) -> None:
         """Press a button."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
@@ -9,8 +10,12 @@ from rich.segment import Segment
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from .colors import CURSOR, PLAIN
+from .keys import bindings_of
+from .lines import LineWidget
+from .typing_ahead import TypingAhead, letter_of
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -48,21 +53,17 @@ def _cut(text: str, width: int) -> str:
     return f"{kept}…"
 
 
-class VirtualList(ScrollView, can_focus=True):
+class VirtualList(LineWidget, ScrollView, can_focus=True):
     """Rows by position: `row_count` says how many there are, `make_row` makes one. `cursor` is the
     row that keys act on."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("up", "cursor(-1)", "up"),
-        ("down", "cursor(1)", "down"),
-        ("pageup,alt+p", "page(-1)", "page up"),
-        ("pagedown,alt+n", "page(1)", "page down"),
-        ("enter", "enter", "choose"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("lists")]
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self.cursor = 0
+        # While lines are compared: working it out anew for each takes longer than comparing.
+        self._known_width: int | None = None
 
     # ------------------------------------------------------------------ to be given
 
@@ -82,23 +83,48 @@ class VirtualList(ScrollView, can_focus=True):
     @property
     def row_width(self) -> int:
         """Columns of a row, beside the scroll bar."""
+        if self._known_width is not None:
+            return self._known_width
         return self.scrollable_content_region.width
+
+    def redraw(self) -> None:
+        """Draw those rows that are not as they were."""
+        self._known_width = self.row_width
+        try:
+            super().redraw()
+        finally:
+            self._known_width = None
 
     def update_rows(self) -> None:
         """Rows may have come, gone or changed."""
         count = self.row_count()
-        self.virtual_size = Size(self.row_width, count)
+        self._resize(Size(self.row_width, count))
         self.cursor = max(0, min(self.cursor, count - 1))
         self.refresh()
 
-    def render_line(self, y: int) -> Strip:
+    def _resize(self, size: Size) -> None:
+        """There are more or fewer rows. The screen is laid out anew only if the scroll bar comes or
+        goes."""
+        was, height = self.virtual_size, self.scrollable_content_region.height
+        if (was.height > height) is not (size.height > height) or not self.show_vertical_scrollbar:
+            self.virtual_size = size
+        elif size != was:
+            self.set_reactive(Widget.virtual_size, size)
+            self.vertical_scrollbar.window_virtual_size = size.height
+            self.scroll_y = self.validate_scroll_y(self.scroll_y)
+
+    def line(self, y: int) -> Strip:
         """A visible row."""
         position = self.scroll_offset.y + y
         width = self.row_width
         if position >= self.row_count():
-            return Strip.blank(width)
+            return Strip.blank(width, self.ground)
         is_cursor = self.has_focus and position == self.cursor
-        return strip_of(self.make_row(position), width, is_cursor=is_cursor)
+        return self.painted(self.make_row(position), is_cursor=is_cursor)
+
+    def painted(self, row: Row, *, is_cursor: bool = False) -> Strip:
+        """A row on the ground of the pane."""
+        return strip_of(row, self.row_width, is_cursor=is_cursor).apply_style(self.ground)
 
     # ------------------------------------------------------------------ keys and mouse
 
@@ -106,7 +132,7 @@ class VirtualList(ScrollView, can_focus=True):
         """Put the cursor on a row, and see that it is visible."""
         self.cursor = max(0, min(position, self.row_count() - 1))
         self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
-        self.refresh()
+        self.redraw()
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor."""
@@ -127,3 +153,24 @@ class VirtualList(ScrollView, can_focus=True):
         if position < self.row_count():
             self.cursor = position
             self.entered(position)
+
+
+class TypedList(VirtualList):
+    """A list in which letters search, `j` and `k` too."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._typing = TypingAhead()
+
+    def names(self) -> list[str]:
+        """What is searched, row by row."""
+        raise NotImplementedError
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter goes on with the word that is typed."""
+        letter = letter_of(event.key)
+        if letter:
+            event.stop()
+            found = self._typing.typed(letter, time.monotonic(), self.names(), self.cursor)
+            if found is not None:
+                self.show(found)

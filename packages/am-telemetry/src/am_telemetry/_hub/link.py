@@ -132,6 +132,8 @@ class HubJournal(am.Journal):
         # Not the machine, which keeps this journal.
         self.link = link
         self.wishes: deque[Callable[[am.BaseMachine], object]] = deque()
+        # When that happened which was read last.
+        self.read_until = 0
 
     def sees(self, mutation: am.Mutation) -> object:
         """Ask those who want to know."""
