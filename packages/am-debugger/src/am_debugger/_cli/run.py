@@ -29,6 +29,7 @@ from .._feed.forward import forward
 from .._feed.listening import is_loopback
 from .._feed.server import Server
 from .._feed.viewing import view
+from .._feed.wishes import ServerWishes
 from .._files.inspect import inert
 from .._files.outputs.handlers import OutputHandlers
 from .._files.port import DumpFiles, forget_old, rotated_name
@@ -71,6 +72,8 @@ class Instance:
             tls=_server_tls(options),
             detail=options.detail,
         )
+        self.debugger.wishes = ServerWishes(self.server)
+        self.debugger.addresses = self.server.addresses
         self.repl_address: str | None = None
         self.private: dbg.Address | None = None
         """Where only this user's own viewers connect."""

@@ -213,6 +213,10 @@ class Server:
             if handle is not None:
                 incoming.detail(handle, wanted)
 
+    def tells_of(self, client: Client) -> bool:
+        """Whether a machine is connected here."""
+        return any([one.handle_of(client) is not None for one in self._incoming])
+
     def ask_pending(self, client: Client) -> bool:
         """Ask what a machine waits for; False if it is not connected."""
         found = False
