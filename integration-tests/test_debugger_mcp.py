@@ -39,13 +39,19 @@ async def ask(session: ClientSession, tool: str, **args: Any) -> str:
     return f"refused: {text}" if answer.is_error else text
 
 
+async def until(session: ClientSession, words: str, tool: str) -> None:
+    """Ask until the answer has these words."""
+    with trio.fail_after(40):
+        while words not in await ask(session, tool):  # noqa: ASYNC110 - another process
+            await trio.sleep(0.1)
+
+
 def test_an_agent_reads_a_collector_and_may_not_act(tmp_path: Path) -> None:
     async def main() -> None:
         async with talking(tmp_path, "--from", f"unix:{tmp_path / 'a'}") as session:
             tools = {tool.name for tool in (await session.list_tools()).tools}
             assert {"list_machines", "query", "transition", "why", "screen", "act"} <= tools
-            while "worker" not in await ask(session, "list_machines"):
-                await trio.sleep(0.1)  # what a collector has kept comes after the start
+            await until(session, "41 transitions", "list_machines")
             found = await ask(session, "query", query="+Work arg.id=7")
             assert found.startswith("1 found\n")
             assert "[add Work (id=7)] +Work" in found
@@ -79,9 +85,7 @@ def test_an_agent_that_may_act_drives_a_dump(tmp_path: Path) -> None:
             select = await ask(session, "act", state="SelectingClient", args={"client": "worker"})
             assert select.startswith("executed; active: ")
             assert "executed" in await ask(session, "act", state="SetCursor", args={"number": 2})
-            await trio.sleep(0.3)  # a screen draws when it has time, and does not announce it
-            shown = await ask(session, "screen")
-            assert "Transition 2 / " in shown
+            await until(session, "Transition 2 / ", "screen")
             wrong = await ask(session, "act", state="SetCursor", args={"number": "many"})
             assert wrong.startswith("refused: ")
             assert "refused: " in await ask(session, "act", state="NoSuchState")

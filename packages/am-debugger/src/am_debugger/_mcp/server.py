@@ -9,11 +9,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 from ..__about__ import __version__
 from .._core.hosting import EndedEarly, hosted, on_signals
 from .._ui.offscreen import offscreen
-from .tools import Tools
+from .tools import RequestError, Tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from .._core.hosting import Core
 
 _ABOUT = """A time-travelling debugger for state machines in many processes. Begin with
-list_machines, find transitions with query, then ask transition and why by the addresses (mach://ID/TX) that it
-gives; an address without TX means now. Terms of a query must all hold, ! negates: +Ready -Ready
-(became active, inactive), Ready (was called), @Ready (is active), canceled queued auto error,
-id:worker-* src:ID arg.name=value dur>10ms n>10."""
+list_machines, find transitions with query, then ask transition and why by the addresses
+(mach://ID/TX) that it gives; an address without TX means now. Terms of a query must all hold, !
+negates: +Ready -Ready (became active, inactive), Ready (was called), @Ready (is active), canceled
+queued auto error, id:worker-* src:ID arg.name=value dur>10ms n>10."""
 
 
 def build(tools: Tools) -> MCPServer[Any]:
@@ -35,39 +36,55 @@ def build(tools: Tools) -> MCPServer[Any]:
     @server.tool()
     async def list_machines() -> str:
         """All machines, a line each as a tree: transitions, times, errors, active states."""
-        return tools.list_machines()
+        with _refusals():
+            return tools.list_machines()
 
     @server.tool()
     async def query(query: str, machine: str | None = None, limit: int = 50) -> str:
         """The last transitions that a query means, of one machine or of all."""
-        return tools.query(query, machine, limit)
+        with _refusals():
+            return tools.query(query, machine, limit)
 
     @server.tool()
     async def transition(url: str) -> str:
         """All that is known of the transition at an address: source, causes, arguments, queue."""
-        return tools.transition(url)
+        with _refusals():
+            return tools.transition(url)
 
     @server.tool()
     async def why(url: str, state: str) -> str:
         """Why a state is active at an address, or what stands in its way there."""
-        return tools.why(url, state)
+        with _refusals():
+            return tools.why(url, state)
 
     @server.tool()
     async def screen() -> str:
         """What the debugger's screen shows, as text."""
-        return tools.screen()
+        with _refusals():
+            return tools.screen()
 
     @server.tool()
     async def states() -> str:
         """States of the debugger itself that `act` takes, with their arguments."""
-        return tools.states()
+        with _refusals():
+            return tools.states()
 
     @server.tool()
     async def act(state: str, args: dict[str, Any] | None = None, remove: bool = False) -> str:
         """Add or remove a state of the debugger, as a key does: select, move, filter, export."""
-        return tools.act(state, args or {}, remove=remove)
+        with _refusals():
+            return tools.act(state, args or {}, remove=remove)
 
     return server
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """What the agent asked for in vain is told to it; any other error is a fault of ours."""
+    try:
+        yield
+    except RequestError as exc:
+        raise ToolError(str(exc)) from exc
 
 
 async def _launch(core: Core, *, may_write: bool) -> None:

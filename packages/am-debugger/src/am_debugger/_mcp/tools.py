@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import am_helpers as amh
 import am_machine as am
 
 from .._derive.query import parse_query
@@ -24,7 +25,7 @@ MOST_LINES = 1000
 _SLICE = 1000
 
 
-class ToolError(DebuggerError):
+class RequestError(DebuggerError):
     """What was asked for cannot be; the text says why."""
 
 
@@ -48,12 +49,12 @@ class Tools:
     def query(self, query: str, machine: str | None, limit: int) -> str:
         """The last transitions that a query means, a line each, with their addresses.
 
-        :raises ToolError: if the query cannot be read, or there is no such machine.
+        :raises RequestError: if the query cannot be read, or there is no such machine.
         """
         try:
             parsed = parse_query(query)
         except QueryError as exc:
-            raise ToolError(f"in the query, {inert(str(exc))}") from exc
+            raise RequestError(f"in the query, {inert(str(exc))}") from exc
         store, parser = self._debugger.session.store, self._debugger.session.parser
         clients = list(store) if machine is None else [self._client(machine)]
         limit = max(1, min(limit, MOST_LINES))
@@ -71,11 +72,11 @@ class Tools:
     def transition(self, url: str) -> str:
         """Facts about the transition at an address: its source, causes, arguments, handlers, queue.
 
-        :raises ToolError: if there is none.
+        :raises RequestError: if there is none.
         """
         client, number = self._place(url)
         if number < client.first:
-            raise ToolError(f"{inert(client.id)}: that is before its first transition")
+            raise RequestError(f"{inert(client.id)}: that is before its first transition")
         session = self._debugger.session
         parsed = session.parser.parse(client, number)
         head = transition_line(session.parser, client, number)
@@ -85,11 +86,11 @@ class Tools:
         """Why a state is active at an address, back to its origin over all machines; or what
         stands in its way there.
 
-        :raises ToolError: if there is no such place or state.
+        :raises RequestError: if there is no such place or state.
         """
         client, number = self._place(url)
         if state not in client.version.names:
-            raise ToolError(f"{inert(client.id)} has no state {inert(state)}")
+            raise RequestError(f"{inert(client.id)} has no state {inert(state)}")
         return "\n".join(map(inert, why(self._debugger.session.store, client, number, state)))
 
     def screen(self) -> str:
@@ -111,15 +112,18 @@ class Tools:
     def act(self, state: str, args: Mapping[str, Any], *, remove: bool) -> str:
         """Add a state of the debugger, or remove it, and tell what came of it.
 
-        :raises ToolError: if that is not allowed, or the state or its arguments are none.
+        :raises RequestError: if that is not allowed, or the state or its arguments are none.
         """
         if not self._may_write:
-            raise ToolError("this server only reads: start it with --write to act")
+            raise RequestError("this server only reads: start it with --write to act")
         machine = self._debugger.machine
         try:
+            declared = machine.schema[state].args if state in machine.schema else None
+            if declared is not None and not remove:
+                amh.args_load(declared, args)  # raises where a value is of another type
             result = machine.remove(state) if remove else machine.add(state, **args)
         except (am.UnknownStateError, am.ArgsError, TypeError) as exc:
-            raise ToolError(inert(str(exc))) from exc
+            raise RequestError(inert(str(exc))) from exc
         told = "canceled" if result.canceled else "executed"
         reason = f": {inert(machine.why)}" if result.canceled and machine.why else ""
         return f"{told}{reason}; active: {' '.join(machine.active)}"
@@ -130,7 +134,7 @@ class Tools:
         store = self._debugger.session.store
         client = store.get(id) or next(iter(store.named(id)), None)
         if client is None:
-            raise ToolError(f"no machine {inert(id)} is known")
+            raise RequestError(f"no machine {inert(id)} is known")
         return client
 
     def _place(self, url: str) -> tuple[Client, int]:
@@ -138,17 +142,18 @@ class Tools:
         try:
             parsed = parse_url(url)
         except UrlError as exc:
-            raise ToolError(inert(str(exc))) from exc
+            raise RequestError(inert(str(exc))) from exc
         client = self._client(parsed.machine_id)
         if parsed == type(parsed)(parsed.machine_id):
             return client, client.last  # where it is now
         place = session.find(parsed)
         if place is None:
-            raise ToolError(f"{inert(url)} is not known here")
+            raise RequestError(f"{inert(url)} is not known here")
         return client, place.number
 
 
 def _told(nodes: Sequence[Fact], depth: int = 0) -> Iterator[str]:
     for node in nodes:
-        yield f"{'  ' * depth}{inert(node.full or node.text)}"
+        rest = "" if node.full in node.text else f" = {node.full}"
+        yield f"{'  ' * depth}{inert(node.text + rest)}"
         yield from _told(node.children, depth + 1)

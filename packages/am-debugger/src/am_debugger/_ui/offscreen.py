@@ -26,7 +26,7 @@ async def offscreen(
     app = DebuggerApp(debugger)
     ready = asyncio.Event()
 
-    async def tell(pilot: Pilot[int]) -> None:
+    async def tell(pilot: Pilot[object]) -> None:
         ready.set()
 
     screen = app.run_async(headless=True, size=size, mouse=False, auto_pilot=tell)
