@@ -72,6 +72,12 @@ class NoAccess(RpcError):
     code = ErrorCode.NO_ACCESS
 
 
+class ReadOnlyMachine(RpcError):
+    """A replica without a connection was to be mutated, or its source to be asked."""
+
+    code = ErrorCode.NO_ACCESS
+
+
 class NetworkError(RpcError):
     """The connection broke or could not be made; a client retries by itself."""
 

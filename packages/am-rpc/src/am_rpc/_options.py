@@ -176,6 +176,10 @@ class Access(Options):
     )
     check: bool = option("", "whether remote checks may run negotiation handlers", default=True)
 
+    errors: bool = option(
+        "", "whether a caller is told type and text of errors that it causes", default=True
+    )
+
     def settled(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return names as frozen sets of str."""
         for name in given.keys() & {"read", "write"}:

@@ -204,9 +204,14 @@ class Calls:
         """Tell whether somebody waits for what is in the outbox."""
         return bool(self._barriers)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Tell whether the client has ended, so that nothing comes until it starts again."""
+        return self.end_reason is not None and not self.mach.is_("Start")
+
     def refusal(self) -> RpcError:
         """Return why a mutation is not even taken into the outbox."""
-        if self.end_reason is not None and not self.mach.is_("Start"):
+        if self.end_reason is not None and self.is_cut_off:
             return self.end_reason
         if not self.mach.is_("Start"):
             return NotConnected("the client does not run")

@@ -168,7 +168,7 @@ class Following(Calls):
             await opened.wait()
         else:
             replaced = welcome.boot != self._boot or net.went_back(vector)
-            net.reshape(schema, welcome.shape)
+            net.reshape(schema, welcome.shape.untracked)
             net.remote_id, net.remote_parent = welcome.id, welcome.parent
         self._boot, self._trace, self._hops = welcome.boot, welcome.trace, welcome.hops
         if replaced:
@@ -209,7 +209,7 @@ class Following(Calls):
     def grow(self, shape: Shape) -> None:
         """The source has more states."""
         schema = self._schema_of(shape)
-        self.net.reshape(schema, shape)
+        self.net.reshape(schema, shape.untracked)
         self.net.adopt(shape.vector)
 
     # Is the source in touch?

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import am_machine as am
 
 from .._client.network_machine import NetworkMachine
-from .._errors import ErrorCode, InvalidParams, LimitExceeded, NetworkTimeout
+from .._errors import ErrorCode, InvalidParams, LimitExceeded, NetworkTimeout, RpcError
 from .._wire import messages as m
 from .._wire.mutation_messages import AddErr, Mutate
 from .._wire.protocol import Notification, Request, Response
 from .._wire.server_messages import SourceTouch
-from .._wire.typed_args import coerce_args, declared_args
+from .._wire.typed_args import declared_args, load_args
 from .executing import Executor
 from .pushing import Pusher
 
@@ -74,8 +74,8 @@ class ClientSession:
         self.connection.ping = self._ping
         source = self._source
         if isinstance(source, NetworkMachine):
-            self._untouch = source.client.on_touch(self._source_touched)
-            if not source.client.in_touch:
+            self._untouch = source.uplink.on_touch(self._source_touched)
+            if not source.uplink.in_touch:
                 self._source_touched(False)
         self._pusher.begin()
 
@@ -153,8 +153,9 @@ class ClientSession:
         if not self.server.serving.access.check:
             raise InvalidParams("checks are not allowed", ErrorCode.NO_ACCESS)
         indexes, names = self._executor.writable(message.states)
-        args = coerce_args(self._source.schema, indexes, message.args)
-        self.server.mach.fork(self._run_check, call_id, message.kind, names, args)
+        args = load_args(self._source.schema, indexes, message.args)
+        with self._executor.called():
+            self.server.mach.fork(self._run_check, call_id, message.kind, names, args)
 
     async def _run_check(
         self, call_id: int, kind: int, names: tuple[str, ...], args: Mapping[str, Any]
@@ -164,6 +165,9 @@ class ClientSession:
             result = await check(*names, **args)
         except am.ArgsError as error:
             self.connection.refuse(call_id, ErrorCode.INVALID_PARAMS, str(error))
+        except RpcError as error:
+            # Of a relay, whose own source cannot be asked.
+            self.connection.refuse(call_id, error.code, str(error))
         else:
             self._reply(call_id, int(result is am.EXECUTED))
 
@@ -199,11 +203,15 @@ class ClientSession:
         if len(self._waits) >= self.server.serving.limits.subscriptions:
             raise InvalidParams("too many subscriptions", ErrorCode.TOO_LARGE)
         indexes, names = self._executor.states((message.state,), self.server.serving.access.read)
-        args = coerce_args(self._source.schema, indexes, message.args)
+        args = load_args(self._source.schema, indexes, message.args)
         self._end_wait(message.token)
         cost = size + _WAIT
         self.session.budget.take(cost, "subscriptions")
-        wait = self._source.when_args(names[0], **args)
+        try:
+            wait = self._source.when_args(names[0], **args)
+        except RpcError as error:
+            self.session.budget.give(cost)
+            raise InvalidParams(str(error), error.code) from error
         self._waits[message.token] = (wait, cost)
         self.server.mach.fork(self._watch_args, message.token, wait)
         self._reply(call_id)

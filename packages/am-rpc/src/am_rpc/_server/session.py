@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .._options import Limits
     from .._stats import Stats
+    from .._wire.mutation_messages import Failure
 
 # Characters of a refusal that are kept for those who ask again.
 _LONGEST_REFUSAL: Final = 1024
@@ -29,13 +30,15 @@ _OVERHEAD: Final = 200
 class Outcome:
     """How one mutation ended, or who wants to know when it does."""
 
-    __slots__ = ("cost", "executed", "refusal", "waiting")
+    __slots__ = ("cost", "executed", "failure", "refusal", "waiting")
 
     def __init__(
         self, executed: bool | None = None, refusal: tuple[int, str] | None = None
     ) -> None:
         self.executed = executed
         self.refusal = refusal
+        # Type and text of an error that it met.
+        self.failure: Failure | None = None
         self.waiting: list[Callable[[Outcome], None]] | None = None
         # Bytes taken from the session's budget.
         self.cost = 0
@@ -130,6 +133,19 @@ class Session:
             text, cost = "", 0
         outcome.cost = cost
         outcome.settle(refusal=(code, text))
+        return outcome
+
+    def failed(self, outcome: Outcome, executed: bool, failure: Failure) -> Outcome:
+        """Settle an outcome of a mutation that met an error, which is kept if there is room."""
+        cost = sum(len(text.encode(errors="replace")) for text in failure) + _OVERHEAD
+        try:
+            self.budget.take(cost, "errors")
+        except LimitExceeded:
+            cost = 0
+        else:
+            outcome.failure = failure
+        outcome.cost = cost
+        outcome.settle(executed=executed)
         return outcome
 
     def find(self, seq: int) -> Outcome | None:

@@ -39,7 +39,7 @@ from .mutation_messages import MUTATIONS, Mutate, MutationResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .mutation_messages import Origin
+    from .mutation_messages import Failure, Origin
     from .payload_chunks import Parcel
     from .server_messages import Record, Update
 
@@ -373,9 +373,14 @@ class Protocol:
 
     @staticmethod
     def send_outcome(
-        call_id: int, executed: bool, update: Update | tuple[Record, ...] | None
+        call_id: int,
+        executed: bool,
+        update: Update | tuple[Record, ...] | None,
+        failure: Failure | None = None,
     ) -> bytes:
         """Return the bytes of a response to a mutation, as of a `MutationResult`."""
+        if failure is not None:
+            return pack((RESPONSE, call_id, None, (int(executed), update, failure)))
         return pack((RESPONSE, call_id, None, (int(executed), update)))
 
     @staticmethod

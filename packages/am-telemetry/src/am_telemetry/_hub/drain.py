@@ -59,10 +59,13 @@ class Drain:
                 return True
         return False
 
-    @property
-    def is_waited_for(self) -> bool:
-        """Whether a journal that is read next holds something, be it a note of its own."""
-        return any([len(journal) for journal in self._active])
+    def has_read_all_of(self, at: int) -> bool:
+        """Whether nothing is left that happened by then: what a machine does meanwhile may never
+        end. Known between two rounds."""
+        if self._round:
+            return False
+        known = (*self._active, *self.called)
+        return all([journal.read_until > at or not len(journal) for journal in known])
 
     def turn(self) -> None:
         """A turn of the hub ended: journals that stayed empty have to call again."""
@@ -127,6 +130,8 @@ class Drain:
             self._tell_lost(link, journal.dropped - dropped, lost)
             link.lost = journal.dropped
             self._unsure.add(journal)
+        if entries:
+            journal.read_until = entries[-1].at
         return [(link, entry) for entry in entries]
 
     def _tell_lost(self, link: MachineLink, count: int, lost: list[Consumer]) -> None:
@@ -142,6 +147,7 @@ class Drain:
         consumers: dict[Consumer, None] = {}
         for link in links:
             consumers |= dict.fromkeys(link.consumers)
+        has_beside = any([link.has_beside for link in links])
         for consumer in consumers:
             if consumer.level < 1:
                 continue
@@ -153,8 +159,16 @@ class Drain:
                     for link, entry in batch
                     if (at := since[link]) is not None and entry.at >= at
                 ]
+            if has_beside:
+                mine = [pair for pair in mine if _is_for(consumer, *pair)]
             if mine and not self._guard.call(consumer, consumer.entries, mine):
                 lost.append(consumer)
+
+
+def _is_for(consumer: Consumer, link: MachineLink, entry: am.JournalEntry) -> bool:
+    """Whether a consumer is told an entry: what moves no clock is for those at level 2."""
+    details = entry.details
+    return details is None or details.what == "transition" or consumer in link.detailed
 
 
 def merged(found: list[Entries]) -> Entries:
