@@ -174,7 +174,9 @@ class ShowingHandlers:
     def ToggleToolState(self, event: am.Event) -> None:
         """Switch a state on or off; of auto transitions in turn."""
         machine, tool = event.machine, event.args_as(ToolArgs).tool
-        if tool == "Playing" and "Playing" in machine:
+        if tool == "TimelineTxHidden":
+            machine.add("ToolTimelines")
+        elif tool == "Playing" and "Playing" in machine:
             machine.add("Paused")
         elif tool == "FilterAutoTx":
             self._next_auto(machine)
