@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from random import Random
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,10 +86,8 @@ def test_nesting_as_deep_as_a_message_is_long_is_refused() -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_message_or_one_of_the_two_errors(data: bytes) -> None:
-    try:
+    with suppress(Malformed, Unknown):
         parse(data, CONFIG)
-    except (Malformed, Unknown) as error:
-        assert str(error)
 
 
 def test_mutated_messages_never_break_a_peer_and_an_honest_change_still_arrives() -> None:
@@ -100,7 +99,11 @@ def test_mutated_messages_never_break_a_peer_and_an_honest_change_still_arrives(
     pair = Pair(a, b)
     info = ("m", "", ("tag",), HASH)
     samples = [
-        delta((a.peer, 1, a.epoch, (1, 2, 3)), (PEER, 0, 5, (1,), info), schemas=((HASH, {"A": {}}),)),
+        delta(
+            (a.peer, 1, a.epoch, (1, 2, 3)),
+            (PEER, 0, 5, (1,), info),
+            schemas=((HASH, {"A": {}}),),
+        ),
         pack(Kind.HELLO, "t", PEER, 1, PEER),
         pack(Kind.ROOT, PEER, True, 3),
         pack(Kind.BUCKETS, b"x" * 512),
@@ -124,8 +127,6 @@ def test_mutated_messages_never_break_a_peer_and_an_honest_change_still_arrives(
     late = b.table.epoch_of(a.peer) + 1
     fresh = core("a", epoch=late)
     expose(fresh, 1, 9, 9, 9)
-    for wire in fresh.table:
-        pass
     b.link_down(1, pair.now)
     again = Pair(fresh, b)
     again.run(1.0)

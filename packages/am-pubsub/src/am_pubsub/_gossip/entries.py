@@ -127,4 +127,8 @@ def row_hash(key: Key, rank: Rank) -> int:
 
 
 _packer: Final = msgpack.Packer(use_bin_type=True, autoreset=True)
-_pack: Final = _packer.pack
+
+
+def _pack(value: object) -> bytes:
+    packed: bytes = _packer.pack(value)
+    return packed

@@ -121,9 +121,12 @@ class Membership:
         """Take a suspicion of somebody else and hand it on; refute it if it is about this peer."""
         if peer == self.peer:
             self._outlive(epoch, now)
-        elif self._table.is_live(peer) and self._table.epoch_of(peer) <= epoch:
-            if self._suspicions.raise_(peer, epoch, now):
-                self._sender.flood(now, Kind.SUSPECT, peer, epoch, but=link)
+        elif (
+            self._table.is_live(peer)
+            and self._table.epoch_of(peer) <= epoch
+            and self._suspicions.raise_(peer, epoch, now)
+        ):
+            self._sender.flood(now, Kind.SUSPECT, peer, epoch, but=link)
 
     def bye(self, peer: bytes, epoch: int, link: Link, now: float) -> None:
         """Take the goodbye of a peer and hand it on; refute it if it is about this peer."""

@@ -123,9 +123,7 @@ class User:
     data: bytes
 
 
-Message: TypeAlias = (
-    Hello | Delta | Root | Buckets | Rows | Want | Suspect | Bye | Drop | User
-)
+Message: TypeAlias = Hello | Delta | Root | Buckets | Rows | Want | Suspect | Bye | Drop | User
 
 _packer: Final = msgpack.Packer(use_bin_type=True, autoreset=True)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
 
 
 class EventKind(Enum):
@@ -22,7 +22,8 @@ class EventKind(Enum):
     JOINED = "joined"
 
 
-class Event(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Event:
     """Something that happened: to which machine, and for payloads and rejects, what."""
 
     kind: EventKind

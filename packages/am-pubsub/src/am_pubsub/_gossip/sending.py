@@ -67,7 +67,8 @@ class Sender:
 
     def due(self) -> float | None:
         """Return when the next batch leaves."""
-        return min((link.due for link in self._links.values() if link.due is not None), default=None)
+        times = [link.due for link in self._links.values() if link.due is not None]
+        return min(times, default=None)
 
     def flush_due(self, now: float) -> None:
         """Send the batches whose time has come."""

@@ -169,7 +169,7 @@ class Table:
             return Verdict.UNKNOWN
         vector, before = entry.vector, held.entry.vector
         if len(schema.names) != len(vector):
-            # A schema that grew, told by a peer that thinks we know: what it is has to be asked for.
+            # A schema that grew, of which we were not told: it has to be asked for.
             return Verdict.UNKNOWN if entry.info is None else Verdict.WRONG_LENGTH
         if held.rank.gone:
             return Verdict.ADDED

@@ -47,9 +47,7 @@ def grow(net: Network, peers: int, machines: int, within: float = 1.0) -> None:
         net.at(net.now + moment, _starting(net, name, machines, connect))
 
 
-def _starting(
-    net: Network, name: str, machines: int, connect: Sequence[str]
-) -> Callable[[], None]:
+def _starting(net: Network, name: str, machines: int, connect: Sequence[str]) -> Callable[[], None]:
     def start() -> None:
         net.start(name, machines=machines, connect=connect)
 
