@@ -72,6 +72,11 @@ class Node:
         """Where it can be dialled."""
         return f"sim:{self.name}"
 
+    def ticks_of(self, other: Node, index: int) -> tuple[int, ...]:
+        """Return what this peer holds of a machine of another: nothing if it is gone or unknown."""
+        held = self.core.table.get((other.core.peer, index))
+        return held.entry.vector if held is not None else ()
+
 
 class Network:
     """Nodes, the wires between them, and virtual time.

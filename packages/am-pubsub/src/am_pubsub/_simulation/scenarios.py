@@ -131,13 +131,9 @@ def _change(net: Network, chosen: Random, tick: int) -> Callable[[], bool]:
     node = chosen.choice(net.alive())
     vector = (tick, tick, tick)
     net.change(node, 1, vector)
-    key = (node.core.peer, 1)
 
     def known() -> bool:
-        return all(
-            (held := other.core.table.get(key)) is not None and held.entry.vector == vector
-            for other in net.alive()
-        )
+        return all(other.ticks_of(node, 1) == vector for other in net.alive())
 
     return known
 
@@ -232,8 +228,7 @@ def dying(seed: int, peers: int = 30) -> list[Figure]:
 
 
 def _is_gone(node: Node, who: Node) -> bool:
-    held = node.core.table.get((who.core.peer, 1))
-    return held is None or held.rank.gone
+    return not node.ticks_of(who, 1)
 
 
 def _gone(net: Network, who: Node) -> bool:
