@@ -20,7 +20,7 @@ BELOW = {
     "am-telemetry": {"am-machine"},
     "am-rpc": {"am-machine", "am-helpers"},
     "am-node": {"am-machine", "am-helpers", "am-rpc"},
-    "am-pubsub": {"am-machine", "am-rpc"},
+    "am-pubsub": {"am-machine", "am-helpers", "am-rpc"},
     "am-debugger": {"am-machine", "am-helpers", "am-rpc", "am-telemetry"},
 }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,13 +16,6 @@ def test_public_names_are_those_written_down() -> None:
 
 def test_public_names_say_where_they_live() -> None:
     assert am_pubsub.TopicConfig.__module__ == "am_pubsub"
-
-
-@pytest.mark.process
-def test_importing_the_package_imports_no_loop() -> None:
-    code = "import sys, am_pubsub; print({'trio', 'am_rpc', 'msgpack'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize(

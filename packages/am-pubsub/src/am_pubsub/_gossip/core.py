@@ -46,6 +46,12 @@ if TYPE_CHECKING:
 
 _ASK_AGAIN = 1.0
 """Seconds until a machine that was asked for is asked for again."""
+_REFUSALS = {
+    "another topic": "its topic has another name",
+    "another version": "it speaks another version of the protocol",
+    "not allowed": "one of both does not allow the other to take part",
+}
+"""Why a link is closed -> what that means for who dialled it."""
 _PAYLOADS = 1024
 """Payloads of a peer whose numbers are remembered, so that each is taken once."""
 
@@ -235,6 +241,8 @@ class Core:
             self._reject(link, str(error), now)
         except Unknown:
             counts["dropped.unknown"] += 1
+            if link.peer is None:
+                self._close(link, "another version", now)
         self._sender.flush_due(now)
 
     # -- messages
@@ -425,6 +433,8 @@ class Core:
         """The other end closed on purpose: nobody has died."""
         self.output.counts[f"closed by them.{message.reason[:32]}"] += 1
         self._book.learn(None, message.addrs)
+        if link.peer is None:
+            self._refused(link, message.reason)
         if link.peer is None and link.address is not None:
             self._book.failed(link.address, now)
         self._forget(link, "closed by them", now)
@@ -437,8 +447,14 @@ class Core:
                 self._book.ignore(link.peer, now)
             self._close(link, "too many rejects", now)
 
+    def _refused(self, link: Link, reason: str) -> None:
+        if link.address is not None and reason in _REFUSALS:
+            text = f"{link.address}: {_REFUSALS[reason]}"
+            self.output.event(EventKind.REFUSED, b"", reason=text)
+
     def _close(self, link: Link, reason: str, now: float) -> None:
         """Close a link on purpose."""
+        self._refused(link, reason)
         self._neighbours.turn_away(link, now, reason)
         if link.peer is None and link.address is not None and reason != "myself":
             self._book.failed(link.address, now)

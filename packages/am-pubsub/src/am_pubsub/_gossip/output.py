@@ -17,6 +17,8 @@ class EventKind(Enum):
     CHANGED = "changed"
     RECEIVED = "received"
     REJECTED = "rejected"
+    REFUSED = "refused"
+    """Somebody who was dialled does not have this peer, or the reverse; `reason` says where."""
     SYNCING = "syncing"
     SYNCED = "synced"
     JOINED = "joined"

@@ -204,7 +204,11 @@ def check_schema(value: object, config: TopicConfig) -> Mapping[str, Mapping[str
             raise Malformed("bad state name")
         if type(body) is not dict:
             raise Malformed("bad schema")
-    return value
+    # As it was before it travelled: relations are lists.
+    return {
+        name: {key: [*one] if type(one) is tuple else one for key, one in body.items()}
+        for name, body in value.items()
+    }
 
 
 # -- messages
