@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from am_debugger._core import debugger as core
 from am_debugger._ui.lines import LineWidget
 
 from .test_screen import drive, press, settle, text
@@ -27,10 +28,10 @@ KEYS = ("left", "right", "up", "down", "alt+h", "home", "end", "tab", "enter", "
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_screen_is_as_if_all_was_drawn_anew(
-    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    # On a busy machine memory would be looked at, and its figure change, between two looks.
-    monkeypatch.setattr("am_debugger._core.debugger.MEMORY_INTERVAL", 1e9)
+    # What memory is held is looked at now and then, between two pictures, too.
+    monkeypatch.setattr(core, "MEMORY_INTERVAL", 600.0)
     chance = random.Random(seed)
 
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
