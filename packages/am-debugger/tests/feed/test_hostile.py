@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.trio
 OF = schema(("Start", "Exception"))
-MACHINES = int(os.environ.get("AM_DBGUI_FLOOD_MACHINES", "5000"))
+MACHINES = int(os.environ.get("AM_DBGUI_FLOOD_MACHINES", "2000"))
 STORM = int(os.environ.get("AM_DBGUI_FLOOD_CONNECTIONS", "500"))
 _MEGABYTE = 1 << 20
 
@@ -47,6 +47,7 @@ async def test_machines_without_end_leave_room_for_what_was_there(open_server: O
             handles = range(start, start + 500)
             await bad.send(*[mach(h, f"m{h}", OF) for h in handles])
             await bad.send(dbg.Txs(tuple([(h, tx()) for h in handles])))
+            await good.send(dbg.Ping())  # on a busy machine this takes longer than it may be silent
         await place.told.until(lambda: place.store.refused_clients == MACHINES - 99)
         assert await bad.until(dbg.Ack)
         gc.collect()
