@@ -92,15 +92,15 @@ class Debugger:
 
     # ------------------------------------------------------------------ for handlers
 
-    def moved(self) -> None:
-        """The cursor may be elsewhere."""
+    def moved(self, *, lazily: bool = False) -> None:
+        """The cursor may be elsewhere; lazily if it went along with what came in."""
         current = self.session.current
         if (current is not None) is not ("TxSelected" in self.machine):
             if current is not None:
                 self.machine.add("TxSelected")
             else:
                 self.machine.remove("TxSelected")
-        self.ui.invalidate(*CURSOR_PARTS)
+        self.ui.invalidate(*CURSOR_PARTS, lazily=lazily)
 
     def forget(self, client: Client) -> None:
         """A machine goes."""
@@ -150,6 +150,6 @@ class Debugger:
         """Begin to drop what is old, if too much is held."""
         self._unchecked = 0
         self.held = self.session.store.nbytes + self.session.parser.nbytes
-        self.ui.invalidate(Part.STATUS)
+        self.ui.invalidate(Part.STATUS, lazily=True)
         if self.held > self.settings.max_bytes:
             self.machine.add("GcMsgs")

@@ -63,14 +63,15 @@ class WorkingHandlers:
     def ClientMsgState(self, event: am.Event) -> None:
         """More is known: what is shown grows, and in tail mode the cursor goes along."""
         core, view = self._core, self._session.selected
-        core.ui.invalidate(Part.CLIENTS, Part.STATUS)
+        core.ui.invalidate(Part.CLIENTS, Part.STATUS, lazily=True)
         if view is not None:
             known = len(view.visible)
             view.visible.extend()
             if len(view.visible) != known:
-                core.ui.invalidate(Part.BARS, Part.TIMELINES, Part.LOG, Part.MATRIX)
+                grown = (Part.BARS, Part.TIMELINES, Part.LOG, Part.MATRIX)
+                core.ui.invalidate(*grown, lazily=True)
             if "TailMode" in event.machine and self._session.to_end():
-                core.moved()
+                core.moved(lazily=True)
         event.machine.remove("ClientMsg")
 
     # ------------------------------------------------------------------ memory
