@@ -34,8 +34,8 @@ SECONDS = 4.0
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "blockers.py").write_text(WORKERS)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    monkeypatch.setattr("am_node._lane.LINK_TIMEOUT", 1.0)
-    monkeypatch.setattr("am_node._lane.LEASE_GRACE", 1.0)
+    monkeypatch.setattr("am_node._client.worker_link.LINK_TIMEOUT", 1.0)
+    monkeypatch.setattr("am_node._client.worker_link.LEASE_GRACE", 1.0)
     return tmp_path
 
 

@@ -115,7 +115,7 @@ async def _cut_off() -> AsyncIterator[tuple[ThroughScissors, Scissors]]:
         trio.open_nursery() as nursery,
     ):
         await sup.mach.when("PoolReady")
-        (addr,) = (slot.public_addr for slot in sup._core)
+        (addr,) = (slot.public_addr for slot in sup._shared)
         scissors = Scissors(addr)
         await nursery.start(scissors.serve)
         async with ThroughScissors("c", supers=[sup.addr], scissors=scissors) as client:

@@ -37,7 +37,7 @@ WORKERS = textwrap.dedent("""\
     """)
 ARMED = textwrap.dedent("""\
     import os
-    from am_node._lifeline import die_with_parent
+    from am_node._worker.lifeline import die_with_parent
     die_with_parent(os.getppid())
     os.write(1, b"armed")
     os.read(0, 1)

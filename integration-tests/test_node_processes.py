@@ -232,7 +232,7 @@ async def test_a_client_on_the_same_host_takes_the_short_way_and_can_do_without(
 ) -> None:
     async with _supervisor("Good", 1) as sup:
         await sup.mach.when("PoolReady")
-        (slot,) = sup._core
+        (slot,) = sup._shared
         near = slot.near_addr.removeprefix("unix:")
         for way in ("unix", "tcp"):
             async with am_node.Client("c", supers=[sup.addr]) as client:

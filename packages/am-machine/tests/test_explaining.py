@@ -360,3 +360,19 @@ def test_a_replica_explains_by_relations() -> None:
     m = am.BaseMachine(LINK)
     assert "requires Connected" in str(m.explain("Ready"))
     assert m.why is None
+
+
+@pytest.mark.parametrize(
+    "name", ["AEnter(", "import os; f()", "AEnter()", "AEnter(Gone)", "Other(A)", ")", "(A)", "AB"]
+)
+def test_names_that_are_no_handlers_are_left_out(name: str) -> None:
+    schema = am.Schema({"A": {}, "B": {}})
+    told = schema.explain("add", ["A"], [], handlers=[name, "AState"])
+    assert told.handlers == ("AState",)
+
+
+def test_a_handler_name_with_two_readings_is_left_out() -> None:
+    schema = am.Schema({"A": {}, "AState": {}, "AStateEnter": {}, "Enter": {}, "StateEnter": {}})
+    told = schema.explain("add", ["AState"], ["A"], handlers=["AStateEnter", "AStateState"])
+    assert told.is_accepted
+    assert "AStateState" in told.handlers

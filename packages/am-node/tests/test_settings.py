@@ -172,7 +172,7 @@ async def test_a_supervisor_that_knows_only_the_name_of_a_class_is_as_patient_as
     pool = am_node.Pool(1, 1, 0)
     async with am_node.Supervisor("memory:Patient", launcher=launcher, pool=pool) as sup:
         await sup.mach.when("PoolReady")
-        (slot,) = sup._core
+        (slot,) = sup._shared
         assert slot.net.client.limits.dead == 30
 
 

@@ -54,7 +54,7 @@ async def test_client_and_workers_speak_tls(
         am_node.Client("c", Squarer, supers=[sup.addr], ssl_context=trusting) as client,
     ):
         assert await client.work(x=12) == 144
-        (slot,) = sup._core
+        (slot,) = sup._shared
         with pytest.raises(am_rpc.RpcError):
             async with am_rpc.connect(slot.public_addr, timeout=2):
                 raise AssertionError("a worker took a client without TLS")

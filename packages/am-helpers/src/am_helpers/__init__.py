@@ -65,6 +65,7 @@ if TYPE_CHECKING:  # loaded when first asked for: they need an extra, or take lo
     from ._history._store import SqliteStore
     # Pictures of schemas, machines, graphs, transitions and explanations.
     from ._diagrams.d2 import d2
+    from ._diagrams.dot import dot
     from ._diagrams.mermaid import mermaid
     from ._diagrams.render import render
     # Machines and what connects them, as a graph; extra [graph].
@@ -91,7 +92,7 @@ __all__ = [
     "assert_err", "assert_is", "assert_no_err_ever", "assert_no_err_now", "assert_no_err_queued",
     "assert_not", "assert_ticks", "assert_time", "bind", "bind_add", "bind_any", "bind_connected",
     "bind_err", "bind_many", "bind_ready", "bind_remove", "bind_start", "cant_add", "cant_remove",
-    "common", "copy_schema", "d2", "debug_env", "dispose", "enable_debugging", "group_when",
+    "common", "copy_schema", "d2", "debug_env", "dispose", "dot", "enable_debugging", "group_when",
     "guest", "handler_to_state", "healthcheck", "implements", "interval", "is_debugging", "is_on",
     "load_ipython_extension", "load_machine", "mermaid", "mirror", "on_dispose", "pipes_of",
     "prefix_states", "register_debug_exporter", "remove_multi", "remove_sync", "render",

@@ -21,6 +21,7 @@ _ROOMS = {
     "_history._sqlite": "SqliteHistory",
     "_history._store": "SqliteStore",
     "_diagrams.d2": "d2",
+    "_diagrams.dot": "dot",
     "_diagrams.mermaid": "mermaid",
     "_diagrams.render": "render",
     "_graph.graph": "Graph",

@@ -8,7 +8,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import shutil
 import stat
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,16 @@ def told(kind: str, called: str, active: tuple[str, ...], **options: Any) -> am.
     return Link.schema().explain(kind, called.split(), active, **options)
 
 
+MARKS = {
+    "end:Style": "called",
+    "end:Note": "touched",
+    "end:Label": "added",
+    "end:Loop": "removed",
+    "end:Ready": "dimmed",
+    "m0": "dimmed",
+    'nowhere"': "dimmed",
+    "ErrNetwork": "touched",
+}
 CASES: dict[str, Any] = {
     "basic": lambda make, draw: draw(amh.Basic),
     "connected": lambda make, draw: draw(amh.Connected),
@@ -150,20 +162,61 @@ CASES: dict[str, Any] = {
     "explain_hostile": lambda make, draw: draw(
         dataclasses.replace(told("add", "Shown", (), is_auto=True), reasons=(HOSTILE, "1. end"))
     ),
+    "explain_steps": lambda make, draw: draw(
+        told("add", "Connected", PLUGGED, handlers=CALLS), steps=True
+    ),
+    "marked": lambda make, draw: draw(graph(make), marks=MARKS, groups=False),
     "empty": lambda make, draw: draw({"Foo": {}}, only=["Nothing"]),
     "hostile_single": lambda make, draw: draw(make({"Foo": {}}, id=HOSTILE, tags=[HOSTILE])),
 }
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("case", CASES)
+ALL_CASES = [
+    (case, language)
+    for language in (*LANGUAGES, "dot")
+    for case in CASES
+    # Sequences and explanations are not drawn in DOT.
+    if language != "dot" or not case.startswith(("transition", "explain"))
+]
+
+
+@pytest.mark.parametrize(("case", "language"), ALL_CASES)
 def test_diagrams_are_those_of_the_golden_files(machine: Any, case: str, language: str) -> None:
-    text = CASES[case](machine, LANGUAGES[language])
+    draw = {**LANGUAGES, "dot": amh.dot}[language]
+    text = CASES[case](machine, draw)
     path = GOLDEN / f"{case}.{language}"
     if os.environ.get("AM_UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8", newline="\n")
     assert text == path.read_text(encoding="utf-8")
-    assert text == CASES[case](machine, LANGUAGES[language]), "the same input, the same text"
+    assert text == CASES[case](machine, draw), "the same input, the same text"
+
+
+def test_graphviz_reads_what_is_written_for_it() -> None:
+    program = shutil.which("dot")
+    if program is None:
+        pytest.skip("Graphviz is not installed")
+    for path in sorted(GOLDEN.glob("*.dot")):
+        done = subprocess.run([program, "-Tsvg", path], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, ""), path.name
+        assert "</svg>" in done.stdout
+
+
+def test_marks_show_what_happened_to_states(machine: Any) -> None:
+    mach = media(machine)
+    text = amh.mermaid(mach, marks={"Style": "called", "media:Label": "added"})
+    assert "classDef called" in text
+    assert "classDef removed" not in text
+    assert "class m0_Label added" in text
+    assert "class m0_Style called" in text
+    assert "classDef" not in amh.mermaid(mach).partition("classDef unknown")[2]
+    with pytest.raises(ValueError, match="called, added"):
+        amh.mermaid(mach, marks={"Style": "odd"})  # type: ignore[dict-item]
+
+
+def test_in_dot_there_are_no_sequences_or_explanations(machine: Any) -> None:
+    for thing in (transition(machine, "[add] Style"), told("add", "Ready", ("Idle",))):
+        with pytest.raises(TypeError, match="in DOT"):
+            amh.dot(thing)
 
 
 @pytest.mark.parametrize("states", [amh.Basic, amh.Connected, amh.ConnPool, amh.Disposed])
@@ -205,6 +258,13 @@ def test_ids_and_tags_are_escaped(machine: Any, draw: Any) -> None:
     assert all(line.count('"') % 2 == 0 for line in bare.splitlines())
     assert "<b>" not in re.sub(r'"[^"]*"', "", bare)
     assert "${" not in bare.replace("\\$", "")
+
+
+@pytest.mark.parametrize("draw", [*LANGUAGES.values(), amh.dot])
+def test_what_cannot_be_printed_is_not_in_a_diagram(machine: Any, draw: Any) -> None:
+    text = draw(machine({"Foo": {}}, id="a\x1b[31m\x00b\u202ec", tags=["\x9b1m"]))
+    assert all(line.isprintable() for line in text.splitlines())
+    assert "\ufffd" in text or "#65533;" in text
 
 
 def test_options_choose_what_is_shown() -> None:
@@ -257,7 +317,11 @@ class TestRender:
         return install
 
     def test_nothing_installed(self, program: Any, tmp_path: Path) -> None:
-        for text, name in ((amh.mermaid(Media), "mmdc"), (amh.d2(Media), "d2")):
+        for text, name in (
+            (amh.mermaid(Media), "mmdc"),
+            (amh.d2(Media), "d2"),
+            (amh.dot(Media), "dot"),
+        ):
             with pytest.raises(amh.RendererMissing, match=name):
                 amh.render(text, tmp_path / "x.svg")
         assert not (tmp_path / "x.svg").exists()

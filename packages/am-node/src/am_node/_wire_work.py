@@ -13,6 +13,9 @@ from typing import Any, Final
 
 ANSWER: Final = "work"
 BATCH: Final = "batch"
+# Payloads of a supervisor: where a worker is, or that there is none; that a lease is over.
+PROVIDE: Final = "ProvideWorker"
+LEASE_ENDED: Final = "LeaseEnded"
 MAX_REQ_BYTES: Final = 64
 # A batch of answers stays a small message; a larger answer travels alone.
 MAX_TOGETHER_BYTES: Final = 64 * 1024

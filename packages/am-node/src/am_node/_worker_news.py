@@ -2,49 +2,67 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import Any, Protocol
 
 import am_machine as am
 import am_rpc
 
-from ._core import log
 from ._debugging import inner_tags
 from ._errors import WorkerError
 
-if TYPE_CHECKING:
-    from ._core import Core
-    from ._slot import Slot
+log = logging.getLogger("am_node")
+
+
+class Owner(Protocol):
+    """Whoever follows workers: states are added to its machine."""
+
+    @property
+    def mach(self) -> am.Machine:
+        """Its machine, with the states of a supervisor."""
+
+
+class Followed(Protocol):
+    """A worker as its supervisor knows it."""
+
+    @property
+    def id(self) -> str:
+        """The id of the worker."""
+
+    @property
+    def mach(self) -> am.Machine:
+        """The machine of its place in the pool."""
 
 
 class Watch:
     """Final handlers on the replica of a worker's machine."""
 
-    def __init__(self, core: Core, slot: Slot) -> None:
-        self._core = core
-        self._slot = slot
+    def __init__(self, owner: Owner, worker: Followed) -> None:
+        self._owner = owner
+        self._worker = worker
 
     def ReadyState(self, e: am.Event) -> None:
-        self._core.mach.add("WorkerReady", id=self._slot.id)
+        self._owner.mach.add("WorkerReady", id=self._worker.id)
 
     def ReadyEnd(self, e: am.Event) -> None:
-        self._core.mach.add("WorkerGone", id=self._slot.id)
-        if not self._slot.mach.any_("Stopping", "Draining"):
-            self._core.mach.add("KillWorker", id=self._slot.id, reason="not ready")
+        self._owner.mach.add("WorkerGone", id=self._worker.id)
+        if not self._worker.mach.any_("Stopping", "Draining"):
+            self._owner.mach.add("KillWorker", id=self._worker.id, reason="not ready")
 
     def WorkStuckState(self, e: am.Event) -> None:
-        self._core.mach.add("KillWorker", id=self._slot.id, reason="stuck")
+        self._owner.mach.add("KillWorker", id=self._worker.id, reason="stuck")
 
 
 class NewsOf:
     """Takes the payloads of one worker: the text of an error, which states cannot carry."""
 
-    def __init__(self, core: Core, slot: Slot) -> None:
-        self._core = core
-        self._slot = slot
+    def __init__(self, owner: Owner, worker: Followed) -> None:
+        self._owner = owner
+        self._worker = worker
         self.mach = am.Machine(
             am_rpc.Consumer,
-            id=f"{slot.id}-news",
-            parent=core.mach,
+            id=f"{worker.id}-news",
+            parent=owner.mach,
             handlers=self,
             tags=inner_tags("node-news"),
         )
@@ -53,8 +71,8 @@ class NewsOf:
         args: Any = e.args
         data = args.get("data")
         if args.get("name") != "WorkerError" or not isinstance(data, dict):
-            log.warning("worker %s sent an unknown payload", self._slot.id)
+            log.warning("worker %s sent an unknown payload", self._worker.id)
             return
         text = f"{data.get('type', 'error')}: {data.get('message', '')}"
-        error = WorkerError(text[:2000], self._slot.id)
-        self._core.mach.add_err("ErrWorker", error, worker_id=self._slot.id)
+        error = WorkerError(text[:2000], self._worker.id)
+        self._owner.mach.add_err("ErrWorker", error, worker_id=self._worker.id)

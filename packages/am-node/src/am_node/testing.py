@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._conformance import LAUNCHER_CHECKS as LAUNCHER_CHECKS
-from ._conformance import LauncherCheck as LauncherCheck
+from ._testing.conformance import LAUNCHER_CHECKS as LAUNCHER_CHECKS
+from ._testing.conformance import LauncherCheck as LauncherCheck
 
 __all__ = ["LAUNCHER_CHECKS", "LauncherCheck"]

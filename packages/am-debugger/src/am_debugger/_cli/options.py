@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..__about__ import __version__
 from .._core.debugger import Settings
 from .given import FILE, PREFIX, apply_given
+from .output_options import add_outputs
 from .values import UsageError, address, hours, positive, seconds, url
 from .view_options import add_view_options
 
@@ -34,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_flow(parser.add_argument_group("what comes in, and where it goes").add_argument)
     add_view_options(parser.add_argument_group("what is shown at the beginning").add_argument)
+    add_outputs(parser.add_argument_group("files that follow the cursor").add_argument)
     _add_screens(parser.add_argument_group("screens").add_argument)
     _add_limits(parser.add_argument_group("how much is kept").add_argument)
     _add_strangers(parser.add_argument_group("who may connect").add_argument)

@@ -27,9 +27,11 @@ from .._feed.listening import is_loopback
 from .._feed.server import Server
 from .._feed.viewing import view
 from .._files.inspect import inert
+from .._files.outputs.handlers import OutputHandlers
 from .._files.port import DumpFiles, forget_old, rotated_name
 from .listener import Listener
 from .options import settings_of
+from .output_options import output_states
 from .values import UsageError
 from .view_options import begin
 
@@ -54,6 +56,8 @@ class Instance:
         self.process = own_process()
         self.files = DumpFiles(self.process)
         self.debugger = Debugger(settings_of(options), files=self.files, id=options.id)
+        self.outputs = OutputHandlers(self.debugger)
+        self.debugger.machine.bind(self.outputs)
         self.listener = Listener(self.debugger, options.url)
         self.server = Server(
             self.debugger.session.store,
@@ -93,7 +97,7 @@ class Instance:
         machine = self.debugger.machine
         with self._scope, self._debugged():
             async with machine, trio.open_nursery() as nursery:
-                machine.add("Start")
+                machine.add("Start", *output_states(self.options))
                 begin(machine, self.options)
                 await self._import()
                 await self._connect(nursery)

@@ -15,6 +15,7 @@ from .._derive.url import parse_url
 from .._errors import UrlError
 from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
+from .drawing import DrawingHandlers
 from .moving import MovingHandlers
 from .ports import CURSOR_PARTS, FilesPort, NoFiles, NullUi, Part, UiPort
 from .session import Session
@@ -87,7 +88,9 @@ class Debugger:
         """What happened to the debugger itself, the last 100."""
         self._unchecked = 0
         self.machine = am.Machine(DebuggerStates, id=id, handlers=amh.DisposedHandlers())
-        for handlers in (MovingHandlers, ChoosingHandlers, ShowingHandlers, WorkingHandlers):
+        for handlers in (
+            MovingHandlers, ChoosingHandlers, DrawingHandlers, ShowingHandlers, WorkingHandlers,
+        ):  # fmt: skip
             self.machine.bind(handlers(self))
 
     # ------------------------------------------------------------------ for handlers

@@ -17,6 +17,11 @@ _FOCUS = (
     "Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused", "DialogFocused",
 )  # fmt: skip
 _WORK = ("Importing", "Exporting")
+OUTPUTS = ("OutputTx", "OutputLog", "OutputClients", "OutputGraph", "OutputCallLog")
+"""Each writes a file, or some, that follow the cursor."""
+DIAGRAMS = ("Diagrams1", "Diagrams2", "Diagrams3")
+DIAG_TX = ("DiagTxCalled", "DiagTxMutated", "DiagTxTouched", "DiagTxRelations")
+DIAG_GROUP = ("DiagGroupHide", "DiagGroupSkip")
 RENDERING = ("DiagramsGraphRendering", "DiagramsMachRendering", "DiagramsStatesRendering")
 LOADING = ("SelectingClient", "GcMsgs", *_WORK, *RENDERING)
 """While one of these is active, so is `Loading`."""
@@ -254,6 +259,26 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     DiagramsStatesRendering = am.State(multi=True, remove=["DiagramsStatesReady"])
     DiagramsStatesReady = am.State(remove=[DiagramsStatesRendering])
 
+    # Outputs
+    OutputTx = am.State(doc="tx.md has the transition under the cursor.")
+    OutputLog = am.State(doc="log.md has the log around it.")
+    OutputClients = am.State(doc="clients.txt has all machines at the moment.")
+    OutputGraph = am.State(doc="graph.md has them with what connects them.")
+    OutputCallLog = am.State(doc="call-log/ID has the handlers of the machine as they ran.")
+    Diagrams1 = am.State(remove=DIAGRAMS, doc="Diagrams are drawn: the coarsest.")
+    Diagrams2 = am.State(remove=DIAGRAMS, doc="Diagrams with relations.")
+    Diagrams3 = am.State(remove=DIAGRAMS, doc="Diagrams with all there is.")
+    ToolDiagrams = am.State(multi=True, doc="No diagrams, then those of each detail in turn.")
+    DiagTxCalled = am.State(remove=DIAG_TX, doc="In diagrams called states stand out.")
+    DiagTxMutated = am.State(remove=DIAG_TX, doc="Those that changed.")
+    DiagTxTouched = am.State(remove=DIAG_TX, doc="Those that a step named.")
+    DiagTxRelations = am.State(remove=DIAG_TX, doc="These, and what they have relations with.")
+    ToolDiagTx = am.State(multi=True, doc="The next of what stands out, after the last nothing.")
+    DiagGroupHide = am.State(remove=DIAG_GROUP, doc="States of the chosen group are left out.")
+    DiagGroupSkip = am.State(remove=DIAG_GROUP, doc="The frames of groups are left out.")
+    ToolDiagGroup = am.State(multi=True, doc="Groups as they are, hidden, skipped, in turn.")
+    Web = am.State(doc="The diagrams pane is served to browsers.")
+
     class Groups:
         """Named groups of states."""
 
@@ -261,6 +286,10 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
         Playing = _PLAYING
         Views = _VIEWS
         Loading = LOADING
+        Outputs = OUTPUTS
+        Diagrams = DIAGRAMS
+        DiagTx = DIAG_TX
+        DiagGroup = DIAG_GROUP
 
 
 FILTERS = {

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import am_machine as am
 
 from .explained import CALL, Explained, Fate, explained_of
-from .sequence import Story, sequence_of
-from .view import Box, Options, View, view_of
+from .sequence import Story, sequence_of, steps_of
+from .view import Box, Options, View, flat_text, view_of
 
 if TYPE_CHECKING:
     from .options import DiagramOptions
@@ -21,6 +21,13 @@ _STYLES = {
     "add": " {style.stroke-width: 4}",
     "remove": " {style.stroke-dash: 5}",
     "after": " {style.stroke-dash: 2}",
+}
+_MARKS = {
+    "called": 'style.stroke: "#1d4ed8"; style.stroke-width: 3',
+    "added": 'style.fill: "#b7e4c7"; style.stroke: "#1b7f3b"; style.stroke-width: 3',
+    "removed": 'style.fill: "#f8c4c0"; style.stroke: "#b3261e"; style.stroke-width: 3',
+    "touched": 'style.stroke: "#b45309"; style.stroke-width: 3',
+    "dimmed": "style.opacity: 0.35",
 }
 _GOOD = 'style.fill: "#b7e4c7"'
 _BAD = 'style.fill: "#f8c4c0"; style.stroke: "#b3261e"'
@@ -39,9 +46,10 @@ def d2(obj: Any, **options: Unpack[DiagramOptions]) -> str:
     """Return a D2 diagram of whatever `mermaid` draws, with the same options."""
     if isinstance(obj, am.Transition):
         return _sequence(sequence_of(obj))
+    chosen = Options(**options)
     if isinstance(obj, am.Explanation):
-        return _explained(explained_of(obj))
-    return _chart(view_of(obj, Options(**options)))
+        return _sequence(steps_of(obj)) if chosen.steps else _explained(explained_of(obj))
+    return _chart(view_of(obj, chosen))
 
 
 def _chart(view: View) -> str:
@@ -73,10 +81,13 @@ def _box(box: Box, number: int, paths: dict[tuple[str, str], str]) -> list[str]:
     if box.title or box.tags:
         head = box.title or "machine"
         text = f"{head} [{', '.join(box.tags)}]" if box.tags else head
-        style = "" if box.known else " {style.stroke-dash: 3}"
+        looks = [] if box.known else ["style.stroke-dash: 3"]
+        looks += [_MARKS[box.mark]] if box.mark else []
+        style = f" {{{'; '.join(looks)}}}" if looks else ""
         if not box.states:
             return [f"m{number}: {_quoted(text)}{style}"]
         lines.append(f"m{number}: {_quoted(text)} {{")
+        lines += [f"  {_MARKS[box.mark]}"] if box.mark else []
         prefix, indent = f"m{number}.", "  "
     states = {state.name: (i, state) for i, state in enumerate(box.states)}
     grouped = {name for _, members in box.groups for name in members}
@@ -86,7 +97,9 @@ def _box(box: Box, number: int, paths: dict[tuple[str, str], str]) -> list[str]:
         paths[box.title, name] = f"{prefix}{inside}s{i}"
         styles = ["style.stroke-dash: 5"] * state.auto
         styles += ["style.double-border: true"] * state.multi
-        styles += ['style.fill: "#b7e4c7"'] * state.active
+        if state.mark not in ("added", "removed"):  # these have a filling of their own
+            styles += ['style.fill: "#b7e4c7"'] * state.active
+        styles += [_MARKS[state.mark]] if state.mark else []
         block = f" {{{'; '.join(styles)}}}" if styles else ""
         return f"s{i}: {_quoted(name)}{block}"
 
@@ -138,6 +151,6 @@ def _quoted(*parts: str) -> str:
 
     Within a part white space becomes one space; ``$`` would begin a substitution.
     """
-    flat = (" ".join(str(part).split()) for part in parts if part)
+    flat = (flat_text(part) for part in parts if part)
     escaped = ("".join(f"\\{c}" if c in '\\"$' else c for c in part) for part in flat)
     return '"' + "\\n".join(escaped) + '"'

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import am_machine as am
 
 from .explained import CALL, Explained, explained_of
-from .sequence import Story, sequence_of
-from .view import Box, Options, View, view_of
+from .sequence import Story, sequence_of, steps_of
+from .view import Box, Options, StateNode, View, flat_text, view_of
 
 if TYPE_CHECKING:
     from .options import DiagramOptions
@@ -23,6 +23,13 @@ _CLASSES = (
     "classDef active fill:#b7e4c7,color:#000",
     "classDef unknown stroke-dasharray: 2 4,color:#888",
 )
+_MARKS = {
+    "called": "stroke:#1d4ed8,stroke-width:3px",
+    "added": "fill:#b7e4c7,stroke:#1b7f3b,stroke-width:3px,color:#000",
+    "removed": "fill:#f8c4c0,stroke:#b3261e,stroke-width:3px,color:#000",
+    "touched": "stroke:#b45309,stroke-width:3px",
+    "dimmed": "opacity:0.35",
+}
 _GOOD, _BAD = "fill:#b7e4c7,color:#000", "fill:#f8c4c0,stroke:#b3261e,color:#000"
 _LOOKS = {
     "accepted": f"{_GOOD},stroke:#1b7f3b",
@@ -46,11 +53,13 @@ def mermaid(obj: Any, **options: Unpack[DiagramOptions]) -> str:
     States: auto ones are dashed, multi ones doubled, active ones filled; edges are labelled by
     relation; groups and machines are boxes. A transition is a sequence of its steps. An explanation
     shows the reasons, what becomes of each state concerned and through which relation, and the
-    handlers in order. Options, of all but these two: ``relations, inherited, groups, exception,
-    start, ready, tags, active`` (False hides them), ``pipes`` (none, grouped or detailed), ``only``
-    and ``skip`` (regular expressions for names of states), ``around`` and ``distance`` (1): only
-    what is that many relations away from a state, or in a graph that many pipes or connections from
-    a machine. The same input gives the same text.
+    handlers in order; with ``steps`` it is a sequence, as a transition is. Options, of all but
+    these two: ``relations, inherited, groups, exception, start, ready, tags, active`` (False hides
+    them), ``pipes`` (none, grouped or detailed), ``only`` and ``skip`` (regular expressions for
+    names of states), ``around`` and ``distance`` (1): only what is that many relations away from a
+    state, or in a graph that many pipes or connections from a machine; ``marks``: what happened to
+    states and machines (called, added, removed, touched, dimmed) by name, ``id:Name`` for the state
+    of one machine. The same input gives the same text.
 
     :raises TypeError: if there is no diagram of such an object.
     :raises am.UnknownStateError: if there is no state to look around.
@@ -58,9 +67,10 @@ def mermaid(obj: Any, **options: Unpack[DiagramOptions]) -> str:
     """
     if isinstance(obj, am.Transition):
         return _sequence(sequence_of(obj))
+    chosen = Options(**options)
     if isinstance(obj, am.Explanation):
-        return _explained(explained_of(obj))
-    return _flowchart(view_of(obj, Options(**options)))
+        return _sequence(steps_of(obj)) if chosen.steps else _explained(explained_of(obj))
+    return _flowchart(view_of(obj, chosen))
 
 
 def _flowchart(view: View) -> str:
@@ -79,6 +89,9 @@ def _flowchart(view: View) -> str:
         target = _end(numbers[pipe.target], pipe.target_state)
         lines.append(f"  {source} -->|{_label(pipe.label)}| {target}")
     lines += [f"  {line}" for line in _CLASSES]
+    used = {state.mark for box in view.boxes for state in box.states}
+    used |= {box.mark for box in view.boxes}
+    lines += [f"  classDef {mark} {look}" for mark, look in _MARKS.items() if mark in used]
     return "\n".join(lines) + "\n"
 
 
@@ -97,34 +110,43 @@ def _box(box: Box, number: int) -> list[str]:
     if head:
         text = f"{head} [{', '.join(box.tags)}]" if box.tags else head
         if not box.states:
-            mark = "" if box.known else ":::unknown"
-            return [f"  m{number}[{_label(text)}]{mark}"]
+            return [
+                f"  m{number}[{_label(text)}]{'' if box.known else ':::unknown'}",
+                *([f"  class m{number} {box.mark}"] if box.mark else []),
+            ]
         lines.append(f"  subgraph m{number}[{_label(text)}]")
         indent = "    "
     states = {state.name: state for state in box.states}
     grouped = {name for _, members in box.groups for name in members}
+    marks = {name: _state_classes(state) for name, state in states.items()}
 
     def node(name: str) -> str:
         state = states[name]
         shape = ("[[", "]]") if state.multi else ("[", "]")
         text = f"{_node(number, name)}{shape[0]}{_label(name)}{shape[1]}"
-        marks = [mark for mark in ("auto", "active") if getattr(state, mark)]
-        return text + (f":::{marks[0]}" if len(marks) == 1 else "")
+        return text + (f":::{marks[name][0]}" if len(marks[name]) == 1 else "")
 
     for place, (group, members) in enumerate(box.groups):
         lines.append(f"{indent}subgraph m{number}g{place}[{_label(group)}]")
         lines += [f"{indent}  {node(name)}" for name in members]
         lines.append(f"{indent}end")
     lines += [indent + node(name) for name in states if name not in grouped]
-    both = [_node(number, s.name) for s in box.states if s.auto and s.active]
     for source, kind, target in box.relations:
         ends = _node(number, source), _node(number, target)
         lines.append(f"{indent}{ends[0]} {_ARROWS[kind]}|{kind}| {ends[1]}")
     if head:
         lines.append("  end")
-    for name in both:
-        lines += [f"  class {name} auto", f"  class {name} active"]
+    if box.mark:
+        lines.append(f"  class m{number} {box.mark}")
+    for name in [name for name in states if len(marks[name]) > 1]:
+        lines += [f"  class {_node(number, name)} {mark}" for mark in marks[name]]
     return lines
+
+
+def _state_classes(state: StateNode) -> list[str]:
+    """The looks of a state, the strongest last."""
+    found = [name for name in ("auto", "active") if getattr(state, name)]
+    return [*found, state.mark] if state.mark else found
 
 
 def _sequence(story: Story) -> str:
@@ -171,5 +193,4 @@ def _label(*parts: str) -> str:
 
 def _escaped(text: str) -> str:
     """Letters, digits and harmless marks stay; the rest becomes entities, lines one line."""
-    flat = " ".join(str(text).split())
-    return "".join(c if c.isalnum() or c in _PLAIN else f"#{ord(c)};" for c in flat)
+    return "".join(c if c.isalnum() or c in _PLAIN else f"#{ord(c)};" for c in flat_text(text))

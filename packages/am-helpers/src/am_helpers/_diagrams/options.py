@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from .view import PipeDetail
+    from collections.abc import Mapping
+
+    from .view import Mark, PipeDetail
 
 
 class DiagramOptions(TypedDict, total=False):
-    """Keywords of `mermaid` and `d2`."""
+    """Keywords of `mermaid`, `d2` and `dot`."""
 
     relations: bool
     inherited: bool
@@ -24,3 +26,5 @@ class DiagramOptions(TypedDict, total=False):
     skip: tuple[str, ...]
     around: str | tuple[str, ...]
     distance: int
+    marks: Mapping[str, Mark]
+    steps: bool

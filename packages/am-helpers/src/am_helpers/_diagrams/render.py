@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     import os
 
 TIME_LIMIT = 60.0  # seconds
+_SUFFIXES = {"mmdc": ".mmd", "d2": ".d2", "dot": ".dot"}
 _TOLD = 500  # characters of a renderer's complaint that are repeated
 
 
 def render(text: str, path: str | os.PathLike[str]) -> None:
     """Make a picture of a diagram at ``path``, whose ending says of what kind (``.svg``).
 
-    ``mmdc`` draws Mermaid, ``d2`` draws D2. Blocks, for 60 seconds at most. An existing picture is
-    replaced only by a whole one.
+    ``mmdc`` draws Mermaid, ``d2`` draws D2, ``dot`` of Graphviz draws DOT. Blocks, for 60 seconds
+    at most. An existing picture is replaced only by a whole one.
 
     :raises RendererMissing: if the program is not installed.
     :raises RenderError: if it fails or takes too long.
@@ -31,21 +32,31 @@ def render(text: str, path: str | os.PathLike[str]) -> None:
 
 def draw(text: str, path: str | os.PathLike[str], limit: float) -> None:
     """`render` within a number of seconds."""
-    is_mermaid = text.startswith(("flowchart", "sequenceDiagram"))
-    name = "mmdc" if is_mermaid else "d2"
+    name = renderer_of(text)
     program = shutil.which(name)
     if program is None:
         raise RendererMissing(f"{name} is not installed")
     goal = Path(path)
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "diagram.mmd" if is_mermaid else "diagram.d2")
+        source = Path(folder, f"diagram{_SUFFIXES[name]}")
         source.write_text(text, encoding="utf-8")
         picture = Path(folder, f"picture{goal.suffix}")
-        files = ["-i", str(source), "-o", str(picture)] if is_mermaid else [source, picture]
+        files: list[str | Path] = [source, picture]
+        if name == "mmdc":
+            files = ["-i", source, "-o", picture]
+        elif name == "dot":
+            files = [f"-T{goal.suffix.removeprefix('.')}", "-o", picture, source]
         _run([program, *map(str, files)], limit)
         if not picture.is_file():
             raise RenderError(f"{name} made no picture")
         shutil.move(picture, goal)
+
+
+def renderer_of(text: str) -> str:
+    """The program that draws a diagram in this language."""
+    if text.startswith(("flowchart", "sequenceDiagram")):
+        return "mmdc"
+    return "dot" if text.startswith("digraph") else "d2"
 
 
 def _run(command: list[str], limit: float) -> None:

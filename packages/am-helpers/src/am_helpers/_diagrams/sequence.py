@@ -41,9 +41,24 @@ def sequence_of(transition: am.Transition) -> Story:
     if not transition.steps:
         raise ValueError("the transition has no steps: set machine.sem_log.steps before it")
     names = tuple(transition.machine.schema)
-    arrows = tuple(_arrow(step, names) for step in transition.steps)
-    ends = (end for arrow in arrows for end in (arrow.source, arrow.target))
     title = f"{transition.machine.id}: [{transition.kind}] {' '.join(transition.called)}"
+    return _story(title, transition.steps, names)
+
+
+def steps_of(explanation: am.Explanation) -> Story:
+    """Read the steps of an explanation.
+
+    :raises ValueError: if it has none.
+    """
+    if not explanation.steps:
+        raise ValueError("the explanation has no steps")
+    title = f"[{explanation.kind}] {' '.join(explanation.called)}"
+    return _story(title, explanation.steps, explanation.state_names)
+
+
+def _story(title: str, steps: Sequence[am.Step], names: Sequence[str]) -> Story:
+    arrows = tuple(_arrow(step, names) for step in steps)
+    ends = (end for arrow in arrows for end in (arrow.source, arrow.target))
     return Story(title, tuple(dict.fromkeys(ends)), arrows)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PipeDetail: TypeAlias = Literal["none", "grouped", "detailed"]
+Mark: TypeAlias = Literal["called", "added", "removed", "touched", "dimmed"]
+MARKS: tuple[str, ...] = ("called", "added", "removed", "touched", "dimmed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +39,17 @@ class Options:
     skip: tuple[str, ...] = ()
     around: str | tuple[str, ...] = ()
     distance: int = 1
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    steps: bool = False
 
     def __post_init__(self) -> None:
         if self.pipes not in ("none", "grouped", "detailed"):
             raise ValueError(f"pipes is {self.pipes!r}, not none, grouped or detailed")
         if self.distance < 0:
             raise ValueError(f"distance is {self.distance}, less than 0")
+        for name, mark in self.marks.items():
+            if mark not in MARKS:
+                raise ValueError(f"the mark of {name} is {mark!r}, not one of {', '.join(MARKS)}")
         for name in ("only", "skip"):
             value = getattr(self, name)
             patterns = (value,) if isinstance(value, str) else tuple(value)
@@ -74,6 +81,8 @@ class StateNode:
     auto: bool
     multi: bool
     active: bool
+    mark: str = ""
+    """What a transition did to it, or that it is of no concern."""
 
 
 @dataclass(slots=True)
@@ -84,6 +93,7 @@ class Box:
     known: bool = True
     tags: tuple[str, ...] = ()
     parent: str | None = None
+    mark: str = ""
     states: list[StateNode] = field(default_factory=list)
     groups: list[tuple[str, list[str]]] = field(default_factory=list)
     """Group and its states; each state is in the first group that has it, or in none."""
@@ -112,6 +122,15 @@ class View:
     """Machine, other machine, label."""
 
 
+def flat_text(text: str) -> str:
+    """A foreign text on one line, in which what cannot be printed is a question mark in a box:
+    pictures are XML, which has no control characters, and texts are looked at on terminals."""
+    line = " ".join(str(text).split())
+    return (
+        line if line.isprintable() else "".join([c if c.isprintable() else "\ufffd" for c in line])
+    )
+
+
 def view_of(obj: Any, options: Options) -> View:
     """Make the view of a machine, a schema, a States class, a dict schema or a `Graph`.
 
@@ -120,8 +139,8 @@ def view_of(obj: Any, options: Options) -> View:
     if hasattr(obj, "nx") and hasattr(obj, "update_active"):
         return _of_graph(obj, options)
     if hasattr(obj, "schema") and hasattr(obj, "clock"):
-        box = _box(obj.schema, options, active=obj.active)
-        box.title = obj.id
+        box = _box(obj.schema, options, obj.active, owner=obj.id)
+        box.title, box.mark = obj.id, options.marks.get(obj.id, "")
         if options.tags:
             box.tags = tuple(obj.tags)
         return View([box])
@@ -134,7 +153,9 @@ def view_of(obj: Any, options: Options) -> View:
     return View([_box(schema, options)])
 
 
-def _box(schema: am.Schema, options: Options, active: Iterable[str] = ()) -> Box:
+def _box(
+    schema: am.Schema, options: Options, active: Iterable[str] = (), owner: str | None = None
+) -> Box:
     inherited = origins(schema)
     shown = {name: None for name in schema if options.shows(name, inherited.get(name, ""))}
     if options.around:
@@ -144,7 +165,8 @@ def _box(schema: am.Schema, options: Options, active: Iterable[str] = ()) -> Box
     box = Box()
     for name in shown:
         state = schema[name]
-        box.states.append(StateNode(str(name), state.auto, state.multi, name in on))
+        mark = _mark(options, owner, name)
+        box.states.append(StateNode(str(name), state.auto, state.multi, name in on, mark))
     if options.groups:
         box.groups = _placed(schema.groups, shown)
     if options.relations:
@@ -156,6 +178,13 @@ def _box(schema: am.Schema, options: Options, active: Iterable[str] = ()) -> Box
             if other in shown
         ]
     return box
+
+
+def _mark(options: Options, owner: str | None, name: str) -> str:
+    """The mark of a state: by its name, or that of its machine, a colon and its name."""
+    marks = options.marks
+    own = marks.get(f"{owner}:{name}", "") if owner is not None else ""
+    return own or marks.get(name, "")
 
 
 def _near(schema: am.Schema, shown: Iterable[str], options: Options) -> set[str]:
@@ -205,11 +234,12 @@ def _of_graph(graph: Any, options: Options) -> View:
         data = graph.nx.nodes[node]
         machine = graph.machine(name)
         if machine is not None:
-            box = _box(machine.schema, options, data["active"])
+            box = _box(machine.schema, options, data["active"], name)
         else:
             box = _box_of_nodes(graph.nx, name, data, options)
         box.title, box.known, box.parent = name, data["known"], data["parent"]
         box.tags = data["tags"] if options.tags else ()
+        box.mark = options.marks.get(name, "")
         view.boxes.append(box)
     titles = {box.title for box in view.boxes}
     names = graph.machine_nodes
@@ -229,7 +259,8 @@ def _box_of_nodes(nx: Any, machine_id: str, data: Any, options: Options) -> Box:
     for name in data["state_names"]:
         state = nx.nodes[f"{machine_id}:{name}"]
         if options.shows(name, state["inherited_from"]):
-            box.states.append(StateNode(name, state["auto"], state["multi"], name in on))
+            mark = _mark(options, machine_id, name)
+            box.states.append(StateNode(name, state["auto"], state["multi"], name in on, mark))
     shown = {state.name for state in box.states}
     for state in box.states if options.relations else ():
         for kind in RELATIONS:

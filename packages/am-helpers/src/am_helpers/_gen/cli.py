@@ -20,6 +20,7 @@ import am_machine as am
 
 from ..__about__ import __version__
 from .._diagrams.d2 import d2
+from .._diagrams.dot import dot
 from .._diagrams.mermaid import mermaid
 from .._diagrams.render import render
 from .._errors import RendererMissing, RenderError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STATES_HELP = "State1,State2:multi,State3:auto:require(State1;State2):remove(State4),State4"
+_LANGUAGES = {"mermaid": mermaid, "d2": d2, "dot": dot}
 PICTURES = {".svg", ".png", ".pdf"}
 
 
@@ -79,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     handlers.set_defaults(run=_handlers)
     diagram = commands.add_parser("diagram", help="print the diagram of a States class")
     diagram.add_argument("target", metavar="MODULE:STATES", help="or FILE.py:STATES")
-    diagram.add_argument("--format", choices=("mermaid", "d2"), default="mermaid")
+    diagram.add_argument("--format", choices=tuple(_LANGUAGES), default="mermaid")
     diagram.add_argument("--only", action="append", default=[], metavar="REGEX")
     diagram.add_argument("--skip", action="append", default=[], metavar="REGEX")
     diagram.add_argument("--out", type=Path, help="a file for the text, or a picture: x.svg")
@@ -122,7 +124,7 @@ def _handlers(args: argparse.Namespace) -> int:
 
 def _diagram(args: argparse.Namespace) -> int:
     obj = load_target(args.target)
-    draw = mermaid if args.format == "mermaid" else d2
+    draw = _LANGUAGES[args.format]
     try:
         text = draw(obj, only=tuple(args.only), skip=tuple(args.skip))
     except (TypeError, am.SchemaError) as exc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .._errors import HandlerError
 from .bits import bits_of
 from .handlers import HandlerTable, read_handler_name
 from .resolve import ADD, KINDS, REMOVE, accepts, entered, exited, resolve
@@ -116,9 +117,7 @@ def explain(
     if by_relations:
         enters = entered(t, kind, called, before, target)
         exits = exited(t, before, target_mask)
-        table = HandlerTable(
-            schema, [name for name in handlers if read_handler_name(schema, name) is not None]
-        )
+        table = HandlerTable(schema, [name for name in handlers if _is_handler(schema, name)])
         if is_auto:
             negotiation = _AutoNegotiation(schema, table, vetoed, failed)
             calls, target = negotiation.run(called, before, target, enters, exits, missing)
@@ -167,6 +166,14 @@ def explain(
         steps=tuple(steps),
         state_names=names,
     )
+
+
+def _is_handler(schema: Schema, name: str) -> bool:
+    """Whether a name is that of a handler; one with two readings cannot have been bound."""
+    try:
+        return read_handler_name(schema, name) is not None
+    except HandlerError:
+        return False
 
 
 class _AutoNegotiation:

@@ -68,7 +68,11 @@ def read_handler_name(schema: Schema, name: str) -> HandlerCall | None:
     if name not in known:
         if name.endswith(")"):
             handler, _, state = name[:-1].partition("(")
-            return read_handler_key(schema, state, SUFFIXES[handler.removeprefix(state)])
+            role = SUFFIXES.get(handler.removeprefix(state))
+            # Names come from other processes, too.
+            if role is None or state not in schema.index or not handler.startswith(state):
+                return None
+            return read_handler_key(schema, state, role)
         readings = _readings(schema.index, name)
         if len(readings) > 1:
             told = " and ".join(f"{r.role.value} of {schema.names[r.state]}" for r in readings)

@@ -1,0 +1,1 @@
+"""The client: it finds a supervisor, links to workers, and hands them work."""

@@ -1,0 +1,275 @@
+"""Many requests at once over several workers, with bounded look-ahead on both ends."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import trio
+
+import am_machine as am
+
+from .._errors import WorkerLost, WorkTimeout
+from .request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from .link_pool import LinkPool
+
+Inputs = Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
+Pair = tuple[Mapping[str, Any], Any]
+
+
+class Results:
+    """What ``client.map`` returns: an async iterator of pairs ``(args, result)``.
+
+    Iterating starts it. It ends by itself; to stop before, leave an ``async with`` on it or call
+    `aclose`, which cancels the requests that run.
+
+    With n requests in the hands of workers at most, no more than 3 n inputs are taken beyond the
+    results that were iterated over: n wait in stock here, so that a worker never waits for inputs.
+    """
+
+    def __init__(
+        self,
+        mach: am.Machine,
+        links: LinkPool,
+        inputs: Inputs,
+        *,
+        workers: int,
+        ordered: bool,
+        return_errors: bool,
+        timeout: float,
+        attempts: int,
+        retry_on: frozenset[str],
+        busy: Callable[[int], None],
+    ) -> None:
+        self._fork: am.Fork | None = None
+        if workers < 1:
+            raise ValueError("map needs at least one worker")
+        self._mach = mach
+        self._links = links
+        self._inputs = aiter(inputs) if isinstance(inputs, AsyncIterable) else iter(inputs)
+        self._workers = workers
+        self._return_errors = return_errors
+        self._timeout = timeout
+        self._attempts = attempts
+        self._retry_on = retry_on
+        self._busy = busy
+        self._source = am.current_source()
+        self._ahead = workers * links.depth
+        self._stock: deque[Request] = deque()
+        # Given to a worker and not answered, oldest first.
+        self._open: dict[Request, None] = {}
+        self._order = _Order() if ordered else None
+        self._taken = 0
+        self._finished = 0
+        self._yielded = 0
+        self._exhausted = False
+        self._error: BaseException | None = None
+        self._over = False
+        self._pairs: deque[Pair] = deque()
+        self._readers = trio.lowlevel.ParkingLot()
+        self._feeder = trio.lowlevel.ParkingLot()
+
+    # -- for the iterating task
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Pair:
+        if self._fork is None:
+            self._fork = self._mach.fork(self._run)
+        if self._pairs:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        while not self._pairs:
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error from None
+            if self._over:
+                raise StopAsyncIteration
+            await self._readers.park()
+        self._yielded += 1
+        self._want_inputs()
+        return self._pairs.popleft()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Cancel what runs. Harmless after the end."""
+        self._close()
+        await trio.lowlevel.checkpoint()
+
+    def __del__(self) -> None:
+        # An iterator that was dropped half way must not hold its workers.
+        if self._fork is not None:
+            self._close()
+
+    def _close(self) -> None:
+        self._over = True
+        if self._fork is not None:
+            self._fork.cancel()
+
+    # -- taking inputs, in a task of the client's
+
+    async def _run(self) -> None:
+        self._busy(1)
+        self._links.want(self._workers)
+        self._links.add_feed(self)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._expire)
+                await self._feed()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._over:
+            self._over = True
+            self._error = self._error or WorkerLost("the client was closed")
+        self._links.remove_feed(self)
+        self._stock.clear()
+        for request in tuple(self._open):
+            self._links.withdraw(request)
+        self._open.clear()
+        self._links.want(-self._workers)
+        self._busy(-1)
+        self._readers.unpark_all()
+
+    async def _feed(self) -> None:
+        """Keep the stock full until all inputs are taken and answered."""
+        while not self._over:
+            if not self._exhausted and self._has_room():
+                try:
+                    await self._fill()
+                except Exception as exc:
+                    # Of the user's iterator: it is raised where the results are.
+                    self._stop(exc)
+                self._links.dispatch()
+            if self._exhausted and self._finished == self._taken:
+                self._stop(None)
+            elif self._exhausted or not self._has_room():
+                await self._feeder.park()
+            else:
+                await trio.lowlevel.checkpoint()
+
+    def _has_room(self) -> bool:
+        ahead = self._ahead
+        return len(self._stock) < ahead and self._taken - self._yielded < 3 * ahead
+
+    def _want_inputs(self) -> None:
+        """Wake the feeder once there is room for a good part of the stock."""
+        ahead = self._ahead
+        if (
+            self._feeder
+            and not self._exhausted
+            and 2 * len(self._stock) <= ahead
+            and self._taken - self._yielded <= 3 * ahead - (ahead + 1) // 2
+        ):
+            self._feeder.unpark()
+
+    async def _fill(self) -> None:
+        inputs = self._inputs
+        while self._has_room() and not self._over:
+            if isinstance(inputs, AsyncIterator):
+                try:
+                    args = await anext(inputs)
+                except StopAsyncIteration:
+                    self._exhausted = True
+                    return
+                self._put(args)
+                self._links.dispatch()
+            else:
+                try:
+                    args = next(inputs)
+                except StopIteration:
+                    self._exhausted = True
+                    return
+                self._put(args)
+
+    def _put(self, args: Mapping[str, Any]) -> None:
+        self._stock.append(
+            Request(args, self._attempts, self._retry_on, self._done, self._source, self._taken)
+        )
+        self._taken += 1
+
+    async def _expire(self) -> None:
+        """End requests that take too long. Their deadlines come in the order of their begin."""
+        while True:
+            now = trio.current_time()
+            while self._open and (oldest := next(iter(self._open))).deadline <= now:
+                self._links.withdraw(oldest)
+                oldest.fail(WorkTimeout(f"no answer within {self._timeout:g} s"))
+            oldest_due = next(iter(self._open)).deadline if self._open else now + self._timeout
+            await trio.sleep_until(oldest_due)
+
+    # -- giving out requests and taking results, called by the links
+
+    def __len__(self) -> int:
+        return len(self._stock)
+
+    def take(self) -> Request:
+        """The next request in stock; its time runs from now."""
+        request = self._stock.popleft()
+        request.deadline = trio.current_time() + self._timeout
+        self._open[request] = None
+        self._want_inputs()
+        return request
+
+    def _done(self, request: Request) -> None:
+        if request not in self._open:
+            return
+        del self._open[request]
+        result = request.result
+        if request.error is not None:
+            if not self._return_errors:
+                self._stop(request.error)
+                return
+            result = request.error
+        self._finished += 1
+        pair = (request.args, result)
+        if self._order is None:
+            self._pairs.append(pair)
+        else:
+            self._pairs.extend(self._order.put(request.number, pair))
+        if self._exhausted and self._finished == self._taken:
+            self._stop(None)
+        elif self._pairs:
+            self._readers.unpark_all()
+
+    def _stop(self, error: BaseException | None) -> None:
+        """Nothing more will come, but what is there already."""
+        if not self._over:
+            self._over, self._error = True, error
+            self._feeder.unpark_all()
+            self._readers.unpark_all()
+
+
+class _Order:
+    """Puts results back into the order of the inputs."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._waiting: dict[int, Pair] = {}
+
+    def put(self, number: int, pair: Pair) -> list[Pair]:
+        """Take one result; returns those that are due."""
+        self._waiting[number] = pair
+        due = []
+        while self._next in self._waiting:
+            due.append(self._waiting.pop(self._next))
+            self._next += 1
+        return due

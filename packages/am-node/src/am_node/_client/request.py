@@ -1,0 +1,83 @@
+"""One request of a client, from the call until its outcome is known."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .._errors import WorkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import am_machine as am
+
+    from .worker_link import WorkerLink
+
+REQ_BYTES = 16
+
+
+class Request:
+    """Work for some worker. `done` is called once, with `result` or `error` set.
+
+    `tried` counts the workers that may have begun it. `link` is the one that has it now.
+    """
+
+    __slots__ = (
+        "args", "attempts", "deadline", "done", "error", "given_at", "is_owned", "is_sent", "link",
+        "number", "req", "result", "retry_on", "source", "tried",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        args: Mapping[str, Any],
+        attempts: int,
+        retry_on: frozenset[str],
+        done: Callable[[Request], None],
+        source: am.Source | None,
+        number: int = 0,
+        deadline: float = 0.0,
+    ) -> None:
+        # Random, so that a worker tells the requests of all its clients apart.
+        self.req = secrets.token_bytes(REQ_BYTES)
+        self.args = args
+        self.attempts = attempts
+        self.retry_on = retry_on
+        self.done = done
+        self.source = source
+        self.number = number
+        self.deadline = deadline
+        self.tried = 0
+        self.link: WorkerLink | None = None
+        # Sent to the worker; accepted by it.
+        self.is_sent = self.is_owned = False
+        self.given_at = 0.0
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def answer(self, answer: Mapping[str, Any], worker_id: str) -> bool:
+        """Take a worker's answer; False if it is an error after which to try again."""
+        error = answer.get("error")
+        if error is None:
+            self.result = answer.get("data")
+        else:
+            failure = _work_error(error, worker_id)
+            if failure.type_name in self.retry_on and self.tried < self.attempts:
+                # The worker would answer the same id from memory.
+                self.req = secrets.token_bytes(REQ_BYTES)
+                return False
+            self.error = failure
+        self.done(self)
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """There will be no answer."""
+        self.error = error
+        self.done(self)
+
+
+def _work_error(error: object, worker_id: str) -> WorkError:
+    if isinstance(error, Mapping):
+        return WorkError(str(error.get("type", "error")), str(error.get("message", "")), worker_id)
+    return WorkError("error", str(error), worker_id)

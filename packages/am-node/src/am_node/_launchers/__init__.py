@@ -1,0 +1,1 @@
+"""How a worker is started: on this host, in this process, over ssh."""

@@ -1,0 +1,93 @@
+"""What the parts of a supervisor share: its machine, its settings, its slots."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .sizing import Census, CrashLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import am_machine as am
+    import am_rpc
+
+    from .._launchers.base import Launcher, Resources
+    from .._settings import Policy, Pool, Rlimits, Timing
+    from .._tls import Tls
+    from .reverse_listener import ReverseListener
+    from .slot import Slot
+
+log = logging.getLogger("am_node")
+
+
+@dataclass(eq=False)
+class Shared:
+    """The state of one supervisor that is no state of its machine. Owned by the event loop."""
+
+    mach: am.Machine
+    kind: str
+    entry: str
+    pool: Pool
+    timing: Timing
+    policy: Policy
+    launcher: Launcher
+    rlimits: Rlimits
+    resources: Resources
+    options: Mapping[str, Any]
+    directory: Path
+    worker_host: str
+    # What remote workers dial; None for launchers on this host.
+    reverse_listener: ReverseListener | None = None
+    tls: Tls | None = None
+    log_level: int = 0
+    slots: dict[str, Slot] = field(default_factory=dict)
+    public: am_rpc.Mux | None = None
+    restarts: int = 0
+    forks: int = 0
+    exit_code: int = 0
+
+    def __post_init__(self) -> None:
+        self.crashes = CrashLog(self.timing, self.policy)
+        self._changed = trio.Event()
+
+    def __iter__(self) -> Iterator[Slot]:
+        return iter(tuple(self.slots.values()))
+
+    def changed(self, slot: Slot | None = None) -> None:
+        """Wake whoever judges the pool; it does so once for all changes of one moment."""
+        self._changed.set()
+
+    async def change(self) -> None:
+        """Wait until something changed since the last call returned."""
+        await self._changed.wait()
+        self._changed = trio.Event()
+
+    async def crash_backoff(self) -> None:
+        """Wait until the deaths of young workers allow the next fork."""
+        # A death during the wait prolongs it.
+        while delay := self.crashes.delay(trio.current_time()):  # noqa: ASYNC110
+            await trio.sleep(delay)
+
+    def census(self) -> Census:
+        """Count the workers."""
+        existing = stopping = ready = idle = leased = 0
+        for slot in self:
+            states = slot.mach
+            if states.is_("Gone"):
+                continue
+            existing += 1
+            stopping += states.any_("Stopping", "Draining")
+            ready += slot.usable
+            idle += states.is_("Available")
+            leased += states.is_("Leased")
+        return Census(existing, stopping, ready, idle, leased)
+
+    def payload(self, name: str, data: Any, client: str) -> None:
+        """Send a payload to one client of the supervisor."""
+        self.mach.add("ClientSendPayload", name=name, data=data, destination=client)

@@ -1,0 +1,129 @@
+"""A supervisor's entry of one worker: a machine whose states are the worker's phase and lease."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+import am_helpers as amh
+import am_machine as am
+
+from .._debugging import inner_tags
+from .states import SlotStates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import am_rpc
+
+    from .._launchers.base import ExitInfo, WorkerHandle
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A client's right to one worker.
+
+    `client` is the RPC id of the client's link to the supervisor, `worker_link` that of its link to
+    the worker, `token` the secret of the latter.
+    """
+
+    id: str
+    client: str
+    worker_link: str
+    token: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """What is known of one worker at one moment, in plain values.
+
+    A busy worker's news is up to 0.1 s old. `client` is the RPC id of the client that holds it,
+    `tasks` how many requests it finished, `errors` how many errors are kept, `age` seconds since
+    its fork.
+    """
+
+    id: str
+    states: tuple[str, ...]
+    work_status: str
+    pid: int | None
+    client: str
+    tasks: int
+    errors: int
+    age: float
+
+
+class Slot:
+    """One worker as its supervisor knows it; `changed` is called after each change."""
+
+    def __init__(self, worker_id: str, parent: am.Machine, changed: Callable[[Slot], None]) -> None:
+        self.id = worker_id
+        self.mach = am.Machine(
+            SlotStates, id=f"{worker_id}-slot", parent=parent, tags=inner_tags("node-slot")
+        )
+        self.mach.bind(self)
+        self._changed = changed
+        self.forked_at = trio.current_time()
+        self.idle_since = self.forked_at
+        self.handle: WorkerHandle | None = None
+        self.net: am_rpc.NetworkMachine | None = None
+        self.public_addr = ""
+        # A unix socket for clients on the same host; empty if there is none.
+        self.near_addr = ""
+        # Seconds for which it may be silent before it counts as lost.
+        self.silence = 0.0
+        self.exit: ExitInfo | None = None
+        self.lease: Lease | None = None
+        self.kill_reason = ""
+        self.recent_until = self.forked_at
+        self._errors: deque[float] = deque()
+        self.mach.add("Initing")
+
+    def AnyState(self, e: am.Event) -> None:
+        """Tell the supervisor, which judges the pool anew."""
+        self._changed(self)
+
+    def IdleState(self, e: am.Event) -> None:
+        """The worker unused for longest is the next to be given away."""
+        self.idle_since = trio.current_time()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process may still exist."""
+        return not self.mach.is_("Gone")
+
+    @property
+    def usable(self) -> bool:
+        """Whether it counts as ready: linked, ready, and without a recent error."""
+        return self.mach.is_("Linked", "Ready") and not self.mach.any_("ErrRecent", "Draining")
+
+    def errors_within(self, ttl: float) -> int:
+        """How many errors are younger than `ttl` seconds; older ones are forgotten."""
+        oldest = trio.current_time() - ttl
+        while self._errors and self._errors[0] < oldest:
+            self._errors.popleft()
+        return len(self._errors)
+
+    def note_error(self, ttl: float) -> int:
+        """Count an error; returns how many are kept."""
+        self._errors.append(trio.current_time())
+        self.mach.add("ErrRecent")
+        return self.errors_within(ttl)
+
+    def info(self) -> WorkerInfo:
+        """The slot in plain values, for lists and tables."""
+        status = ""
+        if self.net is not None:
+            status = self.net.switch("WorkRequested", "Working", "WorkReady", "Idle") or ""
+        return WorkerInfo(
+            id=self.id,
+            states=self.mach.active,
+            work_status=status,
+            pid=self.handle.pid if self.handle is not None else None,
+            client=self.lease.client if self.lease is not None else "",
+            tasks=0 if self.net is None else amh.activations(self.net.tick("WorkReady")),
+            errors=len(self._errors),
+            age=trio.current_time() - self.forked_at,
+        )

@@ -1,0 +1,1 @@
+"""Tests that others may run against launchers of their own."""

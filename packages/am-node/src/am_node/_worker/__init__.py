@@ -1,0 +1,1 @@
+"""A worker process: its machine, the work it does, and what it answers."""
