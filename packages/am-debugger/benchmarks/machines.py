@@ -87,8 +87,10 @@ def main() -> None:
             ahead = made / options.rate - (time.monotonic() - began) if options.rate else 0
             if ahead > 0:
                 time.sleep(ahead)
-        while not exporter.flush(60):
-            pass
+            if made >= options.transitions:
+                while not exporter.flush(60):
+                    pass
+                made = exporter.stats.produced
         print(f"done {exporter.stats.produced}", flush=True)
         sys.stdin.read()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 LEFT, HOME, END, ENTER, DOWN = "\x1b[D", "\x1b[H", "\x1b[F", "\r", "\x1b[B"
 JUMP_BACK, RAIN, TAIL, NEXT_PANE = "\x1bh", "\x1br", "\x1bv", "\t"
-PATIENCE = 600
+PATIENCE = 300
 # A step in the log.
 _ROUND = re.compile(r"\(id=(\d+) ")
 MS = 1e-3
@@ -185,8 +185,7 @@ def imported(run: Run) -> None:
         painted = time.monotonic() - screen.began
         whole = f"Machines:{run.sizes.machines // 2 * 2}"
         gaps: list[float] = []
-        while "loading" not in screen.text and whole not in screen.text:
-            screen.read(0.2)
+        screen.until(lambda: "loading" in screen.text or whole in screen.text, PATIENCE)
         was_cpu, began = screen.cpu(), time.monotonic()
         while "loading" in screen.text[-8000:] and time.monotonic() < began + PATIENCE:
             at = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -106,6 +107,7 @@ class WorkingHandlers:
             return
         finally:
             self._core.progress = None
+        keep_for_good()
         machine.add("InitClient")
         machine.add("ClientMsg")
         machine.add("Imported")
@@ -130,6 +132,12 @@ class WorkingHandlers:
             core.progress = None
         core.ui.notify(f"written: {path}")
         machine.add("Exported")
+
+
+def keep_for_good() -> None:
+    """Much was loaded that stays: collections of garbage do not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 async def sliced(steps: Iterator[T]) -> AsyncIterator[T]:
