@@ -407,6 +407,14 @@ def bench_telemetry(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_debugger(session: nox.Session) -> None:
+    """What the debugger takes, in one run; smaller with `-- --transitions 20000 --keys 10`."""
+    others = ("am-machine", "am-helpers", "am-rpc", "am-telemetry")
+    fill(session, *local(*others, extras=False), *local("am-debugger"))
+    session.run("python", "packages/am-debugger/benchmarks", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Harmed input against am-rpc, guided by atheris where it installs; see its `__main__.py`."""
     fill(session, *local("am-machine", "am-helpers", extras=False), *local("am-rpc"))

@@ -131,7 +131,7 @@ def collector(run: Run) -> None:
     """Two programs at full speed into a collector, which then writes a dump of it all."""
     sizes = run.sizes
     each = sizes.transitions // 2
-    process = headless(run.folder, "-l", run.address, "--rotate-tx", str(2 * each))
+    process = headless(run.folder, "-l", run.address, "--rotate-tx", str(2 * each - sizes.machines))
     try:
         measured = Measured(process.pid)
         was_cpu, was_held, began = measured.cpu(), measured.resident(), time.monotonic()
