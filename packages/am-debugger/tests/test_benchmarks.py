@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-SMALL = ("--transitions", "2000", "--machines", "4", "--keys", "3", "--rate", "500", "--idle", "0.5")
+SMALL = (
+    "--transitions",
+    "2000",
+    "--machines",
+    "4",
+    "--keys",
+    "3",
+    "--rate",
+    "500",
+    "--idle",
+    "0.5",
+)
 
 
 @pytest.mark.process

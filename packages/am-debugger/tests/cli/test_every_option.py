@@ -85,6 +85,8 @@ CASES = {
     "output-call-log": Case(None, True),
     "output-diagrams": Case("2", 2),
     "headless": Case(None, True),
+    "serve": Case("127.0.0.1:9", _address("127.0.0.1:9")),
+    "serve-url": Case("https://debugger.example", "https://debugger.example"),
     "no-mouse": Case(None, False),
     "no-clipboard": Case(None, False),
     "max-mem": Case("5", 5),
@@ -97,10 +99,11 @@ CASES = {
     "tls-key": Case("b.pem", Path("b.pem")),
     "peer-secret-env": Case("VAR", "VAR"),
     "tls-ca": Case("c.pem", Path("c.pem")),
+    "repl": Case(None, True),
     "id": Case("other", "other"),
     "dbg-addr": Case("127.0.0.1:9", _address("127.0.0.1:9")),
 }
-NEEDED = {"tls-key": ["--tls-cert", "a.pem"]}
+NEEDED = {"serve-url": ["--serve", "127.0.0.1:9"], "tls-key": ["--tls-cert", "a.pem"]}
 """What else has to be given."""
 
 
