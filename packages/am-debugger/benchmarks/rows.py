@@ -148,7 +148,11 @@ def collector(run: Run) -> None:
             made = one.made + other.made
             held = (measured.resident() - was_held) / made
             until = time.monotonic() + PATIENCE
-            while not list(run.folder.glob("*.amdbg.gz")) and time.monotonic() < until:
+            while not list(run.folder.glob("*.amdbg.gz")):
+                if time.monotonic() > until:
+                    process.terminate()
+                    assert process.stderr is not None
+                    raise TimeoutError(f"no dump was written: {process.stderr.read()}")
                 time.sleep(0.2)
         per_cpu = made / cpu
         told = f"{per_cpu:,.0f} tx/s of processor, {made / took:,.0f} on the wall"
