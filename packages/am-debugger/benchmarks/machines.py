@@ -90,8 +90,8 @@ def main() -> None:
             if made >= options.transitions:
                 while not exporter.flush(60):
                     pass
-                made = exporter.stats.produced
-        print(f"done {exporter.stats.produced}", flush=True)
+                made = exporter.stats.acked
+        print(f"done {exporter.stats.acked}", flush=True)
         sys.stdin.read()
 
 
