@@ -34,7 +34,7 @@ def test_each_row_of_the_bench_is_measured() -> None:
     names = {row[:42].strip() for row in rows[1:-1]}
     assert names == {
         "ingest, headless",
-        "memory per transition, args in it",
+        "memory per transition (with args)",
         "start to first paint",
         "import",
         "key: step",

@@ -72,6 +72,8 @@ class WorkingHandlers:
     async def GcMsgsState(self, event: am.Event) -> None:
         """Drop what is old until there is room."""
         core, settings = self._core, self._core.settings
+        # What was worked out can be worked out again.
+        self._session.parser.clear()
         now = time.time_ns() // 1000
         done = Evicted()
         steps = evict(self._session.store, settings.max_bytes, now=now, log_ttl=settings.log_ttl_us)

@@ -8,8 +8,11 @@ the app was mounted in.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from typing import TYPE_CHECKING
+
+from textual.css.query import NoMatches
 
 from .._files.inspect import inert
 
@@ -51,7 +54,8 @@ class ScreenPort:
         self._timer = None
         invalid, self._invalid = self._invalid, set()
         if self._app.is_mounted_whole:
-            self._app.draw(invalid)
+            with contextlib.suppress(NoMatches):  # it is being taken down
+                self._app.draw(invalid)
         self._drawn = self._loop.time()
 
     def notify(self, text: str) -> None:
