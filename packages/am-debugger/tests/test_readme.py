@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
+from am_debugger._cli.commands import COMMANDS, run_command
 from am_debugger._cli.options import build_parser
 from am_debugger._derive.query import WORDS, parse_query
 from am_debugger._ui.keys import KEYS
@@ -18,9 +21,13 @@ def test_the_table_of_keys_is_that_of_the_program() -> None:
     assert table == [(key.name, key.text) for key in KEYS]
 
 
-def test_options_on_the_page_exist() -> None:
+def test_options_on_the_page_exist(capsys: pytest.CaptureFixture[str]) -> None:
     known = {option for action in build_parser()._actions for option in action.option_strings}
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--where"}
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            run_command([command, "--help"])
+        known |= set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert named
     assert named <= known
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._derive.query import parse_query
 from .._errors import DumpError, QueryError
-from .._files.dump_reader import read_dump
 from .._files.inspect import inert, matches, summary
-from .._store.store import Store
+from .dump_commands import cut, render
+from .loading import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,21 +21,6 @@ _USAGE, _BAD_DUMP = 2, 4
 def run_command(argv: list[str]) -> int:
     """Run one of `COMMANDS`, given with its arguments, and return the exit code."""
     return COMMANDS[argv[0]](argv[1:])
-
-
-def load(path: str) -> Store:
-    """The machines of a dump; warnings go to stderr.
-
-    :raises DumpError: if it is none, or cannot be read.
-    """
-    store = Store(max_clients=sys.maxsize)
-    try:
-        *_, reading = read_dump(store, Path(path))
-    except OSError as exc:
-        raise DumpError(path, exc.strerror or str(exc)) from exc
-    for warning in reading.warnings:
-        print(f"am-dbg: {inert(warning)}", file=sys.stderr)
-    return store
 
 
 def inspect(argv: list[str]) -> int:
@@ -61,4 +45,8 @@ def inspect(argv: list[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"inspect": inspect}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "inspect": inspect,
+    "render": render,
+    "cut": cut,
+}

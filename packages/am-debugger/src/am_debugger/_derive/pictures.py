@@ -83,6 +83,8 @@ class Picture:
     around: str = ""
     """A state, or in a graph a machine, to look around."""
     distance: int = 0
+    has_grouped_pipes: bool = False
+    """Pipes of a graph are counted between machines, whatever the detail."""
     mutation: Mutation | None = None
 
 
@@ -138,6 +140,7 @@ def graph_picture(
         tuple(marks.items()),
         around=around.id if around is not None else "",
         distance=_BIRD_DISTANCE if around is not None else 0,
+        has_grouped_pipes=around is not None,
     )
 
 
