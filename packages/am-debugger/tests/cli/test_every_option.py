@@ -84,6 +84,7 @@ CASES = {
     "output-graph": Case(None, True),
     "output-call-log": Case(None, True),
     "output-diagrams": Case("2", 2),
+    "web": Case("127.0.0.1:8080", ("127.0.0.1", 8080)),
     "headless": Case(None, True),
     "no-mouse": Case(None, False),
     "no-clipboard": Case(None, False),

@@ -29,6 +29,7 @@ from .._feed.viewing import view
 from .._files.inspect import inert
 from .._files.outputs.handlers import OutputHandlers
 from .._files.port import DumpFiles, forget_old, rotated_name
+from .._web.handlers import ANYWHERE, WebHandlers
 from .listener import Listener
 from .options import settings_of
 from .output_options import output_states
@@ -57,7 +58,10 @@ class Instance:
         self.files = DumpFiles(self.process)
         self.debugger = Debugger(settings_of(options), files=self.files, id=options.id)
         self.outputs = OutputHandlers(self.debugger)
-        self.debugger.machine.bind(self.outputs)
+        self.web = WebHandlers(self.debugger, options.web or ANYWHERE)
+        self.outputs.on_written = self.web.wrote
+        for handlers in (self.outputs, self.web):
+            self.debugger.machine.bind(handlers)
         self.listener = Listener(self.debugger, options.url)
         self.server = Server(
             self.debugger.session.store,
