@@ -40,9 +40,9 @@ LAYERS = {
 TOUCHY = {"am-node"}
 LANES = 2  # of `checks`
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
-# programs alone are used, and a terminal that a test can type into and read.
+# programs alone are used, and a terminal and a browser that a test can type into and read.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
-TERMINAL = {"tmux": "tmux"}
+SCREENS = {"chromium": "chromium", "tmux": "tmux"}
 # Not every file that others ship compiles on every Python: hence no check of the outcome.
 COMPILE_INSTALLED = """
 import compileall, sysconfig
@@ -196,7 +196,7 @@ def dev(session: nox.Session) -> None:
     steps = session.posargs or list(STEPS)
     if unknown := set(steps) - set(STEPS):
         session.error(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}")
-    env = {"PATH": path_with(TERMINAL, libraries=True)} if "processes" in steps else {}
+    env = {"PATH": path_with(SCREENS, libraries=True)} if "processes" in steps else {}
     for step in steps:
         for command in STEPS[step]:
             session.run(*command, env=env)

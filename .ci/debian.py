@@ -62,13 +62,18 @@ def _unpack(packages: list[str], place: Path, *, libraries: bool) -> None:
 
 
 def _wrap(name: str, place: Path) -> None:
-    """Write a script that starts the program with the libraries that were unpacked."""
+    """Write a script that starts the program with the libraries that were unpacked.
+
+    Of some programs the one in `bin` is itself a script, for another in a folder of its own.
+    """
     root = place / "root"
+    own = root / "usr" / "lib" / name / name
+    program = own if own.is_file() else root / "usr" / "bin" / name
     found = {path.parent for path in root.glob("**/*.so.*")}
     script = place / "bin" / name
     script.parent.mkdir(exist_ok=True)
     paths = os.pathsep.join(sorted(map(str, found)))
-    script.write_text(_WRAPPER.format(libraries=f"'{paths}'", program=f"'{root}/usr/bin/{name}'"))
+    script.write_text(_WRAPPER.format(libraries=f"'{paths}'", program=f"'{program}'"))
     script.chmod(0o755)
 
 

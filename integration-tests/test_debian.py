@@ -63,6 +63,16 @@ def test_a_missing_program_comes_with_the_libraries_it_needs(
     assert done.stdout == f"{place}/root/usr/lib/here a b\n"
 
 
+def test_a_program_that_has_a_folder_of_its_own_is_started_there(
+    debian: ModuleType, log: Path, tmp_path: Path
+) -> None:
+    unpacked = 'mkdir -p "$3/usr/lib/sky"; cp "$3/usr/bin/sky" "$3/usr/lib/sky/sky"'
+    tool = tmp_path / "tools" / "dpkg-deb"
+    tool.write_text(f'{DPKG}{unpacked}; echo exit 7 > "$3/usr/bin/sky"\n')
+    folders = debian.bring({"sky": "sky"}, tmp_path / "place", libraries=True)
+    subprocess.run([Path(folders[0], "sky")], check=True)
+
+
 def test_what_was_brought_is_not_asked_for_again(
     debian: ModuleType, log: Path, tmp_path: Path
 ) -> None:

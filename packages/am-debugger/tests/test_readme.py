@@ -10,15 +10,16 @@ import pytest
 from am_debugger._cli.commands import COMMANDS, run_command
 from am_debugger._cli.options import build_parser
 from am_debugger._derive.query import WORDS, parse_query
-from am_debugger._ui.keys import KEYS
+from am_debugger._ui.help_text import key_rows
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
-def test_the_table_of_keys_is_that_of_the_program() -> None:
+def test_the_tables_of_keys_are_those_of_the_program() -> None:
     section = README[README.index("## Keys") :].partition("\n## ")[0]
-    table = re.findall(r"^\| `([^`]+)` \| (.+) \|$", section, flags=re.MULTILINE)
-    assert table == [(key.name, key.text) for key in KEYS]
+    everywhere = re.findall(r"^\| `([^`]+)` \| (.+) \|$", section, flags=re.MULTILINE)
+    of_panes = re.findall(r"^\| (\w+) \| `([^`]+)` \| (.+) \|$", section, flags=re.MULTILINE)
+    assert [("", *row) for row in everywhere] + of_panes == key_rows()
 
 
 def test_options_on_the_page_exist(capsys: pytest.CaptureFixture[str]) -> None:

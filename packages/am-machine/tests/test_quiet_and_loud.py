@@ -289,3 +289,23 @@ def test_a_journal_tells_afterwards_what_a_tracer_hears(seed: int) -> None:
             told, tracer.seen = tracer.seen, []
             assert [entry[1:8] for entry in beside.read()] == told
             assert [entry[1:8] for entry in alone.read()] == told
+
+
+@pytest.mark.parametrize("listened", [False, True])
+@pytest.mark.parametrize(
+    ("handler", "is_done"), [("BState", True), ("CState", False), ("AnyState", False)]
+)
+def test_a_wait_for_keywords_made_in_a_final_handler_is_for_states_whose_turn_is_to_come(
+    handler: str, is_done: bool, listened: bool
+) -> None:
+    waits: list[am.Wait] = []
+    handlers = {handler: lambda event: waits.append(event.machine.when_args("B", n=1))}
+    machine = am.Machine({"A": {}, "B": {}, "C": {}}, handlers=handlers)
+    if listened:
+        machine.bind_tracer(EndsOnly())
+    machine.set("A", "B", "C", n=1)
+    assert [wait.done for wait in waits] == [is_done]
+    machine.remove("B")
+    assert waits[0].done is is_done
+    machine.add("B", n=1)
+    assert waits[0].done

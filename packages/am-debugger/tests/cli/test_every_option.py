@@ -86,6 +86,8 @@ CASES = {
     "output-diagrams": Case("2", 2),
     "web": Case("127.0.0.1:8080", ("127.0.0.1", 8080)),
     "headless": Case(None, True),
+    "serve": Case("127.0.0.1:9", _address("127.0.0.1:9")),
+    "serve-url": Case("https://debugger.example", "https://debugger.example"),
     "no-mouse": Case(None, False),
     "no-clipboard": Case(None, False),
     "max-mem": Case("5", 5),
@@ -98,10 +100,11 @@ CASES = {
     "tls-key": Case("b.pem", Path("b.pem")),
     "peer-secret-env": Case("VAR", "VAR"),
     "tls-ca": Case("c.pem", Path("c.pem")),
+    "repl": Case(None, True),
     "id": Case("other", "other"),
     "dbg-addr": Case("127.0.0.1:9", _address("127.0.0.1:9")),
 }
-NEEDED = {"tls-key": ["--tls-cert", "a.pem"]}
+NEEDED = {"serve-url": ["--serve", "127.0.0.1:9"], "tls-key": ["--tls-cert", "a.pem"]}
 """What else has to be given."""
 
 

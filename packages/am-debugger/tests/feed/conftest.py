@@ -50,7 +50,7 @@ class Told:
         self.machines += 1
         self._tell()
 
-    def took(self, nbytes: int) -> None:
+    def took(self, nbytes: int, *, is_debugger: bool = False) -> None:
         self.nbytes += nbytes
         self._tell()
 

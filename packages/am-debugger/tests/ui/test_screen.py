@@ -4,70 +4,29 @@ not pixels."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
-from am_debugger._cli.options import parse
-from am_debugger._cli.run import Instance
 from am_debugger._core.debugger import Debugger
 from am_debugger._store.link import Link
 from am_debugger._ui.app import FOCUS, DebuggerApp
+from am_debugger._ui.client_list import ClientList
 from am_debugger._ui.keys import KEYS
-from am_debugger._ui.launcher import running
-from am_debugger._ui.panes import ClientList, LogPane, SchemaTree
+from am_debugger._ui.log_pane import LogPane
 from am_debugger._ui.toolbars import TOOLBARS
+from am_debugger._ui.tree_pane import SchemaTree
 from am_telemetry import dbg
 
-from ..exporter import NAMES, Exporter
+from ..exporter import NAMES
 from ..messages import mach, process, schema, tx
+from .driving import SIZES, drive, press, settle, text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Body = Callable[[Pilot[int], DebuggerApp, Debugger], Awaitable[None]]
-SIZES = [(200, 60), (120, 40), (80, 24)]
-
-
-def drive(tmp_path: Path, body: Body, *, size: tuple[int, int] = (160, 48)) -> Instance:
-    """Run the screen with two machines of 30 transitions, and a body that drives it."""
-    argv = ["-l", f"unix:{tmp_path / 's'}", "-d", str(tmp_path), "--no-tail"]
-    argv += ["--timelines=2", "--no-reader"]
-    instance = Instance(parse(argv, {"XDG_CONFIG_HOME": "/nowhere"}))
-    link = Link(instance.debugger.session.store, process())
-    for handle, name in enumerate(("worker-2", "worker-10"), 1):
-        exporter = Exporter(link, name, handle)
-        for k in range(30):
-            exporter.do([k % 3], {k % 3: 1}, time=1_000_000 * k, args={"id": k})
-
-    async def main() -> None:
-        async with running(instance) as app, app.run_test(size=size) as pilot:
-            await settle(pilot)
-            await body(pilot, app, instance.debugger)
-            await settle(pilot)
-
-    asyncio.run(asyncio.wait_for(main(), 60))
-    return instance
-
-
-async def settle(pilot: Pilot[int]) -> None:
-    """Wait until keys are handled and what follows is drawn."""
-    await pilot.pause()
-    await pilot.pause(0.05)
-
-
-async def press(pilot: Pilot[int], *keys: str) -> None:
-    await pilot.press(*keys)
-    await settle(pilot)
-
-
-def text(app: DebuggerApp) -> str:
-    """What the screen says."""
-    lines = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in lines)
+    from textual.pilot import Pilot
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -224,6 +183,26 @@ def test_each_button_goes_through_its_state(tmp_path: Path) -> None:
                 await settle(pilot)
                 if button.tool and button.tool in machine and "Dialog" in button.tool:
                     machine.remove(button.tool)
+
+    drive(tmp_path, body)
+
+
+def test_each_key_and_each_button_is_a_command_of_the_palette(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        commands = {command.title: command for command in app.get_system_commands(app.screen)}
+        assert {key.text for key in KEYS} <= commands.keys()
+        assert {f"button {one.text}" for bar in TOOLBARS for one in bar} <= commands.keys()
+        commands["export"].callback()
+        assert debugger.machine.is_("ExportDialog")
+        commands["theme am-light"].callback()
+        assert not app.current_theme.dark
+        await press(pilot, "escape", "enter", "ctrl+p", "t", "a", "i", "l", "space", "m")
+        for _ in range(40):
+            await settle(pilot)
+            if "tail mode" in text(app):
+                break
+        await press(pilot, "enter")
+        assert debugger.machine.is_("TailMode")
 
     drive(tmp_path, body)
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ..ends import Ended, Run
 
 
 class Backend:
@@ -76,19 +77,8 @@ def backend() -> Iterator[Backend]:
     made.close()
 
 
-class Ended:
-    """A program that ended."""
-
-    def __init__(self, code: int, out: str, err: str, ended_after: float) -> None:
-        self.code = code
-        self.out = out
-        self.err = err
-        self.ended_after = ended_after
-        """Seconds from the last line of the program to the end of the process."""
-
-
 class Program:
-    """Runs code in a process; its last statement is reached when it prints `END <time>`."""
+    """Runs code in a process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -111,16 +101,9 @@ class Program:
         )
 
     def run(self, code: str, *flags: str, **env: str) -> Ended:
-        mark = "\nimport time\nprint('END', time.time())\n"
-        return self.run_as_it_is(textwrap.dedent(code) + mark, *flags, **env)
-
-    def run_as_it_is(self, code: str, *flags: str, **env: str) -> Ended:
-        process = self.start(code, *flags, **env)
-        out, err = process.communicate(timeout=60)
-        ended = time.time()
-        marks = [line for line in out.splitlines() if line.startswith("END ")]
-        after = ended - float(marks[-1].split()[1]) if marks else -1.0
-        return Ended(process.returncode, out, err, after)
+        """Run it to its end, before which it has nothing more to do."""
+        program = f"{textwrap.dedent(code)}\nends()\n"
+        return Run(program, *flags, env=self.env(**env), folder=self._folder).end()
 
 
 @pytest.fixture

@@ -3,35 +3,43 @@
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from .conftest import Backend, Ended, Program
+from ..ends import Run, assert_delayed_little, three_tries
+from .conftest import Backend, Program
 from .test_otlp import spans_in
 
 pytestmark = pytest.mark.process
 
-BOUND = """
-    import os, sys, threading
-    import am_machine as am
-    from am_telemetry import LogBridge, Metrics, TraceTracer, setup_otlp, setup_prometheus
-    otlp = setup_otlp("demo")
-    endpoint = setup_prometheus(service="demo")
-    m = am.Machine({"A": {}, "B": {}}, id="m", log_level=am.LogLevel.CHANGES)
-    for exporter in (TraceTracer(transitions=True), Metrics(sample=5), LogBridge(),
-                     Metrics(endpoint.provider)):
-        exporter.bind(m)
-    m.add("A")
-    import time
-    print("END", time.time(), flush=True)
+MACHINE = """
+import os, sys, threading
+import am_machine as am
+m = am.Machine({"A": {}, "B": {}}, id="m", log_level=am.LogLevel.CHANGES)
+"""
+BOUND = (
+    MACHINE
+    + """
+from am_telemetry import LogBridge, Metrics, TraceTracer, setup_otlp, setup_prometheus
+otlp = setup_otlp("demo")
+endpoint = setup_prometheus(service="demo", push_url=os.environ.get("GATEWAY"))
+for exporter in (TraceTracer(transitions=True), Metrics(sample=5), LogBridge(),
+                 Metrics(endpoint.provider)):
+    exporter.bind(m)
+"""
+)
+DEBUGGED = """
+from am_telemetry.dbg import DbgExporter
+DbgExporter(os.environ["DEBUGGER"]).bind(m)
 """
 # How it ends, and with which code.
 ENDS = {
     "sys.exit": ("sys.exit(7)", 7),
     "exception": ("raise LookupError", 1),
     "os._exit": ("os._exit(5)", 5),
+    "SIGTERM": ("os.kill(os.getpid(), 15)", -signal.SIGTERM),
     "daemon": ("threading.Thread(target=threading.Event().wait, daemon=True).start()", 0),
     "interrupt": ("raise KeyboardInterrupt", -signal.SIGINT if os.name == "posix" else 1),
 }
@@ -39,34 +47,56 @@ ENDS = {
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """An endpoint that takes connections and never answers."""
+    """A place that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def check(ended: Ended, code: int) -> None:
-    assert ended.code == code, ended.err
-    # A second, and what a busy machine adds to it.
-    assert 0 <= ended.ended_after < 2.5
+@pytest.fixture
+def begin(program: Program) -> Callable[..., Run]:
+    """A program that does something and then ends in this way, with these variables."""
+
+    def begun(setup: str, how: str, **env: str) -> Run:
+        return Run(f"{setup}m.add('A')\nends()\n{how}\n", env=program.env(**env))
+
+    return begun
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_the_exit_code_is_kept_and_nobody_waits(program: Program, silent: str, how: str) -> None:
+@three_tries
+def test_the_exit_code_is_kept_and_the_end_is_a_second_late_at_most(
+    begin: Callable[..., Run], silent: str, how: str
+) -> None:
     statement, code = ENDS[how]
-    url = {"OTEL_EXPORTER_OTLP_ENDPOINT": silent}
-    check(program.run_as_it_is(BOUND + f"    {statement}\n", **url), code)
+    run = begin(BOUND, statement, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{silent}")
+    plain = begin(MACHINE, statement).end()
+    assert plain.code == code
+    assert_delayed_little(run.end(), plain)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_a_signal_ends_it_as_ever(program: Program, silent: str) -> None:
-    url = {"OTEL_EXPORTER_OTLP_ENDPOINT": silent}
-    code = BOUND + "    os.kill(os.getpid(), 15)\n"
-    check(program.run_as_it_is(code, **url), -signal.SIGTERM)
+@three_tries
+def test_all_that_hold_up_the_end_do_so_for_one_second_together(
+    begin: Callable[..., Run], silent: str
+) -> None:
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{silent}", "GATEWAY": silent, "DEBUGGER": silent}
+    # A scrape that began just before, whose sender is as silent.
+    scrape = "import socket; held = socket.create_connection(endpoint.address); held.send(b'GET ')"
+    run = begin(f"{BOUND}{DEBUGGED}{scrape}\n", "sys.exit(3)", **env)
+    assert_delayed_little(run.end(), begin(MACHINE, "sys.exit(3)").end())
 
 
-def test_a_backend_that_answers_takes_no_time(program: Program, backend: Backend) -> None:
-    url = {"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url}
-    check(program.run_as_it_is(BOUND + "    sys.exit(7)\n", **url), 7)
+@three_tries
+def test_a_push_under_way_does_not_hold_up_the_end(begin: Callable[..., Run], silent: str) -> None:
+    frequent = "from am_telemetry._setup import push; push.Pusher.__init__.__defaults__ = (0.01,)"
+    wait = "import time; time.sleep(0.2)"
+    run = begin(f"{frequent}\n{BOUND}{wait}\n", "sys.exit(3)", GATEWAY=silent)
+    assert_delayed_little(run.end(), begin(MACHINE, "sys.exit(3)").end())
+
+
+@three_tries
+def test_a_backend_that_answers_gets_all(begin: Callable[..., Run], backend: Backend) -> None:
+    run = begin(BOUND, "sys.exit(7)", OTEL_EXPORTER_OTLP_ENDPOINT=backend.url)
+    assert_delayed_little(run.end(), begin(MACHINE, "sys.exit(7)").end())
     assert "0: [add] A" in spans_in(backend.bodies("/v1/traces"))[0]
 
 
@@ -74,19 +104,19 @@ def test_a_backend_that_answers_takes_no_time(program: Program, backend: Backend
 def test_a_forked_child_tells_of_itself_under_the_same_root(
     backend: Backend, program: Program
 ) -> None:
-    ended = program.run_as_it_is(
-        BOUND
-        + """
-    pid = os.fork()
-    if not pid:
-        m.add("B")
-        sys.exit(0)
-    assert os.waitpid(pid, 0)[1] == 0
-    m.remove("A")
-    """,
-        "-Wignore::DeprecationWarning",  # of fork itself, where other threads run
-        OTEL_EXPORTER_OTLP_ENDPOINT=backend.url,
-    )
+    forking = """
+m.add("A")
+ends()
+pid = os.fork()
+if not pid:
+    m.add("B")
+    sys.exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+m.remove("A")
+"""
+    env = program.env(OTEL_EXPORTER_OTLP_ENDPOINT=backend.url)
+    # A warning of fork itself, where other threads run.
+    ended = Run(BOUND + forking, "-Wignore::DeprecationWarning", env=env).end()
     assert (ended.code, ended.err) == (0, "")
     names, _ = spans_in(backend.bodies("/v1/traces"))
     assert {"0: [add] A", "0: [remove] A", "0: [add] B"} <= names

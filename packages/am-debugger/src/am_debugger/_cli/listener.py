@@ -31,9 +31,9 @@ class Listener:
         self._debugger.machine.add("InitClient")
         self.begin()
 
-    def took(self, nbytes: int) -> None:
+    def took(self, nbytes: int, *, is_debugger: bool = False) -> None:
         """Messages were taken in."""
-        self._debugger.took(nbytes)
+        self._debugger.took(nbytes, is_debugger=is_debugger)
         self.begin()
 
     def note(self, text: str) -> None:

@@ -11,7 +11,7 @@ from ..__about__ import __version__
 from .._core.debugger import Settings
 from .given import FILE, PREFIX, apply_given
 from .output_options import add_outputs
-from .values import UsageError, address, hours, positive, seconds, url
+from .values import UsageError, address, host_port, hours, positive, seconds, url, web_url
 from .view_options import add_view_options
 
 if TYPE_CHECKING:
@@ -91,6 +91,18 @@ def _add_flow(add: Callable[..., argparse.Action]) -> None:
 
 def _add_screens(add: Callable[..., argparse.Action]) -> None:
     add("--headless", action="store_true", help="no screen: take in, forward, write dumps")
+    add(
+        "--serve",
+        type=host_port,
+        metavar="HOST:PORT",
+        help="no screen here, but one in each browser tab that is opened there",
+    )
+    add(
+        "--serve-url",
+        type=web_url,
+        metavar="URL",
+        help="by what browsers reach it through a proxy, which has to ask who they are",
+    )
     add("--no-mouse", dest="mouse", action="store_false", help="leave the mouse to the terminal")
     add(
         "--no-clipboard",
@@ -123,6 +135,11 @@ def _add_strangers(add: Callable[..., argparse.Action]) -> None:
 
 
 def _add_itself(add: Callable[..., argparse.Action]) -> None:
+    add(
+        "--repl",
+        action="store_true",
+        help="let arpc drive this instance, by a socket in the user's own folder",
+    )
     add("--id", default="am-dbg", help="id of the debugger's own machine")
     add("--dbg-addr", type=address, metavar="ADDR", help="debug this debugger with another one")
     add("--config", type=Path, metavar="FILE", help=f"a file with options, instead of {FILE}")
@@ -147,6 +164,10 @@ def _check(options: argparse.Namespace) -> None:
     """What does not go together."""
     if options.view_from is not None and options.listen:
         raise UsageError("--from views a collector and does not listen: leave --listen out")
+    if options.serve is not None and options.headless:
+        raise UsageError("--serve has screens in browsers, --headless has none: leave one out")
+    if options.serve_url is not None and options.serve is None:
+        raise UsageError("--serve-url is of no use without --serve")
     if options.tls_key is not None and options.tls_cert is None:
         raise UsageError("--tls-key is of no use without --tls-cert")
 

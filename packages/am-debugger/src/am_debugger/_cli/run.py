@@ -9,13 +9,16 @@ import signal
 import socket
 import ssl
 import sys
+import tempfile
 import time
 import traceback
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
+import am_rpc
 from am_telemetry import dbg
 
 from ..__about__ import __version__
@@ -26,20 +29,22 @@ from .._feed.forward import forward
 from .._feed.listening import is_loopback
 from .._feed.server import Server
 from .._feed.viewing import view
+from .._feed.wishes import ServerWishes
 from .._files.inspect import inert
 from .._files.outputs.handlers import OutputHandlers
 from .._files.port import DumpFiles, forget_old, rotated_name
+from .._serve.guard import Guard
 from .._web.handlers import ANYWHERE, WebHandlers
 from .listener import Listener
 from .options import settings_of
 from .output_options import output_states
+from .tabs import tab_command
 from .values import UsageError
 from .view_options import begin
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
-    from pathlib import Path
 
     from .._store.store import Store
 
@@ -71,6 +76,11 @@ class Instance:
             tls=_server_tls(options),
             detail=options.detail,
         )
+        self.debugger.wishes = ServerWishes(self.server)
+        self.debugger.addresses = self.server.addresses
+        self.repl_address: str | None = None
+        self.private: dbg.Address | None = None
+        """Where only this user's own viewers connect."""
         self._scope = trio.CancelScope()
         self._warn_of_strangers()
 
@@ -105,6 +115,7 @@ class Instance:
                 begin(machine, self.options)
                 await self._import()
                 await self._connect(nursery)
+                await self._serve_repl()
                 nursery.start_soon(self.debugger.watch_memory)
                 if self.options.rotate_tx or self.options.rotate_every:
                     nursery.start_soon(self._rotate)
@@ -112,6 +123,18 @@ class Instance:
                 self.listener.begin()
                 task_status.started()
                 await trio.sleep_forever()
+
+    async def _serve_repl(self) -> None:
+        """Let `arpc` drive this instance, if that is wanted."""
+        if not self.options.repl:
+            return
+        name = f"repl-{os.getpid()}.sock"
+        address = f"unix:{Path(default_addresses()[0].path or '').with_name(name)}"
+        try:
+            self.repl_address = await am_rpc.repl(self.debugger.machine, address).ready()
+        except am_rpc.RpcError as exc:
+            raise CannotListenError(address, str(exc.__cause__ or exc)) from exc
+        self.debugger.note(f"for arpc: {self.repl_address}")
 
     @contextlib.contextmanager
     def _debugged(self) -> Iterator[None]:
@@ -141,13 +164,18 @@ class Instance:
         tls = _client_tls(options)
         store, listener = self.debugger.session.store, self.listener
         if options.view_from is not None:
+            if options.serve is not None and not (options.forward or options.rotate_tx):
+                return  # tabs view it by themselves
 
             async def viewing() -> None:
                 await view(store, listener, options.view_from, self.process, secret=peer, tls=tls)
 
             nursery.start_soon(viewing)
         else:
-            await nursery.start(self.server.serve, options.listen or default_addresses())
+            addresses = list(options.listen or default_addresses())
+            if self.private is not None:
+                addresses.append(self.private)
+            await nursery.start(self.server.serve, addresses)
         for address in options.forward:
             nursery.start_soon(forward, self.server, address, peer, tls)
 
@@ -241,11 +269,15 @@ def run(options: argparse.Namespace) -> int:
 
     :raises UsageError: if options do not go together.
     """
+    if options.serve is not None:
+        _check_web()
     instance = Instance(options)
     code = INTERNAL
     try:
         if options.headless:
             trio.run(_headless, instance)
+        elif options.serve is not None:
+            _run_with_tabs(instance)
         else:
             # Not imported by collectors.
             from .._ui.launcher import run_with_screen
@@ -295,8 +327,42 @@ async def _headless(instance: Instance) -> None:
 
 async def _announce(instance: Instance) -> None:
     await instance.debugger.machine.when("Ready")
-    where = " and ".join(map(str, instance.server.addresses)) or str(instance.options.view_from)
-    print(f"am-dbg: {where}", file=sys.stderr, flush=True)
+    announce(instance)
+
+
+def announce(instance: Instance, url: str | None = None) -> None:
+    """One line tells where exporters, browsers and `arpc` connect."""
+    shown = [address for address in instance.server.addresses if address != instance.private]
+    told = [" and ".join(map(str, shown)) or str(instance.options.view_from)]
+    if url is not None:
+        told.append(f"browsers: {url}")
+    if instance.repl_address is not None:
+        told.append(f"arpc {instance.repl_address}")
+    print(f"am-dbg: {'; '.join(told)}", file=sys.stderr, flush=True)
+
+
+def _check_web() -> None:
+    try:
+        import textual_serve.server  # noqa: F401
+    except ImportError as exc:
+        raise UsageError("--serve needs: python -m pip install 'am-debugger[web]'") from exc
+
+
+def _run_with_tabs(instance: Instance) -> None:
+    """The web server, which only this mode imports."""
+    from .._serve.launcher import run_with_tabs
+
+    options = instance.options
+    guard = Guard(is_loopback(options.serve), options.serve_url)
+    if not guard.is_loopback:
+        print(f"am-dbg: whoever reaches {options.serve} can drive the debugger", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="am-dbg-") as folder:  # mode 0700
+        collector = options.view_from
+        if collector is None:
+            collector = instance.private = dbg.parse_address(f"unix:{folder}/tabs.sock")
+        command = tab_command(options, collector)
+        where = options.serve.host, options.serve.port
+        run_with_tabs(instance, command, guard, *where, lambda url: announce(instance, url))
 
 
 async def _signals(

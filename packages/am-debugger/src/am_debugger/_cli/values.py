@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from urllib.parse import urlsplit
 
 from am_telemetry import dbg
 
@@ -65,3 +66,15 @@ def url(text: str) -> str:
     except UrlError as exc:
         raise argparse.ArgumentTypeError(str(exc)) from exc
     return text
+
+
+def web_url(text: str) -> str:
+    """The address of a page: scheme, host, maybe a port, no path."""
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or parts.path.rstrip("/") or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as https://host")
+    return text.rstrip("/")

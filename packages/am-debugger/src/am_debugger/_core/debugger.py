@@ -11,24 +11,39 @@ import trio
 import am_helpers as amh
 import am_machine as am
 
+from ..__about__ import __version__
 from .._derive.url import parse_url
 from .._errors import UrlError
 from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
 from .drawing import DrawingHandlers
 from .moving import MovingHandlers
-from .ports import CURSOR_PARTS, FilesPort, NoFiles, NullUi, Part, UiPort
+from .ports import (
+    CURSOR_PARTS,
+    FilesPort,
+    NoFiles,
+    NoWishes,
+    NullUi,
+    Part,
+    UiPort,
+    WishesPort,
+)
+from .reading import ReadingHandlers
 from .session import Session
 from .showing import ShowingHandlers
 from .states import DebuggerStates
 from .working import WorkingHandlers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .._store.client import Client
     from .places import Place
 
 MEMORY_INTERVAL = 5.0
 """Seconds from one look at memory to the next."""
+TAG = "am-dbg"
+"""What tells a debugger's machine from those of programs."""
 _MEGABYTE = 1 << 20
 _INPUT_CHECKED = 16 * _MEGABYTE
 _MOST_NOTES = 100
@@ -79,6 +94,15 @@ class Debugger:
         self.ui: UiPort = NullUi() if ui is None else ui
         self.files: FilesPort = NoFiles() if files is None else files
         self.session = Session(Store(max_clients=self.settings.max_clients))
+        self.wishes: WishesPort = NoWishes()
+        self.overlay = ("", "")
+        """Title and text of what is shown in full."""
+        self.addresses: Sequence[object] = ()
+        """Where it listens."""
+        self.focus_before = "ClientListFocused"
+        """The focus that was there when a dialog opened."""
+        self.searches_reader = False
+        """Whether what is asked for is looked for in the reader; else in the log."""
         self.wants_tail = self.settings.tail
         self.progress: float | None = None
         """How much of an import or export is done, of 1."""
@@ -87,9 +111,12 @@ class Debugger:
         self.notes: list[str] = []
         """What happened to the debugger itself, the last 100."""
         self._unchecked = 0
-        self.machine = am.Machine(DebuggerStates, id=id, handlers=amh.DisposedHandlers())
+        self.machine = am.Machine(
+            DebuggerStates, id=id, tags=[TAG], handlers=amh.DisposedHandlers()
+        )
         for handlers in (
-            MovingHandlers, ChoosingHandlers, DrawingHandlers, ShowingHandlers, WorkingHandlers,
+            MovingHandlers, ChoosingHandlers, ReadingHandlers, DrawingHandlers, ShowingHandlers,
+            WorkingHandlers,
         ):  # fmt: skip
             self.machine.bind(handlers(self))
 
@@ -117,6 +144,17 @@ class Debugger:
             self.session.settle(self.session.selected)
         self.moved()
 
+    def about(self) -> list[str]:
+        """Version, addresses and memory."""
+        store = self.session.store
+        return [
+            f"am-dbg {__version__}",
+            *[f"listens at {address}" for address in self.addresses],
+            f"{len(store)} machines, {store.transitions} transitions",
+            f"{self.held / _MEGABYTE:.1f} of {self.settings.max_mem} MB",
+            *self.notes[-5:],
+        ]
+
     def note(self, text: str) -> None:
         """Tell something about the debugger itself."""
         self.notes.append(text)
@@ -136,12 +174,35 @@ class Debugger:
 
     # ------------------------------------------------------------------ for feeds
 
-    def took(self, nbytes: int) -> None:
-        """Messages of so many bytes were taken into the store."""
-        self.machine.add("ClientMsg")
+    def took(self, nbytes: int, *, is_debugger: bool = False) -> None:
+        """Messages of so many bytes were taken into the store.
+
+        :param is_debugger: They tell of a debugger's machine. If that is this one, or looks at this
+            one, a transition for each message would make the next message, without end.
+        """
+        if is_debugger:
+            self.grown()
+        else:
+            self.machine.add("ClientMsg")
         self._unchecked += nbytes
         if self._unchecked >= _INPUT_CHECKED:
             self.check_memory()
+
+    def grown(self) -> None:
+        """More is known: what is shown grows, and in tail mode the cursor goes along."""
+        view = self.session.selected
+        self.ui.invalidate(Part.CLIENTS, Part.STATUS)
+        if view is None:
+            return
+        if view.client.pending is not view.pending:
+            view.pending = view.client.pending
+            self.ui.invalidate(Part.READER)
+        known = len(view.visible)
+        view.visible.extend()
+        if len(view.visible) != known:
+            self.ui.invalidate(Part.BARS, Part.TIMELINES, Part.LOG, Part.MATRIX)
+        if "TailMode" in self.machine and self.session.to_end():
+            self.moved()
 
     async def watch_memory(self) -> None:
         """Look after memory, for as long as it is not cancelled."""

@@ -10,6 +10,7 @@ from .._errors import DebuggerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .._store.client import Client
     from .._store.store import Store
 
 
@@ -49,6 +50,9 @@ class UiPort(Protocol):
     def focus(self, state: str) -> None:
         """The pane of this focus state has the focus now."""
 
+    def find(self, text: str, *, forward: bool) -> bool:
+        """Put the reader's cursor on the next row that has a text; False if there is none."""
+
 
 class NullUi:
     """No screen: notes what was told, for whoever looks."""
@@ -68,6 +72,10 @@ class NullUi:
 
     def focus(self, state: str) -> None:
         """Nothing has the focus."""
+
+    def find(self, text: str, *, forward: bool) -> bool:
+        """Nothing is shown."""
+        return False
 
 
 class FilesPort(Protocol):
@@ -98,3 +106,32 @@ class NoFiles:
     def write(self, store: Store, path: str, moment: int | None) -> Iterator[float]:
         """Refuse."""
         raise DebuggerError("dumps cannot be written here")
+
+
+class WishesPort(Protocol):
+    """What may be asked of those who tell of machines."""
+
+    def detail_of(self, client: Client) -> int | None:
+        """The level of detail a machine is wanted at: 0 mute, 1 journal, 2 everything. None if
+        nobody tells of it now."""
+
+    def want_detail(self, client: Client, level: int) -> None:
+        """Want a machine at a level of detail from now on."""
+
+    def ask_pending(self, client: Client) -> bool:
+        """Ask what a machine waits for; False if nobody can be asked."""
+
+
+class NoWishes:
+    """Nobody can be asked."""
+
+    def detail_of(self, client: Client) -> int | None:
+        """Nobody tells of it."""
+        return None
+
+    def want_detail(self, client: Client, level: int) -> None:
+        """Nobody hears it."""
+
+    def ask_pending(self, client: Client) -> bool:
+        """Nobody can be asked."""
+        return False

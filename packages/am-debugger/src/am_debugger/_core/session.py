@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .._store.client import Client
 
 JUMP = 50
+USUAL_LEVEL = 2
+"""Level of the log in the beginning: changes."""
 
 
 class View:
@@ -33,6 +35,10 @@ class View:
         self.step = 0
         self.state = ""
         self.group = ""
+        # States whose relations are shown; moving changes nothing of it.
+        self.opened: set[str] = set()
+        # The answer that is shown to what the machine waits for.
+        self.pending = client.pending
         self.visible = Visible(client, filters, None)
 
     @property
@@ -52,6 +58,12 @@ class Session:
         self.filters = Filters(auto_canceled=False, health=False, out_group=False)
         self.selected: View | None = None
         self.moment: int = 0
+        self.log_level = USUAL_LEVEL
+        self.search = ""
+        """What is looked for in the log and the reader; empty: nothing."""
+        # Nodes of the reader that are not as they usually are: open, or all of them closed.
+        self.reader_nodes: set[str] = set()
+        self.is_reader_folded = False
         self._views: dict[int, View] = {}
 
     @property

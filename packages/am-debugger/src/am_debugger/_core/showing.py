@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .ports import Part
-from .states import ToolArgs
+from .states import DIALOGS, ToolArgs
 
 if TYPE_CHECKING:
     import am_machine as am
@@ -21,12 +21,11 @@ _ORDER = (
     "LogReaderFocused", "MatrixFocused", "TimelineTxsFocused", "TimelineStepsFocused",
     "Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused",
 )  # fmt: skip
-_DIALOGS = ("HelpDialog", "ExportDialog")
 
 
 def focusable(machine: am.MachineApi) -> list[str]:
     """Focus states of the panes that are shown, in order; in a dialog only its own."""
-    if machine.any_(*_DIALOGS):
+    if machine.any_(*DIALOGS):
         return ["DialogFocused"]
     has_tree = bool(machine.any_("TreeLogView", "TreeMatrixView"))
     has_log = "TreeLogView" in machine
@@ -56,7 +55,9 @@ class ShowingHandlers:
         machine = event.machine
         shown = focusable(machine)
         if not machine.any_(*shown):
-            wanted = [state for state in _PREFERRED if state in shown]
+            # What had the focus before a dialog opened has it again.
+            preferred = (self._core.focus_before, *_PREFERRED)
+            wanted = [state for state in preferred if state in shown]
             machine.add(wanted[0] if wanted else shown[0])
         machine.remove("UpdateFocus")
 
@@ -98,6 +99,10 @@ class ShowingHandlers:
             machine.add("UpdateFocus")
         if changed & _DIALOG_STATES:
             self._core.ui.invalidate(Part.DIALOG)
+        if changed & _LOG_STATES:
+            self._core.ui.invalidate(Part.LOG)
+        if changed & _LIST_STATES:
+            self._core.ui.invalidate(Part.CLIENTS)
 
     # ------------------------------------------------------------------ layout
 
@@ -142,18 +147,6 @@ class ShowingHandlers:
 
     # ------------------------------------------------------------------ dialogs, tools
 
-    def HelpDialogEnd(self, event: am.Event) -> None:
-        """Back to a pane."""
-        self._close_dialog(event.machine)
-
-    def ExportDialogEnd(self, event: am.Event) -> None:
-        """Back to a pane."""
-        self._close_dialog(event.machine)
-
-    def _close_dialog(self, machine: am.Machine) -> None:
-        machine.remove("DialogFocused")
-        machine.add("UpdateFocus")
-
     def ToggleToolEnter(self, event: am.Event) -> bool:
         """Only a state that there is."""
         return event.args_as(ToolArgs).tool in event.machine.schema
@@ -196,10 +189,12 @@ _PASSING = frozenset(
     ("ClientMsg", "InitClient", "Fwd", "Back", "UserFwd", "UserBack", "UpdateFocus", "AfterFocus")
 )
 _FOCUS_STATES = frozenset((*_ORDER, "DialogFocused"))
-_DIALOG_STATES = frozenset((*_DIALOGS, "Overlay"))
+_LOG_STATES = frozenset(("LogTimestamps", "LogWrap", "FilterTraces"))
+_LIST_STATES = frozenset(("FilterDisconn", "FilterRpcMachs"))
+_DIALOG_STATES = frozenset(DIALOGS)
 _LAYOUT_STATES = frozenset(
     (
         "TreeLogView", "TreeMatrixView", "MatrixView", "MatrixRain", "LogReaderVisible",
-        "TimelineTxHidden", "TimelineStepsHidden", "ClientListVisible", "NarrowLayout", *_DIALOGS,
+        "TimelineTxHidden", "TimelineStepsHidden", "ClientListVisible", "NarrowLayout", *DIALOGS,
     )
 )  # fmt: skip

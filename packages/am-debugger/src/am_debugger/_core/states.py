@@ -16,6 +16,8 @@ _FOCUS = (
     "LogReaderFocused", "MatrixFocused", "TimelineTxsFocused", "TimelineStepsFocused",
     "Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused", "DialogFocused",
 )  # fmt: skip
+DIALOGS = ("HelpDialog", "ExportDialog", "SearchDialog", "NoteDialog", "Overlay")
+"""What opens over the panes, one at a time."""
 _WORK = ("Importing", "Exporting")
 OUTPUTS = ("OutputTx", "OutputLog", "OutputClients", "OutputGraph", "OutputCallLog")
 """Each writes a file, or some, that follow the cursor."""
@@ -107,6 +109,44 @@ class ToolArgs:
     tool: str
 
 
+@dataclass(frozen=True, slots=True)
+class NodeArgs:
+    """A node of a tree by its path; `pane` is `schema` or `reader`."""
+
+    pane: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class LevelArgs:
+    """A level of the log, 0 to 5: silent, external, changes, ops, decisions, everything."""
+
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayArgs:
+    """A text to show in full."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchArgs:
+    """What to look for, empty: the same as before; and in which direction."""
+
+    text: str = ""
+    forward: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NoteArgs:
+    """A note for the transition under the cursor; empty: none."""
+
+    text: str = ""
+
+
 def _once(doc: str, args: type | None = None, **more: Any) -> am.State:
     """An action that removes itself at the end of its handler."""
     return am.State(args=args, doc=doc, require=["ClientSelected"], **more)
@@ -182,9 +222,17 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     NextView = am.State(multi=True, doc="Log, matrix, rain beside the tree, then without it.")
 
     # Dialogs
-    HelpDialog = am.State(add=[DialogFocused], remove=["ExportDialog"])
-    ExportDialog = am.State(add=[DialogFocused], remove=[HelpDialog])
-    Overlay = am.State(doc="The full text of something is shown.")
+    HelpDialog = am.State(add=[DialogFocused], remove=DIALOGS)
+    ExportDialog = am.State(add=[DialogFocused], remove=DIALOGS)
+    SearchDialog = am.State(add=[DialogFocused], remove=DIALOGS, doc="A text is asked for.")
+    NoteDialog = am.State(add=[DialogFocused], remove=DIALOGS, require=["TxSelected"])
+    Overlay = am.State(
+        multi=True,
+        add=[DialogFocused],
+        remove=DIALOGS,
+        args=OverlayArgs,
+        doc="The full text of something is shown.",
+    )
 
     # Filters
     FilterAutoTx = am.State(remove=["FilterAutoCanceledTx"])
@@ -231,6 +279,14 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     RemoveClient = am.State(args=SelectArgs, doc="Forget a machine.")
     SetGroup = am.State(multi=True, require=[ClientSelected], args=GroupArgs)
     StateNameSelected = am.State(multi=True, require=[ClientSelected], args=StateNameArgs)
+    NodeToggled = am.State(multi=True, args=NodeArgs, doc="A node was opened or closed.")
+    AllToggled = am.State(multi=True, doc="All nodes of the focused tree are opened or closed.")
+    AskPending = am.State(multi=True, require=[ClientSelected], doc="Ask what it waits for.")
+    NextDetail = am.State(
+        multi=True, require=[ClientSelected], doc="Mute, journal, everything of the machine."
+    )
+    Why = am.State(multi=True, require=[ClientSelected], doc="Why the selected state is as it is.")
+    SetNote = am.State(multi=True, require=[ClientSelected], args=NoteArgs)
     GcMsgs = am.State(doc="Memory is short: old data goes.")
 
     # Log
@@ -239,6 +295,10 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     UpdateLogScheduled = am.State()
     UpdatingLog = am.State(remove=["LogUpdated"])
     LogUpdated = am.State(remove=[UpdatingLog])
+    SetLogLevel = am.State(multi=True, args=LevelArgs)
+    NextLogLevel = am.State(multi=True, doc="The next level of the log, after the last the first.")
+    Searched = am.State(multi=True, args=SearchArgs, doc="To where a text is found next.")
+    SearchingLog = am.State(args=SearchArgs, doc="The log is searched.")
     UpdateLogReader = am.State(require=[LogReaderEnabled])
 
     # Screen

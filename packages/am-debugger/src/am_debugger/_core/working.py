@@ -61,16 +61,8 @@ class WorkingHandlers:
         machine.remove("InitClient")
 
     def ClientMsgState(self, event: am.Event) -> None:
-        """More is known: what is shown grows, and in tail mode the cursor goes along."""
-        core, view = self._core, self._session.selected
-        core.ui.invalidate(Part.CLIENTS, Part.STATUS)
-        if view is not None:
-            known = len(view.visible)
-            view.visible.extend()
-            if len(view.visible) != known:
-                core.ui.invalidate(Part.BARS, Part.TIMELINES, Part.LOG, Part.MATRIX)
-            if "TailMode" in event.machine and self._session.to_end():
-                core.moved()
+        """More is known."""
+        self._core.grown()
         event.machine.remove("ClientMsg")
 
     # ------------------------------------------------------------------ memory

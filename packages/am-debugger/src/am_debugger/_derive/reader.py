@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import causes
 from .log_lines import format_args
+from .text import format_clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Entries of one section that are listed.
 MOST_LISTED = 50
+ASK = "AskPending"
 _MILLISECOND, _SECOND = 1000, 1_000_000
 
 
@@ -38,16 +40,21 @@ class Fact:
     jump: Jump | None = None
     full: str = ""
     children: tuple[Fact, ...] = field(default=())
+    state: str = ""
+    """What choosing it asks the debugger for."""
 
 
-def facts(store: Store, client: Client, parsed: Parsed) -> list[Fact]:
-    """The sections of a transition, those that are empty left out.
+def facts(store: Store, client: Client, parsed: Parsed, *, can_ask: bool = False) -> list[Fact]:
+    """The sections of a transition, those that are empty left out. `can_ask`: the machine can be
+    asked what it waits for.
 
     :raises IndexError: if the transition is not kept.
     """
     tx = parsed.tx
     version = client.version_at(tx.number)
+    note = client.notes.get(tx.number)
     sections = [
+        Fact("Note", children=(Fact(note, full=note),) if note else ()),
         Fact("Arguments", children=_arguments(tx.args)),
         Fact("Source", children=_source(store, client, tx)),
         Fact("State trace", children=_state_trace(store, client, tx.number)),
@@ -55,7 +62,7 @@ def facts(store: Store, client: Client, parsed: Parsed) -> list[Fact]:
         Fact("Executed", children=_executed(parsed)),
         Fact("Forked", children=_places(store, causes.forks(store, client, tx.number))),
         Fact("Siblings", children=_places(store, causes.siblings(store, client, tx.number))),
-        Fact("Pending", children=_pending(client.pending)),
+        Fact("Pending", children=_pending(client.pending, can_ask=can_ask)),
         Fact("Waiting in the queue", children=_waiting(store, client, tx)),
         Fact("Pipe-in", children=_pipes(store, client, version.pipes, "in")),
         Fact("Pipe-out", children=_pipes(store, client, version.pipes, "out")),
@@ -157,13 +164,14 @@ def _called(store: Store, place: tuple[Client, int]) -> str:
     return called_text(client, store.tx(client, number))
 
 
-def _pending(pending: Pending | None) -> tuple[Fact, ...]:
+def _pending(pending: Pending | None, *, can_ask: bool) -> tuple[Fact, ...]:
     if pending is None:
-        return ()
-    told = [Fact(_pending_text(item)) for item in pending.items[:MOST_LISTED]]
+        return (Fact("ask the machine", state=ASK),) if can_ask else ()
+    told = [Fact(_pending_text(item)) for item in pending.items[:MOST_LISTED]] or [Fact("nothing")]
     if len(pending.items) > MOST_LISTED:
         told.append(Fact(f"… and {len(pending.items) - MOST_LISTED} more"))
-    return tuple(told) or (Fact("nothing"),)
+    again = (Fact("ask again", state=ASK),) if can_ask else ()
+    return (Fact(f"as of {format_clock(pending.time)}"), *told, *again)
 
 
 def _pending_text(item: PendingDef) -> str:

@@ -9,6 +9,7 @@ import trio
 
 from am_telemetry import dbg
 
+from .._core.debugger import TAG
 from .._errors import BadMessageError
 from .._store.link import Link
 
@@ -48,6 +49,7 @@ class Incoming:
         self._details: dict[int, int] = {}
         self._asks: set[int] = set()
         self._acked = 0
+        self._is_debugger = False
         self._sent_details: dict[int, int] = {}
 
     # ------------------------------------------------------------------ who is there
@@ -133,11 +135,11 @@ class Incoming:
                 size += len(decoder.frame)
                 if time.monotonic() >= until:
                     # Keys and other connections have their turn.
-                    self._server.took(size)
+                    self._server.took(size, is_debugger=self._is_debugger)
                     await trio.lowlevel.checkpoint()
                     size, until = 0, time.monotonic() + _SLICE
             if size:
-                self._server.took(size)
+                self._server.took(size, is_debugger=self._is_debugger)
             if self.link is not None and self.link.taken > self._acked:
                 self._wakes.set()
             with trio.move_on_after(SILENCE) as silence:
@@ -171,6 +173,7 @@ class Incoming:
             link.ignore(message.h)
             return
         client = link.machine(message)
+        self._is_debugger = self._is_debugger or TAG in message.tags
         server.machine_came(client)
         wanted = server.detail_of(client)
         if self._sent_details.get(message.h, 1) != wanted:

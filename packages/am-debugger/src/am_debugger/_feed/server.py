@@ -39,8 +39,8 @@ class Listener(Protocol):
     def machine_came(self) -> None:
         """A machine came, or changed."""
 
-    def took(self, nbytes: int) -> None:
-        """Messages of so many bytes were taken in."""
+    def took(self, nbytes: int, *, is_debugger: bool = False) -> None:
+        """Messages of so many bytes were taken in; do they tell of a debugger's machine?"""
 
     def note(self, text: str) -> None:
         """Something happened to the debugger itself."""
@@ -172,9 +172,9 @@ class Server:
         """A machine came, or changed."""
         self._listener.machine_came()
 
-    def took(self, nbytes: int) -> None:
+    def took(self, nbytes: int, *, is_debugger: bool = False) -> None:
         """Messages were taken in."""
-        self._listener.took(nbytes)
+        self._listener.took(nbytes, is_debugger=is_debugger)
         for outgoing in self.outgoing:
             outgoing.wake()
 
@@ -212,6 +212,10 @@ class Server:
             handle = incoming.handle_of(client)
             if handle is not None:
                 incoming.detail(handle, wanted)
+
+    def tells_of(self, client: Client) -> bool:
+        """Whether a machine is connected here."""
+        return any([one.handle_of(client) is not None for one in self._incoming])
 
     def ask_pending(self, client: Client) -> bool:
         """Ask what a machine waits for; False if it is not connected."""

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import TYPE_CHECKING
 
-import trio
-
 from am_telemetry import dbg
 
+from .._core.debugger import TAG
 from .._errors import BadMessageError
 from .._store.link import Link
-from .forward import FIRST_PAUSE, LONGEST_PAUSE, Handshake, NoRetry, connect, first_leaf
+from .calling import Handshake, call
 
 if TYPE_CHECKING:
     import ssl
 
+    import trio
+
     from .._store.store import Store
     from .server import Listener
 
-_JITTER = 0.2
 _ACK_EVERY = 256
 _MARGIN = 1_000_000  # microseconds asked for twice, since clocks of hosts differ
 
@@ -36,22 +35,11 @@ async def view(
 ) -> None:
     """Take in what a collector tells, until cancelled, or until it refuses us. After a break it is
     asked for what came since."""
-    pause = FIRST_PAUSE
-    refused: BaseException | None = None
-    while refused is None:
-        try:
-            async with await connect(address, tls) as stream:
-                handshake = Handshake(stream, process, secret)
-                await handshake.run(("viewer",))
-                pause = FIRST_PAUSE
-                await _take(store, listener, stream, handshake, process)
-        except* NoRetry as group:
-            refused = first_leaf(group)
-        except* (OSError, trio.BrokenResourceError, trio.TooSlowError, dbg.DecodeError):
-            pass
-        if refused is None:
-            await trio.sleep(pause * (1 + _JITTER * (2 * random.random() - 1)))
-            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def talk(stream: trio.abc.Stream, handshake: Handshake) -> None:
+        await _take(store, listener, stream, handshake, process)
+
+    refused = await call(address, process, talk, caps=("viewer",), secret=secret, tls=tls)
     listener.note(f"not viewed at {address}: {refused}")
 
 
@@ -65,7 +53,7 @@ async def _take(
     await stream.send_all(dbg.encode(dbg.View(_since(store), None)))
     link = Link(store, process, exact=True)
     listener.connected()
-    acked = 0
+    acked, is_debugger = 0, False
     try:
         while True:
             message = await handshake.next()
@@ -75,7 +63,8 @@ async def _take(
                 listener.note(f"left out: {exc}")
             if isinstance(message, dbg.Mach):
                 listener.machine_came()
-            listener.took(len(handshake.decoder.frame))
+                is_debugger = is_debugger or TAG in message.tags
+            listener.took(len(handshake.decoder.frame), is_debugger=is_debugger)
             if link.taken - acked >= _ACK_EVERY:
                 acked = link.taken
                 await stream.send_all(dbg.encode(dbg.Ack(acked)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .._derive.log_lines import format_args
 from .._derive.moment import ordered
 from .._derive.reader import called_text
 from .._derive.steps import Parser
+from .._derive.text import format_clock as format_clock
+from .._derive.text import inert as inert
 from .._derive.url import MachineUrl
 
 if TYPE_CHECKING:
@@ -18,25 +19,6 @@ if TYPE_CHECKING:
     from .._store.client import Client
     from .._store.store import Store
     from .._store.tx import Tx
-
-_MICROSECONDS = 1_000_000
-
-
-def inert(text: str) -> str:
-    """A text from elsewhere without what terminals act upon: control and bidi characters are shown
-    as escapes."""
-    if text.isprintable():
-        return text
-    return "".join([one if one.isprintable() else ascii(one)[1:-1] for one in text])
-
-
-def format_clock(time: int) -> str:
-    """Microseconds since 1970 as the local time of day."""
-    try:
-        moment = datetime.fromtimestamp(time // _MICROSECONDS)
-    except (OverflowError, ValueError, OSError):
-        return str(time)
-    return f"{moment:%H:%M:%S}.{time % _MICROSECONDS:06d}"
 
 
 def summary(store: Store) -> Iterator[str]:

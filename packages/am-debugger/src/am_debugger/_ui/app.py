@@ -1,35 +1,54 @@
-"""The screen: panes laid out, keys to states, states to panes."""
+"""The screen: panes laid out, keys to states, states to"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
 from .._core.ports import NullUi, Part
 from .._core.showing import focusable
-from . import bars, dialogs, panes
+from . import bars, colors, dialogs
+from .client_list import ClientList
+from .help_text import name_of
 from .keys import JUMP, KEYS
 from .lines import LineWidget
+from .log_pane import LogPane
 from .port import ScreenPort
+from .rain_pane import RainPane
+from .reader_pane import ReaderPane
 from .terminal import survives_its_terminal
 from .toolbars import TOOLBARS, ToolBar
+from .tree_pane import SchemaTree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from textual import events
     from textual.app import ComposeResult
     from textual.driver import Driver
+    from textual.screen import Screen
     from textual.widget import Widget
 
     from .._core.debugger import Debugger
 
 LOW = 30
 """Rows below which there are no buttons."""
-# What still works while a name is typed.
+# What still works while a line is typed.
 _DIALOG_KEYS = frozenset(("escape", "ctrl+q", "alt+s"))
-# Focus states and the ids of their panes.
+_TYPED = ("ExportDialog", "SearchDialog", "NoteDialog")
+# Dialogs and their panels.
+_DIALOGS = {
+    "HelpDialog": "help",
+    "ExportDialog": "export",
+    "SearchDialog": "search",
+    "NoteDialog": "note",
+    "Overlay": "overlay",
+}
+# Focus states and the ids of their
 FOCUS = {
     "AddressFocused": "address",
     "TreeGroupsFocused": "groups",
@@ -64,26 +83,7 @@ class DebuggerApp(App[int]):
     TITLE = "am-dbg"
     ENABLE_COMMAND_PALETTE = True
     AUTO_FOCUS = ""  # the focus is a matter of states
-    CSS = """
-    #body { height: 1fr; }
-    #clients { width: 28; border: round $primary; }
-    #tree { width: 1fr; }
-    #groups { height: 1; }
-    #schema { height: 1fr; border: round $primary; }
-    #log, #rain { width: 2fr; border: round $primary; }
-    #reader { width: 1fr; border: round $primary; }
-    #txs, #steps { height: 3; border: round $primary; }
-    #bar, #next, #address, #status { height: 1; }
-    #help, #export {
-        display: none; dock: top; height: auto; border: round $accent; padding: 0 1;
-        background: $surface;
-    }
-    ToolBar { height: 1; }
-    VirtualList { overflow-x: hidden; scrollbar-size-vertical: 1; }
-    ClientList:focus, SchemaTree:focus, LogPane:focus, ReaderPane:focus, RainPane:focus,
-    Timeline:focus { border: round $accent; }
-    .hidden { display: none; }
-    """
+    CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         # Panes may have arrows of their own; nothing takes the other keys away.
         Binding(
@@ -99,8 +99,12 @@ class DebuggerApp(App[int]):
     def __init__(self, debugger: Debugger) -> None:
         super().__init__()
         self.debugger = debugger
+        for theme in colors.THEMES.values():
+            self.register_theme(theme)
+        self.ansi_theme_dark = colors.ANSI_DARK
+        self.ansi_theme_light = colors.ANSI_LIGHT
         self.is_mounted_whole = False
-        self.theme = f"textual-{debugger.settings.theme}"
+        self.theme = colors.LIGHT if debugger.settings.theme == "light" else colors.DARK
 
     def get_driver_class(self) -> type[Driver]:
         """The driver for this platform; it lets the app end where the terminal is lost."""
@@ -116,13 +120,13 @@ class DebuggerApp(App[int]):
         debugger = self.debugger
         yield bars.AddressBar(debugger, "address")
         with Horizontal(id="body"):
-            yield panes.ClientList(debugger)
+            yield ClientList(debugger)
             with Vertical(id="tree"):
                 yield bars.GroupChooser(debugger, "groups")
-                yield panes.SchemaTree(debugger)
-            yield panes.LogPane(debugger)
-            yield panes.RainPane(debugger)
-            yield panes.ReaderPane(debugger)
+                yield SchemaTree(debugger)
+            yield LogPane(debugger)
+            yield RainPane(debugger)
+            yield ReaderPane(debugger)
         yield bars.TxBar(debugger, "bar")
         yield bars.TxTimeline(debugger, "txs")
         yield bars.NextBar(debugger, "next")
@@ -130,8 +134,11 @@ class DebuggerApp(App[int]):
         yield bars.StatusBar(debugger, "status")
         for number in range(1, len(TOOLBARS) + 1):
             yield ToolBar(debugger, number)
-        yield dialogs.HelpPanel()
+        yield dialogs.HelpPanel(debugger)
         yield dialogs.ExportPanel(debugger)
+        yield dialogs.SearchPanel(debugger)
+        yield dialogs.NotePanel(debugger)
+        yield dialogs.Overlay(debugger)
 
     def on_mount(self) -> None:
         """From here on the machine draws."""
@@ -191,11 +198,11 @@ class DebuggerApp(App[int]):
             "rain": not has_log,
             "txs": "TimelineTxHidden" not in machine,
             "steps": "TimelineStepsHidden" not in machine,
-            "help": "HelpDialog" in machine,
-            "export": "ExportDialog" in machine,
+            **{panel: state in machine for state, panel in _DIALOGS.items()},
         }
         for name, is_shown in shown.items():
             self.query_one(f"#{name}").display = is_shown
+        self.screen.set_class("NarrowLayout" in machine, "narrow")
         # On a low screen the panes matter more than the buttons.
         is_low = self.size.height < LOW
         for number in range(1, len(TOOLBARS) + 1):
@@ -213,20 +220,49 @@ class DebuggerApp(App[int]):
 
     def _focus_dialog(self) -> None:
         self._lay_out()
-        if "ExportDialog" in self.debugger.machine:
-            self.query_one(dialogs.ExportPanel).opened()
-        else:
-            self.set_focus(None)
+        opened = self.debugger.machine.switch(*_DIALOGS)
+        if opened is not None:
+            panel = self.query_one(f"#{_DIALOGS[str(opened)]}")
+            panel.opened()  # type: ignore[attr-defined]
+
+    def find_in_reader(self, text: str, *, forward: bool) -> bool:
+        """Put the reader's cursor on the next row that has a text; False if there is none."""
+        return self.query_one(ReaderPane).find(text, forward=forward)
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """A click outside closes what is open."""
+        opened = self.debugger.machine.switch(*_DIALOGS)
+        if opened is None:
+            return
+        region = self.query_one(f"#{_DIALOGS[str(opened)]}").region
+        if not region.contains(event.screen_x, event.screen_y):
+            self.debugger.machine.remove(str(opened))
 
     # ------------------------------------------------------------------ keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a name is typed, most keys are letters of it."""
-        if action == "key" and "ExportDialog" in self.debugger.machine:
+        if action == "key" and len(self.screen_stack) > 1:
+            return False  # the palette has all keys for itself
+        if action == "key" and self.debugger.machine.any_(*_TYPED):
             number = parameters[0]
             assert isinstance(number, int)
             return bool(set(KEYS[number].keys) & _DIALOG_KEYS)
         return True
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
+        """All keys and buttons as commands: nothing depends on a key that a terminal keeps."""
+        for number, key in enumerate(KEYS):
+            if key.action != "quit":
+                yield SystemCommand(key.text, name_of(key), partial(self.action_key, number))
+        for bar, buttons in enumerate(TOOLBARS, 1):
+            for position, button in enumerate(buttons):
+                press = partial(self.query_one(f"#toolbar{bar}", ToolBar).press, position)
+                yield SystemCommand(f"button {button.text}", button.help, press)
+        for name in colors.THEMES:
+            command = partial(setattr, self, "theme", name)
+            yield SystemCommand(f"theme {name}", "colors of the screen", command)
+        yield SystemCommand("quit", "ctrl+q", self.do_quit)
 
     def action_key(self, number: int) -> None:
         """A key of the table was pressed."""
@@ -279,11 +315,20 @@ class DebuggerApp(App[int]):
     def do_escape(self) -> None:
         """Close what is open, else to the machines."""
         machine = self.debugger.machine
-        opened = machine.switch("HelpDialog", "ExportDialog", "Overlay")
+        opened = machine.switch(*_DIALOGS)
         if opened is not None:
             machine.remove(opened)
         else:
             machine.add("ClientListFocused")
+
+    def do_search(self) -> None:
+        """Search in the log, or in the reader if that has the focus."""
+        machine = self.debugger.machine
+        if machine.any_("LogFocused", "LogReaderFocused"):
+            machine.add("SearchDialog")
+        elif "TreeLogView" in machine:
+            machine.add("LogFocused")
+            machine.add("SearchDialog")
 
     def do_quit(self) -> None:
         """End."""

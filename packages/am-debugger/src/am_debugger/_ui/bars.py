@@ -9,6 +9,7 @@ from textual.strip import Strip
 
 from .._files.inspect import inert
 from . import colors
+from .keys import bindings_of
 from .lines import LineWidget
 from .rows import bar_rows
 from .virtual import Row, strip_of
@@ -36,7 +37,9 @@ class Line(LineWidget):
     def line(self, y: int) -> Strip:
         """The line."""
         width = self.size.width
-        return strip_of(self.row(), width) if y == 0 else Strip.blank(width)
+        if y:
+            return Strip.blank(width, self.ground)
+        return strip_of(self.row(), width).apply_style(self.ground)
 
 
 class TxBar(Line):
@@ -65,11 +68,7 @@ class AddressBar(Line, can_focus=True):
     """The address of where the user is, and the tags of the machine. Left and right go through the
     history of places."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("left", "go('GoBack')", "place before"),
-        ("right", "go('GoFwd')", "place after"),
-        ("enter", "copy", "copy the address"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("address")]
 
     def action_go(self, state: str) -> None:
         """To another place."""
@@ -102,10 +101,7 @@ class AddressBar(Line, can_focus=True):
 class GroupChooser(Line, can_focus=True):
     """The group of states that the schema and the log are limited to."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("left", "choose(-1)", "previous group"),
-        ("right,enter", "choose(1)", "next group"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("groups")]
 
     def row(self) -> Row:
         """The group, `all` if there is none."""
@@ -182,7 +178,7 @@ class Timeline(LineWidget, can_focus=True):
             Segment("█" * done, colors.BAR_DONE),
             Segment("─" * (width - done), colors.BAR_LEFT),
         ]
-        return Strip(segments, width)
+        return Strip(segments, width).apply_style(self.ground)
 
     def on_click(self, event: events.Click) -> None:
         """Move in proportion."""

@@ -1,13 +1,16 @@
-"""What opens over the panes: help, and where to write a dump."""
+"""What opens over the panes: help, texts in full, and what asks for a line."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Checkbox, Input, Static
 
-from .keys import KEYS
+from .._derive.text import inert
+from . import colors
+from .help_text import keys_text, legend_text
+from .virtual import Row, VirtualList
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -15,13 +18,70 @@ if TYPE_CHECKING:
     from .._core.debugger import Debugger
 
 DEFAULT_NAME = "am-dbg-dump"
+# Where there is no size yet.
+_USUAL_WIDTH = 60
+_NARROWEST = 8
 
 
-class HelpPanel(Static):
-    """The table of keys."""
+class HelpPanel(Horizontal):
+    """What is shown means what, the table of keys, and the instance itself."""
 
-    def __init__(self) -> None:
-        super().__init__(help_text(), id="help", markup=False)
+    def __init__(self, debugger: Debugger) -> None:
+        super().__init__(id="help")
+        self._debugger = debugger
+
+    def compose(self) -> ComposeResult:
+        """Legend left, keys right."""
+        with VerticalScroll(id="help-legend", can_focus=False):
+            yield Static(legend_text(), markup=False)
+            yield Static("", markup=False, id="help-about")
+        with VerticalScroll(id="help-keys"):
+            yield Static(keys_text(), markup=False)
+
+    def opened(self) -> None:
+        """It is shown: arrows scroll the keys."""
+        about = "\n".join(self._debugger.about())
+        self.query_one("#help-about", Static).update(about)
+        self.query_one("#help-keys").focus()
+
+
+class Overlay(VirtualList):
+    """A text in full, wrapped; only its visible lines are made."""
+
+    def __init__(self, debugger: Debugger) -> None:
+        super().__init__(id="overlay")
+        self._debugger = debugger
+        self._shown = ("", "", 0)
+        self._lines: list[str] = []
+
+    def opened(self) -> None:
+        """It is shown."""
+        self.cursor = 0
+        self.focus()
+        self.update_rows()
+
+    def update_rows(self) -> None:
+        """The text is another one, or there is other room for it."""
+        title, text = self._debugger.overlay
+        width = max(self.row_width or _USUAL_WIDTH, _NARROWEST)
+        if self._shown != (title, text, width):
+            self._shown = (title, text, width)
+            self._lines = _wrapped(text, width)
+        self.border_title = inert(title)
+        self.border_subtitle = "esc closes"
+        super().update_rows()
+
+    def on_resize(self) -> None:
+        """There is other room."""
+        self.update_rows()
+
+    def row_count(self) -> int:
+        """Lines of the text."""
+        return len(self._lines)
+
+    def make_row(self, position: int) -> Row:
+        """A line."""
+        return [(inert(self._lines[position]), colors.PLAIN)]
 
 
 class ExportPanel(Vertical):
@@ -50,7 +110,64 @@ class ExportPanel(Vertical):
         machine.remove("ExportDialog")
 
 
-def help_text() -> str:
-    """The table of keys."""
-    width = max(len(key.name) for key in KEYS)
-    return "\n".join([f"{key.name:<{width}}  {key.text}" for key in KEYS])
+class SearchPanel(Vertical):
+    """A text to look for."""
+
+    def __init__(self, debugger: Debugger) -> None:
+        super().__init__(id="search")
+        self._debugger = debugger
+
+    def compose(self) -> ComposeResult:
+        """The field."""
+        yield Static("Search; n and N go on from there", markup=False)
+        yield Input(placeholder="text", id="search-text")
+
+    def opened(self) -> None:
+        """It is shown: what is typed goes to the text."""
+        self.query_one(Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Look for it."""
+        machine = self._debugger.machine
+        if event.value:
+            machine.add("Searched", text=event.value)
+        machine.remove("SearchDialog")
+
+
+class NotePanel(Vertical):
+    """A note for the transition under the cursor."""
+
+    def __init__(self, debugger: Debugger) -> None:
+        super().__init__(id="note")
+        self._debugger = debugger
+
+    def compose(self) -> ComposeResult:
+        """The field."""
+        yield Static("A note on this moment; dumps keep it, an empty one goes", markup=False)
+        yield Input(placeholder="note", id="note-text")
+
+    def opened(self) -> None:
+        """It is shown, with the note that is there."""
+        view, field = self._debugger.session.selected, self.query_one(Input)
+        field.value = "" if view is None else view.client.notes.get(view.cursor, "")
+        field.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Put it there."""
+        machine = self._debugger.machine
+        machine.add("SetNote", text=event.value)
+        machine.remove("NoteDialog")
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines no wider than there is room; words are kept whole where that is possible."""
+    found: list[str] = []
+    for line in text.expandtabs().split("\n"):
+        rest = line
+        while len(rest) > width:
+            cut = rest.rfind(" ", width // 2, width + 1)
+            at = cut if cut > 0 else width
+            found.append(rest[:at])
+            rest = rest[at:].lstrip(" ") if cut > 0 else rest[at:]
+        found.append(rest)
+    return found

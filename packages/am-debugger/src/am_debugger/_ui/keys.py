@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from textual.binding import Binding
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,7 +16,7 @@ JUMP = 50
 @dataclass(frozen=True, slots=True)
 class Key:
     """Keys that do the same. `state` is added, or toggled if `is_toggle`; an `action` is one of
-    the app's own, for what depends on where the focus is."""
+    the app's own, for what depends on where the focus is, or of the pane that has the key."""
 
     keys: tuple[str, ...]
     text: str
@@ -22,11 +24,6 @@ class Key:
     args: Mapping[str, Any] = field(default_factory=dict)
     is_toggle: bool = False
     action: str = ""
-
-    @property
-    def name(self) -> str:
-        """The key as the table of keys has it."""
-        return ", ".join(self.keys)
 
 
 KEYS = (
@@ -46,8 +43,73 @@ KEYS = (
     Key(("alt+r",), "rain", "ToolRain"),
     Key(("alt+o",), "log reader", "LogReaderEnabled", is_toggle=True),
     Key(("alt+g",), "to the buttons and back", action="buttons"),
+    Key(("alt+e",), "open or close all nodes of the tree", "AllToggled"),
+    Key(("alt+w",), "why the selected state is active, or not", "Why"),
+    Key(("alt+i",), "detail of the machine: mute, journal, everything", "NextDetail"),
+    Key(("alt+c",), "a note on this moment", "NoteDialog", is_toggle=True),
     Key(("alt+s",), "export", "ExportDialog", is_toggle=True),
+    Key(("slash",), "search in the log or the reader", action="search"),
     Key(("question_mark",), "help", "HelpDialog", is_toggle=True),
     Key(("escape",), "close, or to the machines", action="escape"),
     Key(("ctrl+q",), "quit", action="quit"),
 )
+"""Keys that work everywhere; a pane may have arrows of its own."""
+
+_LIST = (
+    Key(("up",), "up", action="cursor(-1)"),
+    Key(("down",), "down", action="cursor(1)"),
+    Key(("pageup", "alt+p"), "page up", action="page(-1)"),
+    Key(("pagedown", "alt+n"), "page down", action="page(1)"),
+    Key(("enter",), "choose, open, close, follow", action="enter"),
+)
+_SEARCH = (
+    Key(("n",), "next found", action="search(True)"),
+    Key(("N",), "previous found", action="search(False)"),
+)
+_MOVE = (
+    Key(("j",), "down", action="cursor(1)"),
+    Key(("k",), "up", action="cursor(-1)"),
+)
+
+PANE_KEYS: Mapping[str, tuple[Key, ...]] = {
+    "lists": _LIST,
+    "machines": (Key(("backspace", "alt+d"), "forget the machine", action="forget"),),
+    "log": (
+        Key(("up", "k"), "scroll up", action="scroll(-1)"),
+        Key(("down", "j"), "scroll down", action="scroll(1)"),
+        Key(("pageup", "alt+p"), "page up", action="page(-1)"),
+        Key(("pagedown", "alt+n"), "page down", action="page(1)"),
+        Key(("left",), "scroll left", action="sideways(-8)"),
+        Key(("right",), "scroll right", action="sideways(8)"),
+        *_SEARCH,
+    ),
+    "reader": (*_MOVE, *_SEARCH),
+    "rain": _MOVE,
+    "matrix": (
+        *_MOVE,
+        Key(("left",), "scroll left", action="sideways(-1)"),
+        Key(("right",), "scroll right", action="sideways(1)"),
+    ),
+    "address": (
+        Key(("left",), "place before", action="go('GoBack')"),
+        Key(("right",), "place after", action="go('GoFwd')"),
+        Key(("enter",), "copy the address", action="copy"),
+    ),
+    "groups": (
+        Key(("left",), "previous group", action="choose(-1)"),
+        Key(("right", "enter"), "next group", action="choose(1)"),
+    ),
+    "buttons": (
+        Key(("left",), "previous button", action="move(-1)"),
+        Key(("right",), "next button", action="move(1)"),
+        Key(("enter",), "press", action="press"),
+    ),
+}
+"""Keys of panes, by where they work. In the machines and the schema letters search."""
+
+
+def bindings_of(where: str) -> list[Binding]:
+    """The keys of a pane as textual takes them."""
+    return [
+        Binding(",".join(key.keys), key.action, key.text, show=False) for key in PANE_KEYS[where]
+    ]

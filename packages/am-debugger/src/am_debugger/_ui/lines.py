@@ -10,6 +10,7 @@ from textual.widget import Widget
 if TYPE_CHECKING:
     from typing import Self
 
+    from rich.style import Style
     from textual.strip import Strip
 
 
@@ -27,6 +28,7 @@ class LineWidget(Widget):
         self._drawn: dict[int, Strip] = {}
         self._drawn_title: str | None = None
         self._is_held = False
+        self._ground: Style | None = None
 
     # ------------------------------------------------------------------ to be given
 
@@ -38,6 +40,19 @@ class LineWidget(Widget):
         """What is shown may have changed."""
 
     # ------------------------------------------------------------------ drawing
+
+    @property
+    def ground(self) -> Style:
+        """What is drawn stands on this: the colors of the pane. They are worked out from all that
+        is around it, so they are kept until styles change."""
+        if self._ground is None:
+            self._ground = self.rich_style
+        return self._ground
+
+    def notify_style_update(self) -> None:
+        """Styles are others, as where the theme is."""
+        self._ground = None
+        super().notify_style_update()
 
     def render_line(self, y: int) -> Strip:
         """A line, as textual asks for it."""

@@ -55,6 +55,12 @@ class ScreenPort:
         """The pane of this focus state has the focus now."""
         self._loop.call_soon(self._focus, state, context=self._context)
 
+    def find(self, text: str, *, forward: bool) -> bool:
+        """Put the reader's cursor on the next row that has a text; False if there is none."""
+        if not self._app.is_mounted_whole:
+            return False
+        return self._context.copy().run(self._app.find_in_reader, text, forward=forward)
+
     def _focus(self, state: str) -> None:
         if self._app.is_mounted_whole:
             self._app.focus_pane(state)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._derive.log_lines import lines_of, outer_lines
-from .._files.inspect import format_clock, inert, outcome
+from .._derive.text import format_clock, inert
+from .._files.inspect import outcome
 from . import colors
 
 if TYPE_CHECKING:
     from rich.style import Style
 
     from .._core.session import Session
-    from .._derive.log_lines import Line
     from .._derive.moment import Label
     from .._derive.steps import Parsed
     from .._store.client import Client
@@ -30,7 +29,9 @@ def client_row(label: Label, width: int, *, is_selected: bool) -> Row:
         style = colors.HAD_ERROR
     else:
         style = colors.PLAIN
-    right = f"{label.flags:>2}|{label.number}{'+' if label.has_more else ' '}"
+    # Told without color, too: gone, or an error not long ago.
+    mark = "×" if not client.is_connected else "!" if label.had_error else " "  # noqa: RUF001
+    right = f"{mark}{label.flags:>2}|{label.number}{'+' if label.has_more else ' '}"
     name = "  " * label.depth + inert(client.id)
     room = max(width - len(right) - 1, 1)
     shown = name if len(name) <= room else name[: room - 1] + "…"
@@ -46,38 +47,6 @@ def state_style(client: Client, name: str, tick: int) -> Style:
         return colors.ERROR
     is_multi = client.version.schema.schema[name].multi
     return colors.MULTI if is_multi else colors.ACTIVE
-
-
-def log_rows(session: Session, client: Client, number: int, level: int) -> list[tuple[Line, Row]]:
-    """The lines of a transition and of what came after it, with a gutter that tells its outcome."""
-    parsed = session.parser.parse(client, number)
-    gutter = gutter_style(parsed)
-    found = [(line, _log_row(line, gutter)) for line in lines_of(client, parsed, level)]
-    plain = colors.PLAIN
-    return found + [(line, _log_row(line, plain)) for line in outer_lines(client, number, level)]
-
-
-def gutter_style(parsed: Parsed) -> Style:
-    """Queued, canceled, changed, or none of these."""
-    if parsed.tx.is_queued:
-        return colors.QUEUED
-    if not parsed.tx.is_accepted:
-        return colors.CANCELED
-    return colors.CHANGED if parsed.tx.gained else colors.UNCHANGED
-
-
-_MARKS = {
-    colors.QUEUED: "q",
-    colors.CANCELED: "×",  # noqa: RUF001 - told without colour, too
-    colors.CHANGED: "▌",
-    colors.UNCHANGED: "·",
-}
-
-
-def _log_row(line: Line, gutter: Style) -> Row:
-    mark = _MARKS.get(gutter, " ")
-    style = colors.ERROR if line.text.startswith("[error") else colors.PLAIN
-    return [(mark, gutter), (inert(line.text.partition("\n")[0]), style)]
 
 
 def bar_rows(session: Session, parsed: Parsed | None, what: str) -> Row:

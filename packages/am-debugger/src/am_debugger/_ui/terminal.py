@@ -8,6 +8,9 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from textual.driver import Driver
 
+_LOST = 129
+"""The exit code where the terminal is lost, that of SIGHUP."""
+
 
 class Output:
     """What is written to a terminal; once that is gone, nothing.
@@ -41,5 +44,12 @@ def survives_its_terminal(driver: type[Driver]) -> type[Driver]:
             super().__init__(*args, **kwargs)
             if (file := getattr(self, "_file", None)) is not None:
                 self._file = Output(file)
+
+        def run_input_thread(self) -> None:
+            super().run_input_thread()
+            # In a browser it ends by itself where whoever hands the keys on is gone.
+            if self.is_web and not self.exit_event.is_set():
+                with contextlib.suppress(RuntimeError):  # the loop ended meanwhile
+                    self._loop.call_soon_threadsafe(self._app.exit, None, _LOST)
 
     return Surviving

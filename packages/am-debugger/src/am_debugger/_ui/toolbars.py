@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import colors
-from .keys import JUMP
+from .keys import JUMP, bindings_of
 from .lines import LineWidget
 from .virtual import Row, strip_of
 
@@ -29,6 +29,7 @@ class Button:
     state: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
     tool: str = ""
+    help: str = ""
 
 
 TOOLBARS = (
@@ -78,11 +79,7 @@ _HIDES = frozenset(
 class ToolBar(LineWidget, can_focus=True):
     """One row of buttons."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("left", "move(-1)", "previous button"),
-        ("right", "move(1)", "next button"),
-        ("enter", "press", "press"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("buttons")]
 
     def __init__(self, debugger: Debugger, number: int) -> None:
         super().__init__(id=f"toolbar{number}")
@@ -110,7 +107,7 @@ class ToolBar(LineWidget, can_focus=True):
             if self.has_focus and position == self._at:
                 style += colors.CURSOR
             row += [(self.label(button), style), ("  ", colors.PLAIN)]
-        return strip_of(row, self.size.width)
+        return strip_of(row, self.size.width).apply_style(self.ground)
 
     def press(self, position: int) -> None:
         """Press a button."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
@@ -12,7 +13,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from .colors import CURSOR, PLAIN
+from .keys import bindings_of
 from .lines import LineWidget
+from .typing_ahead import TypingAhead, letter_of
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -54,13 +57,7 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
     """Rows by position: `row_count` says how many there are, `make_row` makes one. `cursor` is the
     row that keys act on."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("up", "cursor(-1)", "up"),
-        ("down", "cursor(1)", "down"),
-        ("pageup,alt+p", "page(-1)", "page up"),
-        ("pagedown,alt+n", "page(1)", "page down"),
-        ("enter", "enter", "choose"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("lists")]
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -121,9 +118,13 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
         position = self.scroll_offset.y + y
         width = self.row_width
         if position >= self.row_count():
-            return Strip.blank(width)
+            return Strip.blank(width, self.ground)
         is_cursor = self.has_focus and position == self.cursor
-        return strip_of(self.make_row(position), width, is_cursor=is_cursor)
+        return self.painted(self.make_row(position), is_cursor=is_cursor)
+
+    def painted(self, row: Row, *, is_cursor: bool = False) -> Strip:
+        """A row on the ground of the pane."""
+        return strip_of(row, self.row_width, is_cursor=is_cursor).apply_style(self.ground)
 
     # ------------------------------------------------------------------ keys and mouse
 
@@ -152,3 +153,24 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
         if position < self.row_count():
             self.cursor = position
             self.entered(position)
+
+
+class TypedList(VirtualList):
+    """A list in which letters search, `j` and `k` too."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._typing = TypingAhead()
+
+    def names(self) -> list[str]:
+        """What is searched, row by row."""
+        raise NotImplementedError
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter goes on with the word that is typed."""
+        letter = letter_of(event.key)
+        if letter:
+            event.stop()
+            found = self._typing.typed(letter, time.monotonic(), self.names(), self.cursor)
+            if found is not None:
+                self.show(found)

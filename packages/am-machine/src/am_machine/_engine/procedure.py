@@ -90,7 +90,12 @@ def resume(machine: Machine, plan: Plan, last: HandlerCall) -> Result:
     """From the final handler on that comes after `last`; the fast path was left there."""
     try:
         finals = plan.finals
-        states_done = plan.enters.index(last.state) if last.role is Role.STATE else 0
+        states_done = 0
+        if last.role is Role.STATE:
+            states_done = plan.enters.index(last.state)
+        elif last.role is Role.ANY_STATE:
+            # It comes after the waits of all of them; one that it made has to wait for the next.
+            states_done = len(plan.enters)
         run_finals(machine, plan, finals[finals.index(last) + 1 :], states_done)
         follow_up(machine, plan)
     except BaseException as exc:

@@ -59,10 +59,13 @@ class Drain:
                 return True
         return False
 
-    @property
-    def is_waited_for(self) -> bool:
-        """Whether a journal that is read next holds something, be it a note of its own."""
-        return any([len(journal) for journal in self._active])
+    def has_read_all_of(self, at: int) -> bool:
+        """Whether nothing is left that happened by then: what a machine does meanwhile may never
+        end. Known between two rounds."""
+        if self._round:
+            return False
+        known = (*self._active, *self.called)
+        return all([journal.read_until > at or not len(journal) for journal in known])
 
     def turn(self) -> None:
         """A turn of the hub ended: journals that stayed empty have to call again."""
@@ -127,6 +130,8 @@ class Drain:
             self._tell_lost(link, journal.dropped - dropped, lost)
             link.lost = journal.dropped
             self._unsure.add(journal)
+        if entries:
+            journal.read_until = entries[-1].at
         return [(link, entry) for entry in entries]
 
     def _tell_lost(self, link: MachineLink, count: int, lost: list[Consumer]) -> None:

@@ -11,15 +11,14 @@ import logging
 import os
 import threading
 from queue import SimpleQueue
-from time import monotonic
 from typing import TYPE_CHECKING
+
+from .ending import ENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOGGER = logging.getLogger("am_telemetry")
-LAST = 0.8
-"""Seconds that all flushes may take together once the main thread has ended."""
 
 
 class _Job:
@@ -39,8 +38,6 @@ class Flusher:
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        # Seconds that were waited since the main thread has ended.
-        self._waited = 0.0
 
     def prepare(self) -> None:
         """Start the thread, unless it runs or none can be started any more."""
@@ -60,14 +57,10 @@ class Flusher:
         self.prepare()
         if self._thread is None:
             return False
-        is_last = not threading.main_thread().is_alive()
-        began = monotonic()
         job = _Job(fn)
         self._jobs.put(job)
-        most = min(seconds, LAST - self._waited) if is_last else seconds
-        has_ended = job.done.wait(max(most, 0.0))
-        if is_last:
-            self._waited += monotonic() - began
+        with ENDING.hold(seconds) as most:
+            has_ended = job.done.wait(max(most, 0.0))
         if not has_ended:
             job.is_wanted = False
             return False
@@ -90,7 +83,6 @@ class Flusher:
         self._jobs = SimpleQueue()
         self._thread = None
         self._lock = threading.Lock()
-        self._waited = 0.0
         if was_prepared:
             self.prepare()
 

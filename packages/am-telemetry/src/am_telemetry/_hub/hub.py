@@ -12,12 +12,13 @@ import os
 import selectors
 import socket
 import threading
-from time import monotonic, thread_time
+from time import monotonic, thread_time, time_ns
 from typing import TYPE_CHECKING, Any
 
 from .consumer import SHARE
 from .drain import Drain
 from .duty import Duty
+from .ending import ENDING
 from .guard import Guard
 from .registry import Event, Handle, Registry
 from .stats import StreamStats, add_stats
@@ -39,7 +40,7 @@ nothing announces before the thread would have to be over."""
 LINGER = 0.25
 """Seconds that the thread stays after the last machine went."""
 LAST = 1.0
-"""Seconds that all closing may take."""
+"""Seconds that all closing may take, and the end of the program less."""
 HURRY = 8
 """Journals that call with so many batches waiting are read at once."""
 
@@ -153,17 +154,18 @@ class Hub:
         return self._ask_thread(None, seconds)
 
     def _ask_thread(self, consumer: Consumer | None, seconds: float) -> bool:
-        request = _Request(consumer, monotonic() + seconds)
-        with self._lock:
-            thread = self._thread
-            is_running = thread is not None and thread is not threading.current_thread()
+        with ENDING.hold(seconds) as most:
+            request = _Request(consumer, monotonic() + most)
+            with self._lock:
+                thread = self._thread
+                is_running = thread is not None and thread is not threading.current_thread()
+                if is_running:
+                    self._requests.append(request)
             if is_running:
-                self._requests.append(request)
-        if is_running:
-            self._wake()
-            return request.done.wait(seconds + POLL) and request.is_complete
-        self._answer(request)
-        return request.is_complete
+                self._wake()
+                return request.done.wait(most + POLL) and request.is_complete
+            self._answer(request)
+            return request.is_complete
 
     def ask(self, link: MachineLink, fn: Callable[[am.BaseMachine], object]) -> None:
         """See `MachineLink.ask`."""
@@ -301,11 +303,12 @@ class Hub:
             self._sleep(min(wait, POLL) if self._drain.is_idle else min(wait, INTERVAL))
         else:
             self._is_over = True
-        self._flush_all(monotonic() + LAST)
+        with ENDING.hold(LAST) as seconds:
+            self._flush_all(monotonic() + seconds)
 
     def _read(self, now: float) -> float:
         """Read as much as may be; returns the seconds until more may be read."""
-        while not self._drain.is_idle:
+        while not self._drain.is_idle and threading.main_thread().is_alive():
             left = self.duty.left(now)
             if left <= 0:
                 return max(self.duty.wait(now), 0.001)
@@ -397,15 +400,17 @@ class Hub:
     def _read_all(self, deadline: float) -> bool:
         """Everything that is there now, whatever it takes until the deadline; whether it was
         all."""
+        drain, began = self._drain, time_ns() // 1000
         while monotonic() < deadline:
-            took, given_up = self._drain.piece(1.0)
+            took, given_up = drain.piece(1.0)
             self._give_up(given_up)
             if took:
                 self.duty.spend(monotonic(), took)
+            if took and not drain.has_read_all_of(began):
                 continue
             before = len(self.registry.events)
             self._serve_events()
-            if len(self.registry.events) >= before and not self._drain.is_waited_for:
+            if len(self.registry.events) >= before and drain.has_read_all_of(began):
                 return True
         return False
 

@@ -111,6 +111,8 @@ class HubJournal(am.Journal):
         # Not the machine, which keeps this journal.
         self.link = link
         self.wishes: deque[Callable[[am.BaseMachine], object]] = deque()
+        # When that happened which was read last.
+        self.read_until = 0
 
     def due(self) -> None:
         """Entries wait, or somebody asks for something."""

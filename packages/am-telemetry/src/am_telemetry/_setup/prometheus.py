@@ -110,14 +110,14 @@ class PrometheusEndpoint:
         )
 
     def close(self) -> None:
-        """Push once more, serve no more, and take the file away. Again: nothing."""
+        """Serve no more, take the file away, and push once more. Again: nothing."""
         if self._is_closed:
             return
         self._is_closed = True
         atexit.unregister(self.close)
-        self._withdraw()
         if self._server is not None:
             self._server.close()
+        self._withdraw()
         if self._pusher is not None:
             self._pusher.close()
 

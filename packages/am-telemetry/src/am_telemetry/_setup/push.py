@@ -9,6 +9,8 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from .._hub.ending import ENDING, LAST
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,9 +18,7 @@ LOGGER = logging.getLogger("am_telemetry")
 INTERVAL = 15.0
 """Seconds between two pushes."""
 TIMEOUT = 2.0
-"""Seconds that a push may take …"""
-LAST = 0.8
-"""… and the last one."""
+"""Seconds that a push may take; the last one as many as the end of the program may be held up."""
 POLL = 0.05
 """Seconds between two looks whether the program ended."""
 
@@ -29,21 +29,25 @@ def grouping_key() -> dict[str, str]:
 
 
 class Pusher:
-    """Calls `push(seconds)` in a thread of its own until `close` or the end of the program."""
+    """Calls `push(seconds)` in a thread of its own until `close` or the end of the program.
+
+    A daemon: a push under way must not hold up the end, which `close` waits for at exit.
+    """
 
     def __init__(self, push: Callable[[float], object], interval: float = INTERVAL) -> None:
         self._push = push
         self._interval = interval
         self._over = threading.Event()
         self._is_failing = False
-        self._thread = threading.Thread(target=self._run, name="am-telemetry-push", daemon=False)
+        self._thread = threading.Thread(target=self._run, name="am-telemetry-push", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Push once more, and no more after that. Again: nothing."""
         self._over.set()
         if self._thread is not threading.current_thread():
-            self._thread.join(TIMEOUT + LAST)
+            with ENDING.hold(TIMEOUT + LAST) as seconds:
+                self._thread.join(seconds)
 
     def _run(self) -> None:
         main = threading.main_thread()
@@ -52,7 +56,8 @@ class Pusher:
             if monotonic() >= due:
                 self._try(TIMEOUT)
                 due = monotonic() + self._interval
-        self._try(LAST)
+        with ENDING.hold(LAST) as seconds:
+            self._try(seconds)
 
     def _try(self, seconds: float) -> None:
         try:

@@ -14,6 +14,8 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from .._hub.ending import ENDING, LAST
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,8 +29,6 @@ MAX_HEAD = 16_384
 """Bytes of a request."""
 POLL = 0.05
 """Seconds between two looks whether the program ended, which nothing announces in time."""
-LAST = 0.8
-"""Seconds that the end of a program waits at most for a scrape that is expected by then."""
 LATE = 0.2
 """Seconds that a scrape may come later than expected."""
 BACKLOG = 16
@@ -45,8 +45,8 @@ class BadRequestError(Exception):
 
 class ScrapeServer:
     """Serves on a socket that listens, in a thread of its own, until `close` or the end of the
-    program. That is held up by a scrape that is being answered, and by one that is about to come:
-    who scrapes many times a second gets the last totals."""
+    program. That waits, as long as it may be held up, for a scrape that is being answered, and
+    for one that is about to come: who scrapes many times a second gets the last totals."""
 
     def __init__(self, listener: socket.socket, render: Render) -> None:
         self._listener = listener
@@ -56,17 +56,20 @@ class ScrapeServer:
         # When the latest scrape came, and how long after the one before.
         self._scraped_at = self._distance = 0.0
         listener.setblocking(False)
-        self._thread = threading.Thread(target=self._run, name="am-telemetry-scrape", daemon=False)
+        self._thread = threading.Thread(target=self._run, name="am-telemetry-scrape", daemon=True)
         self._thread.start()
 
     def close(self, seconds: float = LIMIT) -> None:
         """Stop serving; waits so many seconds for a scrape that is being answered. Again:
         nothing."""
-        self._is_over = True
-        with contextlib.suppress(OSError):
-            self._wake.send(b"\0")
+        if threading.main_thread().is_alive():
+            self._is_over = True
+            with contextlib.suppress(OSError):
+                self._wake.send(b"\0")
+        # Else it ends by itself, once it was scraped.
         if self._thread is not threading.current_thread():
-            self._thread.join(seconds)
+            with ENDING.hold(seconds) as most:
+                self._thread.join(most)
 
     def forked(self) -> None:
         """This is a child process: the parent serves."""
@@ -82,10 +85,11 @@ class ScrapeServer:
             while not self._is_over and main.is_alive():
                 if selector.select(POLL) and not self._is_over:
                     self._accept()
-            before, end = self._scraped_at, self._expected()
-            while not self._is_over and self._scraped_at == before and monotonic() < end:
-                if selector.select(max(0.0, end - monotonic())) and not self._is_over:
-                    self._accept()
+            with ENDING.hold(LAST) as seconds:
+                before, end = self._scraped_at, min(self._expected(), monotonic() + seconds)
+                while not self._is_over and self._scraped_at == before and monotonic() < end:
+                    if selector.select(max(0.0, end - monotonic())) and not self._is_over:
+                        self._accept()
         for held in (self._listener, self._waker, self._wake):
             held.close()
 

@@ -1,0 +1,60 @@
+"""The help: what the signs mean, and which keys there are where."""
+
+from __future__ import annotations
+
+from .keys import KEYS, PANE_KEYS, Key
+
+_LEGEND = """\
+Machines     E error  R ready  S started
+             × gone   ! an error lately
+             N: its last transition at the
+             moment, + there are later ones
+Schema       |N ticks, odd: active   M multi
+             + added   - removed   * touched
+             underlined: called
+             lines: relations that were used,
+             the double one last
+Log          ▌ changed   · nothing changed
+             q queued    × canceled   ✎ note
+Rain         1 active   2 active and touched
+             | removed  * touched, inactive
+             c called but canceled
+             . inactive; underlined: called
+Buttons      [x] on, of filters: hidden
+             [*]auto: only canceled are hidden
+"""  # noqa: RUF001 - signs of the screen
+
+
+def legend_text() -> str:
+    """What signs mean."""
+    return _LEGEND
+
+
+def name_of(key: Key) -> str:
+    """Keys as people write them."""
+    return ", ".join([_WORDS.get(one, one) for one in key.keys])
+
+
+_WORDS = {"question_mark": "?", "slash": "/", "N": "shift+n"}
+
+
+def key_rows() -> list[tuple[str, str, str]]:
+    """All keys: where they work, their names, what they do."""
+    rows = [("", name_of(key), key.text) for key in KEYS]
+    for pane, keys in PANE_KEYS.items():
+        rows += [(pane, name_of(key), key.text) for key in keys]
+    return rows
+
+
+def keys_text() -> str:
+    """The table of keys."""
+    rows = key_rows()
+    width = max([len(name) for _, name, _ in rows])
+    told: list[str] = []
+    before = ""
+    for where, name, text in rows:
+        if where != before:
+            told += ["", f"{where}:"]
+            before = where
+        told.append(f"{name:<{width}}  {text}")
+    return "\n".join(told)

@@ -1,0 +1,180 @@
+"""The log around the transition under the cursor; only the lines that fit are made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.strip import Strip
+
+from .._core.reading import LEVELS
+from . import colors
+from .keys import bindings_of
+from .lines import LineWidget
+from .log_rows import LogRow, LogStyle, log_rows, state_at
+from .virtual import Row, strip_of
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.binding import BindingType
+
+    from .._core.debugger import Debugger
+    from .._core.session import View
+
+JOURNAL_ONLY = "journal only - alt+i"
+"""What panes say that miss what is sent only at the level everything."""
+_WHEEL = 3
+# Lines above this level are sent only if a machine tells everything.
+_MADE_UP = 2
+# A transition has a few lines at most; no machine makes the log go through all of its own.
+_MOST_EMPTY = 2000
+
+
+class LogPane(LineWidget, can_focus=True):
+    """Lines around the transition under the cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("log")]
+
+    def __init__(self, debugger: Debugger) -> None:
+        super().__init__(id="log")
+        self._debugger = debugger
+        self._rows: list[LogRow] = []
+        # Rows scrolled away from where the cursor's are, and columns to the right.
+        self._shift = 0
+        self._x = 0
+
+    def update_rows(self) -> None:
+        """The cursor moved, or more came."""
+        if "LogUserScrolled" not in self._debugger.machine:
+            self._shift = 0
+        self._rows = self._around()
+        self.border_title = self._title()
+        self.refresh()
+
+    def _title(self) -> str:
+        session, wishes = self._debugger.session, self._debugger.wishes
+        level = session.log_level
+        title = f"Log {level} {LEVELS[level]}"
+        view = session.selected
+        if level > _MADE_UP and view is not None:
+            detail = wishes.detail_of(view.client)
+            if detail is not None and detail < _MADE_UP:
+                title += f" ({JOURNAL_ONLY})"
+        return title
+
+    def _style(self) -> LogStyle:
+        machine, session = self._debugger.machine, self._debugger.session
+        return LogStyle(
+            session.log_level,
+            self.size.width if "LogWrap" in machine else 0,
+            "LogTimestamps" in machine,
+            "FilterTraces" in machine,
+            session.search,
+        )
+
+    def _around(self) -> list[LogRow]:
+        """As many rows as fit, those of the cursor's transition at two thirds of the height."""
+        height, view = self.size.height, self._debugger.session.selected
+        if view is None or height <= 0:
+            return []
+        at, how = view.visible.position(view.cursor), self._style()
+        reach = height + abs(self._shift)
+        above = self._above(view, at, reach, how)
+        below = self._below(view, at, reach, how)
+        start = len(above) - height * 2 // 3 + self._shift
+        start = max(0, min(start, len(above) + len(below) - height))
+        return [*above, *below][start : start + height]
+
+    def _above(self, view: View, at: int, reach: int, how: LogStyle) -> list[LogRow]:
+        pieces: list[list[LogRow]] = []
+        count, k = 0, at - 1
+        while k >= 0 and count < reach and at - k < _MOST_EMPTY:
+            pieces.append(self._rows_of(view, k, how))
+            count += len(pieces[-1])
+            k -= 1
+        return [row for piece in reversed(pieces) for row in piece]
+
+    def _below(self, view: View, at: int, reach: int, how: LogStyle) -> list[LogRow]:
+        found: list[LogRow] = []
+        k = at
+        while k < len(view.visible) and len(found) < reach and k - at < _MOST_EMPTY:
+            found += self._rows_of(view, k, how)
+            k += 1
+        return found
+
+    def _rows_of(self, view: View, k: int, how: LogStyle) -> list[LogRow]:
+        numbers = view.visible.numbers
+        before = numbers[k - 1] if k else None
+        return log_rows(self._debugger.session, view.client, numbers[k], before, how)
+
+    def line(self, y: int) -> Strip:
+        """A visible row; those of the cursor's transition are highlighted."""
+        width = self.size.width
+        if y >= len(self._rows):
+            return Strip.blank(width, self.ground)
+        shown = self._rows[y]
+        mark, *texts = shown.row
+        view = self._debugger.session.selected
+        is_current = view is not None and shown.number == view.cursor
+        if is_current:
+            texts = [(text, style + colors.CURRENT) for text, style in texts]
+        if self._x:
+            texts = _from(texts, self._x)
+        return strip_of([mark, *texts], width).apply_style(self.ground)
+
+    def on_resize(self) -> None:
+        """Other rows fit."""
+        self.update_rows()
+
+    # ------------------------------------------------------------------ keys and mouse
+
+    def action_scroll(self, by: int) -> None:
+        """Scroll, and leave what follows the cursor."""
+        machine = self._debugger.machine
+        machine.add("LogFocused")
+        machine.add("LogUserScrolled")
+        self._shift += by
+        self.update_changed()
+
+    def action_page(self, by: int) -> None:
+        """Scroll by a page."""
+        self.action_scroll(by * max(self.size.height - 1, 1))
+
+    def action_sideways(self, by: int) -> None:
+        """Scroll to the side."""
+        self._x = max(self._x + by, 0)
+        self.redraw()
+
+    def action_search(self, forward: bool) -> None:
+        """To where the text is found next, or before."""
+        self._debugger.machine.add("Searched", forward=forward)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Scroll back."""
+        self.action_scroll(-_WHEEL)
+
+    def on_mouse_scroll_down(self) -> None:
+        """Scroll on."""
+        self.action_scroll(_WHEEL)
+
+    def on_click(self, event: events.Click) -> None:
+        """Go to the transition of the row; of a change, select the state."""
+        offset = event.get_content_offset_capture(self)
+        view, machine = self._debugger.session.selected, self._debugger.machine
+        if offset.y >= len(self._rows) or view is None:
+            return
+        shown = self._rows[offset.y]
+        machine.add("SetCursor", number=shown.number)
+        if shown.line is not None:
+            names = frozenset(view.client.version_at(shown.number).names)
+            state = state_at(shown.line, offset.x - 1 + self._x, names)
+            if state:
+                machine.add("StateNameSelected", state=state)
+
+
+def _from(texts: Row, x: int) -> Row:
+    """Texts without their first columns."""
+    found: Row = []
+    for text, style in texts:
+        found.append((text[x:], style))
+        x = max(x - len(text), 0)
+    return found

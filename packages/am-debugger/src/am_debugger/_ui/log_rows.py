@@ -1,0 +1,140 @@
+"""What the log says of each transition: lines with a gutter, times, notes; wrapped, folded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._derive.log_lines import lines_of, outer_lines
+from .._derive.text import format_clock, inert
+from . import colors
+
+if TYPE_CHECKING:
+    from rich.style import Style
+
+    from .._core.session import Session
+    from .._derive.log_lines import Line
+    from .._derive.steps import Parsed
+    from .._store.client import Client
+    from .virtual import Row
+
+_SECOND = 1_000_000
+_NARROWEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LogStyle:
+    """How lines are shown: up to which level, wrapped to how many columns (0: cut), with times,
+    with stack traces folded; `search` is what is looked for."""
+
+    level: int = 2
+    wrap: int = 0
+    has_times: bool = False
+    folds: bool = False
+    search: str = ""
+
+
+class LogRow(NamedTuple):
+    """A row: of transition `number`, from a line of the log if it is one."""
+
+    number: int
+    line: Line | None
+    row: Row
+
+
+_MARKS = {
+    colors.QUEUED: "q",
+    colors.CANCELED: "×",  # noqa: RUF001 - told without colour, too
+    colors.CHANGED: "▌",
+    colors.UNCHANGED: "·",
+}
+
+
+def log_rows(
+    session: Session, client: Client, number: int, before: int | None, how: LogStyle
+) -> list[LogRow]:
+    """The rows of a transition and of what came after it; `before` is the one shown before it."""
+    parsed = session.parser.parse(client, number)
+    found: list[LogRow] = []
+    if how.has_times and _is_other_second(client, number, before):
+        clock = format_clock(parsed.tx.time)[:8]
+        told = f"── {clock}  t{parsed.tx.time_sum:_}"
+        found.append(LogRow(number, None, [(" ", colors.PLAIN), (told, colors.TIME)]))
+    gutter = gutter_style(parsed)
+    for line in lines_of(client, parsed, how.level):
+        found += [LogRow(number, line, row) for row in _rows(line, gutter, how)]
+    for line in outer_lines(client, number, how.level):
+        found += [LogRow(number, line, row) for row in _rows(line, colors.PLAIN, how)]
+    note = client.notes.get(number)
+    if note is not None:
+        told = f"note: {inert(note)}"
+        found.append(LogRow(number, None, [("✎", colors.LABEL), (told, colors.LABEL)]))
+    return found
+
+
+def gutter_style(parsed: Parsed) -> Style:
+    """Queued, canceled, changed, or none of these."""
+    if parsed.tx.is_queued:
+        return colors.QUEUED
+    if not parsed.tx.is_accepted:
+        return colors.CANCELED
+    return colors.CHANGED if parsed.tx.gained else colors.UNCHANGED
+
+
+def _is_other_second(client: Client, number: int, before: int | None) -> bool:
+    times, first = client.columns.times.shown, client.first
+    if before is None or not first <= before:
+        return True
+    return bool(times[number - first] // _SECOND != times[before - first] // _SECOND)
+
+
+def _rows(line: Line, gutter: Style, how: LogStyle) -> list[Row]:
+    texts = line.text.split("\n")
+    more = len(texts) - 1
+    if more and how.folds:
+        texts = [f"{texts[0]} … {more} more lines"]
+    style = colors.ERROR if line.text.startswith("[error") else colors.PLAIN
+    mark = _MARKS.get(gutter, " ")
+    rows: list[Row] = []
+    for text in texts:
+        for piece in _pieces(inert(text), how.wrap):
+            rows.append([(mark, gutter), *_marked(piece, style, how.search)])
+    return rows
+
+
+def _pieces(text: str, wrap: int) -> list[str]:
+    width = wrap - 1
+    if width < _NARROWEST or len(text) <= width:
+        return [text]
+    return [text[k : k + width] for k in range(0, len(text), width)]
+
+
+def _marked(text: str, style: Style, search: str) -> Row:
+    """A text in which what is looked for stands out."""
+    if not search:
+        return [(text, style)]
+    row: Row = []
+    folded, sought, at = text.casefold(), search.casefold(), 0
+    if len(folded) != len(text):
+        return [(text, style)]
+    while (found := folded.find(sought, at)) >= 0:
+        end = found + len(sought)
+        row += [(text[at:found], style), (text[found:end], style + colors.FOUND)]
+        at = end
+    return [*row, (text[at:], style)]
+
+
+def state_at(line: Line, x: int, names: frozenset[str]) -> str:
+    """The state that a line of a change names at a column, or else the first one; empty if the
+    line tells of none."""
+    if not line.text.startswith(("[state]", "[auto_]")):
+        return ""
+    first, start = "", 0
+    for word in line.text.split(" "):
+        name = word.lstrip("+-")
+        if name in names and word != name:
+            first = first or name
+            if start <= x < start + len(word):
+                return name
+        start += len(word) + 1
+    return first

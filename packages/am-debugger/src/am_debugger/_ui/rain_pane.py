@@ -1,0 +1,55 @@
+"""The rain: a transition a row, a state a column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from .keys import bindings_of
+from .rows import rain_row
+from .virtual import Row, VirtualList
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+    from .._core.debugger import Debugger
+
+
+class RainPane(VirtualList):
+    """A transition a row, a state a column."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("rain")]
+
+    def __init__(self, debugger: Debugger) -> None:
+        super().__init__(id="rain")
+        self._debugger = debugger
+
+    def update_rows(self) -> None:
+        """The cursor moved, or more came: its row is in the middle, in tail mode the last."""
+        view = self._debugger.session.selected
+        self.border_title = "Rain"
+        super().update_rows()
+        if view is not None:
+            self.cursor = max(view.visible.position(view.cursor) - 1, 0)
+            self.scroll_to(y=self.cursor - self.size.height // 2, animate=False, force=True)
+
+    def row_count(self) -> int:
+        """Visible transitions."""
+        view = self._debugger.session.selected
+        return 0 if view is None else len(view.visible)
+
+    def make_row(self, position: int) -> Row:
+        """A transition."""
+        session = self._debugger.session
+        view = session.selected
+        if view is None:
+            return []
+        number = view.visible.numbers[position]
+        is_current = number == view.cursor
+        return rain_row(session, view.client, number, self.row_width, is_current=is_current)
+
+    def entered(self, position: int) -> None:
+        """Go to a transition."""
+        view = self._debugger.session.selected
+        if view is not None:
+            number = view.visible.numbers[position]
+            self._debugger.machine.add("MatrixRainSelected", number=number)
