@@ -86,7 +86,7 @@ class Fleet:
         self._running: dict[str, subprocess.Popen[str]] = {}
 
     def start(self, *names: str) -> None:
-        env = {**os.environ, "AM_REPL_ADDR": "1", "AM_REPL_DIR": str(self.folder)}
+        env = {**os.environ, "AM_REPL_ADDR": "127.0.0.1:0", "AM_REPL_DIR": str(self.folder)}
         for name in names:
             self._running[name] = subprocess.Popen(
                 [sys.executable, self._script, name], env=env, stdout=subprocess.PIPE, text=True

@@ -62,7 +62,7 @@ def test_options_are_values_that_nobody_changes() -> None:
         with pytest.raises(TypeError, match="connect_timeout"):
             call()
     with pytest.raises(TypeError):
-        Access(None, None, True, 4)  # type: ignore[call-arg]
+        Access(None, None, True, True, 5)  # type: ignore[call-arg]
 
 
 def test_every_public_name_has_a_docstring_and_is_listed() -> None:

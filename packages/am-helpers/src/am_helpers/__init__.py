@@ -23,7 +23,8 @@ from ._names import handler_to_state, implements
 # The end of machines, and what is to happen then.
 from ._disposal import DisposedHandlers, dispose, on_dispose
 # Typed args to and from plain values.
-from ._typed_args import args_dump, args_load, args_log, args_names, args_to_args
+from ._typed_args import args_dump, args_dump_keywords, args_load, args_load_keywords
+from ._typed_args import args_log, args_names, args_to_args
 # Pipes: a state of one machine follows a state of another.
 from ._pipes.pipe import Pipe, Route, pipes_of
 from ._pipes.pipes import bind, bind_add, bind_any, bind_connected, bind_err, bind_many
@@ -88,12 +89,13 @@ __all__ = [
     "Query", "QueryError", "RenderError", "RendererMissing", "Request", "Route", "SqliteHistory",
     "SqliteStore", "StateLoop", "TaskPool", "TimeRecord", "TransitionRecord", "WaitTimeoutError",
     "Watchdog", "activations", "add_async", "add_err_connecting", "add_sync", "args_dump",
-    "args_load", "args_log", "args_names", "args_to_args", "ask_add", "ask_remove", "assert_any",
-    "assert_err", "assert_is", "assert_no_err_ever", "assert_no_err_now", "assert_no_err_queued",
-    "assert_not", "assert_ticks", "assert_time", "bind", "bind_add", "bind_any", "bind_connected",
-    "bind_err", "bind_many", "bind_ready", "bind_remove", "bind_start", "cant_add", "cant_remove",
-    "common", "copy_schema", "d2", "debug_env", "dispose", "dot", "enable_debugging", "group_when",
-    "guest", "handler_to_state", "healthcheck", "implements", "interval", "is_debugging", "is_on",
+    "args_dump_keywords", "args_load", "args_load_keywords", "args_log", "args_names",
+    "args_to_args", "ask_add", "ask_remove", "assert_any", "assert_err", "assert_is",
+    "assert_no_err_ever", "assert_no_err_now", "assert_no_err_queued", "assert_not", "assert_ticks",
+    "assert_time", "bind", "bind_add", "bind_any", "bind_connected", "bind_err", "bind_many",
+    "bind_ready", "bind_remove", "bind_start", "cant_add", "cant_remove", "common", "copy_schema",
+    "d2", "debug_env", "dispose", "dot", "enable_debugging", "group_when", "guest",
+    "handler_to_state", "healthcheck", "implements", "interval", "is_debugging", "is_on",
     "load_ipython_extension", "load_machine", "mermaid", "mirror", "on_dispose", "pipes_of",
     "prefix_states", "register_debug_exporter", "remove_multi", "remove_sync", "render",
     "result_to_err", "schema_hash", "sync", "tag_value", "unload_ipython_extension", "wait_for_all",

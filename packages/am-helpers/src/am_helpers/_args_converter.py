@@ -11,19 +11,20 @@ Why cattrs: docs/decisions/args-converter.md.
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import am_machine as am
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Hook = Callable[[Any, Any], Any]
 
@@ -71,6 +72,50 @@ def load(cls: type[T], value: object) -> T:
 def dump(instance: object) -> Any:
     """Return the plain form of an instance of a dataclass."""
     return _CONVERTER.unstructure(instance)
+
+
+def load_keywords(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keywords as the values that the fields of a dataclass declare.
+
+    What is no field, and fields of types that say nothing of plain values, stay as they are.
+
+    :raises am.ArgsError: if a value is none of its field's; it names the field.
+    """
+    loaded = dict(values)
+    for name, kind in _declared(cls).items():
+        if name in values and type(values[name]) is not kind:
+            try:
+                loaded[name] = _CONVERTER.structure(values[name], kind)
+            except Exception as exc:  # also what a class's own code makes of hostile values
+                faults = [fault[:_TOLD_LENGTH] for fault in _faults(exc, name, kind)]
+                raise am.ArgsError("; ".join(faults[:_TOLD])) from exc
+    return loaded
+
+
+@lru_cache(maxsize=1024)
+def _declared(cls: type) -> dict[str, Any]:
+    """The fields of a dataclass whose types can be loaded."""
+    try:
+        hints = get_type_hints(cls)
+    except (NameError, TypeError):  # they cannot be resolved outside of their module
+        return {}
+    return {
+        field.name: hints[field.name]
+        for field in fields(cls)
+        if field.init and field.name in hints and _is_loadable(hints[field.name])
+    }
+
+
+def _is_loadable(kind: Any) -> bool:
+    """Whether a declared type says what each part of a value must be."""
+    if kind in _NATIVE or kind in _AS_TEXT or kind in (float, timedelta):
+        return True
+    if _is_literal(kind) or _is_enum(kind) or _is_dataclass(kind):
+        return True
+    if get_origin(kind) in (Union, UnionType) or _is_collection(kind):
+        params = [param for param in get_args(kind) if param is not Ellipsis]
+        return bool(params) and all(map(_is_loadable, params))
+    return False
 
 
 def _faults(exc: BaseException, where: str, kind: Any) -> list[str]:

@@ -89,6 +89,37 @@ def args_dump(instance: Any) -> dict[str, Any]:
     return dumped
 
 
+def args_load_keywords(
+    cls: type, keywords: Mapping[str, Any], *, max_len: int = MAX_LENGTH
+) -> dict[str, Any]:
+    """Return untrusted plain keywords as the values that the fields of an args class declare.
+
+    As `args_load`, but no instance is made: keywords may be missing, and those that are no field,
+    or whose type says nothing of plain values (``Any``, a bare ``list``), stay as they are.
+    Needs the extra ``[args]``.
+
+    :raises am.ArgsError: if a value is of another type than its field's, longer than ``max_len`` or
+        nested deeper than `MAX_DEPTH`. The message names the field and never quotes the value.
+    """
+    for field in _init_fields(cls):
+        fault = _oversize(keywords[field.name], 2, max_len) if field.name in keywords else None
+        if fault is not None:
+            raise am.ArgsError(f"{field.name}: {fault}")
+    loaded: dict[str, Any] = _converter().load_keywords(cls, keywords)
+    return loaded
+
+
+def args_dump_keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keywords as plain values, such as a wire carries; see `args_dump`.
+
+    Needs the extra ``[args]``.
+    """
+    return {
+        name: value if type(value) in _SMALL else _converter().dump(value)
+        for name, value in keywords.items()
+    }
+
+
 @cache
 def _converter() -> Any:
     return import_module("._args_converter", __package__)  # needs the extra

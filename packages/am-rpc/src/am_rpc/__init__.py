@@ -14,6 +14,8 @@ those that it knows:
 """
 
 from .__about__ import __version__ as __version__
+from ._caller import Caller as Caller
+from ._caller import caller as caller
 from ._client.blocking import BlockingMachine as BlockingMachine
 from ._client.blocking import BlockingWait as BlockingWait
 from ._client.blocking import blocking as blocking
@@ -32,6 +34,7 @@ from ._errors import NoAccess as NoAccess
 from ._errors import NotConnected as NotConnected
 from ._errors import OutcomeUnknown as OutcomeUnknown
 from ._errors import ProtocolError as ProtocolError
+from ._errors import ReadOnlyMachine as ReadOnlyMachine
 from ._errors import RemoteError as RemoteError
 from ._errors import RpcError as RpcError
 from ._errors import SlowPeer as SlowPeer
@@ -62,14 +65,14 @@ from ._wire.auth import Secrets as Secrets
 from ._wire.protocol import Protocol as Protocol
 
 __all__ = [
-    "Access", "BlockingMachine", "BlockingWait", "Client", "ClientStates", "Consumer",
+    "Access", "BlockingMachine", "BlockingWait", "Caller", "Client", "ClientStates", "Consumer",
     "DeliveryError", "EncodeError", "ErrorCode", "InvalidParams", "InvalidResponse",
     "LimitExceeded", "Limits", "Mux", "MuxStates", "NetResult", "NetworkError", "NetworkMachine",
     "NetworkTimeout", "NoAccess", "NotConnected", "OutcomeUnknown", "Protocol", "ProtocolError",
-    "RemoteError", "ReplServer", "Retry", "RpcError", "Secrets", "Server", "ServerStates",
-    "SlowPeer", "StateSource", "Stats", "Sync", "TrafficMeter", "VersionMismatch",
+    "ReadOnlyMachine", "RemoteError", "ReplServer", "Retry", "RpcError", "Secrets", "Server",
+    "ServerStates", "SlowPeer", "StateSource", "Stats", "Sync", "TrafficMeter", "VersionMismatch",
     "WrongDestination", "__version__", "bind_mux", "bind_server", "bind_server_multi", "blocking",
-    "connect", "repl", "repl_env", "start_tls",
+    "caller", "connect", "repl", "repl_env", "start_tls",
 ]  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from ._escape import escape
+
 
 class ErrorCode(IntEnum):
     """Numbers of the `[code, text]` pair in an error response."""
@@ -70,6 +72,12 @@ class NoAccess(RpcError):
     code = ErrorCode.NO_ACCESS
 
 
+class ReadOnlyMachine(RpcError):
+    """A replica without a connection was to be mutated, or its source to be asked."""
+
+    code = ErrorCode.NO_ACCESS
+
+
 class NetworkError(RpcError):
     """The connection broke or could not be made; a client retries by itself."""
 
@@ -121,11 +129,12 @@ class EncodeError(RpcError, TypeError):
 class RemoteError(RpcError):
     """An error that was reported on a network machine, as the source sees it.
 
-    `type_name` is text and nothing else: no class is looked up by it.
+    `type_name` is text and nothing else: no class is looked up by it. The error's own text has
+    what cannot be printed as escapes; `message` is as it came.
     """
 
     def __init__(self, type_name: str, message: str, trace: str | None = None) -> None:
-        super().__init__(f"{type_name}: {message}" if message else type_name)
+        super().__init__(escape(f"{type_name}: {message}" if message else type_name))
         self.type_name = type_name
         self.message = message
         self.trace = trace

@@ -31,6 +31,24 @@ class Limits(Options):
         "items", "largest map in a message (a client also takes 4,096 states)", default=1024
     )
     depth: int = option("levels", "deepest nesting of a message", default=32)
+    containers: int = option(
+        "arrays and maps", "most of them in one message to a server", default=10_000
+    )
+    client_containers: int = option(
+        "arrays and maps", "most of them in one message to a client", default=1_000_000
+    )
+    stranger_bytes: int = option(
+        "bytes", "all that a peer may say before it is known", default=64 * KIB
+    )
+    stranger_items: int = option(
+        "items", "longest array or map of a peer that is not known yet", default=64
+    )
+    stranger_containers: int = option(
+        "arrays and maps", "most of them in one message of a peer not known yet", default=256
+    )
+    strangers: int = option(
+        "connections", "that may shake hands at once; the oldest makes room", default=64
+    )
     args: int = option("bytes", "largest mutation with its args, encoded", default=64 * KIB)
     args_depth: int = option("levels", "deepest nesting of args", default=16)
     args_keys: int = option("keys", "most keywords of one mutation", default=256)
@@ -73,6 +91,13 @@ class Limits(Options):
     sessions: int = option(
         "sessions", "sessions a server keeps, oldest dropped first", default=8192
     )
+    stranger_sessions: int = option(
+        "sessions", "idle ones of clients that proved and did nothing yet", default=64
+    )
+    session_bytes: int = option(
+        "bytes", "kept for a session, or one larger value", default=16 * MIB
+    )
+    store_bytes: int = option("bytes", "kept for all sessions together", default=256 * MIB)
     session_ttl: float = option("seconds", "time a session outlives its connection", default=600.0)
     outcomes: int = option("outcomes", "outcomes kept per session for repeated calls", default=1024)
     subscriptions: int = option("waits", "remote when_args waits per connection", default=1024)
@@ -150,6 +175,10 @@ class Access(Options):
         "states", "states a client may mutate; None means all but the payload state", default=None
     )
     check: bool = option("", "whether remote checks may run negotiation handlers", default=True)
+
+    errors: bool = option(
+        "", "whether a caller is told type and text of errors that it causes", default=True
+    )
 
     def settled(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return names as frozen sets of str."""

@@ -13,8 +13,9 @@ class Stats(Value):
 
     __slots__ = (
         "buffer_peak", "buffered", "bytes_in", "bytes_out", "calls", "canceled", "checksum_errors",
-        "dedup_hits", "errors", "mutations", "notifications", "payloads", "payloads_resent",
-        "pushes", "pushes_merged", "reconnects", "resumes", "rtt_us", "syncs",
+        "dedup_hits", "errors", "kept_bytes", "limits_met", "mutations", "notifications",
+        "payloads", "payloads_resent", "pushes", "pushes_merged", "reconnects", "resumes",
+        "rtt_us", "strangers_evicted", "syncs",
     )  # fmt: skip
 
     calls: int
@@ -35,7 +36,10 @@ class Stats(Value):
     buffered: int
     buffer_peak: int
     errors: int
+    kept_bytes: int
+    limits_met: int
     rtt_us: int
+    strangers_evicted: int
 
     def __init__(self) -> None:
         for name in self.__slots__:

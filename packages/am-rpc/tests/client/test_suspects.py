@@ -117,7 +117,7 @@ async def test_a_lost_session_does_not_make_it_welcome(
     async with served(serve, on_unknown="resend") as (pair, net, seen):
         poison = net.add("D", n=1, data=POISON)
         while poison.outcome is None:
-            pair.mux.serving.sessions._sessions.clear()
+            pair.mux.serving.sessions.clear()
             await trio.sleep(0.1)
         assert is_unknown(poison)
         assert connections(pair) == 3

@@ -27,7 +27,7 @@ def test_no_draft_is_left_beside_the_file(tmp_path: Path) -> None:
     _addr_files.write(tmp_path, "a", "127.0.0.1:1")
     _addr_files.write(tmp_path, "a", "127.0.0.1:2")
     assert [path.name for path in tmp_path.iterdir()] == ["a.addr"]
-    assert _addr_files.read(tmp_path / "a.addr") == ("127.0.0.1:2",)
+    assert _addr_files.read(tmp_path / "a.addr") == (("127.0.0.1:2",), ())
 
 
 @pytest.mark.parametrize(

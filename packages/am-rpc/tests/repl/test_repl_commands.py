@@ -266,7 +266,7 @@ async def test_mach_shows_states_on_one_line(fleet: Fleet) -> None:
 
 async def test_inspect_shows_relations_and_args(fleet: Fleet) -> None:
     told = await fleet.text("inspect worker-1")
-    assert told.startswith("worker-1 at 127.0.0.1:")
+    assert told.startswith("worker-1 at unix:")
     assert (
         "0 Work\n    |Tick     0\n    |Multi    true\n    |Require  Ready\n    |Args     n note"
         in told
@@ -448,7 +448,7 @@ async def test_a_trusted_certificate_opens_machines_behind_tls(tmp_path: Path) -
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     async with am.Machine(OddStates, id="m1") as mach:
-        server = am_rpc.repl(mach, ssl_context=context, secret=b"s3cret")
+        server = am_rpc.repl(mach, "127.0.0.1:0", ssl_context=context, secret=b"s3cret")
         source = Source((await server.ready(),))
         access = access_from(tmp_path / "secret", None, ca)
         async with repl_of(source, access=access) as repl:

@@ -109,7 +109,7 @@ async def test_nothing_is_served_unless_the_environment_says_so(
 
 
 async def test_the_environment_names_address_and_directory(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user_dir: Path
 ) -> None:
     monkeypatch.setenv("AM_REPL_ADDR", "1")
     monkeypatch.setenv("AM_REPL_DIR", str(tmp_path))
@@ -117,7 +117,7 @@ async def test_the_environment_names_address_and_directory(
         server = am_rpc.repl_env(mach)
         assert server is not None
         addr = await server.ready()
-        assert addr.startswith("127.0.0.1:")
+        assert addr == f"unix:{user_dir / 'm1.sock'}"
         assert (tmp_path / "m1.addr").exists()
 
 

@@ -7,14 +7,13 @@ import pytest
 import am_rpc
 from am_rpc._client.outbox import SAID, SILENT, Entry, Outbox
 from am_rpc._results import NetResult
-from am_rpc._server.session import SETTLED, Outcome, SessionStore
-from am_rpc._wire.payload_chunks import Undelivered
+from am_rpc._server.session import SETTLED, Outcome, Session, SessionStore
 
 LIMITS = am_rpc.Limits(sessions=3, session_ttl=10, outcomes=2, calls=3, calls_bytes=100)
 
 
 def store() -> SessionStore:
-    return SessionStore(LIMITS, lambda: Undelivered(LIMITS))
+    return SessionStore(LIMITS)
 
 
 def test_a_session_belongs_to_its_id_and_key() -> None:
@@ -48,15 +47,79 @@ def test_a_session_outlives_its_connection_for_a_while() -> None:
 
 def test_the_oldest_idle_session_makes_room() -> None:
     sessions = store()
-    opened = [sessions.open(bytes([n]), "rc-a", None, 0) for n in range(3)]
-    for session in opened:
-        sessions.attach(session, session)
-    sessions.detach(opened[1], opened[1], 1)
-    sessions.open(b"x", "rc-a", None, 2)
+    opened = [known(sessions, bytes([n])) for n in range(5)]
+    for session in opened[1:]:
+        sessions.detach(session, session, 1)
+    assert len(sessions) == 3
     assert sessions.resume(bytes([1]), "rc-a", None, 2) is None
     assert sessions.resume(bytes([0]), "rc-a", None, 2) is opened[0]
-    sessions.open(b"y", "rc-a", None, 2)
+    assert sessions.resume(bytes([4]), "rc-a", None, 2) is opened[4]
+
+
+def known(sessions: SessionStore, nonce: bytes) -> Session:
+    """Attach a session of a client that made a mutation."""
+    session = sessions.open(nonce, "rc-a", None, 0)
+    sessions.attach(session, session)
+    session.accepted = session.begin(1)
+    return session
+
+
+def test_strangers_take_nobody_elses_place() -> None:
+    sessions = SessionStore(LIMITS.replace(stranger_sessions=2))
+    mine = known(sessions, b"me")
+    sessions.detach(mine, mine, 1)
+    for number in range(100):
+        # Welcomed, but without a proof or a mutation.
+        stranger = sessions.open(bytes([number]), "rc-x", None, 2)
+        sessions.attach(stranger, stranger)
+        stranger.accepted = True
+        sessions.detach(stranger, stranger, 2)
     assert len(sessions) == 3
+    assert sessions.resume(b"me", "rc-a", None, 3) is mine
+    assert sessions.resume(bytes([99]), "rc-x", None, 3) is stranger
+    proved = sessions.open(b"key", "rc-a", "key", 3)
+    assert proved.is_stranger
+    proved.accepted = True
+    assert not proved.is_stranger
+
+
+def test_what_sessions_keep_is_bounded_in_bytes() -> None:
+    stats = am_rpc.Stats()
+    limits = LIMITS.replace(session_bytes=10_000, store_bytes=15_000)
+    sessions = SessionStore(limits, stats)
+    mine, other = known(sessions, b"me"), known(sessions, b"it")
+    mine.budget.take(9_000, "something")
+    with pytest.raises(am_rpc.LimitExceeded, match="session_bytes"):
+        mine.budget.take(1_001, "something")
+    with pytest.raises(am_rpc.LimitExceeded, match="store_bytes"):
+        other.budget.take(6_001, "something")
+    assert (stats.kept_bytes, stats.limits_met) == (9_000, 2)
+    # Idle sessions make room.
+    sessions.detach(mine, mine, 1)
+    other.budget.take(9_000, "something")
+    assert sessions.resume(b"me", "rc-a", None, 2) is None
+    assert stats.kept_bytes == 9_000
+    mine.budget.give(9_000)
+    assert stats.kept_bytes == 9_000, "what is gone counts for nobody"
+    # One larger value is let in if it is alone.
+    other.budget.give(9_000)
+    other.budget.take(14_000, "something large")
+
+
+def test_refusals_are_kept_as_far_as_there_is_room() -> None:
+    session = known(store(), b"me")
+    session.refuse(2, 5, "x" * 60_000)
+    outcome = session.find(2)
+    assert outcome is not None
+    assert outcome.refusal == (5, "x" * 1024)
+    assert 1_000 < session.budget.used < 2_000
+    for seq in (3, 4):
+        session.refuse(seq, 5, "y")
+    assert session.budget.used < 1_000, "what is forgotten is given back"
+    full = SessionStore(LIMITS.replace(session_bytes=1)).open(b"n", "rc-a", None, 0)
+    full.budget.take(1, "something")
+    full.refuse(1, 5, "text")
+    assert full.find(1).refusal == (5, "")  # type: ignore[union-attr]
 
 
 def test_a_repeat_finds_its_outcome_until_it_is_forgotten() -> None:

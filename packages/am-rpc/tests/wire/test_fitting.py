@@ -17,7 +17,7 @@ from am_rpc._wire.fitting import ArgsFitting
 from am_rpc._wire.mutation_messages import Mutate
 from am_rpc._wire.payload_chunks import Assembler, wrap
 from am_rpc._wire.protocol import Notification, Protocol, Request
-from am_rpc._wire.server_messages import Payload, PayloadAnnounced, PayloadChunk
+from am_rpc._wire.server_messages import PayloadAnnounced, PayloadChunk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -221,11 +221,11 @@ def test_a_client_takes_every_payload_that_a_server_sends(data: Any) -> None:
     client, assembler = Protocol(client=True, limits=SMALL), Assembler(SMALL)
     send = Protocol.send_notification
     wire = b""
-    if parcel.encoded is not None:
+    if parcel.is_cut:
         wire += send(PayloadAnnounced(3, "x", parcel.size))
         for index, count, piece in parcel.chunks(64):
             wire += send(PayloadChunk(3, index, count, piece))
-    wire += Protocol.encode_request(1, Payload(3, "x", parcel.data, "source"))
+    wire += Protocol(client=False).send_payload(1, parcel)
     client.receive_data(wire)
     while (event := client.next_event()) is not None:
         message: Any = event.message
@@ -233,7 +233,7 @@ def test_a_client_takes_every_payload_that_a_server_sends(data: Any) -> None:
             act = assembler.announce if isinstance(message, PayloadAnnounced) else assembler.add
             act(message)
         else:
-            got = message.data if parcel.encoded is None else assembler.finish(3)
+            got = message.data if not parcel.is_cut else assembler.finish(3)
             assert got == data
             return
     raise AssertionError("no payload has come")

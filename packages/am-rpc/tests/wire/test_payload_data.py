@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import am_rpc
+from am_rpc._budget import Budget
 from am_rpc._errors import InvalidParams
 from am_rpc._wire.payload_chunks import Assembler, SeenTokens, Undelivered, wrap
 from am_rpc._wire.server_messages import PayloadAnnounced, PayloadChunk
@@ -12,7 +13,8 @@ from am_rpc._wire.server_messages import PayloadAnnounced, PayloadChunk
 
 def test_undelivered_payloads_are_bounded() -> None:
     limits = am_rpc.Limits(undelivered=2, undelivered_bytes=100)
-    queue = Undelivered(limits)
+    budget = Budget(110, "session_bytes")
+    queue = Undelivered(limits, budget)
     for _ in range(2):
         queue.push(wrap(queue.next_token(), "x", b"y" * 40, None, None, limits))
     with pytest.raises(am_rpc.LimitExceeded):

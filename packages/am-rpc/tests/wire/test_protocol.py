@@ -204,7 +204,9 @@ def test_responses_that_nobody_asked_for_are_ignored_and_counted() -> None:
     protocol.expect(2, "ping")
     assert protocol.awaited == 1
     protocol.receive_data(b"".join(msgpack.packb([1, n, None, None]) for n in (1, 2, 3, 2)))
+    assert protocol.next_event() == p.Unasked()
     assert protocol.next_event() == p.Response(2, "ping", None, None)
+    assert [protocol.next_event() for _ in range(2)] == [p.Unasked()] * 2
     assert protocol.next_event() is None
     assert protocol.unasked == 3
 

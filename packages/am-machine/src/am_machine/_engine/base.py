@@ -274,6 +274,7 @@ class BaseMachine(Awaiting, Reading):
         listening = self._listening
         if listening is not NOBODY:
             listening.settle()
+            self._settle_slow()
         self._observed = (
             Observed.NONE
             if listening is NOBODY
@@ -371,10 +372,10 @@ class BaseMachine(Awaiting, Reading):
         """These are the tracers from now on."""
         listening = self._own_listening()
         hooks = Hooks(tracers) if tracers else None
-        hears = hooks is not None and bool(hooks.queue_end)
+        queue_end = hooks.queue_end if hooks is not None else ()
         journals = tuple([t for t in tracers if isinstance(t, Journal)])
         # All or none, if it is interrupted.
-        listening.hooks, listening.hears_queue_end, listening.journals = hooks, hears, journals
+        listening.hooks, listening.queue_end, listening.journals = hooks, queue_end, journals
         self._retune()
 
     # ---------------------------------------------------------------- handlers
@@ -467,8 +468,13 @@ class BaseMachine(Awaiting, Reading):
         if seconds is not None and not seconds >= 0:
             raise ValueError(f"a handler timeout of {seconds} seconds")
         self._timeout = seconds or 0.0
-        # A call that takes more than a tenth is logged.
-        self._slow = self._timeout / 10 or math.inf
+        self._settle_slow()
+
+    def _settle_slow(self) -> None:
+        """A handler call that takes more than a tenth of the timeout is logged; where a journal
+        wants details, each is noted."""
+        slow = self._timeout / 10 or math.inf
+        self._slow = slow if self._listening.noting is None else -1.0
 
     def _report_overrun(self, error: HandlerTimeoutError) -> None:
         """A handler took longer than its timeout."""

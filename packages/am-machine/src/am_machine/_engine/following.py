@@ -150,6 +150,7 @@ def _apply(
     mutation = Mutation(machine._schema, plan.kind, plan.called, NO_ARGS)
     machine._plan, machine._mutation = plan, mutation
     before = tuple(machine._ticks)
+    reporting.begin_details(machine)
     if machine._observed >= Observed.LOG:
         reporting.started(machine, reporting.open_record(machine, plan, mutation))
     else:
@@ -193,10 +194,13 @@ def _finish(
     if cause is None and transition._id:
         # Somebody knows it by its id, though it caused nothing.
         cause = machine._cell.named(transition.id)
+    told = Note(cause=cause)
+    if machine._listening.noting is not None:
+        told.details = machine._listening.noting.end(None, machine._queue_len())
     for journal in machine._listening.journals:
         if has_restarted:
             journal.rebase(transition.time_before)
-        journal.note(plan, machine._queue_tick, Note(cause=cause))
+        journal.note(plan, machine._queue_tick, told)
     machine._plan = machine._mutation = machine._transition = machine._handling = None
     machine._cause = machine._troubles = None
     machine._attention = False

@@ -157,7 +157,7 @@ class Machine(BaseMachine):
         if self._breakpoints:
             self._observed = Observed.FULL
         listening, is_noted = self._listening, self._observed is Observed.JOURNAL
-        is_sole = is_noted and len(listening.journals) == 1 and not listening.hears_queue_end
+        is_sole = is_noted and len(listening.journals) == 1 and not listening.queue_end
         self._sole_journal = listening.journals[0] if is_sole else None
         takes = self._life == life.ALIVE and self._queue_limit > 0
         self._is_quick = takes and (is_sole or self._observed is Observed.NONE)
@@ -195,11 +195,9 @@ class Machine(BaseMachine):
     def _prepend(self, mutation: Mutation) -> Result:
         return queue_processing.prepend(self, mutation)
 
-    def _drain(self) -> None:
-        queue_processing.drain(self)
-
-    def _drained(self) -> None:
-        queue_processing.drained(self)
+    # As methods without a frame of their own: they are called in most transitions.
+    _drain = queue_processing.drain
+    _drained = queue_processing.drained
 
     # ---------------------------------------------------------------- mutations
 

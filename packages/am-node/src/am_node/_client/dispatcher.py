@@ -135,7 +135,8 @@ class Dispatcher:
                     request.fail(WorkError("NoAccess", str(result.error), self._worker_id))
             self.flush()
         else:
-            refused = result.error is None
+            # A vote of the class that fails is a refusal like any other.
+            refused = result.error is None or isinstance(result.error, am_rpc.RemoteError)
             self._refused(begun=not refused, halve=refused)
 
     def _refused(self, *, begun: bool, halve: bool) -> None:

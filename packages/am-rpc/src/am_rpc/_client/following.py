@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .._wire.handshake_messages import Shape, Welcome
     from .network_machine import NetworkMachine
 
+# Names of states that a hello lists one by one; more than these come joined, for a server takes
+# only short arrays of who it does not know yet.
+_LISTED: Final = 64
 # Ids are 32 bits wide; a new session begins well before they run out.
 _LAST_ID: Final = 2**31
 
@@ -128,8 +131,8 @@ class Following(Calls):
             return None
         return {
             "schema": sync.schema,
-            "allowed": sync.allowed,
-            "skipped": sync.skipped,
+            "allowed": None if sync.allowed is None else _joined(sync.allowed),
+            "skipped": _joined(sync.skipped),
             "shallow": sync.shallow,
             "mutations": sync.mutations,
             "queue": sync.queue,
@@ -165,7 +168,7 @@ class Following(Calls):
             await opened.wait()
         else:
             replaced = welcome.boot != self._boot or net.went_back(vector)
-            net.reshape(schema, welcome.shape)
+            net.reshape(schema, welcome.shape.untracked)
             net.remote_id, net.remote_parent = welcome.id, welcome.parent
         self._boot, self._trace, self._hops = welcome.boot, welcome.trace, welcome.hops
         if replaced:
@@ -206,7 +209,7 @@ class Following(Calls):
     def grow(self, shape: Shape) -> None:
         """The source has more states."""
         schema = self._schema_of(shape)
-        self.net.reshape(schema, shape)
+        self.net.reshape(schema, shape.untracked)
         self.net.adopt(shape.vector)
 
     # Is the source in touch?
@@ -235,3 +238,7 @@ class Following(Calls):
         if source is None:
             return None
         return Origin(source.machine_id, source.transition_id, source.time, source.hops)
+
+
+def _joined(names: tuple[str, ...]) -> tuple[str, ...] | bytes:
+    return names if len(names) <= _LISTED else "\n".join(names).encode()

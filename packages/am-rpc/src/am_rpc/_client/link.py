@@ -19,6 +19,7 @@ from .._errors import (
     NetworkTimeout,
     NotConnected,
     ProtocolError,
+    RemoteError,
     RpcError,
 )
 from .._wire import handshake_messages as w
@@ -56,7 +57,7 @@ class Link:
         self._sync_due = math.inf
         self._sync_is_watched = False
         # Settled while a full sync was on its way; told once it is here.
-        self._held: list[tuple[Entry, am.Result]] = []
+        self._held: list[tuple[Entry, am.Result, RemoteError | None]] = []
         self._pinged_at: float | None = None
         # The reason of the server's goodbye, once that was heard.
         self.bye: str | None = None
@@ -167,10 +168,11 @@ class Link:
             if not fits:
                 self._mismatch()
         outcome = am.EXECUTED if result.executed else am.CANCELED
+        failure = None if result.failure is None else RemoteError(*result.failure)
         if self._syncing:
-            self._held.append((entry, outcome))
+            self._held.append((entry, outcome, failure))
         else:
-            self.client.settle(entry, outcome)
+            self.client.settle(entry, outcome, failure)
 
     def _on_update(self, event: Notification) -> None:
         if not self._syncing and not self.net.apply(event.message):
@@ -233,8 +235,8 @@ class Link:
 
     def _release(self) -> None:
         held, self._held = self._held, []
-        for entry, outcome in held:
-            self.client.settle(entry, outcome)
+        for entry, outcome, failure in held:
+            self.client.settle(entry, outcome, failure)
 
     def _on_schema(self, event: Notification) -> None:
         shape: w.Shape = event.message.shape

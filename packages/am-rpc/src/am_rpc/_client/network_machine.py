@@ -13,18 +13,22 @@ import trio
 
 import am_machine as am
 
+from .._errors import ReadOnlyMachine, RpcError
+from .._options import Sync
 from .._results import NetResult
 from .._wire import messages as m
 from .._wire.codec import encode_args
 from .._wire.mutation_messages import ADD, REMOVE, SET, TOGGLE, AddErr
+from .._wire.typed_args import dump_args
 from .replica import Replica
 from .subscriptions import Subscriptions
+from .uplink import NO_UPLINK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .._options import Sync
     from .client import Client
+    from .uplink import Uplink
 
 # Sets of states whose indexes are kept; a program mutates few of those that there are.
 _KNOWN: Final = 1024
@@ -32,40 +36,69 @@ _KINDS: Final = {"a": "add", "r": "remove", "s": "set", "t": "toggle", "e": "add
 
 
 class NetworkMachine(Replica):
-    """A machine whose source lives elsewhere; made by a `Client`, see `client.net`.
+    """A machine whose source lives elsewhere; usually made by a `Client`, see `client.net`.
 
     It offers the surface of `am.MachineApi`. Mutations are plain calls that return a `NetResult`
     which settles once the source has answered. Final handlers may be bound, negotiation handlers
     may not. `remote_id` is the id of the source, `remote_parent` that of the machine it was made
     under, None if there is none.
+
+    Without a client it is fed by hand: `advance` and `reset_clock` move its clock, `grow` its
+    schema. Mutations are then canceled with a `ReadOnlyMachine`, which `sync`, `check_add`,
+    `check_remove` and `when_args` raise. It can be served again like any other machine.
     """
 
     def __init__(
         self,
-        client: Client,
+        client: Client | None,
         schema: am.Schema,
         *,
         remote_id: str,
-        remote_parent: str | None,
-        sync: Sync,
+        remote_parent: str | None = None,
+        sync: Sync = Sync(),  # noqa: B008 - frozen
         untracked: Iterable[int] = (),
         args_schema: am.Schema | None = None,
         parent: Any = None,
         id: str,
-        tags: Iterable[str],
+        tags: Iterable[str] = (),
         handlers: object | None = None,
     ) -> None:
-        self.client = client
+        self._client = client
+        self.uplink: Uplink = NO_UPLINK if client is None else client
         self.remote_id = remote_id
         self.remote_parent = remote_parent
         self._args_schema = args_schema
         # What was mutated before -> its indexes on the wire, which never change.
         self._known_indexes: dict[tuple[str, ...], tuple[int, ...]] = {}
-        self.subscriptions = Subscriptions(client.subscribe)
+        self.subscriptions = Subscriptions(self.uplink.subscribe)
         super().__init__(schema, sync, untracked, id=id, parent=parent, tags=tags)
+        if client is None:
+            self._wire_states = len(schema)
         if handlers is not None:
             self.bind(handlers)
         self.on_dispose(NetworkMachine._end_subscriptions)
+
+    @property
+    def client(self) -> Client:
+        """The client that keeps this replica true.
+
+        Raises:
+            ReadOnlyMachine: there is none.
+        """
+        if self._client is None:
+            raise ReadOnlyMachine(f"{self.id} has no connection to its source")
+        return self._client
+
+    def grow(self, schema: am.Schema) -> None:
+        """Take the schema of a source that may have more states than before.
+
+        Raises:
+            RpcError: states went or moved, or a client feeds this replica.
+        """
+        if self._client is not None:
+            raise RpcError(f"the schema of {self.id} comes from its server")
+        self.reshape(schema, self._untracked)
+        self._wire_states = len(self.schema)
 
     def _end_subscriptions(self) -> None:
         self.subscriptions.end()
@@ -123,21 +156,21 @@ class NetworkMachine(Replica):
         indexes = self._wire_indexes(states)
         # The error itself stays here, whatever it is called in the args.
         args.pop("err", None)
-        plain = encode_args(args, self.client.limits) if args else args
+        plain = encode_args(args, self.uplink.limits) if args else args
         text = str(error)[:4096]
         message = AddErr(
-            indexes, type(error).__name__[:256], text, None, plain, self.client.origin()
+            indexes, type(error).__name__[:256], text, None, plain, self.uplink.origin()
         )
         if self.disposed:
             return am.CANCELED
         result = NetResult()
-        return result if self.client.submit_error(message, result) else am.CANCELED
+        return result if self.uplink.submit_error(message, result) else am.CANCELED
 
     def _mutate(self, method: str, states: tuple[str, ...], args: dict[str, Any]) -> am.Result:
-        client = self.client
+        client = self.uplink
         indexes = self._wire_indexes(states)
         if self._args_schema is not None:
-            self._check_args(method, states, args)
+            args = self._typed_args(self._args_schema, method, states, args)
         if args:
             args = encode_args(args, client.limits)
         if client.filter_mutations and self._is_excluded(method, states):
@@ -152,14 +185,16 @@ class NetworkMachine(Replica):
     def _mutate_one_way(
         self, method: str, states: tuple[str, ...], args: dict[str, Any]
     ) -> am.Result:
+        if self._client is None:
+            return self._mutate(method, states, args)
         indexes = self._wire_indexes(states)
         if self._args_schema is not None:
-            self._check_args(method, states, args)
+            args = self._typed_args(self._args_schema, method, states, args)
         if args:
-            args = encode_args(args, self.client.limits)
+            args = encode_args(args, self.uplink.limits)
         if self.disposed:
             return am.CANCELED
-        accepted = self.client.submit_one_way(method, indexes, args)
+        accepted = self.uplink.submit_one_way(method, indexes, args)
         return am.EXECUTED if accepted else am.CANCELED
 
     def _wire_indexes(self, states: tuple[str, ...]) -> tuple[int, ...]:
@@ -175,11 +210,14 @@ class NetworkMachine(Replica):
             self._known_indexes[states] = indexes
         return indexes
 
-    def _check_args(self, method: str, states: tuple[str, ...], args: dict[str, Any]) -> None:
-        schema = self._args_schema
-        if schema is not None and method in (ADD, SET):
-            known = [state for state in states if state in schema]
-            am.check_args(schema, schema.indexes(known), args)
+    def _typed_args(
+        self, schema: am.Schema, method: str, states: tuple[str, ...], args: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Check args against the classes of the called states; return their plain form."""
+        indexes = schema.indexes([state for state in states if state in schema])
+        if method in (ADD, SET):
+            am.check_args(schema, indexes, args)
+        return dump_args(schema, indexes, args) if args else args
 
     def _is_excluded(self, method: str, states: tuple[str, ...]) -> bool:
         if method not in (ADD, REMOVE) or not self.has_schema:
@@ -216,15 +254,19 @@ class NetworkMachine(Replica):
 
     async def _check(self, kind: int, states: tuple[str, ...], args: dict[str, Any]) -> am.Result:
         indexes = self._wire_indexes(states)
-        plain = self._call_args(args)
-        accepted = await self.client.call(m.Check(kind, indexes, plain))
+        plain = self._call_args(states, args)
+        accepted = await self.uplink.call(m.Check(kind, indexes, plain))
         return am.EXECUTED if accepted else am.CANCELED
 
-    def _call_args(self, args: dict[str, Any]) -> dict[str, Any]:
+    def _call_args(self, states: tuple[str, ...], args: dict[str, Any]) -> dict[str, Any]:
         if not args:
             return args
-        plain = encode_args(args, self.client.limits)
-        self.client.check_args(plain)
+        schema = self._args_schema
+        if schema is not None:
+            known = [state for state in states if state in schema]
+            args = dump_args(schema, schema.indexes(known), args)
+        plain = encode_args(args, self.uplink.limits)
+        self.uplink.check_args(plain)
         return plain
 
     async def sync(self) -> am.Time:
@@ -233,12 +275,12 @@ class NetworkMachine(Replica):
         Raises:
             NetworkError: there is no answer.
         """
-        await self.client.sync()
+        await self.uplink.sync()
         return self.time()
 
     async def flush(self) -> None:
         """Wait until every mutation made before was settled; always a checkpoint."""
-        await self.client.flush()
+        await self.uplink.flush()
 
     # The local queue: mutations that are not settled.
 
@@ -248,7 +290,7 @@ class NetworkMachine(Replica):
         schema = self.schema
         return tuple(
             am.Mutation(schema, _KINDS.get(entry.method, "add"), entry.states, entry.args)
-            for entry in self.client.outbox
+            for entry in self.uplink.outbox
             if entry.method != TOGGLE
         )
 
@@ -305,7 +347,7 @@ class NetworkMachine(Replica):
         """Wait until no mutation is on its way."""
         wait = am.Wait("queue ends")
         known = ref(wait)
-        self.client.when_idle(lambda: _resolve(known, not self.disposed))
+        self.uplink.when_idle(lambda: _resolve(known, not self.disposed))
         return wait
 
     # Waits that need the source.
@@ -319,9 +361,12 @@ class NetworkMachine(Replica):
             am.UnknownStateError: the name is not a state.
             EncodeError: an arg has no wire form, or the server would not take it; it names the
                 argument, and the limit.
+            ReadOnlyMachine: there is no connection.
         """
         (index,) = self._wire_indexes((state,))
-        plain = self._call_args(args)
+        if self._client is None:
+            raise ReadOnlyMachine(f"{self.id} has no connection to its source, which sees args")
+        plain = self._call_args((state,), args)
         label = f"{state} ({','.join(args)})"
         if self.disposed:
             return am.Wait(label, False)
@@ -332,12 +377,12 @@ class NetworkMachine(Replica):
     @property
     def boot(self) -> bytes | None:
         """Boot id of the source."""
-        return self.client.boot
+        return self.uplink.boot
 
     @property
     def hops(self) -> int:
         """How many servers lie between here and the source."""
-        return self.client.hops
+        return self.uplink.hops
 
 
 def _resolve(known: ref[am.Wait], value: bool) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .._options import Sync
-    from .._wire.handshake_messages import Shape, Vector
+    from .._wire.handshake_messages import Vector
     from .._wire.server_messages import Record, Update
 
 
@@ -178,7 +178,7 @@ class Replica(am.BaseMachine):
         tracked = (i for i in range(min(len(mine), len(vector.ticks))) if i not in self._untracked)
         return any(vector.ticks[i] < mine[i] for i in tracked)
 
-    def reshape(self, schema: am.Schema, shape: Shape) -> None:
+    def reshape(self, schema: am.Schema, untracked: Iterable[int]) -> None:
         """Take the schema of a source that may have more states than before.
 
         Raises:
@@ -187,7 +187,7 @@ class Replica(am.BaseMachine):
         known = self.schema.names
         if schema.names[: len(known)] != known:
             raise RpcError("the source has other states than before")
-        self._untracked = shape.untracked
+        self._untracked = tuple(untracked)
         if len(schema.names) > len(known):
             super().set_schema(schema, schema.names)
 

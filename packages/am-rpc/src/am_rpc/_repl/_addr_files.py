@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from .._transport.address import parse_address
+from .._transport.user_sockets import user_sockets
 from ._files import read_bounded
 
 SUFFIX: Final = ".addr"
@@ -21,6 +22,8 @@ SUFFIX: Final = ".addr"
 MAX_BYTES: Final = 64 * 1024
 MAX_FILES: Final = 4096
 MAX_FOLDERS: Final = 4096
+# Lines of one file that are complained of.
+_MOST_FAULTS: Final = 8
 _MAX_NAME: Final = 100
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -57,25 +60,30 @@ def write(folder: Path, machine_id: str, addr: str) -> Path:
 def remove(path: Path, addr: str) -> None:
     """Take a file away, unless another process has put its own address there meanwhile."""
     try:
-        if path.read_text(encoding="utf-8", errors="replace").strip() == addr:
+        if read_bounded(path, MAX_BYTES).decode("utf-8", errors="replace").strip() == addr:
             path.unlink()
-    except OSError:
+    except (OSError, ValueError):
         return
 
 
-def read(path: Path) -> tuple[str, ...]:
-    """Return the addresses in a file, one a line; blank lines and `#` comments do not count.
+def read(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the addresses in a file, one a line, and the faults of lines that are none.
+
+    Blank lines and `#` comments do not count.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no regular file, is too long, or a line is no address.
+        ValueError: it is no regular file, or is too long.
     """
-    found = []
+    found, faults = [], []
     for line in read_bounded(path, MAX_BYTES).decode("utf-8", errors="replace").split("\n"):
         text = line.strip()
         if text and not text.startswith("#"):
-            found.append(str(parse_address(text)))
-    return tuple(found)
+            try:
+                found.append(str(parse_address(text)))
+            except ValueError as error:
+                faults.append(f"{path}: {error}")
+    return tuple(found), tuple(faults[:_MOST_FAULTS])
 
 
 class Source(NamedTuple):
@@ -84,11 +92,13 @@ class Source(NamedTuple):
     addrs: tuple[str, ...] = ()
     file: Path | None = None
     folder: Path | None = None
+    # Whether the sockets in this user's directory count.
+    user: bool = False
 
     @property
     def changes(self) -> bool:
         """Tell whether looking again can give something else."""
-        return self.file is not None or self.folder is not None
+        return self.user or self.file is not None or self.folder is not None
 
     def files(self) -> list[Path]:
         """Return the files to read, in order of their paths."""
@@ -113,14 +123,20 @@ class Source(NamedTuple):
             except OSError:  # it went since it was listed
                 continue
             seen.append((str(path), status.st_ino, status.st_mtime_ns, status.st_size))
+        seen += [(address, 0, 0, 0) for address in (user_sockets() if self.user else ())]
         return tuple(seen)
 
     def load(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the addresses in order, each once, and the faults of files that were no use."""
-        addrs, faults = list(self.addrs), []
+        addrs = list(self.addrs)
+        faults: list[str] = []
+        if self.user:
+            addrs += user_sockets()
         for path in self.files():
             try:
-                addrs += read(path)
+                good, bad = read(path)
+                addrs += good
+                faults += bad
             except FileNotFoundError:
                 if path == self.file:
                     faults.append(f"{path}: no such file")

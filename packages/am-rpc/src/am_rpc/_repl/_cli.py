@@ -39,7 +39,7 @@ arpc -d DIR -- add worker-1 Work        one command
 arpc -- cheatsheet                      what can be done
 
 Exit codes: 0 ok, 1 canceled or no match, 2 usage, 3 not connected, 4 timeout.
-Without ADDR, -f and -d, $AM_REPL_DIR is the directory.
+Without ADDR, -f and -d, $AM_REPL_DIR is the directory, or all sockets of this user count.
 """
 
 
@@ -101,10 +101,10 @@ def _run(options: dict[str, Any], words: list[str] | None, output: Output) -> Co
     # A command that makes no sense is told before anything is connected.
     command = None if words is None else parse(words)
     source = _source(options["addrs"], options["file"], options["folder"])
-    if source is None:
-        if command is None or command.needs_connection:
-            raise CommandError(Code.USAGE, "give ADDR, -f FILE or -d DIR; try --help")
-        source = Source()
+    needs_machine = command is None or command.needs_connection
+    if source.user and needs_machine and source.load() == ((), ()):
+        told = "no machine of this user is served here: give ADDR, -f FILE or -d DIR; try --help"
+        raise CommandError(Code.USAGE, told)
     level = am.LogLevel(options["log_level"])
     if options["dbg_addr"] is not None:
         os.environ["AM_DBG_ADDR"] = options["dbg_addr"]
@@ -173,12 +173,12 @@ async def _command(
         return (await run_one(repl, output, interrupts, words)).code
 
 
-def _source(addrs: tuple[str, ...], file: Path | None, folder: Path | None) -> Source | None:
+def _source(addrs: tuple[str, ...], file: Path | None, folder: Path | None) -> Source:
     if sum((bool(addrs), file is not None, folder is not None)) > 1:
         raise CommandError(Code.USAGE, "ADDR, -f and -d exclude each other")
     if not addrs and file is None and folder is None:
         named = os.environ.get("AM_REPL_DIR")
-        return Source(folder=Path(named)) if named else None
+        return Source(folder=Path(named)) if named else Source(user=True)
     if folder is not None and not folder.is_dir():
         raise CommandError(Code.USAGE, f"{folder}: no such directory")
     if file is not None and not file.exists():

@@ -15,21 +15,13 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from .._escape import escape
+
 if TYPE_CHECKING:
     from ._outcome import Outcome, Table
 
 # Wide enough for any row: in a pipe nothing is folded.
 _PIPE_WIDTH: Final = 100_000
-
-
-def escape(text: str) -> str:
-    """Return the text with everything that is not printable, newlines too, as a visible escape."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
 
 
 class Output:

@@ -14,14 +14,16 @@ import am_machine as am
 from .._errors import NetworkError, RpcError
 from .._server.mux import Mux
 from .._transport.address import parse_address
+from .._transport.user_sockets import has_user_sockets, user_socket
 from . import _addr_files
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 logger: Final = logging.getLogger("am_rpc")
-DEFAULT_ADDR: Final = "127.0.0.1:0"
-_SWITCHES: Final = {"1": DEFAULT_ADDR, "true": DEFAULT_ADDR, "on": DEFAULT_ADDR}
+# Where there are no unix sockets.
+_LOOPBACK: Final = "127.0.0.1:0"
+_ON: Final = frozenset(("1", "true", "on"))
 _OFF: Final = frozenset(("", "0", "false", "off"))
 
 
@@ -112,7 +114,7 @@ class ReplServer:
 
 def repl(
     mach: am.MachineApi,
-    addr: str = DEFAULT_ADDR,
+    addr: str | None = None,
     dir: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> ReplServer:
@@ -120,7 +122,8 @@ def repl(
 
     Args:
         mach: the machine.
-        addr: where to listen; port 0 picks a free one.
+        addr: where to listen; port 0 picks a free one. None is a socket in a directory of this
+            user, where `arpc` without an address looks: other users of the host cannot connect.
         dir: directory for the file `<machine id>.addr` (mode 0600, removed at the end) by which
             `arpc -d DIR` finds the machine; made if it is missing. None writes no file.
         options: those of `Mux`, for example `secret`.
@@ -129,7 +132,10 @@ def repl(
 
     Raises:
         ValueError: a bad address.
+        OSError: without an address, if the directory for it is not this user's alone.
     """
+    if addr is None:
+        addr = user_socket(mach.id) if has_user_sockets() else _LOOPBACK
     server = ReplServer(mach, addr, None if dir is None else Path(dir), options)
     try:
         mach.fork(server.serve)
@@ -158,16 +164,17 @@ class _WhenOpen(am.Tracer):
 def repl_env(mach: am.MachineApi) -> ReplServer | None:
     """Serve a machine for `arpc` if the environment says so; None if it does not.
 
-    `AM_REPL_ADDR` is the address (`1` stands for `127.0.0.1:0`), `AM_REPL_DIR` the directory for
-    the address file. A value that makes no sense is logged and ignored.
+    `AM_REPL_ADDR` is the address (`1` stands for a socket in this user's directory), `AM_REPL_DIR`
+    the directory for the address file. A value that makes no sense is logged and ignored.
     """
     value = os.environ.get("AM_REPL_ADDR", "").strip()
     if value.lower() in _OFF:
         return None
-    addr = _SWITCHES.get(value.lower(), value)
+    addr = None if value.lower() in _ON else value
     try:
-        parse_address(addr)
+        if addr is not None:
+            parse_address(addr)
         return repl(mach, addr, os.environ.get("AM_REPL_DIR") or None)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         logger.warning("AM_REPL_ADDR: %s: ignored", error)
         return None

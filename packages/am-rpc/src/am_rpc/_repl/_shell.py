@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from .._escape import escape
 from ._completion import candidates
 from ._outcome import Code, CommandError, Outcome
-from ._output import escape
 from ._script import split
 
 if TYPE_CHECKING:

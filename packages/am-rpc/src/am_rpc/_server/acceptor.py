@@ -5,26 +5,23 @@ The reception greets a client, welcomes or refuses it, runs the connection, and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
-from .._errors import ErrorCode, NetworkTimeout, RpcError
+from .._errors import ErrorCode, NetworkError, NetworkTimeout, RpcError
 from .._reason import translate
-from .._transport.address import start_tls
+from .._transport.address import is_loopback_host, start_tls
 from .._transport.driver import Connection
 from .._wire.delta_encoder import DeltaEncoder
 from .._wire.handshake_messages import Welcome
 from .._wire.protocol import Protocol
 from .._wire.schema import schema_hash, schema_to_wire
 from .client_session import ClientSession
-from .handshake import Greeted, await_ready, greet, turn_away
+from .handshake import Greeted, await_ready, greet
 
 if TYPE_CHECKING:
     from .server import Server
-
-# Connections of a lone server that may shake hands at the same time.
-_MAX_GREETING: Final = 8
 
 
 class Acceptor:
@@ -40,7 +37,6 @@ class Acceptor:
         self._server = server
         self._websocket = websocket
         self._server_side = server_side
-        self._greeting = 0
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve a stream to its end, and close it. Errors become states of the server."""
@@ -56,26 +52,30 @@ class Acceptor:
         limits = server.serving.limits
         error: RpcError | None = None
         client: ClientSession | None = None
-        self._greeting += 1
+        strangers = server.strangers
+        scope = strangers.enter()
         try:
-            try:
-                with trio.fail_after(limits.handshake):
-                    stream = await self._wrap(stream, nursery)
-                    protocol = Protocol(
-                        client=False, limits=limits, states=len(server.source.schema)
-                    )
-                    connection = Connection(stream, protocol, limits, server.stats)
-                    client = await self._welcome(connection)
-            finally:
-                self._greeting -= 1
+            with scope, trio.fail_after(limits.handshake):
+                stream = await self._wrap(stream, nursery)
+                protocol = Protocol(
+                    client=False, limits=limits, states=len(server.source.schema), stranger=True
+                )
+                connection = Connection(stream, protocol, limits, server.stats)
+                client = await self._welcome(connection)
+            strangers.leave(scope)
+            if scope.cancelled_caught:
+                client = None
+                error = NetworkError("it made room for others (Limits.strangers)")
+                server.stats.strangers_evicted += 1
             if client is not None:
                 await self._run(client)
-                error = connection.error
+                error = client.connection.error
         except trio.TooSlowError:
             error = NetworkTimeout(f"handshake took longer than {limits.handshake:g} s")
         except Exception as fault:
             error = translate(fault)
         finally:
+            strangers.leave(scope)
             if client is not None:
                 self._leave(client)
             with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.close):
@@ -92,13 +92,14 @@ class Acceptor:
         # Only here, for it needs an extra.
         from .._transport.websocket import accept_websocket_stream
 
-        return await accept_websocket_stream(stream, nursery)
+        serving = self._server.serving
+        is_own = is_loopback_host if serving.is_loopback else None
+        return await accept_websocket_stream(
+            stream, nursery, origins=serving.origins, is_own_host=is_own
+        )
 
     async def _welcome(self, connection: Connection) -> ClientSession | None:
         server = self._server
-        if self._greeting > _MAX_GREETING:
-            await turn_away(connection, ErrorCode.BUSY, "too many connections")
-            return None
         greeted = await greet(connection, server.serving)
         if server.source.disposed:
             await self._refuse(connection, greeted, ErrorCode.DISPOSED, "the source is disposed")
@@ -106,6 +107,9 @@ class Acceptor:
         busy = server.client
         if busy is not None and busy.session.nonce != greeted.hello.session:
             await self._refuse(connection, greeted, ErrorCode.BUSY, "busy with another client")
+            return None
+        if not server.admit():
+            await self._refuse(connection, greeted, ErrorCode.BUSY, "too many clients")
             return None
         hops = getattr(server.source, "hops", 0)
         if hops >= server.serving.limits.hops:

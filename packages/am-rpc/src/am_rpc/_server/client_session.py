@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import am_machine as am
 
 from .._client.network_machine import NetworkMachine
-from .._errors import ErrorCode, InvalidParams, NetworkTimeout
+from .._errors import ErrorCode, InvalidParams, LimitExceeded, NetworkTimeout, RpcError
 from .._wire import messages as m
 from .._wire.mutation_messages import AddErr, Mutate
 from .._wire.protocol import Notification, Request, Response
 from .._wire.server_messages import SourceTouch
-from .._wire.typed_args import coerce_args, declared_args
+from .._wire.typed_args import declared_args, load_args
 from .executing import Executor
 from .pushing import Pusher
 
@@ -26,9 +26,14 @@ if TYPE_CHECKING:
 
     from .._transport.driver import Connection
     from .._wire.delta_encoder import DeltaEncoder
+    from .._wire.payload_chunks import Parcel
     from .._wire.protocol import Event
     from .server import Server
     from .session import Session
+
+
+# Bytes that a subscription takes beside its args: a wait, a task.
+_WAIT: Final = 4096
 
 
 class ClientSession:
@@ -57,7 +62,8 @@ class ClientSession:
         self._pusher = Pusher(server, connection, feed)
         self._executor = Executor(server, connection, session, feed, self._pusher)
         self._responses: dict[int, Callable[[Response], None]] = {}
-        self._waits: dict[int, Any] = {}
+        # Token -> the wait, and what it takes of the session's budget.
+        self._waits: dict[int, tuple[Any, int]] = {}
         self._boot = server.boot
         self._untouch: Callable[[], None] | None = None
 
@@ -68,8 +74,8 @@ class ClientSession:
         self.connection.ping = self._ping
         source = self._source
         if isinstance(source, NetworkMachine):
-            self._untouch = source.client.on_touch(self._source_touched)
-            if not source.client.in_touch:
+            self._untouch = source.uplink.on_touch(self._source_touched)
+            if not source.uplink.in_touch:
                 self._source_touched(False)
         self._pusher.begin()
 
@@ -78,9 +84,8 @@ class ClientSession:
         self._pusher.end()
         if self._untouch is not None:
             self._untouch()
-        waits, self._waits = self._waits, {}
-        for wait in waits.values():
-            wait.cancel()
+        for token in tuple(self._waits):
+            self._end_wait(token)
         responses, self._responses = self._responses, {}
         lost = Response(0, "", NetworkTimeout("the connection ended"), None)
         for callback in responses.values():
@@ -96,9 +101,11 @@ class ClientSession:
             try:
                 if type(message) is Mutate:
                     self._executor.mutate(event.id, message)
+                elif type(message) is m.WhenArgs:
+                    self._when_args(event.id, message, event.size)
                 else:
                     _REQUESTS[type(message)](self, event.id, message)
-            except InvalidParams as error:
+            except (InvalidParams, LimitExceeded) as error:
                 self.connection.refuse(event.id, error.code, str(error))
         elif type(event) is Response:
             callback = self._responses.pop(event.id, None)
@@ -117,6 +124,13 @@ class ClientSession:
         call_id = self.session.next_call
         self._responses[call_id] = callback
         self.connection.send_at_once(self.connection.protocol.send_request(call_id, message))
+
+    def deliver_at_once(self, parcel: Parcel, callback: Callable[[Response], None]) -> None:
+        """Send a payload; `callback` gets the response, or why there is none."""
+        self.session.next_call += 1
+        call_id = self.session.next_call
+        self._responses[call_id] = callback
+        self.connection.send_at_once(self.connection.protocol.send_payload(call_id, parcel))
 
     def _reply(self, call_id: int, result: Any = None) -> None:
         self.connection.send(self.connection.protocol.send_result(call_id, result))
@@ -139,8 +153,9 @@ class ClientSession:
         if not self.server.serving.access.check:
             raise InvalidParams("checks are not allowed", ErrorCode.NO_ACCESS)
         indexes, names = self._executor.writable(message.states)
-        args = coerce_args(self._source.schema, indexes, message.args)
-        self.server.mach.fork(self._run_check, call_id, message.kind, names, args)
+        args = load_args(self._source.schema, indexes, message.args)
+        with self._executor.called():
+            self.server.mach.fork(self._run_check, call_id, message.kind, names, args)
 
     async def _run_check(
         self, call_id: int, kind: int, names: tuple[str, ...], args: Mapping[str, Any]
@@ -150,6 +165,9 @@ class ClientSession:
             result = await check(*names, **args)
         except am.ArgsError as error:
             self.connection.refuse(call_id, ErrorCode.INVALID_PARAMS, str(error))
+        except RpcError as error:
+            # Of a relay, whose own source cannot be asked.
+            self.connection.refuse(call_id, error.code, str(error))
         else:
             self._reply(call_id, int(result is am.EXECUTED))
 
@@ -179,32 +197,42 @@ class ClientSession:
 
     # Waits for args, kept here for the client.
 
-    def _when_args(self, call_id: int, message: m.WhenArgs) -> None:
+    def _when_args(self, call_id: int, message: m.WhenArgs, size: int) -> None:
         if message.state is None:
             raise InvalidParams("state")
         if len(self._waits) >= self.server.serving.limits.subscriptions:
             raise InvalidParams("too many subscriptions", ErrorCode.TOO_LARGE)
         indexes, names = self._executor.states((message.state,), self.server.serving.access.read)
-        args = coerce_args(self._source.schema, indexes, message.args)
-        old = self._waits.pop(message.token, None)
-        if old is not None:
-            old.cancel()
-        wait = self._waits[message.token] = self._source.when_args(names[0], **args)
+        args = load_args(self._source.schema, indexes, message.args)
+        self._end_wait(message.token)
+        cost = size + _WAIT
+        self.session.budget.take(cost, "subscriptions")
+        try:
+            wait = self._source.when_args(names[0], **args)
+        except RpcError as error:
+            self.session.budget.give(cost)
+            raise InvalidParams(str(error), error.code) from error
+        self._waits[message.token] = (wait, cost)
         self.server.mach.fork(self._watch_args, message.token, wait)
         self._reply(call_id)
 
     async def _watch_args(self, token: int, wait: am.Wait) -> None:
         met = await wait
-        if self._waits.get(token) is wait:
-            del self._waits[token]
+        known = self._waits.get(token)
+        if known is not None and known[0] is wait:
+            self._end_wait(token)
         if met and not self.connection.closed:
             self.notify(m.WhenArgs(token))
 
     def _drop_when_args(self, call_id: int, message: m.DropWhenArgs) -> None:
-        wait = self._waits.pop(message.token, None)
+        self._end_wait(message.token)
+        self._reply(call_id)
+
+    def _end_wait(self, token: int) -> None:
+        wait, cost = self._waits.pop(token, (None, 0))
         if wait is not None:
             wait.cancel()
-        self._reply(call_id)
+            self.session.budget.give(cost)
 
 
 _REQUESTS: Final[dict[type[Any], Callable[[ClientSession, int, Any], None]]] = {
@@ -212,7 +240,6 @@ _REQUESTS: Final[dict[type[Any], Callable[[ClientSession, int, Any], None]]] = {
     m.Check: ClientSession._check,
     m.SyncRequest: ClientSession._sync,
     m.ArgsRequest: ClientSession._args,
-    m.WhenArgs: ClientSession._when_args,
     m.DropWhenArgs: ClientSession._drop_when_args,
     m.Ping: ClientSession._pong,
     m.Hello: ClientSession._too_late,

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 import am_machine as am
 
+from .._caller import CALLER, Caller
 from .._client.network_machine import NetworkMachine
 from .._errors import EncodeError, ErrorCode, InvalidParams, RemoteError, RpcError
 from .._results import when_settled
-from .._wire.mutation_messages import ADD, REMOVE, SET, TOGGLE, AddErr, Mutate
-from .._wire.typed_args import coerce_args
+from .._wire.mutation_messages import ADD, REMOVE, SET, TOGGLE, AddErr, Mutate, failure_of
+from .._wire.typed_args import load_args
 from .session import SETTLED, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .._transport.driver import Connection
     from .._wire.delta_encoder import DeltaEncoder
@@ -27,8 +31,12 @@ if TYPE_CHECKING:
     States = tuple[tuple[int, ...], tuple[str, ...]]
 
 _METHODS: Final = {ADD: "add", REMOVE: "remove", SET: "set", TOGGLE: "toggle"}
+# What a machine itself gives to handlers of its errors.
+_OWN: Final = frozenset(("err", "panic", "task"))
 # Sets of states whose names are kept; a client mutates few of those that there are.
 _KNOWN: Final = 256
+# Longer ones are looked up each time: a client chooses how long they are.
+_SHORT: Final = 64
 
 
 class Executor:
@@ -43,8 +51,8 @@ class Executor:
     """
 
     __slots__ = (
-        "_connection", "_feed", "_known", "_payload_state", "_pusher", "_server", "_session",
-        "_source", "_writable",
+        "_caller", "_connection", "_feed", "_known", "_payload_state", "_pusher", "_server",
+        "_session", "_source", "_writable",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +67,7 @@ class Executor:
         self._source = server.source
         self._connection = connection
         self._session = session
+        self._caller = Caller(session.client_id, session.nonce, session.key_id)
         self._feed = feed
         self._pusher = pusher
         self._writable = server.serving.access.write
@@ -77,24 +86,35 @@ class Executor:
             self._repeat(call_id)
             return
         pusher.is_busy = True
+        before = self._source.err
         try:
             result = self._execute(message)
         except InvalidParams as error:
-            session.remember(call_id, Outcome(refusal=(error.code, str(error))))
+            session.refuse(call_id, error.code, str(error))
             raise
         finally:
             pusher.is_busy = False
         self._server.stats.mutations += 1
         if result.outcome is not None:
+            if isinstance(result.error, RpcError):
+                # Of a replica that has no way to its source.
+                session.refuse(call_id, result.error.code, str(result.error))
+                raise InvalidParams(str(result.error), result.error.code)
             executed = result.outcome is am.EXECUTED
-            session.remember(call_id, SETTLED[executed])
+            outcome = SETTLED[executed]
+            met = self._source.err
+            if met is not before and met is not None and self._tells(message):
+                outcome = session.failed(Outcome(), executed, failure_of(met))
+            session.remember(call_id, outcome)
             # What was just read is answered at the time of reading; no clock is asked.
-            self._answer(call_id, executed, self._connection.last_rx)
+            self._answer(call_id, outcome, self._connection.last_rx)
         else:
             outcome = Outcome()
             session.remember(call_id, outcome)
             outcome.when_settled(lambda known: self._answer_later(call_id, known))
-            when_settled(result, lambda: _settle(outcome, result), self._server.mach)
+            tells = self._tells(message)
+            settle = partial(_settle, session, outcome, result, tells)
+            when_settled(result, settle, self._server.mach)
 
     def mutate_one_way(self, message: Mutate) -> None:
         """Execute a mutation that wants no answer, unless it is a repeat."""
@@ -112,20 +132,26 @@ class Executor:
         if not result:
             stats.canceled += 1
 
+    def _tells(self, message: Mutate | AddErr) -> bool:
+        """Whether the client hears of errors; of one that it reports it knows."""
+        return type(message) is Mutate and self._server.serving.access.errors
+
     # Answers.
 
-    def _answer(self, call_id: int, executed: bool, now: float) -> None:
+    def _answer(self, call_id: int, outcome: Outcome, now: float) -> None:
         connection = self._connection
         if connection.closed:
             return
+        executed = bool(outcome.executed)
         if not executed:
             self._server.stats.canceled += 1
         update = self._pusher.take_update(now)
-        connection.send(connection.protocol.send_outcome(call_id, executed, update))
+        data = connection.protocol.send_outcome(call_id, executed, update, outcome.failure)
+        connection.send(data)
 
     def _answer_later(self, call_id: int, outcome: Outcome) -> None:
         if outcome.refusal is None:
-            self._answer(call_id, bool(outcome.executed), trio.current_time())
+            self._answer(call_id, outcome, trio.current_time())
         elif not self._connection.closed:
             self._connection.refuse(call_id, *outcome.refusal)
 
@@ -141,7 +167,8 @@ class Executor:
         elif outcome.refusal is not None:
             connection.refuse(call_id, *outcome.refusal)
         else:
-            connection.send(connection.protocol.send_outcome(call_id, bool(outcome.executed), None))
+            executed, failure = bool(outcome.executed), outcome.failure
+            connection.send(connection.protocol.send_outcome(call_id, executed, None, failure))
 
     # At the source.
 
@@ -155,7 +182,9 @@ class Executor:
             self._judge(message, names, self._writable)
         args = message.args
         if args and source.schema.args_classes:
-            args = coerce_args(source.schema, indexes, args)
+            _refuse_own(source.schema, indexes, args)
+            args = load_args(source.schema, indexes, args)
+        who = CALLER.set(self._caller)
         try:
             if message.source is not None:
                 return self._caused(message, names, args)
@@ -166,6 +195,17 @@ class Executor:
         except (am.ArgsError, EncodeError) as error:
             # The latter from a relay, whose own server takes less.
             raise InvalidParams(str(error)) from error
+        finally:
+            CALLER.reset(who)
+
+    @contextmanager
+    def called(self) -> Iterator[None]:
+        """Let what runs inside, and the tasks that it starts, know who asked for it."""
+        who = CALLER.set(self._caller)
+        try:
+            yield
+        finally:
+            CALLER.reset(who)
 
     def _caused(
         self, message: Mutate | AddErr, names: tuple[str, ...], args: Mapping[str, Any]
@@ -230,7 +270,7 @@ class Executor:
 
     def _look_up(self, wire: tuple[int, ...]) -> States:
         found = self.writable(wire)
-        if len(self._known) < _KNOWN:
+        if len(self._known) < _KNOWN and len(wire) <= _SHORT:
             self._known[wire] = found
         return found
 
@@ -252,9 +292,25 @@ class Executor:
         return tuple(indexes), tuple([names[index] for index in indexes])
 
 
-def _settle(outcome: Outcome, result: am.Result) -> None:
+def _refuse_own(schema: am.Schema, indexes: tuple[int, ...], args: Mapping[str, Any]) -> None:
+    """Refuse args that only the source's own errors may carry past an args class."""
+    for index in indexes:
+        cls = schema.args_classes.get(index)
+        if cls is not None and not _OWN.isdisjoint(args):
+            for name in _OWN & args.keys() - {field.name for field in fields(cls)}:
+                raise InvalidParams(f"{schema.names[index]} takes no {name}")
+
+
+def _settle(session: Session, outcome: Outcome, result: am.Result, tells: bool) -> None:
     error = result.error
-    if isinstance(error, RpcError):
-        outcome.settle(refusal=(error.code, str(error)))
+    if isinstance(error, RemoteError):
+        # It was met further up; how the mutation ended is known.
+        executed = result.outcome is am.EXECUTED
+        if tells:
+            session.failed(outcome, executed, failure_of(error))
+        else:
+            outcome.settle(executed=executed)
+    elif isinstance(error, RpcError):
+        session.refusal(outcome, error.code, str(error))
     else:
         outcome.settle(executed=result.outcome is am.EXECUTED)

@@ -13,15 +13,16 @@ import trio
 from .._errors import ErrorCode, NoAccess, ProtocolError, RpcError, VersionMismatch
 from .._options import Access, Limits, Sync
 from .._stats import Stats
-from .._wire.auth import NONCE_SIZE, Secrets, verify_client
+from .._wire.auth import NONCE_SIZE, Secrets, check_secrets, verify_client
 from .._wire.handshake_messages import Challenge
 from .._wire.messages import VERSION, Auth, Hello, Ready
-from .._wire.payload_chunks import Undelivered
 from .._wire.protocol import Refusal, Request
 from .session import SessionStore
+from .strangers import Strangers
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
 
     from .._transport.driver import Connection
     from .._wire.protocol import Event
@@ -46,13 +47,21 @@ class Serving:
     payload_state: str = "SendPayload"
     # Whether the mux listens for websockets; its servers get plain streams.
     websocket: bool = False
+    # Web pages that may connect, by their origin; the host that requests must name is this one.
+    origins: Sequence[str] = ()
+    is_loopback: bool = False
     boot: bytes = field(default_factory=lambda: secrets.token_bytes(8))
     stats: Stats = field(default_factory=Stats)
     sessions: SessionStore = field(init=False)
+    strangers: Strangers = field(init=False)
 
     def __post_init__(self) -> None:
-        limits = self.limits
-        self.sessions = SessionStore(limits, lambda: Undelivered(limits))
+        if isinstance(self.origins, str):
+            raise TypeError("origins: give several, not one str")
+        self.origins = tuple(self.origins)
+        check_secrets(self.secret)
+        self.sessions = SessionStore(self.limits, self.stats)
+        self.strangers = Strangers(self.limits.strangers)
 
 
 class Greeted(NamedTuple):
@@ -106,6 +115,7 @@ async def greet(connection: Connection, serving: Serving) -> Greeted:
 async def await_ready(connection: Connection, call_id: int, welcome: bytes) -> None:
     """Wait until the client accepted the welcome, which is repeated if the client repeats."""
     ready, _ = await _expect(connection, Ready, repeat=(call_id, welcome))
+    connection.protocol.admit()
     await connection.send_now(connection.protocol.send_result(ready))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import trio
@@ -23,7 +24,7 @@ from .server import Server
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from .._stats import Stats
@@ -43,7 +44,7 @@ class Mux:
         addr: `host:port` (port 0 picks one, see `addr`), `unix:PATH` or `ws://…`.
         listener: a trio listener to use instead of an address.
         new_server: factory `(mux, connection number, stream) -> Server`; raising refuses the peer.
-        max_clients: connections at once, those still shaking hands included.
+        max_clients: clients at once; who still shakes hands is bounded by `Limits.strangers`.
 
     The others are those of `Server` and hold for each client.
 
@@ -71,6 +72,7 @@ class Mux:
         secret: Secrets | None = None,
         allow_id: str | None = None,
         payload_state: str = "SendPayload",
+        origins: Sequence[str] = (),
         parent: am.Machine | None = None,
         name: str | None = None,
     ) -> None:
@@ -80,7 +82,7 @@ class Mux:
             raise ValueError("give one of addr and listener")
         self.serving = Serving(
             push_interval, push_max_mutations, strict, access, limits,
-            ssl_context, secret, allow_id, payload_state,
+            ssl_context, secret, allow_id, payload_state, origins=origins,
         )  # fmt: skip
         self.source = source
         self.servers: dict[int, Server] = {}
@@ -89,10 +91,13 @@ class Mux:
         if self._address is not None:
             check_exposure(self._address, self.serving)
             self.serving.websocket = self._address.kind == "ws"
+            self.serving.is_loopback = self._address.is_local
         self._listener = listener
         self._new_server = new_server or _serve_same
         self._max_clients = max_clients
         self._connections = 0
+        # Numbers of connections whose client was let in.
+        self._clients: set[int] = set()
         self._turning_away = 0
         self._number = 0
         self._empty: trio.Event | None = None
@@ -204,7 +209,7 @@ class Mux:
         async with trio.open_nursery() as nursery:
             while (stream := await accept(listener)) is not None:
                 self._number += 1
-                if self._connections >= self._max_clients:
+                if len(self._clients) >= self._max_clients:
                     await self._turn_away(nursery, stream)
                 else:
                     self._connections += 1
@@ -262,6 +267,8 @@ class Mux:
             if server is None:
                 await self._be_refused(stream)
                 return
+            server.strangers = self.serving.strangers
+            server.admit = partial(self._admit, number)
             self.servers[number] = server
             async with server:
                 self.mach.add("ClientConnected")
@@ -272,15 +279,23 @@ class Mux:
             self.mach.add_err(error)
         finally:
             self.servers.pop(number, None)
+            self._clients.discard(number)
             self._connections -= 1
             self._has_room()
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(stream)
 
+    def _admit(self, number: int) -> bool:
+        if len(self._clients) >= self._max_clients:
+            self.mach.add("Full")
+            return False
+        self._clients.add(number)
+        return True
+
     def _has_room(self) -> None:
         if self.mach.disposed:
             return
-        if self._connections < self._max_clients and self.mach.is_("Full"):
+        if len(self._clients) < self._max_clients and self.mach.is_("Full"):
             self.mach.remove("Full")
         if not self._connections:
             self.mach.remove("HasClients")

@@ -53,8 +53,7 @@ class Delivery:
     def send(self) -> None:
         """Ask the client to take the payload; its chunks, if any, were sent."""
         parcel = self.parcel
-        call = news.Payload(parcel.token, parcel.name, parcel.data, parcel.source, parcel.source_tx)
-        self._client.call_at_once(call, self.answer)
+        self._client.deliver_at_once(parcel, self.answer)
 
     def answer(self, response: Response) -> None:
         """Keep the answer and tell who waits for it."""
@@ -102,7 +101,7 @@ class Delivery:
         client, parcel = self._client, self.parcel
         limits = client.server.serving.limits
         with trio.move_on_after(limits.payload_timeout):
-            if parcel.encoded is not None:
+            if parcel.is_cut:
                 client.notify(news.PayloadAnnounced(parcel.token, parcel.name, parcel.size))
                 for index, count, data in parcel.chunks(piece_size(limits)):
                     await client.connection.room()
@@ -151,7 +150,7 @@ class PayloadSender:
         parcel = wrap(undelivered.next_token(), name, data, origin, source_tx, limits)
         undelivered.push(parcel)
         delivery = Delivery(client, parcel, done, self._report)
-        if parcel.encoded is None:
+        if not parcel.is_cut:
             delivery.send()
         if done is not None:
             self._watch(delivery)
@@ -170,7 +169,7 @@ class PayloadSender:
         for parcel in client.session.undelivered:
             self._server.stats.payloads_resent += 1
             delivery = Delivery(client, parcel)
-            if parcel.encoded is None:
+            if not parcel.is_cut:
                 delivery.send()
             try:
                 await delivery.deliver()
@@ -186,7 +185,7 @@ class PayloadSender:
     # Deliveries that call back.
 
     def _watch(self, delivery: Delivery) -> None:
-        if delivery.parcel.encoded is not None:
+        if delivery.parcel.is_cut:
             self._server.mach.fork(self._deliver, delivery)
             return
         timeout = self._server.serving.limits.payload_timeout

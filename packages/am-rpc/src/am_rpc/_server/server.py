@@ -29,7 +29,7 @@ from .payload_sender import Delivery, PayloadSender, bind_payloads, report_undel
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from .._stats import Stats
@@ -59,6 +59,7 @@ class Server:
         secret: shared secret, or a map of key id to (secret, client ids or None).
         allow_id: the only client id that is served.
         payload_state: state of the source whose activation sends a payload.
+        origins: web pages that may connect by websocket, as `https://host`; others may not.
         parent: machine that disposes this one with itself.
 
     Use it with `async with`, which listens and, at the end, says goodbye and closes.
@@ -86,6 +87,7 @@ class Server:
         secret: Secrets | None = None,
         allow_id: str | None = None,
         payload_state: str = "SendPayload",
+        origins: Sequence[str] = (),
         parent: am.Machine | None = None,
         name: str | None = None,
         serving: Serving | None = None,
@@ -94,12 +96,15 @@ class Server:
             raise ValueError("give one of addr, listener, stream and tunnel")
         self.serving = serving or Serving(
             push_interval, push_max_mutations, strict, access, limits,
-            ssl_context, secret, allow_id, payload_state,
+            ssl_context, secret, allow_id, payload_state, origins=origins,
         )  # fmt: skip
         self.source = source
         self.push_interval = self.serving.push_interval
         self.push_max_mutations = self.serving.push_max_mutations
         self.stats: Stats = self.serving.stats
+        # Who shakes hands, and whether one more client may be welcomed; a mux gives its own.
+        self.strangers = self.serving.strangers
+        self.admit: Callable[[], bool] = _always
         self.client: ClientSession | None = None
         # Whether the last connection ended with the client's goodbye, instead of just ending.
         self.said_bye = False
@@ -108,6 +113,7 @@ class Server:
         self._address = None if addr is None else parse_address(addr)
         if self._address is not None:
             check_exposure(self._address, self.serving)
+            self.serving.is_loopback = self._address.is_local
         self._listener = listener
         self._stream = stream
         self._tunnel = None if tunnel is None else parse_address(tunnel)
@@ -375,6 +381,11 @@ class Server:
         """Tell the source of a payload of its own that was not delivered."""
         if error is not None:
             report_undelivered(self.source, error)
+
+
+def _always() -> bool:
+    """A lone server has room for its one client."""
+    return True
 
 
 def _nothing() -> None:

@@ -8,26 +8,40 @@ number of seconds, so that tests need no clock.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from .._budget import Budget
+from .._errors import LimitExceeded
+from .._wire.payload_chunks import Undelivered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .._options import Limits
-    from .._wire.payload_chunks import Undelivered
+    from .._stats import Stats
+    from .._wire.mutation_messages import Failure
+
+# Characters of a refusal that are kept for those who ask again.
+_LONGEST_REFUSAL: Final = 1024
+# Bytes that something small takes beside its own.
+_OVERHEAD: Final = 200
 
 
 class Outcome:
     """How one mutation ended, or who wants to know when it does."""
 
-    __slots__ = ("executed", "refusal", "waiting")
+    __slots__ = ("cost", "executed", "failure", "refusal", "waiting")
 
     def __init__(
         self, executed: bool | None = None, refusal: tuple[int, str] | None = None
     ) -> None:
         self.executed = executed
         self.refusal = refusal
+        # Type and text of an error that it met.
+        self.failure: Failure | None = None
         self.waiting: list[Callable[[Outcome], None]] | None = None
+        # Bytes taken from the session's budget.
+        self.cost = 0
 
     @property
     def settled(self) -> bool:
@@ -60,33 +74,36 @@ class Session:
     `last` is the highest number of a mutation that was executed, `next_call` counts the server's
     own requests, `owner` is the connection that serves the session now; the store does not look
     inside. `accepted` tells whether the client ever said that a welcome reached it: before that it
-    knows nothing of the session, so there is nothing that it could resume.
+    knows nothing of the session, so there is nothing that it could resume. All that is kept for
+    the client is taken from `budget`.
     """
 
     __slots__ = (
-        "_outcomes", "accepted", "client_id", "idle_since", "key_id", "last", "next_call", "nonce",
-        "owner", "undelivered",
+        "_most_outcomes", "_outcomes", "accepted", "budget", "client_id", "idle_since", "key_id",
+        "last", "next_call", "nonce", "owner", "undelivered",
     )  # fmt: skip
 
     def __init__(
-        self,
-        nonce: bytes,
-        client_id: str,
-        key_id: str | None,
-        limit: int,
-        undelivered: Undelivered,
+        self, nonce: bytes, client_id: str, key_id: str | None, limits: Limits, whole: Budget
     ) -> None:
         self.nonce = nonce
         self.client_id = client_id
         self.key_id = key_id
-        self.undelivered = undelivered
+        self.budget = Budget(limits.session_bytes, "session_bytes", client_id, whole)
+        self.undelivered = Undelivered(limits, self.budget)
         self.last = 0
         self.next_call = 0
         self.idle_since: float | None = None
         self.owner: Any = None
         self.accepted = False
         # Numbers only grow, so the order of outcomes is that of their numbers.
-        self._outcomes: deque[tuple[int, Outcome]] = deque(maxlen=limit)
+        self._outcomes: deque[tuple[int, Outcome]] = deque()
+        self._most_outcomes = limits.outcomes
+
+    @property
+    def is_stranger(self) -> bool:
+        """Tell whether the client has neither proved who it is nor made a mutation."""
+        return not self.accepted or (self.key_id is None and self.last == 0)
 
     def begin(self, seq: int) -> bool:
         """Tell whether a mutation is new, and count it as executed from now on."""
@@ -97,7 +114,39 @@ class Session:
 
     def remember(self, seq: int, outcome: Outcome) -> None:
         """Keep the outcome of the mutation that began last; the oldest makes room."""
-        self._outcomes.append((seq, outcome))
+        outcomes = self._outcomes
+        if len(outcomes) >= self._most_outcomes:
+            self.budget.give(outcomes.popleft()[1].cost)
+        outcomes.append((seq, outcome))
+
+    def refuse(self, seq: int, code: int, text: str) -> None:
+        """Keep a refusal, for who asks again."""
+        self.remember(seq, self.refusal(Outcome(), code, text))
+
+    def refusal(self, outcome: Outcome, code: int, text: str) -> Outcome:
+        """Settle an outcome by a refusal, whose text is kept as far as there is room."""
+        text = text[:_LONGEST_REFUSAL]
+        cost = len(text.encode(errors="replace")) + _OVERHEAD
+        try:
+            self.budget.take(cost, "refusals")
+        except LimitExceeded:
+            text, cost = "", 0
+        outcome.cost = cost
+        outcome.settle(refusal=(code, text))
+        return outcome
+
+    def failed(self, outcome: Outcome, executed: bool, failure: Failure) -> Outcome:
+        """Settle an outcome of a mutation that met an error, which is kept if there is room."""
+        cost = sum(len(text.encode(errors="replace")) for text in failure) + _OVERHEAD
+        try:
+            self.budget.take(cost, "errors")
+        except LimitExceeded:
+            cost = 0
+        else:
+            outcome.failure = failure
+        outcome.cost = cost
+        outcome.settle(executed=executed)
+        return outcome
 
     def find(self, seq: int) -> Outcome | None:
         """Return the stored outcome of a repeat, or None if there is none or it was forgotten."""
@@ -108,49 +157,61 @@ class Session:
 
 
 class SessionStore:
-    """All sessions of a listener, bounded in number and in age."""
+    """All sessions of a listener, bounded in number, in age, and in bytes.
 
-    def __init__(self, limits: Limits, new_queue: Callable[[], Undelivered]) -> None:
+    Those that a connection serves are as many as there are connections. Idle ones are kept for a
+    while: strangers' apart from all others, so that nobody's session is lost to strangers.
+    """
+
+    def __init__(self, limits: Limits, stats: Stats | None = None) -> None:
         self._limits = limits
-        self._new_queue = new_queue
-        self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+        self.budget = Budget(limits.store_bytes, "store_bytes", make_room=self._free, stats=stats)
+        self._live: dict[bytes, Session] = {}
+        # Oldest first.
+        self._idle: OrderedDict[bytes, Session] = OrderedDict()
+        self._strangers: OrderedDict[bytes, Session] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._live) + len(self._idle) + len(self._strangers)
+
+    def _all(self) -> Iterator[Session]:
+        """All of them, those that were idle longest first."""
+        yield from self._strangers.values()
+        yield from self._idle.values()
+        yield from self._live.values()
+
+    def _find(self, nonce: bytes) -> Session | None:
+        for kind in (self._live, self._idle, self._strangers):
+            session = kind.get(nonce)
+            if session is not None:
+                return session
+        return None
 
     def resume(
         self, nonce: bytes, client_id: str, key_id: str | None, now: float
     ) -> Session | None:
         """Return a session that lives and belongs to this client and key, else None."""
         self.expire(now)
-        session = self._sessions.get(nonce)
+        session = self._find(nonce)
         if session is None or session.client_id != client_id or session.key_id != key_id:
             return None
         return session
 
     def open(self, nonce: bytes, client_id: str, key_id: str | None, now: float) -> Session:
-        """Return a new session; the oldest idle ones make room for it.
+        """Return a new session, to be attached next.
 
         A nonce that belongs to somebody else stays theirs: the newcomer gets a session that
         nobody can resume.
         """
         self.expire(now)
-        session = Session(nonce, client_id, key_id, self._limits.outcomes, self._new_queue())
-        taken = self._sessions.get(nonce)
-        if taken is None:
-            self._make_room()
-            self._sessions[nonce] = session
+        session = Session(nonce, client_id, key_id, self._limits, self.budget)
+        if self._find(nonce) is None:
+            self._live[nonce] = session
         return session
-
-    def _make_room(self) -> None:
-        while len(self._sessions) >= self._limits.sessions:
-            idle = next((s for s in self._sessions.values() if s.idle_since is not None), None)
-            oldest = idle or next(iter(self._sessions.values()))
-            del self._sessions[oldest.nonce]
 
     def of_client(self, client_id: str) -> Session | None:
         """Return the newest session of a client that is away, if there is one."""
-        for session in reversed(self._sessions.values()):
+        for session in reversed(tuple(self._all())):
             if session.client_id == client_id and session.owner is None:
                 return session
         return None
@@ -159,6 +220,9 @@ class SessionStore:
         """Give the session to a connection; return the one that it replaces, or None."""
         replaced, session.owner = session.owner, owner
         session.idle_since = None
+        for kind in (self._idle, self._strangers):
+            if kind.get(session.nonce) is session:
+                self._live[session.nonce] = kind.pop(session.nonce)
         return None if replaced is owner else replaced
 
     def detach(self, session: Session, owner: Any, now: float) -> None:
@@ -167,18 +231,41 @@ class SessionStore:
             return
         session.owner = None
         session.idle_since = now
-        if self._sessions.get(session.nonce) is session:
-            self._sessions.move_to_end(session.nonce)
+        if self._live.get(session.nonce) is not session:
+            session.budget.end()
+            return
+        del self._live[session.nonce]
+        if session.is_stranger:
+            self._keep(self._strangers, session, self._limits.stranger_sessions)
+        else:
+            self._keep(self._idle, session, self._limits.sessions - len(self._live))
+
+    @staticmethod
+    def _keep(kind: OrderedDict[bytes, Session], session: Session, most: int) -> None:
+        kind[session.nonce] = session
+        while len(kind) > max(most, 1):
+            kind.popitem(last=False)[1].budget.end()
+
+    def _free(self, size: int) -> None:
+        """Drop idle sessions until so many bytes are free, or none is left."""
+        goal = self.budget.used - size
+        for kind in (self._strangers, self._idle):
+            while kind and self.budget.used > goal:
+                kind.popitem(last=False)[1].budget.end()
+
+    def clear(self) -> None:
+        """Forget all sessions, as if the server had started again."""
+        for kind in (self._live, self._idle, self._strangers):
+            for session in kind.values():
+                session.budget.end()
+            kind.clear()
 
     def expire(self, now: float) -> None:
-        """Drop sessions that were idle for too long. Idle ones are kept in order of age."""
+        """Drop sessions that were idle for too long."""
         oldest = now - self._limits.session_ttl
-        gone = []
-        for nonce, session in self._sessions.items():
-            if session.idle_since is None:
-                continue
-            if session.idle_since > oldest:
-                break
-            gone.append(nonce)
-        for nonce in gone:
-            del self._sessions[nonce]
+        for kind in (self._strangers, self._idle):
+            while kind:
+                session = next(iter(kind.values()))
+                if session.idle_since is None or session.idle_since > oldest:
+                    break
+                kind.popitem(last=False)[1].budget.end()

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import trio
 
 from .._reason import check_unix_path
+from .peer_user import is_peer_trusted
 
 logger: Final = logging.getLogger("am_rpc")
 _BACKLOG: Final = 1024
@@ -26,6 +27,8 @@ class Address(NamedTuple):
     host: str = ""
     port: int = 0
     path: str = ""
+    # Device and number of a unix socket's file, once that is made.
+    file: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         if self.kind == "unix":
@@ -84,6 +87,12 @@ def _host_port(text: str, whole: str, default: int | None) -> tuple[str, int]:
     if int(port) > 65_535:
         raise ValueError(f"port out of range in {whole!r}")
     return host, int(port)
+
+
+def is_loopback_host(text: str) -> bool:
+    """Tell whether the host of an HTTP request, with or without a port, is this one's loopback."""
+    host = text[1:].partition("]")[0] if text.startswith("[") else text.partition(":")[0]
+    return Address("tcp", host).is_local
 
 
 async def open_stream(
@@ -154,7 +163,8 @@ async def open_listener(address: Address) -> tuple[trio.SocketListener, Address]
         ValueError: the address is not of a kind that can be listened on.
     """
     if address.kind == "unix":
-        return await _listen_unix(address), address
+        listener = await _listen_unix(address)
+        return listener, address._replace(file=_file_of(address.path))
     if address.kind == "wss":
         raise ValueError("listen on ws:// and give ssl_context instead")
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -205,14 +215,28 @@ async def _remove_dead_socket(path: str) -> None:
     await stream.aclose()
 
 
+def _file_of(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 async def accept(listener: trio.abc.Listener[trio.abc.Stream]) -> trio.abc.Stream | None:
     """Return the next incoming stream, or None once the listener is closed.
+
+    Through a unix socket only this user and root come in, whatever became of its file's mode.
 
     When the process runs out of descriptors it pauses 0.1 s and tries again.
     """
     while True:
         try:
-            return await listener.accept()
+            stream = await listener.accept()
+            if is_peer_trusted(stream):
+                return stream
+            logger.warning("another user's process tried to connect")
+            await trio.aclose_forcefully(stream)
         except trio.ClosedResourceError:
             return None
         except OSError as error:
@@ -221,7 +245,7 @@ async def accept(listener: trio.abc.Listener[trio.abc.Stream]) -> trio.abc.Strea
 
 
 def remove_socket_file(address: Any) -> None:
-    """Remove the file of a unix socket that is closed."""
-    if address is not None and address.kind == "unix":
+    """Remove the file of a unix socket that is closed, unless it is another server's by now."""
+    if address is not None and address.kind == "unix" and address.file == _file_of(address.path):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(address.path)

@@ -28,7 +28,7 @@ from .._errors import (
 )
 from .._reason import FOREIGN, reason
 from .._wire.messages import REFUSED, Bye
-from .._wire.protocol import Event, Protocol, Refusal, Request
+from .._wire.protocol import Event, Protocol, Refusal, Request, Unasked
 from .writer import Outgoing
 
 if TYPE_CHECKING:
@@ -208,6 +208,10 @@ class Connection(Outgoing):
                 self._last_whole = self.last_rx
                 if type(event) is Refusal:
                     self.refuse(event.id, event.code, event.text)
+                elif type(event) is Unasked:
+                    # A client may have asked twice.
+                    if not self._is_client:
+                        self.refuse(None, ErrorCode.MALFORMED, "an answer to nothing")
                 else:
                     try:
                         handle(event)

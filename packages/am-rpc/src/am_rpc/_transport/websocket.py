@@ -17,12 +17,13 @@ from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
     WebSocketConnection,
+    WebSocketRequest,
     wrap_client_stream,
     wrap_server_stream,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from .address import Address
 
@@ -143,9 +144,18 @@ async def open_websocket_stream(
 
 
 async def accept_websocket_stream(
-    transport: trio.abc.Stream, nursery: trio.Nursery
+    transport: trio.abc.Stream,
+    nursery: trio.Nursery,
+    *,
+    origins: Collection[str] = (),
+    is_own_host: Callable[[str], bool] | None = None,
 ) -> WebSocketStream:
-    """Take a client's websocket handshake on a connected stream; see `open_websocket_stream`."""
+    """Take a client's websocket handshake on a connected stream; see `open_websocket_stream`.
+
+    A browser lets any page connect and says which one it is: an `Origin` has to be one of
+    `origins`. A page may also have a name of its own point here, so on a loopback address
+    the `Host` has to be one (`is_own_host`). Both are answered with HTTP status 403.
+    """
     watched = _Transport(transport)
 
     async def shake_hands(own: trio.Nursery) -> WebSocketConnection:
@@ -154,9 +164,31 @@ async def accept_websocket_stream(
             watched,
             max_message_size=_MAX_MESSAGE,
         )
+        fault = _judge(request, origins, is_own_host)
+        if fault:
+            await request.reject(403, body=fault.encode())
+            raise OSError(fault)
         return await request.accept()
 
     return await _open(watched, nursery, shake_hands, "no websocket handshake")
+
+
+def _judge(
+    request: WebSocketRequest,
+    origins: Collection[str],
+    is_own_host: Callable[[str], bool] | None,
+) -> str:
+    """Return why a request is refused, nothing if it is not."""
+    allowed = {origin.lower() for origin in origins}
+    for name, value in request.headers:
+        origin = value.decode("latin-1").strip().lower()
+        if name.lower() == b"origin" and origin not in allowed:
+            return f"the origin {origin[:100]!a} is not allowed"
+    # The library has no public name for it; without one here all are refused.
+    host = str(request._event.host)
+    if is_own_host is not None and not is_own_host(host.strip().lower()):
+        return f"the host {host[:100]!a} is not this one"
+    return ""
 
 
 async def _open(

@@ -30,6 +30,18 @@ def server_mac(secret: bytes, server_nonce: bytes, client_nonce: bytes) -> bytes
     return hmac.digest(secret, _SERVER + client_nonce + server_nonce, sha256)
 
 
+def check_secrets(secrets: Secrets | None) -> None:
+    """Refuse secrets that protect nothing.
+
+    :raises ValueError: if there is an empty secret, or a map without any.
+    """
+    if secrets is None:
+        return
+    found = [secrets] if isinstance(secrets, bytes) else [secret for secret, _ in secrets.values()]
+    if not found or not all(found):
+        raise ValueError("an empty secret protects nothing; None stands for no secret")
+
+
 class Verdict(NamedTuple):
     """Who authenticated: the key id, and the server's proof to send back."""
 

@@ -20,41 +20,57 @@ _AROUND: Final = 4096
 
 
 class Bounds(NamedTuple):
-    """Bytes of a message and of a text in it, items of an array, keys of a map.
+    """Bytes of a message and of a text in it, items of an array, keys of a map, and containers.
 
-    `names` are those of the limits on texts, arrays and maps.
+    `names` are those of the limits on texts, arrays, maps and containers.
     """
 
     message: int
     text: float
     array: int
     table: int
-    names: tuple[str, str, str]
+    containers: int
+    names: tuple[str, str, str, str]
 
     @property
     def least(self) -> float:
         """Return how many bytes a value may have without being asked what it consists of."""
-        return min(self.message, self.text, self.array, self.table)
+        return min(self.message, self.text, self.array, self.table, self.containers)
 
 
 def bounds_of_server(limits: Limits, states: int = 0) -> Bounds:
     """Return what a server takes; with many states its arrays may be longer."""
     array = max(limits.array, 2 * states)
-    return Bounds(limits.message, limits.text, array, limits.map, ("text", "array", "map"))
+    names = ("text", "array", "map", "containers")
+    return Bounds(limits.message, limits.text, array, limits.map, limits.containers, names)
+
+
+def bounds_of_stranger(limits: Limits) -> Bounds:
+    """Return what a server takes of a peer that is not known yet."""
+    most, items = limits.stranger_bytes, limits.stranger_items
+    names = ("stranger_bytes", "stranger_items", "stranger_items", "stranger_containers")
+    return Bounds(most, most, items, items, limits.stranger_containers, names)
 
 
 def bounds_of_client(limits: Limits) -> Bounds:
     """Return what a client takes in one message."""
     table = max(limits.map, _SCHEMA)
-    names = ("client_text", "client_array", "map")
-    return Bounds(limits.client_message, limits.client_text, limits.client_array, table, names)
+    names = ("client_text", "client_array", "map", "client_containers")
+    return Bounds(
+        limits.client_message,
+        limits.client_text,
+        limits.client_array,
+        table,
+        limits.client_containers,
+        names,
+    )
 
 
 def bounds_of_chunked(limits: Limits) -> Bounds:
     """Return what a client takes of a payload that came in chunks."""
     array = limits.client_array
-    names = ("payload", "client_array", "client_array")
-    return Bounds(limits.payload, math.inf, array, array, names)
+    names = ("payload", "client_array", "client_array", "client_containers")
+    return Bounds(limits.payload, math.inf, array, array, limits.client_containers, names)
 
 
 def piece_size(limits: Limits) -> int:

@@ -16,14 +16,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgpack  # type: ignore[import-untyped]
 
-from .._errors import EncodeError, LimitExceeded, ProtocolError
-from .bounds import bounds_of_chunked, bounds_of_client, bounds_of_server
+from .._errors import EncodeError, LimitExceeded, ProtocolError, RpcError
+from .bounds import bounds_of_chunked, bounds_of_client, bounds_of_server, bounds_of_stranger
+from .container_count import ContainerCount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .._options import Limits
+    from .bounds import Bounds
 
+# The library's unpacker in Python reads nested values by recursion, and its limits come too late.
+IS_COMPILED: Final = msgpack.Unpacker.__module__ == "msgpack._cmsgpack"
+NOT_COMPILED: Final = (
+    "msgpack runs without its compiled part, whose limits this package relies on: install a wheel"
+    " of it, and unset MSGPACK_PUREPYTHON"
+)
 # Types of values that hold no other values.
 SCALARS: Final = frozenset((NoneType, bool, int, float, str, bytes))
 _TEXT: Final = frozenset((str,))
@@ -49,13 +57,19 @@ def pack(value: Any) -> bytes:
     return packed
 
 
-def check_value(root: object, depth: int) -> None:
-    """Raise `ProtocolError` or `LimitExceeded` unless `root` is plain data of at most `depth`."""
+def check_value(root: object, depth: int, containers: float = math.inf) -> None:
+    """Raise `ProtocolError` or `LimitExceeded` unless `root` is plain data of at most `depth`.
+
+    It may have so many `containers`, which are arrays and maps.
+    """
     plain = SCALARS.issuperset
     level: list[Any] = [] if type(root) in SCALARS else [root]
     for _ in range(depth):
         if not level:
             return
+        containers -= len(level)
+        if containers < 0:
+            raise LimitExceeded("too many arrays and maps in one message")
         below: list[Any] = []
         for node in level:
             kind = type(node)
@@ -86,44 +100,65 @@ class Decoder:
     """Bytes in, top-level values out, none of them larger than the limits of its side.
 
     An unpacker is 45 KiB, so an idle connection has none: it is lent from a pool when bytes come
-    and given back when they were used up.
+    and given back when they were used up. Who is not known yet (`stranger`) has one of its own
+    and may say little altogether, few arrays and maps above all; see `admit`.
     """
 
     __slots__ = (
-        "_depth",
-        "_fed",
-        "_mark",
-        "_pool",
-        "_settings",
-        "_unpacker",
-        "max_message",
-        "size",
-    )
+        "_bounds", "_count", "_fed", "_is_stranger", "_last", "_left", "_mark", "_pool",
+        "_unpacker", "max_message", "size",
+    )  # fmt: skip
 
     MORE: Final = _MORE
     # Settings -> unpackers that hold no byte of anybody.
     _pools: ClassVar[dict[tuple[int, ...], list[Any]]] = {}
 
-    def __init__(self, limits: Limits, *, client: bool, states: int = 0) -> None:
-        bounds = bounds_of_client(limits) if client else bounds_of_server(limits, states)
-        self.max_message = bounds.message
-        self._settings = (bounds.message, int(bounds.text), bounds.array, bounds.table)
-        self._pool = self._pools.setdefault(self._settings, [])
+    def __init__(
+        self, limits: Limits, *, client: bool, states: int = 0, stranger: bool = False
+    ) -> None:
+        if not IS_COMPILED:
+            raise RpcError(NOT_COMPILED)
         self._unpacker: Any = None
-        self._depth = limits.depth
         self._fed = 0
         self._mark = 0
         self.size = 0
+        # Of a message that comes in parts: arrays and maps in what has come of it.
+        self._count = ContainerCount() if stranger else None
+        self._last: bytes | bytearray | memoryview = b""
+        self._is_stranger = stranger
+        self._left = limits.stranger_bytes
+        if stranger:
+            self._bound(bounds_of_stranger(limits))
+        else:
+            self._bound(bounds_of_client(limits) if client else bounds_of_server(limits, states))
+
+    def _bound(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self.max_message = bounds.message
+        settings = (bounds.message, int(bounds.text), bounds.array, bounds.table)
+        self._pool = self._pools.setdefault(settings, [])
+
+    def admit(self, limits: Limits, states: int) -> None:
+        """The peer is known now: it may say more. What it has said already is kept."""
+        unpacker, rest = self._unpacker, b""
+        if unpacker is not None:
+            rest = unpacker.read_bytes(self._fed - self._mark)
+        self._unpacker = None
+        self._is_stranger = False
+        self._count = None
+        self._bound(bounds_of_server(limits, states))
+        if rest:
+            self.feed(rest)
 
     def _new_unpacker(self) -> Any:
-        message, text, array, table = self._settings
+        bounds = self._bounds
         return msgpack.Unpacker(
-            read_size=min(_FIRST_BUFFER, message),
-            max_buffer_size=message,
-            max_str_len=text,
-            max_bin_len=text,
-            max_array_len=array,
-            max_map_len=table,
+            read_size=min(_FIRST_BUFFER, bounds.message),
+            max_buffer_size=bounds.message,
+            max_str_len=int(bounds.text),
+            max_bin_len=int(bounds.text),
+            max_array_len=bounds.array,
+            max_map_len=bounds.table,
             max_ext_len=0,
             raw=False,
             strict_map_key=True,
@@ -131,10 +166,13 @@ class Decoder:
         )
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """Take bytes; raise `LimitExceeded` if the unfinished message outgrows the limit."""
+        """Take bytes; raise `LimitExceeded` if the unfinished message outgrows the limits."""
+        if self._count is not None:
+            self._count_containers(self._count, data)
         unpacker = self._unpacker
         if unpacker is None:
-            unpacker = self._pool.pop() if self._pool else self._new_unpacker()
+            is_lent = self._pool and not self._is_stranger
+            unpacker = self._pool.pop() if is_lent else self._new_unpacker()
             self._unpacker = unpacker
             self._fed = self._mark = unpacker.tell()
         try:
@@ -142,6 +180,25 @@ class Decoder:
         except (msgpack.BufferFull, BufferError) as error:
             raise LimitExceeded(f"message larger than {self.max_message} bytes") from error
         self._fed += len(data)
+        self._last = data
+
+    def _count_containers(
+        self, count: ContainerCount, data: bytes | bytearray | memoryview
+    ) -> None:
+        most, limit = self._bounds.containers, self._bounds.names[3]
+        if self._is_stranger:
+            # Not a byte of theirs is decoded before it was counted.
+            self._left -= len(data)
+            if self._left < 0:
+                raise LimitExceeded(
+                    "too many bytes of a peer that is not known yet (Limits.stranger_bytes)"
+                )
+            count.feed(data)
+        if count.total > most:
+            raise LimitExceeded(f"more than {most} arrays and maps (Limits.{limit})")
+        if not self._is_stranger:
+            # These bytes may end the message; what comes behind it does not count.
+            count.feed(data)
 
     def next_value(self) -> Any:
         """Return the next whole value or `Decoder.MORE`; `size` is then its length in bytes.
@@ -165,14 +222,31 @@ class Decoder:
         if value is not _MORE:
             self.size = size
             self._mark = end
+            if not self._is_stranger:
+                self._count = None
             if end != fed:
                 return value
         elif size:
+            self._watch(size)
             return _MORE
+        self._last = b""
         self._unpacker = None
-        if len(self._pool) < _POOL:
+        if len(self._pool) < _POOL and not self._is_stranger:
             self._pool.append(unpacker)
         return value
+
+    def _watch(self, size: int) -> None:
+        """A message came in part: count what is in it, if that was not begun before."""
+        if self._count is None:
+            self._count = ContainerCount()
+            self._count.feed(self._last[-size:])
+        self._last = b""
+
+    @property
+    def containers(self) -> float:
+        """Return how many arrays and maps are still to be checked for in the last value."""
+        most = self._bounds.containers
+        return most if self.size > most else math.inf
 
 
 def _refuse_extension(code: int, data: bytes) -> None:
@@ -181,6 +255,8 @@ def _refuse_extension(code: int, data: bytes) -> None:
 
 def unpack(data: bytes | bytearray, limits: Limits) -> Any:
     """Return the one value that `data` holds, for payloads put together from chunks."""
+    if not IS_COMPILED:
+        raise RpcError(NOT_COMPILED)
     bounds = bounds_of_chunked(limits)
     try:
         value = msgpack.unpackb(

@@ -19,19 +19,27 @@ if TYPE_CHECKING:
     from .._options import Limits
     from .bounds import Bounds
 
+_CONTAINERS: Final = frozenset((list, tuple, dict))
 # Types whose values are never too long.
 _NUMBERS: Final = frozenset((NoneType, bool, int, float))
-# More than the bytes of a call beside its args.
+# More than the bytes of a call beside its args, and than the containers.
 _HEAD: Final = 64
+_AROUND: Final = 8
 
 
-def check_width(what: str, value: Any, bounds: Bounds) -> None:
-    """Raise `EncodeError` if a part of plain data is longer than its receiver takes.
+def check_width(what: str, value: Any, bounds: Bounds) -> int:
+    """Return how many lists and dicts plain data has, if its receiver takes each part of it.
 
     `what` names the data in the error.
+
+    :raises EncodeError: if a part is longer than the receiver takes.
     """
     level = [value]
+    containers = 0
     while level:
+        containers += sum(type(node) in _CONTAINERS for node in level)
+        if containers > bounds.containers:
+            raise _too_many(what, containers, "lists and dicts", bounds.containers, bounds.names[3])
         below: list[Any] = []
         for node in level:
             kind = type(node)
@@ -48,6 +56,7 @@ def check_width(what: str, value: Any, bounds: Bounds) -> None:
                     raise _too_many(what, len(node), "items", bounds.array, bounds.names[1])
                 below += _to_look_at(node)
         level = below
+    return containers
 
 
 def _to_look_at(children: Any) -> list[Any]:
@@ -92,8 +101,12 @@ class ArgsFitting:
             largest = max(args, key=lambda key: len(pack(args[key])), default="")
             told = f"a call with args is limited to {self._most} bytes (Limits.{self._limit})"
             raise EncodeError(f"argument {largest}: {told}, this one has {size}")
+        left = self._bounds.containers - _AROUND
         for key, value in args.items():
-            check_width(f"argument {key}", value, self._bounds)
+            left -= check_width(f"argument {key}", value, self._bounds)
+            if left < 0:
+                most, limit = self._bounds.containers - _AROUND, self._bounds.names[3]
+                raise _too_many(f"argument {key}", most - left, "lists and dicts", most, limit)
 
     def check_unsent(self, args: Mapping[str, Any]) -> None:
         """Raise `EncodeError` unless a server takes a call that is encoded later."""

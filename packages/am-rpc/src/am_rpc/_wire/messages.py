@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from .._errors import InvalidParams
+from .._errors import ErrorCode, InvalidParams, LimitExceeded
+from .._escape import escape
 from .._value import Value
-from .codec import is_arg_name
+from .codec import check_value, is_arg_name
 from .parse import (
     at,
     blob,
     boolean,
     indexes,
+    joined_names,
     mapping,
-    names_or_none,
     optional,
+    printable,
     text,
     uint,
     uint_or_none,
@@ -52,13 +54,19 @@ class Message(Protocol):
 
 
 def parse_args(value: Any, limits: Limits) -> dict[str, Any]:
-    """Return keyword arguments from a peer; depth was checked with the message."""
+    """Return keyword arguments from a peer, or raise `InvalidParams`."""
     args = mapping(value, "args")
     if len(args) > limits.args_keys:
         raise InvalidParams("too many args")
     for key in args:
         if not is_arg_name(key, limits.arg_key):
             raise InvalidParams("bad arg name")
+    try:
+        check_value(args, limits.args_depth)
+    except LimitExceeded:
+        raise InvalidParams(
+            f"args nested deeper than {limits.args_depth} levels", ErrorCode.TOO_LARGE
+        ) from None
     return args
 
 
@@ -115,20 +123,20 @@ class Hello(Value):
         if sync is not None:
             sync = {
                 "schema": boolean(sync.get("schema", True), "sync"),
-                "allowed": names_or_none(sync.get("allowed"), "sync"),
-                "skipped": names_or_none(sync.get("skipped"), "sync") or (),
+                "allowed": joined_names(sync.get("allowed"), "sync"),
+                "skipped": joined_names(sync.get("skipped"), "sync") or (),
                 "shallow": boolean(sync.get("shallow", False), "sync"),
                 "mutations": boolean(sync.get("mutations", False), "sync"),
                 "queue": boolean(sync.get("queue", True), "sync"),
             }
         kid = body.get("kid")
         return cls(
-            text(body.get("id"), 256, "id", least=1),
+            printable(body.get("id"), 256, "id"),
             blob(body.get("se"), 8, "se"),
             version,
             None if body.get("hash") is None else blob(body["hash"], 16, "hash"),
             sync,
-            None if kid is None else text(kid, 256, "kid"),
+            None if kid is None else printable(kid, 256, "kid"),
             None if body.get("last") is None else blob(body["last"], 8, "last"),
         )
 
@@ -282,4 +290,4 @@ class Bye(Value):
     def parse(cls, params: list[Any], limits: Limits) -> Self:
         """Read params, or raise `InvalidParams`."""
         reason = at(params, 0)
-        return cls("" if reason is None else text(reason, 256, "reason"))
+        return cls("" if reason is None else escape(text(reason, 256, "reason")))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from .._errors import InvalidParams
+from .._errors import InvalidParams, RemoteError
 from .._value import Value
 from .codec import is_flat, name_size
 from .messages import NO_ARGS, parse_args, trim
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 ADD, REMOVE, SET, TOGGLE, ADD_ERR = "a", "r", "s", "t", "e"
 MUTATIONS: Final = frozenset((ADD, REMOVE, SET, TOGGLE))
 _MOST: Final = 2**63
+MAX_FAILURE_TYPE: Final = 256
+MAX_FAILURE: Final = 1024
+# Type and text of an error.
+Failure = tuple[str, str]
 
 
 class Origin(Value):
@@ -155,17 +159,28 @@ class AddErr(Value):
 
 
 class MutationResult(Value):
-    """Outcome of a mutation with every clock change since the last send."""
+    """Outcome of a mutation with every clock change since the last send.
 
-    __slots__ = ("executed", "update")
+    `failure` is type and text of an error that the mutation met at the source.
+    """
 
-    def __init__(self, executed: bool, update: Update | tuple[Record, ...] | None = None) -> None:
+    __slots__ = ("executed", "failure", "update")
+
+    def __init__(
+        self,
+        executed: bool,
+        update: Update | tuple[Record, ...] | None = None,
+        failure: Failure | None = None,
+    ) -> None:
         self.executed = executed
         self.update = update
+        self.failure = failure
 
-    def wire(self) -> tuple[int, Any]:
-        """Return `[res, update]`, where update is one or an array of records."""
-        return (int(self.executed), self.update)
+    def wire(self) -> tuple[Any, ...]:
+        """Return `[res, update]`, where update is one or an array of records, and any failure."""
+        if self.failure is None:
+            return (int(self.executed), self.update)
+        return (int(self.executed), self.update, self.failure)
 
     @classmethod
     def parse_fast(cls, value: Any) -> Self | None:
@@ -192,11 +207,31 @@ class MutationResult(Value):
         """Read what a peer sent, or raise `InvalidParams`."""
         if type(value) is not list or len(value) < 2 or uint(value[0]) > 1:
             raise InvalidParams("mutation result")
-        body = value[1]
+        body, failure = value[1], _failure(at(value, 2))
         if body is None:
-            return cls(value[0] == 1)
+            return cls(value[0] == 1, None, failure)
         if type(body) is list and len(body) == 4 and type(body[1]) is int:
-            return cls(value[0] == 1, Update.parse(body))
+            return cls(value[0] == 1, Update.parse(body), failure)
         if type(body) is not list:
             raise InvalidParams("mutation result")
-        return cls(value[0] == 1, tuple(Record.parse(item) for item in body))
+        return cls(value[0] == 1, tuple(Record.parse(item) for item in body), failure)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return what travels of an error: its type and its text, both bounded; no trace."""
+    try:
+        told = error.message if isinstance(error, RemoteError) else str(error)
+    except Exception:
+        told = "an error without a text"
+    # Lone surrogates cannot be encoded.
+    told = told[:MAX_FAILURE].encode("utf-8", "backslashreplace").decode()
+    kind = error.type_name if isinstance(error, RemoteError) else type(error).__name__
+    return kind[:MAX_FAILURE_TYPE], told[:MAX_FAILURE]
+
+
+def _failure(value: Any) -> Failure | None:
+    if value is None:
+        return None
+    if type(value) is not list or len(value) < 2:
+        raise InvalidParams("failure")
+    return text(value[0], MAX_FAILURE_TYPE, "failure"), text(value[1], MAX_FAILURE, "failure")

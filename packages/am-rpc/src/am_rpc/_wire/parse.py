@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+# The most states that a hello may name.
+MOST_NAMES: Final = 4096
 _INTS: Final = frozenset((int,))
 
 
@@ -42,6 +44,14 @@ def text(value: Any, most: int, what: str, *, least: int = 0) -> str:
     if type(value) is not str or not least <= len(value) <= most:
         raise InvalidParams(f"{what}: a str of at most {most} characters was expected")
     return value
+
+
+def printable(value: Any, most: int, what: str) -> str:
+    """Return a str that can stand in a log, of at least one character and at most `most`."""
+    found = text(value, most, what, least=1)
+    if not found.isprintable():
+        raise InvalidParams(f"{what}: printable characters were expected")
+    return found
 
 
 def blob(value: Any, size: int | None, what: str) -> bytes:
@@ -95,6 +105,15 @@ def names(value: Any, what: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def names_or_none(value: Any, what: str) -> tuple[str, ...] | None:
-    """Return an array of names or nil."""
-    return None if value is None else names(value, what)
+def joined_names(value: Any, what: str) -> tuple[str, ...] | None:
+    """Return nil, an array of names, or at most 4,096 names that came joined by newlines."""
+    if value is None:
+        return None
+    if type(value) is bytes:
+        try:
+            value = value.decode().split("\n") if value else []
+        except UnicodeDecodeError:
+            raise InvalidParams(f"{what}: names were expected") from None
+        if len(value) > MOST_NAMES:
+            raise InvalidParams(f"{what}: too many names")
+    return names(value, what)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._errors import EncodeError, InvalidParams, LimitExceeded
 from .bounds import bounds_of_chunked, bounds_of_client, piece_size
@@ -13,24 +13,43 @@ from .fitting import check_width
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .._budget import Budget
     from .._options import Limits
     from .server_messages import PayloadAnnounced, PayloadChunk
 
 
+_NIL: Final = b"\xc0"
+
+
 class Parcel(NamedTuple):
-    """A payload on its way: plain data if it is small, else its encoded bytes."""
+    """A payload on its way, as encoded bytes; `is_cut` if it is so large that it goes in chunks."""
 
     token: int
     name: str
     source: str | None
     source_tx: str | None
-    size: int
-    data: Any = None
-    encoded: bytes | None = None
+    encoded: bytes
+    is_cut: bool = False
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes the encoded data has."""
+        return len(self.encoded)
+
+    def message(self) -> bytes:
+        """Return the params of the call that delivers it, encoded; data in chunks is nil there."""
+        rest: list[Any] = [self.source, self.source_tx]
+        while rest and rest[-1] is None:
+            rest.pop()
+        data = _NIL if self.is_cut else self.encoded
+        if not rest and self.is_cut:
+            return b"\x92" + pack(self.token) + pack(self.name)
+        head = bytes([0x93 + len(rest)]) + pack(self.token) + pack(self.name)
+        return b"".join([head, data, *map(pack, rest)])
 
     def chunks(self, size: int) -> Iterator[tuple[int, int, bytes]]:
         """Yield index, count and bytes of each chunk; nothing for a small payload."""
-        if self.encoded is None:
+        if not self.is_cut:
             return
         count = -(-len(self.encoded) // size)
         view = memoryview(self.encoded)
@@ -63,16 +82,20 @@ def wrap(
     bounds = bounds_of_chunked(limits) if is_cut else bounds_of_client(limits)
     if len(encoded) > bounds.least:
         check_width(what, plain, bounds)
-    if is_cut:
-        return Parcel(token, name, source, source_tx, len(encoded), encoded=encoded)
-    return Parcel(token, name, source, source_tx, len(encoded), data=plain)
+    return Parcel(token, name, source, source_tx, encoded, is_cut)
 
 
 class Undelivered:
-    """Payloads of one session that no consumer took yet, in order, bounded twice."""
+    """Payloads of one session that no consumer took yet, in order, bounded thrice.
 
-    def __init__(self, limits: Limits) -> None:
+    Args:
+        limits: bounds in count and bytes.
+        budget: that of the session.
+    """
+
+    def __init__(self, limits: Limits, budget: Budget) -> None:
         self._limits = limits
+        self._budget = budget
         self._parcels: OrderedDict[int, Parcel] = OrderedDict()
         self._bytes = 0
         self._next = 0
@@ -97,6 +120,7 @@ class Undelivered:
         too_large = self._parcels and self._bytes + parcel.size > self._limits.undelivered_bytes
         if len(self._parcels) >= self._limits.undelivered or too_large:
             raise LimitExceeded("too many undelivered payloads")
+        self._budget.take(parcel.size, "undelivered payloads")
         self._parcels[parcel.token] = parcel
         self._bytes += parcel.size
 
@@ -105,6 +129,7 @@ class Undelivered:
         parcel = self._parcels.pop(token, None)
         if parcel is not None:
             self._bytes -= parcel.size
+            self._budget.give(parcel.size)
 
 
 class Assembler:
@@ -126,7 +151,9 @@ class Assembler:
 
     def add(self, chunk: PayloadChunk) -> None:
         """Take the next chunk; raise `InvalidParams` if it is out of order or too much."""
-        size, data, index = self._parts.get(chunk.token, (0, bytearray(), 0))
+        if chunk.token not in self._parts:
+            raise InvalidParams("chunk of a payload that was not announced")
+        size, data, index = self._parts[chunk.token]
         if chunk.index != index or len(data) + len(chunk.data) > size:
             self.drop(chunk.token)
             raise InvalidParams("chunk out of order")

@@ -26,6 +26,7 @@ from .._errors import (
     RpcError,
     error_from_wire,
 )
+from .._escape import escape
 from .._options import Limits
 from .._value import Value
 from . import handshake_messages as w
@@ -38,7 +39,8 @@ from .mutation_messages import MUTATIONS, Mutate, MutationResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .mutation_messages import Origin
+    from .mutation_messages import Failure, Origin
+    from .payload_chunks import Parcel
     from .server_messages import Record, Update
 
 REQUEST, RESPONSE, NOTIFICATION = 0, 1, 2
@@ -119,7 +121,13 @@ class Refusal(Value):
         self.text = text
 
 
-Event = Request | Notification | Response | Refusal
+class Unasked(Value):
+    """The peer answered what nobody asked, or asked twice. Nothing was kept of it."""
+
+    __slots__ = ()
+
+
+Event = Request | Notification | Response | Refusal | Unasked
 
 
 class Protocol:
@@ -129,17 +137,27 @@ class Protocol:
         client: True on the side that sends `hello`.
         limits: bounds in bytes and counts.
         states: number of states, which raises the array limit of a server to twice as much.
+        stranger: whether the peer has to introduce itself first, and may say little before that;
+            see `admit`.
     """
 
     __slots__ = (
-        "_decoder", "_failed", "_limits", "_notifications", "_raw", "_requests",
+        "_decoder", "_failed", "_limits", "_notifications", "_raw", "_requests", "_states",
         "expected", "hello_digest", "is_client", "unasked",
     )  # fmt: skip
 
-    def __init__(self, *, client: bool, limits: Limits | None = None, states: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        client: bool,
+        limits: Limits | None = None,
+        states: int = 0,
+        stranger: bool = False,
+    ) -> None:
         self.is_client = client
         self._limits = limits or Limits()
-        self._decoder = Decoder(self._limits, client=client, states=states)
+        self._states = states
+        self._decoder = Decoder(self._limits, client=client, states=states, stranger=stranger)
         self._requests = _SERVER_REQUESTS if client else _CLIENT_REQUESTS
         self._notifications = _SERVER_NOTIFICATIONS if client else _CLIENT_NOTIFICATIONS
         # Requests of ours without a response yet: id -> method.
@@ -154,6 +172,10 @@ class Protocol:
     def awaited(self) -> int:
         """Return how many of our requests have no response yet."""
         return len(self.expected)
+
+    def admit(self) -> None:
+        """The peer was welcomed: from now on it may say what the limits allow a known one."""
+        self._decoder.admit(self._limits, self._states)
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes from the peer.
@@ -182,18 +204,15 @@ class Protocol:
         if self._failed:
             raise ProtocolError("the connection has failed")
         try:
-            while (value := self._decoder.next_value()) is not Decoder.MORE:
+            if (value := self._decoder.next_value()) is not Decoder.MORE:
                 event = self._parse_fast(value) if self._raw is None else None
-                if event is None:
-                    event = self._event(value)
-                if event is not None:
-                    return event
+                return self._event(value) if event is None else event
             return None
         except (ProtocolError, LimitExceeded):
             self._failed = True
             raise
 
-    def _event(self, value: Any) -> Event | None:
+    def _event(self, value: Any) -> Event:
         size = self._decoder.size
         if self._raw is not None:
             self._remember_hello(size, value)
@@ -201,12 +220,12 @@ class Protocol:
             raise ProtocolError("not a message")
         match value[0], len(value):
             case 0, 4:
-                check_value(value, self._limits.depth)
+                check_value(value, self._limits.depth, self._decoder.containers)
                 return self._request(value[1], value[2], value[3], size)
             case 1, 4:
                 return self._response(value)
             case 2, 3:
-                check_value(value, self._limits.depth)
+                check_value(value, self._limits.depth, self._decoder.containers)
                 return self._parsed(None, value[1], value[2], size)
         raise ProtocolError("not a message")
 
@@ -274,7 +293,7 @@ class Protocol:
         except InvalidParams as error:
             return Refusal(call_id, error.code, str(error))
         if message is None:
-            return Refusal(call_id, ErrorCode.UNKNOWN_METHOD, f"method {method[:32]}")
+            return Refusal(call_id, ErrorCode.UNKNOWN_METHOD, f"method {escape(method[:32])}")
         if call_id is None:
             return Notification(message, size)
         return Request(call_id, message, size)
@@ -285,15 +304,15 @@ class Protocol:
         parse = (self._notifications if one_way else self._requests).get(method)
         return None if parse is None else parse(params, self._limits)
 
-    def _response(self, value: list[Any]) -> Event | None:
+    def _response(self, value: list[Any]) -> Event:
         _, call_id, error, result = value
         if type(call_id) is not int:
             raise ProtocolError("bad message id")
         method = self.expected.pop(call_id, None)
-        check_value(value, self._limits.depth)
+        check_value(value, self._limits.depth, self._decoder.containers)
         if method is None:
             self.unasked += 1
-            return None
+            return Unasked()
         if error is not None:
             return Response(call_id, method, _parse_error(error), None)
         try:
@@ -337,6 +356,11 @@ class Protocol:
         """
         return pack((REQUEST, call_id, message.method, message.params()))
 
+    def send_payload(self, call_id: int, parcel: Parcel) -> bytes:
+        """Return the bytes of a call that delivers a payload; the response is looked for."""
+        self.expect(call_id, news.Payload.method)
+        return b"".join([b"\x94\x00", pack(call_id), pack(news.Payload.method), parcel.message()])
+
     def expect(self, call_id: int, method: str) -> None:
         """Look for the response to a request whose bytes were made before."""
         self.expected[call_id] = method
@@ -349,9 +373,14 @@ class Protocol:
 
     @staticmethod
     def send_outcome(
-        call_id: int, executed: bool, update: Update | tuple[Record, ...] | None
+        call_id: int,
+        executed: bool,
+        update: Update | tuple[Record, ...] | None,
+        failure: Failure | None = None,
     ) -> bytes:
         """Return the bytes of a response to a mutation, as of a `MutationResult`."""
+        if failure is not None:
+            return pack((RESPONSE, call_id, None, (int(executed), update, failure)))
         return pack((RESPONSE, call_id, None, (int(executed), update)))
 
     @staticmethod
@@ -374,4 +403,4 @@ def _parse_error(error: Any) -> RpcError:
         raise InvalidResponse("error")
     if type(error[1]) is not str:
         raise InvalidResponse("error")
-    return error_from_wire(error[0], error[1][:1024])
+    return error_from_wire(error[0], escape(error[1][:1024]))

@@ -1,59 +1,69 @@
-"""Between plain data and the args classes that a source's states declare."""
+"""Between plain data and the args classes that states declare, by their types, on both ends."""
 
 from __future__ import annotations
 
 from dataclasses import fields
-from enum import Enum
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
-from .._errors import InvalidParams
+import am_helpers as amh
+import am_machine as am
+
+from .._errors import EncodeError, InvalidParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import am_machine as am
+_TOLD = 80  # characters of a value that an error shows
 
 
-@lru_cache(maxsize=1024)
-def _enums(args_class: type) -> dict[str, type[Enum]]:
-    try:
-        hints = get_type_hints(args_class)
-    except (NameError, TypeError):
-        # Hints that cannot be resolved outside of their module leave values as they came.
-        return {}
-    return {
-        name: hint
-        for name, hint in hints.items()
-        if isinstance(hint, type) and issubclass(hint, Enum)
-    }
-
-
-def coerce_args(
+def load_args(
     schema: am.Schema, indexes: Iterable[int], args: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """Return args with values made enum members where the called states' classes say so.
+    """Return what a peer sent as the values that the called states' classes declare.
 
     Raises:
-        InvalidParams: a value is no member of its enum.
+        InvalidParams: a value is none of its field's; it names both.
     """
-    if not args:
-        return args
     classes = schema.args_classes
-    if not classes:
+    if not args or not classes:
         return args
-    changed = dict(args)
+    loaded: Mapping[str, Any] = args
     for index in indexes:
         cls = classes.get(index)
         if cls is None:
             continue
-        for name, enum in _enums(cls).items():
-            if name in args:
-                try:
-                    changed[name] = enum(args[name])
-                except (ValueError, TypeError) as error:
-                    raise InvalidParams(f"{name} is no {enum.__name__}") from error
-    return changed
+        try:
+            loaded = {**loaded, **_of(cls, amh.args_load_keywords(cls, args))}
+        except am.ArgsError as error:
+            name = str(error).partition(":")[0].partition(".")[0].partition("[")[0]
+            shown = ascii(args.get(name))
+            shown = shown if len(shown) <= _TOLD else f"{shown[:_TOLD]}..."
+            raise InvalidParams(f"{cls.__name__}: {error}: {shown}") from error
+    return loaded
+
+
+def dump_args(schema: am.Schema, indexes: Iterable[int], args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the args that the called states' classes declare in their plain form.
+
+    Raises:
+        EncodeError: a value has none.
+    """
+    dumped = dict(args)
+    for index in indexes:
+        cls = schema.args_classes.get(index)
+        if cls is None:
+            continue
+        for name, value in _of(cls, args).items():
+            try:
+                dumped.update(amh.args_dump_keywords({name: value}))
+            except Exception as error:
+                kind = type(value).__name__
+                raise EncodeError(f"argument {name}: a {kind} has no wire form") from error
+    return dumped
+
+
+def _of(cls: type, args: Mapping[str, Any]) -> dict[str, Any]:
+    return {field.name: args[field.name] for field in fields(cls) if field.name in args}
 
 
 def declared_args(schema: am.Schema) -> dict[str, list[str]]:

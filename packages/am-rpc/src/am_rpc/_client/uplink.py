@@ -1,0 +1,176 @@
+"""The way of a replica to its source: what it needs of a client, and what it is without one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import trio
+
+import am_machine as am
+
+from .._errors import ReadOnlyMachine
+from .._options import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from .._results import NetResult
+    from .._wire.messages import Message
+    from .._wire.mutation_messages import AddErr, Origin
+    from .outbox import Entry
+
+
+class Uplink(Protocol):
+    """What a replica asks of whoever takes its mutations to the source."""
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of what may be sent."""
+        ...
+
+    @property
+    def filter_mutations(self) -> bool:
+        """Whether a mutation that the relations exclude is not sent at all."""
+        ...
+
+    @property
+    def outbox(self) -> Iterable[Entry]:
+        """What is not settled, oldest first."""
+        ...
+
+    @property
+    def boot(self) -> bytes | None:
+        """Boot id of the source."""
+        ...
+
+    @property
+    def hops(self) -> int:
+        """How many servers lie between here and the source."""
+        ...
+
+    @property
+    def in_touch(self) -> bool:
+        """Whether the source can be reached."""
+        ...
+
+    def on_touch(self, callback: Callable[[bool], None]) -> Callable[[], None]:
+        """Call back when the source is reached or lost; returns what ends that."""
+        ...
+
+    def origin(self) -> Origin | None:
+        """Where a mutation that is made now comes from."""
+        ...
+
+    def submit(
+        self,
+        method: str,
+        states: tuple[int, ...],
+        args: Mapping[str, Any],
+        result: NetResult,
+        source: Origin | None,
+    ) -> bool:
+        """Take a mutation; False if there is no room."""
+        ...
+
+    def submit_error(self, message: AddErr, result: NetResult) -> bool:
+        """Take an error to report; False if there is no room."""
+        ...
+
+    def submit_one_way(self, method: str, states: tuple[int, ...], args: Mapping[str, Any]) -> bool:
+        """Take a mutation without an answer; False if there is no room."""
+        ...
+
+    def subscribe(self, message: Message) -> None:
+        """Send a subscription, or its end, if there is a connection."""
+
+    def check_args(self, args: Mapping[str, Any]) -> None:
+        """Raise `EncodeError` if the source would not take a call with these args."""
+
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        """Call back once nothing is on its way."""
+
+    async def call(self, message: Message) -> Any:
+        """Ask the source."""
+        ...
+
+    async def sync(self) -> None:
+        """Fetch full values."""
+
+    async def flush(self) -> None:
+        """Wait until every mutation made before was settled; always a checkpoint."""
+
+
+class NoUplink:
+    """The uplink of a replica without a client: nothing goes up, and whoever tries is told."""
+
+    limits = Limits()
+    filter_mutations = False
+    outbox = ()
+    boot = None
+    hops = 0
+    in_touch = True
+
+    def on_touch(self, callback: Callable[[bool], None]) -> Callable[[], None]:
+        """It never changes."""
+        return _nothing
+
+    def origin(self) -> Origin | None:
+        """Nothing travels, so nothing needs one."""
+        return None
+
+    def submit(
+        self,
+        method: str,
+        states: tuple[int, ...],
+        args: Mapping[str, Any],
+        result: NetResult,
+        source: Origin | None,
+    ) -> bool:
+        """Cancel it."""
+        result.settle(am.CANCELED, _read_only())
+        return True
+
+    def submit_error(self, message: AddErr, result: NetResult) -> bool:
+        """Cancel it."""
+        result.settle(am.CANCELED, _read_only())
+        return True
+
+    def submit_one_way(self, method: str, states: tuple[int, ...], args: Mapping[str, Any]) -> bool:
+        """Refuse it."""
+        return False
+
+    def subscribe(self, message: Message) -> None:
+        """Raise `ReadOnlyMachine`: only the source sees args."""
+        raise _read_only()
+
+    def check_args(self, args: Mapping[str, Any]) -> None:
+        """Whatever they are, they will not travel."""
+
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        """Nothing ever is on its way."""
+        callback()
+
+    async def call(self, message: Message) -> Any:
+        """Raise `ReadOnlyMachine`."""
+        await trio.lowlevel.checkpoint()
+        raise _read_only()
+
+    async def sync(self) -> None:
+        """Raise `ReadOnlyMachine`."""
+        await trio.lowlevel.checkpoint()
+        raise _read_only()
+
+    async def flush(self) -> None:
+        """Return: there is nothing to wait for."""
+        await trio.lowlevel.checkpoint()
+
+
+NO_UPLINK = NoUplink()
+
+
+def _read_only() -> ReadOnlyMachine:
+    return ReadOnlyMachine("this replica has no connection to its source")
+
+
+def _nothing() -> None:
+    """There is nothing to end."""

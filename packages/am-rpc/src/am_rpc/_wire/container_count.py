@@ -1,0 +1,73 @@
+"""How many arrays and maps are in bytes of MessagePack, told without making them.
+
+An array or a map takes memory many times its bytes. In a message that has come whole they can be
+counted on the value; one that comes in parts would have been paid for by then.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# Values that say in their first byte how long they are: numbers, nil, bools, texts up to 31 bytes.
+_RUN: Final = re.compile(
+    rb"(?:[\x00-\x7f\xc0\xc2\xc3\xe0-\xff]|[\xcc\xd0].|[\xcd\xd1]..|[\xca\xce\xd2].{4}"
+    rb"|[\xcb\xcf\xd3].{8}|\xa0|"
+    + b"|".join(b"%s.{%d}" % (re.escape(bytes([0xA0 + size])), size) for size in range(1, 32))
+    + rb")*+",
+    re.DOTALL,
+)
+# First byte of a longer text -> bytes of the length behind it.
+_SIZED: Final = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
+# First byte of a longer array or map -> bytes of the number of items behind it.
+_CONTAINERS: Final = {0xDC: 2, 0xDE: 2, 0xDD: 4, 0xDF: 4}
+
+
+class ContainerCount:
+    """Counts in a stream of bytes that begins where a value begins; `total` is what came so far."""
+
+    __slots__ = ("_rest", "_skip", "total")
+
+    def __init__(self) -> None:
+        self.total = 0
+        # The beginning of a value whose length is not here yet, and bytes of a text to come.
+        self._rest = b""
+        self._skip = 0
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Count what is in more bytes. What is no MessagePack is passed over."""
+        if self._skip >= len(data):
+            self._skip -= len(data)
+            return
+        chunk = self._rest + bytes(data[self._skip :])
+        self._skip = 0
+        at = 0
+        while at < len(chunk):
+            found = _RUN.match(chunk, at)
+            at = at if found is None else found.end()
+            if at == len(chunk):
+                break
+            after = self._pass(chunk, at)
+            if after is None:
+                break
+            at = after
+        self._rest = chunk[at:]
+        if at > len(chunk):
+            self._skip = at - len(chunk)
+
+    def _pass(self, chunk: bytes, at: int) -> int | None:
+        """Return where the value, or the container's first item, after `at` begins."""
+        first = chunk[at]
+        if 0x80 <= first < 0xA0:
+            self.total += 1
+            return at + 1
+        width = _SIZED.get(first) or _CONTAINERS.get(first)
+        if width is None:
+            # A short value that is not wholly here; or what the unpacker refuses.
+            return None if 0xA0 <= first < 0xC0 or 0xCA <= first < 0xD4 else at + 1
+        if at + 1 + width > len(chunk):
+            return None
+        if first in _CONTAINERS:
+            self.total += 1
+            return at + 1 + width
+        return at + 1 + width + int.from_bytes(chunk[at + 1 : at + 1 + width], "big")
