@@ -67,7 +67,7 @@ class OutputHandlers:
 
     def _place(self) -> tuple[object, ...]:
         session, view = self._session, self._session.selected
-        shared = (session.shown_moment, session.store.revision)
+        shared = (session.shown_moment, session.store.revision, session.log_level)
         if view is None:
             return shared
         return (*shared, view.client.serial, view.cursor, view.state, view.group, view.client.last)
