@@ -11,6 +11,7 @@ from .._errors import DumpError, QueryError
 from .._files.inspect import inert, matches, summary
 from .dump_commands import cut, render
 from .loading import load
+from .run_commands import diff, test, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,4 +50,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "inspect": inspect,
     "render": render,
     "cut": cut,
+    "why": why,
+    "diff": diff,
+    "test": test,
 }

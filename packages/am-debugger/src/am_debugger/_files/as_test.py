@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import Any
 
 {imports}
+
 '''
 _MAKE_SCHEMA = '''
 
