@@ -59,6 +59,11 @@ def test_a_dump_is_told_as_text(dump: Path, capsys: pytest.CaptureFixture[str]) 
     assert lines[-1] == "3 found, demo 3"
 
 
+def test_a_query_may_begin_with_what_went(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(dump), "--where", "-Ready"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 found, demo 2"
+
+
 def test_bad_dumps_and_queries_have_their_exit_codes(
     dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
