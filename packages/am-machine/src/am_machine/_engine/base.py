@@ -18,7 +18,7 @@ from weakref import ref
 from .._causality import CauseCell, current_source, id_of, new_number
 from .._errors import SchemaError
 from .._schema.handlers import read_handler_name
-from .._schema.plans import Configuration, Plan, PlanBook, plans_of
+from .._schema.plan_book import PlanBook, plans_of
 from .._schema.schema import Schema
 from .._schema.states import compile_schema
 from .._snapshot import Snapshot
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .._errors import HandlerTimeoutError
     from .._schema.explanation import Explanation
     from .._schema.handlers import HandlerCall
+    from .._schema.plans import Configuration, Plan
     from .._schema.states import States
     from .._waits.context import Fork, StateContext
     from .._waits.dependents import Dependents
