@@ -148,6 +148,9 @@ def test_why_goes_back_over_machines_to_the_origin(
 
     told = asked("w1", "Up")
     assert told.index("w1/2 add Up") < told.index("w0/2 add Up")
+    # Without a moment it is the last one.
+    assert main(["why", path, "mach://w1", "Up"]) == 0
+    assert capsys.readouterr().out == told
     told = asked("w2", "Up")
     assert "Up is inactive" in told
     assert "requires Power, which is inactive" in told

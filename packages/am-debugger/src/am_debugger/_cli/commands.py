@@ -59,6 +59,13 @@ def wait(argv: list[str]) -> int:
     return wait(argv)
 
 
+def mcp(argv: list[str]) -> int:
+    """`am-dbg mcp [DUMP] [--from ADDR] [--write]`, whose library alone takes half a second."""
+    from .mcp import mcp
+
+    return mcp(argv)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "inspect": inspect,
     "render": render,
@@ -67,4 +74,5 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "diff": diff,
     "test": test,
     "wait": wait,
+    "mcp": mcp,
 }

@@ -92,16 +92,21 @@ def _pictures(session: Session, options: argparse.Namespace) -> list[Picture]:
 
 
 def place_of(session: Session, url: str) -> Place:
-    """The place of an address.
+    """The place of an address; of one that names no moment, the machine's last.
 
     :raises UsageFault: if it is none, or not in the dump.
     """
     try:
-        place = session.find(parse_url(url))
+        found = parse_url(url)
     except UrlError as exc:
         raise UsageFault(str(exc)) from exc
-    if place is None:
+    place = session.find(found)
+    client = None if place is None else session.store.by_serial(place.serial)
+    if place is None or client is None:
         raise UsageFault(f"{url} is not in the dump")
+    moments = (found.tx, found.time_sum, found.time, found.queue_tick)
+    if all([moment is None for moment in moments]):
+        return place._replace(number=client.last)
     return place
 
 

@@ -171,10 +171,11 @@ class Instance:
 
             nursery.start_soon(viewing)
         else:
-            addresses = list(options.listen or default_addresses())
+            addresses = default_addresses() if options.listen is None else list(options.listen)
             if self.private is not None:
                 addresses.append(self.private)
-            await nursery.start(self.server.serve, addresses)
+            if addresses:
+                await nursery.start(self.server.serve, addresses)
         for address in options.forward:
             nursery.start_soon(forward, self.server, address, peer, tls)
 
