@@ -126,7 +126,9 @@ def graph_picture(
         number = client.last_until(moment)
         version = client.version_at(max(number, client.first))
         sheets.append(_sheet(store, client, version, number))
-        schemas.setdefault(version.schema.sent.hash, dbg.encode(version.schema.sent))
+        sent = version.schema.sent
+        if sent.hash not in schemas:
+            schemas[sent.hash] = dbg.encode(sent)
         is_gone = client.gone_at is not None and client.gone_at <= moment
         if is_gone or (number < client.first <= client.last):
             marks[client.id] = "dimmed"
