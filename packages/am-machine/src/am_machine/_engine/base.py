@@ -18,7 +18,7 @@ from weakref import ref
 from .._causality import CauseCell, current_source, id_of, new_number
 from .._errors import SchemaError
 from .._schema.handlers import read_handler_name
-from .._schema.plans import Configuration, Plan, PlanBook, plans_of
+from .._schema.plan_book import PlanBook, plans_of
 from .._schema.schema import Schema
 from .._schema.states import compile_schema
 from .._snapshot import Snapshot
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .._errors import HandlerTimeoutError
     from .._schema.explanation import Explanation
     from .._schema.handlers import HandlerCall
+    from .._schema.plans import Configuration, Plan
     from .._schema.states import States
     from .._waits.context import Fork, StateContext
     from .._waits.dependents import Dependents
@@ -729,7 +730,8 @@ class BaseMachine(Awaiting, Reading):
         `FooState`, also of multi states that ticked, `AnyState`), tracers, waits. `called` are
         state indexes, by default those whose activity changed. Ticks betray blips: a state still
         inactive whose tick grew by 2 or more was active in between, one still active and not multi
-        was inactive; waits on such a state alone count that.
+        was inactive; waits on such a state alone count that. The kind `auto` is an add that the
+        source made by itself.
 
         An exception of a handler goes to `handler_failed`.
         """
@@ -754,3 +756,11 @@ class BaseMachine(Awaiting, Reading):
         if len(ticks) != len(self._ticks):
             raise ValueError(f"{len(ticks)} ticks for {len(self._ticks)} states")
         return following.reset(self, list(ticks), queue_tick, machine_tick, replaced=replaced)
+
+    def let_go(self) -> None:
+        """End whatever depends on clocks that will not move any more, and keep their values.
+
+        All waits but those for the disposal end with False, contexts expire, and with them the
+        tasks bound to states. New ones may be made.
+        """
+        following.let_go(self)
