@@ -173,7 +173,7 @@ def collector(run: Run) -> None:
 def first_paint(run: Run) -> None:
     """From the command to the first screen."""
     wall, cpu = [], []
-    for _ in range(5):
+    for _ in range(min(run.sizes.keys, 5)):
         with Terminal(run.folder, "-l", run.address) as screen:
             screen.until(lambda: "Machines:" in screen.text, PATIENCE)
             wall.append(time.monotonic() - screen.began)

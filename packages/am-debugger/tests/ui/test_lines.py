@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from am_debugger._core import debugger as debugger_module
+from am_debugger._core import debugger as core
 from am_debugger._ui.lines import LineWidget
 
 from .test_screen import drive, press, settle, text
@@ -30,8 +30,8 @@ KEYS = ("left", "right", "up", "down", "alt+h", "home", "end", "tab", "enter", "
 def test_the_screen_is_as_if_all_was_drawn_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    # What is held of memory changes by itself.
-    monkeypatch.setattr(debugger_module, "MEMORY_INTERVAL", 1e6)
+    # What memory is held is looked at now and then, between two pictures, too.
+    monkeypatch.setattr(core, "MEMORY_INTERVAL", 600.0)
     chance = random.Random(seed)
 
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
