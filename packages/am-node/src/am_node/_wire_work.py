@@ -24,13 +24,14 @@ MAX_TRACE: Final = 16 * 1024
 # A batch of answers stays a small message; a larger answer travels alone.
 MAX_TOGETHER_BYTES: Final = 64 * 1024
 
-# Weighing must not take long. A list that holds itself has no end.
-MOST_WEIGHED: Final = 250_000
+# Weighing must not take long, whatever a value holds, itself included.
+DEEPEST_WEIGHED: Final = 40
+MOST_WEIGHED: Final = 100_000
 # Of what is not weighed: more than any answer that can travel.
 MAX_WEIGHT: Final = 80 * 2**20
 
 _SMALL = 8
-_SCALARS = (int, float, bool, type(None))
+_SCALARS = frozenset((int, float, bool, type(None)))
 
 
 def is_req(req: object) -> bool:
@@ -117,22 +118,26 @@ def _sendable(text: str, most: int = MAX_MESSAGE) -> str:
 def weight(value: object) -> int:
     """About how many bytes of memory, or of a message, a value takes.
 
-    However deep it is nested; what has very many parts is not weighed, and counts as heavy.
+    What is nested too deeply to travel, or has very many parts, is not weighed and counts as heavy.
     """
     total = 0
-    rest = [value]
-    for _ in range(MOST_WEIGHED):
-        if not rest:
+    level = [value]
+    for _ in range(DEEPEST_WEIGHED):
+        below: list[object] = []
+        for part in level:
+            total += _SMALL
+            if isinstance(part, (bytes, str)):
+                total += len(part)
+            elif isinstance(part, dict):
+                total += sum([len(key) for key in part if isinstance(key, (bytes, str))])
+                total += _SMALL * len(part)
+                below += [inner for inner in part.values() if type(inner) not in _SCALARS]
+            elif isinstance(part, (list, tuple)):
+                total += _SMALL * len(part)
+                below += [inner for inner in part if type(inner) not in _SCALARS]
+            if len(below) > MOST_WEIGHED:
+                return MAX_WEIGHT
+        if not below:
             return total
-        part = rest.pop()
-        total += _SMALL
-        if type(part) in _SCALARS:
-            continue
-        if isinstance(part, (bytes, str)):
-            total += len(part)
-        elif isinstance(part, dict):
-            total += sum([len(key) for key in part if isinstance(key, (bytes, str))])
-            rest += part.values()
-        elif isinstance(part, (list, tuple)):
-            rest += part
+        level = below
     return MAX_WEIGHT

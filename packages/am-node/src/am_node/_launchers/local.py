@@ -32,6 +32,8 @@ class LocalLauncher:
     `env` is added to this process's environment, `cwd` is the directory to run in (default: this
     one's). Each worker is the leader of a process group, which dies with it, and inherits no
     descriptor but 0 to 2.
+
+    :raises ValueError: without `command` in a frozen program, whose executable is no interpreter.
     """
 
     same_host = True
@@ -45,6 +47,11 @@ class LocalLauncher:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
     ) -> None:
+        if not command and getattr(sys, "frozen", False):
+            raise ValueError(
+                "this is a frozen program, which cannot run as `python -m am_node worker`: give "
+                "the command of a program that calls `am_node.run_worker()`"
+            )
         self.command = tuple(command) or (sys.executable, "-m", "am_node", "worker")
         self._env = dict(env or {})
         self._cwd = cwd

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from .._boot import BootConfig, read_boot_config
-from .._entry import load_entry_point
+from .._entry import load_entry_point, loading_worker
 from .._errors import NodeError
 from .._log import show_machines
 from .background import in_background
@@ -78,7 +78,8 @@ def _exit_now(code: int) -> NoReturn:
 
 def _worker_class(entry: str) -> type[Worker]:
     worker = os.getpid()
-    cls = load_entry_point(entry)
+    with loading_worker():
+        cls = load_entry_point(entry)
     if os.getpid() != worker:
         _end_twins(worker, entry)
     if not issubclass(cls, Worker):
