@@ -61,7 +61,7 @@ RETURNED: dict[str, Any] = {
 class Anything(am_node.Worker):
     async def work(self, kind: str, name: str) -> Any:
         if kind == "raise":
-            raise RAISED[name]
+            raise RAISED[name].with_traceback(None)
         return RETURNED[name] if kind == "return" else name
 
 
@@ -70,7 +70,7 @@ class Inline(Anything):
 
     def work(self, kind: str, name: str) -> Any:  # type: ignore[override]
         if kind == "raise":
-            raise RAISED[name]
+            raise RAISED[name].with_traceback(None)
         return RETURNED[name] if kind == "return" else name
 
 
@@ -191,9 +191,11 @@ async def test_work_that_outlives_its_time_is_answered_and_its_worker_replaced(
         killed = sup.mach.when_ticks("KillWorker", 2)
         with trio.fail_after(7):
             await killed
+        gone = sup.mach.when_ticks("WorkerKilled", 2)
         stubborn()
         with trio.fail_after(30):
             assert await client.work(how="on") == "on"
+            await gone
         assert before not in {info.id for info in await sup.workers()}
 
 
