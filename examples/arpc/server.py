@@ -2,10 +2,11 @@
 # requires-python = ">=3.11"
 # dependencies = ["am-rpc"]
 # ///
-"""The serving process: `python -m examples.arpc.server unix:/tmp/squares`, until Ctrl+C."""
+"""The serving process: `python -m examples.arpc.server unix:/tmp/squares`, until SIGTERM."""
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -37,15 +38,16 @@ class Squares:
 
 
 async def main(addr: str) -> None:
-    """Serve until the process is interrupted."""
+    """Serve until the process is told to end."""
     async with (
         am.Machine(SquareStates, id="squares", handlers=Squares()) as mach,
         am_rpc.Mux(mach, addr) as mux,
     ):
         ah.debug_env(mach)
         mach.add("Ready")
-        print(f"serving {mux.addr}", flush=True)
-        await trio.sleep_forever()
+        with trio.open_signal_receiver(signal.SIGTERM) as ends:
+            print(f"serving {mux.addr}", flush=True)
+            await anext(ends)  # Ctrl+C ends it by an exception
 
 
 if __name__ == "__main__":

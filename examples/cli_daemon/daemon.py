@@ -15,6 +15,7 @@ file `DIR/daemon.addr`.
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class Jobs:
 
 
 async def main(folder: str) -> int:
-    """Serve until the process is interrupted; 1 if another daemon is there already."""
+    """Serve until the process is told to end; 1 if another daemon is there already."""
     async with am.Machine(DaemonStates, id="daemon", handlers=Jobs()) as mach:
         ah.debug_env(mach)
         server = am_rpc.repl(mach, f"unix:{folder}/socket", folder, push_interval=0)
@@ -68,9 +69,10 @@ async def main(folder: str) -> int:
             print("a daemon is running already", flush=True)
             return 1
         mach.add("Ready")
-        print("ready", flush=True)
         try:
-            await mach.when_disposed()  # nobody does that: until Ctrl+C
+            with trio.open_signal_receiver(signal.SIGTERM) as ends:
+                print("ready", flush=True)
+                await anext(ends)  # Ctrl+C ends it by an exception
         finally:
             print("ended as", mach.string_all(), flush=True)
     return 0

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -30,7 +31,7 @@ FOLDER = Path("/tmp/greenhouse")
 
 
 async def serve(folder: Path) -> None:
-    """Run the three machines."""
+    """Run the three machines until the process is told to end."""
     async with (
         am.Machine(PumpStates, id="pump", handlers=Pump()) as pump,
         am.Machine(WindowStates, id="window-east") as east,
@@ -43,16 +44,18 @@ async def serve(folder: Path) -> None:
             print(f"{mach.id} at {await server.ready()}", flush=True)
         east.add("Closed")
         west.add("Closed")
-        print("ready", flush=True)
-        await trio.sleep_forever()
+        with trio.open_signal_receiver(signal.SIGTERM) as ends:
+            print("ready", flush=True)
+            await anext(ends)  # Ctrl+C ends it by an exception
 
 
 def main() -> None:
-    """Serve until Ctrl+C, with address files in the directory that was given."""
+    """Serve until Ctrl+C or SIGTERM, with address files in the directory that was given."""
     try:
         trio.run(serve, Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
     except* KeyboardInterrupt:
-        print("closed", flush=True)
+        pass
+    print("closed", flush=True)
 
 
 if __name__ == "__main__":

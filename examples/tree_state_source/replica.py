@@ -15,6 +15,7 @@ know nothing of machines. Prints its address, or the port for HTTP.
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -33,18 +34,19 @@ PUSH_INTERVAL = 0.05
 
 
 async def serve(upstream: str, *, http: bool) -> None:
-    """Be a replica until the process is interrupted."""
-    async with am_rpc.Client(upstream) as client:
-        net = await client.ready()
-        ah.debug_env(net)
-        if http:
-            async with serve_http(client) as port:
-                print(port, flush=True)
-                await net.when_disposed()
-        else:
-            async with am_rpc.Mux(net, "127.0.0.1:0", push_interval=PUSH_INTERVAL) as mux:
-                print(mux.addr, flush=True)
-                await net.when_disposed()
+    """Be a replica until the process is told to end."""
+    with trio.open_signal_receiver(signal.SIGTERM) as ends:
+        async with am_rpc.Client(upstream) as client:
+            net = await client.ready()
+            ah.debug_env(net)
+            if http:
+                async with serve_http(client) as port:
+                    print(port, flush=True)
+                    await anext(ends)  # Ctrl+C ends it by an exception
+            else:
+                async with am_rpc.Mux(net, "127.0.0.1:0", push_interval=PUSH_INTERVAL) as mux:
+                    print(mux.addr, flush=True)
+                    await anext(ends)  # Ctrl+C ends it by an exception
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -65,15 +66,16 @@ class Airport:
 
 
 async def serve() -> None:
-    """Serve the board."""
+    """Serve the board until the process is told to end."""
     async with (
         am.Machine(board(), id="board", handlers=Airport()) as mach,
         am_rpc.Mux(mach, "127.0.0.1:0", push_interval=PUSH_INTERVAL) as mux,
     ):
         ah.debug_env(mach)
         mach.add("Ready")
-        print(mux.addr, flush=True)
-        await trio.sleep_forever()
+        with trio.open_signal_receiver(signal.SIGTERM) as ends:
+            print(mux.addr, flush=True)
+            await anext(ends)  # Ctrl+C ends it by an exception
 
 
 if __name__ == "__main__":

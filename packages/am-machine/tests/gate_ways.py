@@ -205,8 +205,8 @@ def _tracer(*hooks: str, peeks: bool = True) -> Callable[[], Ear]:
     return lambda: TracerEar(cls)
 
 
-def _journal(*, rejected: bool = False) -> Callable[[], Ear]:
-    return lambda: TracerEar(lambda: am.Journal(rejected=rejected))
+def _journal(*, rejected: bool = False, details: bool = False) -> Callable[[], Ear]:
+    return lambda: TracerEar(lambda: am.Journal(rejected=rejected, details=details))
 
 
 def _level(level: int) -> Callable[[], Ear]:
@@ -227,6 +227,14 @@ def _ways() -> Iterator[Way]:
     yield Way("journal", (_journal(),))
     yield Way("journal of refusals", (_journal(rejected=True),))
     yield Way("two journals", (_journal(), _journal(rejected=True)))
+    yield Way("journal of details", (_journal(details=True),))
+    detailed = _journal(rejected=True, details=True)
+    yield Way("two journals, one of details", (_journal(rejected=True), detailed))
+    yield Way("journal of details and queue_end", (detailed, _tracer("queue_end")))
+    yield Way("journal of details and log level 1", (detailed, _level(1)), logger_level=1)
+    yield Way("journal of details and log level 3", (detailed, _level(3)), logger_level=1)
+    yield Way("journal of details and steps", (detailed, STEPS))
+    yield Way("journal of details and all hooks", (detailed, ALL))
     yield Way("tracer of no hook", (_tracer(),))
     for hook in HOOKS:
         yield Way(f"tracer of {hook}", (_tracer(hook),))
@@ -251,6 +259,8 @@ def _ways() -> Iterator[Way]:
         "tracer of queue_end": (_tracer("queue_end"),),
         "journal": (_journal(),),
         "two journals": (_journal(), _journal()),
+        "journal of details": (_journal(details=True),),
+        "journals with and without details": (_journal(), _journal(rejected=True, details=True)),
         "log level 1": (_level(1),),
         "log level 3": (_level(3),),
         "log level 5": (_level(5),),

@@ -207,7 +207,12 @@ def journal_problems(m: am.Machine) -> list[str]:
             journal.read()
             before, queue_tick = tuple(m.time()), m.queue_tick
             m.add("Probe")
-            (entry,) = journal.read()
+            entries = [
+                entry
+                for entry in journal.read()
+                if entry.details is None or entry.details.what != "blocked"
+            ]
+            (entry,) = entries
             if (entry.before, entry.queue_tick) != (before, queue_tick + 1):
                 found.append("a journal has lost track")
             m.remove("Probe")

@@ -207,6 +207,44 @@ def journaled() -> World:
     return World([m], act)
 
 
+def detailed() -> World:
+    def fail(event: am.Event) -> None:
+        raise ValueError
+
+    def act(world: World) -> None:
+        m.add("A")
+        m.can_remove("A")
+        m.remove("A", n=1)
+        m.remove("B")
+        m.log("said")
+        journal.details = False
+        journal.read()
+
+    class Keeps(am.Journal):
+        blocked_autos = False
+
+    journal = Keeps(rejected=True, details=True)
+    m = new({"A": {}, "B": {}, "C": {}, "Never": {"auto": True, "require": ["C"]}})
+    m.bind_tracer(journal)
+    m.bind({"AState": lambda e: e.add("B", n=2), "AEnter": accept, "AEnd": fail, "BEnd": accept})
+    return World([m], act)
+
+
+def served() -> World:
+    class Hears(am.Tracer):
+        def queue_end(self, machine: Any) -> None:
+            pass
+
+    def act(world: World) -> None:
+        m.add("A")
+        m.add("B")
+        m.remove("A")
+
+    m = new({"A": {}, "B": {}}, tracers=[Hears()])
+    m.bind({"AState": accept})
+    return World([m], act)
+
+
 def two_machines() -> World:
     def act(world: World) -> None:
         one.add("A")
@@ -297,8 +335,8 @@ def making_waits() -> World:
 
 SCENARIOS: list[Callable[[], World]] = [
     plain, with_handlers, with_plans_to_make, queueing, autos_in_part, errors, failing_handlers,
-    observed, journaled, two_machines, dispose, dispose_in_a_handler, binding, binding_in_handlers,
-    making_waits,
+    observed, journaled, detailed, served, two_machines, dispose, dispose_in_a_handler, binding,
+    binding_in_handlers, making_waits,
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 import am_machine as am
-from am_machine._schema.plans import GENERATION_BYTES
+from am_machine._schema.plan_book import GENERATION_BYTES
 
 Flat = Callable[..., am.Machine]
 
@@ -176,7 +176,7 @@ def test_an_error_is_kept_with_the_machine_alone(ten_states: am.Schema) -> None:
 
 def test_plans_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     # A quarter of the bound is reached with a quarter of the plans.
-    monkeypatch.setattr("am_machine._schema.plans.GENERATION_BYTES", GENERATION_BYTES // 4)
+    monkeypatch.setattr("am_machine._schema.plan_book.GENERATION_BYTES", GENERATION_BYTES // 4)
     names = [f"State{number}" for number in range(12)]
     m = am.Machine({name: {} for name in names})
     chance = random.Random(1)

@@ -579,7 +579,7 @@ def test_engine_runs_like_the_model(
     shared = am.compile_schema({s: schema.get(s, {"multi": True}) for s in names})
     expected = play_model(case)
     untold = [(*shown[:5], [], shown[6]) for shown in expected]
-    with patch("am_machine._schema.plans.GENERATION_BYTES", book_bytes):
+    with patch("am_machine._schema.plan_book.GENERATION_BYTES", book_bytes):
         # Later runs use plans of earlier ones; where nobody listens the engine takes short cuts.
         for listeners, timeout in (("tracer", 0), ("none", 0), ("none", 1000), ("all", 1000)):
             shown = play_engine(case, shared, listeners, timeout)

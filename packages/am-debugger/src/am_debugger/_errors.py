@@ -15,6 +15,10 @@ class BadMessageError(DebuggerError, ValueError):
     """
 
 
+class NoRoomError(BadMessageError):
+    """A machine is not taken in, since there are as many as may be, or memory is short."""
+
+
 class UrlError(DebuggerError, ValueError):
     """A text is no address of a machine. `url` holds it."""
 

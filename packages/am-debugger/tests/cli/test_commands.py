@@ -59,6 +59,11 @@ def test_a_dump_is_told_as_text(dump: Path, capsys: pytest.CaptureFixture[str]) 
     assert lines[-1] == "3 found, demo 3"
 
 
+def test_a_query_may_begin_with_what_went(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(dump), "--where", "-Ready"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 found, demo 2"
+
+
 def test_bad_dumps_and_queries_have_their_exit_codes(
     dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,3 +96,14 @@ def test_an_import_that_fails_ends_with_four(
     assert code == 4
     assert "none.gz" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_agent_is_served_what_is_one_thing_and_with_the_extra_only(
+    dump: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["mcp"]) == 2
+    assert main(["mcp", str(dump), "--from", "unix:/x"]) == 2
+    assert "give a dump, or --from" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
+    assert main(["mcp", str(dump)]) == 2
+    assert "python -m pip install 'am-debugger[mcp]'" in capsys.readouterr().err

@@ -163,7 +163,7 @@ async def test_garbage_ends_its_connection_and_no_other(
 
 
 async def test_what_does_not_fit_is_left_out_and_too_much_of_it_ends_the_connection(
-    open_server: Open, caplog: pytest.LogCaptureFixture
+    open_server: Open,
 ) -> None:
     async with open_server() as place:
         peer = place.peer()
@@ -175,7 +175,7 @@ async def test_what_does_not_fit_is_left_out_and_too_much_of_it_ends_the_connect
         await peer.send(dbg.Txs(bad), dbg.Txs(bad))
         while await peer.next() is not None:
             pass
-        assert "did not fit" in caplog.text
+        assert "messages did not fit: the last one, of prog 7, since" in place.told.notes[0]
 
 
 async def test_a_peer_that_does_not_read_makes_nothing_grow(open_server: Open) -> None:

@@ -46,6 +46,12 @@ def new_id() -> str:
     return f"{_random.getrandbits(64):016x}"
 
 
+def new_ids(count: int) -> list[str]:
+    """So many of them, at less than the price of each alone."""
+    digits = _random.randbytes(8 * count).hex()
+    return [digits[i : i + 16] for i in range(0, 16 * count, 16)]
+
+
 def new_number() -> int:
     """A number that no other caller in this process gets."""
     return next(_numbers)
@@ -139,12 +145,13 @@ class CauseCell:
                 time = machine._time_offset + machine._queue_tick
                 if call is not None and call.is_final:
                     time -= plan.gained
-            cause = machine._cause = Source(
-                machine._id if type(machine._id) is str else machine.id,
-                "" if transition is None else transition._id,
-                time,
-                1 if outer is None else outer.hops + 1,
-            )
+            # In this frame: most mutations made in handlers are the first of theirs.
+            cause = Source.__new__(Source)
+            cause.machine_id = machine._id if type(machine._id) is str else machine.id
+            cause._transition_id = "" if transition is None else transition._id
+            cause.time = time
+            cause.hops = 1 if outer is None else outer.hops + 1
+            machine._cause = cause
             if transition is not None:
                 transition._cause = cause
         return cause

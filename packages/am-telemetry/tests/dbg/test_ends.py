@@ -41,7 +41,16 @@ ENDS = {
     "sys.exit": ("ends(); sys.exit(3)", 3),
     "an exception": ("ends(); raise ValueError('mine')", 1),
     "SIGTERM": ("ends(); os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", -signal.SIGTERM),
-    "SIGINT": ("ends(); os.kill(os.getpid(), signal.SIGINT); time.sleep(60)", -signal.SIGINT),
+    "SIGINT": (
+        """
+        # Who starts the tests may have it ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        ends()
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+        """,
+        -signal.SIGINT,
+    ),
     "os._exit": ("ends(); os._exit(7)", 7),
     "SIGKILL": ("ends(); os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
     "a daemon thread at work": (

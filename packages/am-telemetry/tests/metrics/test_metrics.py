@@ -398,12 +398,12 @@ def test_details_are_told_while_somebody_else_listens_at_level_2(meter: Meter) -
     metrics.bind(m)
     (journal,) = [t for t in m.tracers if isinstance(t, am.Journal)]
     link = journal.link  # type: ignore[attr-defined]
-    link.detailed.add("somebody")
+    link.detail("somebody", None)
     metrics._consumer.tick(0.0)
     m.add("Foo")
     m.add("Tick")
     assert meter.collect()["am.handlers"]["final", "m"] >= 0
-    link.detailed.clear()
+    link.undetail("somebody")
     meter.collect()
     m.add("Foo")
     assert "am.handlers" not in meter.collect()

@@ -21,7 +21,13 @@ _USAGE, _BAD_DUMP = 2, 4
 
 def run_command(argv: list[str]) -> int:
     """Run one of `COMMANDS`, given with its arguments, and return the exit code."""
-    return COMMANDS[argv[0]](argv[1:])
+    return COMMANDS[argv[0]]([_told_from_options(word) for word in argv[1:]])
+
+
+def _told_from_options(word: str) -> str:
+    """A query such as `-Ready` with a blank before it, by which argparse knows that it is no
+    option: options are in small letters."""
+    return f" {word}" if word[:1] == "-" and word[1:2].isupper() else word
 
 
 def load(path: str) -> Store:
@@ -61,4 +67,18 @@ def inspect(argv: list[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"inspect": inspect}
+def wait(argv: list[str]) -> int:
+    """`am-dbg wait QUERY --from ADDR --timeout S`, which alone of these needs the network."""
+    from .wait import wait
+
+    return wait(argv)
+
+
+def mcp(argv: list[str]) -> int:
+    """`am-dbg mcp [DUMP] [--from ADDR] [--write]`, whose library alone takes half a second."""
+    from .mcp import mcp
+
+    return mcp(argv)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"inspect": inspect, "mcp": mcp, "wait": wait}

@@ -1,13 +1,28 @@
-"""What the feed takes in becomes states of the debugger's machine."""
+"""What the feed takes in becomes states of the debugger's machine; without a screen, what that has
+to say is printed."""
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import TYPE_CHECKING
 
+from .._core.ports import NullUi
 from .._derive.url import MachineUrl, parse_url
+from .._files.inspect import inert
 
 if TYPE_CHECKING:
     from .._core.debugger import Debugger
+
+
+class SaidUi(NullUi):
+    """No screen: what is told goes to stderr."""
+
+    def notify(self, text: str) -> None:
+        """Print a line, if anybody is there."""
+        super().notify(text)
+        with contextlib.suppress(OSError, ValueError):
+            print(f"am-dbg: {inert(text)}", file=sys.stderr, flush=True)
 
 
 class Listener:

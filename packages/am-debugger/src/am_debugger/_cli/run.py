@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import signal
-import socket
 import ssl
 import sys
 import tempfile
-import time
 import traceback
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +18,6 @@ import trio
 import am_rpc
 from am_telemetry import dbg
 
-from ..__about__ import __version__
 from .._core.debugger import Debugger
 from .._core.working import sliced
 from .._errors import CannotListenError, DebuggerError, DumpError
@@ -34,9 +30,10 @@ from .._files.inspect import inert
 from .._files.outputs.handlers import OutputHandlers
 from .._files.port import DumpFiles, forget_old, rotated_name
 from .._serve.guard import Guard
-from .listener import Listener
+from .listener import Listener, SaidUi
 from .options import settings_of
 from .output_options import output_states
+from .peers import client_tls, own_process, secret_of
 from .tabs import tab_command
 from .values import UsageError
 from .view_options import begin
@@ -63,12 +60,14 @@ class Instance:
         self.debugger = Debugger(settings_of(options), files=self.files, id=options.id)
         self.outputs = OutputHandlers(self.debugger)
         self.debugger.machine.bind(self.outputs)
+        if options.headless or options.serve is not None:
+            self.debugger.ui = SaidUi()
         self.listener = Listener(self.debugger, options.url)
         self.server = Server(
             self.debugger.session.store,
             self.listener,
             self.process,
-            secret=_secret(options.secret_env),
+            secret=secret_of(options.secret_env),
             tls=_server_tls(options),
             detail=options.detail,
         )
@@ -156,8 +155,8 @@ class Instance:
             self.debugger.machine.add("InitClient")
 
     async def _connect(self, nursery: trio.Nursery) -> None:
-        options, peer = self.options, _secret(self.options.peer_secret_env)
-        tls = _client_tls(options)
+        options, peer = self.options, secret_of(self.options.peer_secret_env)
+        tls = client_tls(options.tls_ca)
         store, listener = self.debugger.session.store, self.listener
         if options.view_from is not None:
             if options.serve is not None and not (options.forward or options.rotate_tx):
@@ -168,10 +167,11 @@ class Instance:
 
             nursery.start_soon(viewing)
         else:
-            addresses = list(options.listen or default_addresses())
+            addresses = default_addresses() if options.listen is None else list(options.listen)
             if self.private is not None:
                 addresses.append(self.private)
-            await nursery.start(self.server.serve, addresses)
+            if addresses:
+                await nursery.start(self.server.serve, addresses)
         for address in options.forward:
             nursery.start_soon(forward, self.server, address, peer, tls)
 
@@ -214,30 +214,9 @@ def taken(store: Store) -> int:
     return sum([client.last for client in store])
 
 
-def own_process() -> dbg.Process:
-    """This process, as others are told of it."""
-    return dbg.Process(
-        secrets.token_hex(8),
-        os.getpid(),
-        socket.gethostname(),
-        "am-dbg",
-        f"am-debugger {__version__}",
-        time.time_ns() // 1000,
-    )
-
-
 def default_addresses() -> list[dbg.Address]:
     """Where exporters look for the user's own debugger."""
     return [dbg.parse_address(text) for text in dbg.default_addresses(make=True)]
-
-
-def _secret(variable: str | None) -> bytes | None:
-    if variable is None:
-        return None
-    value = os.environ.get(variable)
-    if not value:
-        raise UsageError(f"the variable {variable} with the secret is empty or not set")
-    return value.encode()
 
 
 def _server_tls(options: argparse.Namespace) -> ssl.SSLContext | None:
@@ -249,15 +228,6 @@ def _server_tls(options: argparse.Namespace) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as exc:
         raise UsageError(f"--tls-cert: {exc}") from exc
     return context
-
-
-def _client_tls(options: argparse.Namespace) -> ssl.SSLContext | None:
-    if options.tls_ca is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=options.tls_ca)
-    except (OSError, ssl.SSLError) as exc:
-        raise UsageError(f"--tls-ca: {exc}") from exc
 
 
 def run(options: argparse.Namespace) -> int:

@@ -111,6 +111,10 @@ class Debugger:
         self.notes: list[str] = []
         """What happened to the debugger itself, the last 100."""
         self._unchecked = 0
+        self._is_tight = False
+        self.made_room = 0
+        """Machines that were forgotten for others to come."""
+        self.session.store.make_room = self._make_room
         self.machine = am.Machine(
             DebuggerStates, id=id, tags=[TAG], handlers=amh.DisposedHandlers()
         )
@@ -137,6 +141,23 @@ class Debugger:
         self.session.store.remove(client)
         self.session.forget(client)
         self.ui.invalidate(*Part)
+
+    def disconnected(self) -> None:
+        """A connection ended: its machines may make room."""
+        self._is_tight = False
+
+    def _make_room(self) -> bool:
+        """There are as many machines as may be: the oldest one that is not connected goes."""
+        if self._is_tight:
+            return False
+        selected = self.session.selected
+        for client in self.session.store:
+            if not client.is_connected and (selected is None or selected.client is not client):
+                self.forget(client)
+                self.made_room += 1
+                return True
+        self._is_tight = True
+        return False
 
     def settle(self) -> None:
         """Transitions were dropped: no cursor stays where nothing is."""
@@ -212,6 +233,9 @@ class Debugger:
 
     def check_memory(self) -> None:
         """Begin to drop what is old, if too much is held."""
+        if self.made_room:
+            count, self.made_room = self.made_room, 0
+            self.note(f"{count} machines were forgotten for others to come")
         self._unchecked = 0
         self.held = self.session.store.nbytes + self.session.parser.nbytes
         self.ui.invalidate(Part.STATUS)

@@ -47,6 +47,7 @@ class WorkingHandlers:
 
     def DisconnectEventState(self, event: am.Event) -> None:
         """Its machines are shown as disconnected."""
+        self._core.disconnected()
         self._core.ui.invalidate(Part.CLIENTS)
         event.machine.remove("DisconnectEvent")
 
@@ -80,6 +81,10 @@ class WorkingHandlers:
                 core.forget(client)
             core.settle()
             core.note(str(done))
+        store = self._session.store
+        if store.nbytes > settings.max_bytes:
+            store.drop_schemas()
+        store.is_full = store.nbytes > settings.max_bytes
         event.machine.remove("GcMsgs")
 
     # ------------------------------------------------------------------ dumps

@@ -10,8 +10,9 @@ import trio
 from am_telemetry import dbg
 
 from .._core.debugger import TAG
-from .._errors import BadMessageError
+from .._errors import BadMessageError, NoRoomError
 from .._store.link import Link
+from .losses import LOOPED
 
 if TYPE_CHECKING:
     from .._store.client import Client
@@ -87,6 +88,7 @@ class Incoming:
             raise Refused("a proof was expected")
         expected = dbg.client_mac(secret, nonce, message.nonce, hello_bytes)
         if not dbg.is_same_mac(message.mac, expected):
+            self._server.losses.add("connections did not know the secret")
             await self._send(dbg.Refusal(2, "wrong secret"))
             raise Refused("wrong secret")
         mac = dbg.server_mac(secret, nonce, message.nonce, hello_bytes)
@@ -116,7 +118,7 @@ class Incoming:
         :raises dbg.DecodeError: if it does not speak the language any more.
         :raises Refused: if too much of what it says does not fit.
         """
-        process = self._server.store.processes.setdefault(hello.process.id, hello.process)
+        process = self._server.store.processes.get(hello.process.id, hello.process)
         self.link = Link(self._server.store, process)
         try:
             async with trio.open_nursery() as nursery:
@@ -169,10 +171,16 @@ class Incoming:
     def _take_machine(self, link: Link, message: dbg.Mach) -> None:
         server = self._server
         if message.process is not None and server.process.id in message.process.via:
-            server.looped += 1
+            server.losses.add(LOOPED)
             link.ignore(message.h)
             return
-        client = link.machine(message)
+        try:
+            client = link.machine(message)
+        except NoRoomError as exc:
+            # No fault of the other side: its other machines go on.
+            server.losses.add("machines were left out", why=str(exc))
+            link.ignore_unknown()
+            return
         self._is_debugger = self._is_debugger or TAG in message.tags
         server.machine_came(client)
         wanted = server.detail_of(client)

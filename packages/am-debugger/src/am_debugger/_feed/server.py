@@ -13,6 +13,7 @@ from am_telemetry import dbg
 
 from .incoming import BROKEN, LEAVES, Incoming
 from .listening import inode_of, open_listener, remove_socket
+from .losses import LOOPED, Losses
 from .outgoing import Outgoing
 
 if TYPE_CHECKING:
@@ -70,9 +71,8 @@ class Server:
         self.process = process
         self.secret = secret
         self.detail = detail
-        self.looped = 0
-        """Machines that were left out, since their stream went through here already."""
-        self.refused = 0
+        self.losses = Losses(listener.note)
+        """What was left out of what came in."""
         self.outgoing: set[Outgoing] = set()
         self.addresses: list[dbg.Address] = []
         """Where it listens."""
@@ -80,6 +80,11 @@ class Server:
         self._tls = tls
         self._incoming: set[Incoming] = set()
         self._wishes: dict[int, _Wish] = {}
+
+    @property
+    def looped(self) -> int:
+        """Machines that were left out, since their stream went through here already."""
+        return self.losses.counts[LOOPED]
 
     # ------------------------------------------------------------------ listening
 
@@ -115,7 +120,7 @@ class Server:
         """One connection, whatever comes of it."""
         incoming = Incoming(self, stream)
         if len(self._incoming) >= MOST_CONNECTIONS:
-            self.refused += 1
+            self.losses.add("connections were refused", why=f"{MOST_CONNECTIONS} are open")
             with suppress(*BROKEN):
                 await stream.aclose()
             return
@@ -129,6 +134,7 @@ class Server:
             self._told_end(group)
         finally:
             self._incoming.discard(incoming)
+            self.losses.rest()
             self._listener.disconnected()
 
     def _told_end(self, group: BaseExceptionGroup[BaseException]) -> None:
@@ -180,7 +186,8 @@ class Server:
 
     def fault(self, process: dbg.Process, error: BadMessageError, count: int) -> None:
         """Messages did not fit."""
-        LOGGER.warning("%d messages of process %s did not fit: %s", count, process.id, error)
+        why = f"the last one, of {process.argv0} {process.pid}, since {error}"
+        self.losses.add("messages did not fit", count, why)
 
     def note(self, text: str) -> None:
         """Something happened to the debugger itself."""

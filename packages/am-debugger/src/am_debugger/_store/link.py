@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from am_telemetry import dbg
 
-from .._errors import BadMessageError
+from .._errors import BadMessageError, NoRoomError
 from .client import Client, Pending
 from .columns import checked_clock
 from .layout import ID_BYTES, MOST
-from .versions import compile_sent
+from .versions import MOST_NAME, compile_sent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .store import Store
 
 _MOST_SCHEMAS = 10_000
+_MOST_TEXT = 1 << 18
+"""Characters of all that a machine is announced with."""
 
 
 class Link:
@@ -47,6 +49,7 @@ class Link:
         # Serial numbers of machines -> how many handles they have here.
         self._handles: dict[int, int] = {}
         self._ignored: set[int] = set()
+        self._ignores_unknown = False
         # Serial numbers of machines whose end this link told.
         self._gone: set[int] = set()
         # Handles of machines that may send what is known already: where the next of these is.
@@ -84,7 +87,8 @@ class Link:
 
         :raises BadMessageError: if a message as a whole does not fit.
         """
-        if getattr(message, "h", None) in self._ignored and not isinstance(message, dbg.Mach):
+        handle = getattr(message, "h", None)
+        if handle is not None and not isinstance(message, dbg.Mach) and self._is_ignored(handle):
             return []
         match message:
             case dbg.Txs(entries):
@@ -133,8 +137,9 @@ class Link:
         """
         handle = sent.h
         self._ignored.discard(handle)
-        if not 0 < len(sent.id) <= 1024:
-            raise BadMessageError(f"a machine id of {len(sent.id)} characters")
+        _check_texts(sent)
+        if handle not in self._clients and len(self._clients) >= 2 * self.store.max_clients:
+            raise NoRoomError("too many handles on one connection")
         schema = self.store.schemas.get(sent.hash)
         if schema is None:
             raise BadMessageError(f"machine {sent.id!r:.100} has a schema that was not sent")
@@ -159,9 +164,18 @@ class Link:
             client.rebase(clock)
         return client
 
+    def ignore_unknown(self) -> None:
+        """Pass over what comes of any handle that is not known."""
+        self._ignores_unknown = True
+
     def ignore(self, handle: int) -> None:
         """Pass over what comes of a handle: its entries count as taken, and nothing more."""
         self._ignored.add(handle)
+
+    def _is_ignored(self, handle: int) -> bool:
+        if handle in self._ignored:
+            return True
+        return self._ignores_unknown and handle not in self._clients
 
     def _connect(self, handle: int, client: Client) -> None:
         before = self._clients.get(handle)
@@ -196,7 +210,7 @@ class Link:
     def _process_of(self, told: dbg.Process | None) -> dbg.Process:
         if told is None:
             return self.process
-        return self.store.processes.setdefault(told.id, told)
+        return self.store.processes.get(told.id, told)
 
     def _expect_repeats(self, handle: int, client: Client) -> None:
         self._forget_repeats(handle)
@@ -223,7 +237,7 @@ class Link:
         """
         client = self._clients.get(handle)
         self.taken += 1
-        if handle in self._ignored:
+        if handle in self._ignored or (client is None and self._ignores_unknown):
             return None
         if client is None or client not in self.store:
             client = self.client(handle)
@@ -296,3 +310,22 @@ def _time(value: int) -> int:
     if not 0 <= value < MOST:
         raise BadMessageError(f"a time {value}")
     return value
+
+
+def _check_texts(sent: dbg.Mach) -> None:
+    """See that a machine is not announced with texts that memory is filled by.
+
+    :raises BadMessageError: if it is.
+    """
+    process = sent.process
+    ids = [sent.id, sent.parent or "", sent.lib, *sent.tags, *sent.handlers]
+    for pipe in sent.pipes:
+        ids += [pipe.state, pipe.machine_id]
+    longest, total = max(map(len, ids)), sum(map(len, ids))
+    if process is not None:
+        told = [process.id, process.host, process.argv0, process.lib, *process.via]
+        total += sum(map(len, told))
+    if not sent.id or longest > MOST_NAME:
+        raise BadMessageError(f"a machine with an id or a name of {longest} characters")
+    if total > _MOST_TEXT:
+        raise BadMessageError(f"a machine that is announced with {total} characters")

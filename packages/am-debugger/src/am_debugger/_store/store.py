@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from .._errors import BadMessageError
+from .._errors import NoRoomError
 from .client import Client
 from .layout import USUAL_SIZES, Sizes
 from .tx import Tx, Views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from am_telemetry.dbg import Process
 
@@ -26,9 +27,16 @@ class Store:
 
     def __init__(self, *, max_clients: int = MOST_CLIENTS, sizes: Sizes = USUAL_SIZES) -> None:
         self.max_clients = max_clients
+        self.is_full = False
+        """Memory is short, though all was dropped that may be: no more machines are taken in."""
+        self.make_room: Callable[[], bool] | None = None
+        """Asked to remove a machine that nobody needs where there are as many as may be; whether
+        it did."""
         self._sizes = sizes
         self.schemas: dict[bytes, SchemaVersion] = {}
         self.processes: dict[str, Process] = {}
+        """Those that have machines here, by id."""
+        self._machines_of: Counter[str] = Counter()
         self._clients: dict[int, Client] = {}
         self._by_id: dict[str, Client] = {}
         # (process id, machine id) -> the machine that has it now.
@@ -70,12 +78,13 @@ class Store:
     def add(self, process: Process, machine_id: str, ticks: Sequence[int]) -> Client:
         """A machine came that was not known.
 
-        :raises BadMessageError: if there are too many.
+        :raises NoRoomError: if there are too many.
         """
-        if len(self._clients) >= self.max_clients:
+        if self.is_full or (len(self._clients) >= self.max_clients and not self._has_room()):
             self.refused_clients += 1
-            raise BadMessageError(f"{len(self._clients)} machines are known, no more are taken in")
+            raise NoRoomError(f"{len(self._clients)} machines are known, no more are taken in")
         self.processes.setdefault(process.id, process)
+        self._machines_of[process.id] += 1
         shown = self._free_id(machine_id)
         client = Client(self._next_serial, shown, machine_id, process, ticks, self._sizes)
         self._next_serial += 1
@@ -85,6 +94,9 @@ class Store:
         self._named.setdefault(machine_id, []).append(client)
         self.revision += 1
         return client
+
+    def _has_room(self) -> bool:
+        return self.make_room is not None and self.make_room()
 
     def _free_id(self, machine_id: str) -> str:
         if machine_id not in self._by_id:
@@ -99,7 +111,12 @@ class Store:
         if self._clients.pop(client.serial, None) is None:
             return
         del self._by_id[client.id]
-        key = (client.process.id, client.machine_id)
+        process_id = client.process.id
+        self._machines_of[process_id] -= 1
+        if not self._machines_of[process_id]:
+            del self._machines_of[process_id]
+            self.processes.pop(process_id, None)
+        key = (process_id, client.machine_id)
         if self._by_machine.get(key) is client:
             del self._by_machine[key]
         named = self._named[client.machine_id]
@@ -113,8 +130,15 @@ class Store:
         """Forget all machines."""
         for client in list(self):
             self.remove(client)
-        self.processes.clear()
         self.schemas.clear()
+
+    def drop_schemas(self) -> int:
+        """Forget the schemas that no machine has; how many went."""
+        used = {version.schema.sent.hash for client in self for version in client.versions}
+        unused = self.schemas.keys() - used
+        for key in unused:
+            del self.schemas[key]
+        return len(unused)
 
     # ------------------------------------------------------------------ transitions
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from am_telemetry.dbg import PipeDef, SchemaDef
 
 _TEXTS_BYTES = 60
+_CHAR_BYTES = 2
+MOST_NAME = 1024
+"""Characters of a name at most: of a state, a group, a handler, or a machine's id."""
 _STATE_BYTES = 900
 
 
@@ -23,6 +26,8 @@ class SchemaVersion:
 
     schema: am.Schema
     sent: SchemaDef
+    chars: int = 0
+    """Characters of all its texts."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -32,7 +37,7 @@ class SchemaVersion:
     @property
     def nbytes(self) -> int:
         """Bytes held, roughly."""
-        return _STATE_BYTES * len(self.schema.names)
+        return _STATE_BYTES * len(self.schema.names) + _CHAR_BYTES * self.chars
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,9 @@ def compile_sent(sent: SchemaDef) -> SchemaVersion:
     :raises BadMessageError: if it is none.
     """
     names = sent.names
+    longest = max(map(len, (*names, *[group for group, _ in sent.groups])), default=0)
+    if longest > MOST_NAME:
+        raise BadMessageError(f"not a schema: a name of {longest} characters")
     states = {
         name: am.State(
             auto=state.auto,
@@ -88,4 +96,5 @@ def compile_sent(sent: SchemaDef) -> SchemaVersion:
         raise BadMessageError(f"not a schema: {exc!s:.500}") from exc
     if schema.names != names:
         raise BadMessageError("not a schema: a name occurs twice, or Exception is missing")
-    return SchemaVersion(schema, sent)
+    docs = sum([len(state.doc) + sum(map(len, state.tags)) for state in sent.states])
+    return SchemaVersion(schema, sent, docs + sum(map(len, names)))

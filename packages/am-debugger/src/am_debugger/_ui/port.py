@@ -11,6 +11,8 @@ import asyncio
 import contextvars
 from typing import TYPE_CHECKING
 
+from .._files.inspect import inert
+
 if TYPE_CHECKING:
     from .._core.ports import Part
     from .app import DebuggerApp
@@ -49,7 +51,7 @@ class ScreenPort:
 
     def _notify(self, text: str) -> None:
         if self._app.is_mounted_whole:
-            self._app.notify(text, markup=False)
+            self._app.notify(inert(text), markup=False)
 
     def focus(self, state: str) -> None:
         """The pane of this focus state has the focus now."""

@@ -18,7 +18,7 @@ from weakref import ref
 from .._causality import CauseCell, current_source, id_of, new_number
 from .._errors import SchemaError
 from .._schema.handlers import read_handler_name
-from .._schema.plans import Configuration, Plan, PlanBook, plans_of
+from .._schema.plan_book import PlanBook, plans_of
 from .._schema.schema import Schema
 from .._schema.states import compile_schema
 from .._snapshot import Snapshot
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .._errors import HandlerTimeoutError
     from .._schema.explanation import Explanation
     from .._schema.handlers import HandlerCall
+    from .._schema.plans import Configuration, Plan
     from .._schema.states import States
     from .._waits.context import Fork, StateContext
     from .._waits.dependents import Dependents
@@ -274,6 +275,7 @@ class BaseMachine(Awaiting, Reading):
         listening = self._listening
         if listening is not NOBODY:
             listening.settle()
+            self._settle_slow()
         self._observed = (
             Observed.NONE
             if listening is NOBODY
@@ -371,10 +373,10 @@ class BaseMachine(Awaiting, Reading):
         """These are the tracers from now on."""
         listening = self._own_listening()
         hooks = Hooks(tracers) if tracers else None
-        hears = hooks is not None and bool(hooks.queue_end)
+        queue_end = hooks.queue_end if hooks is not None else ()
         journals = tuple([t for t in tracers if isinstance(t, Journal)])
         # All or none, if it is interrupted.
-        listening.hooks, listening.hears_queue_end, listening.journals = hooks, hears, journals
+        listening.hooks, listening.queue_end, listening.journals = hooks, queue_end, journals
         self._retune()
 
     # ---------------------------------------------------------------- handlers
@@ -467,8 +469,13 @@ class BaseMachine(Awaiting, Reading):
         if seconds is not None and not seconds >= 0:
             raise ValueError(f"a handler timeout of {seconds} seconds")
         self._timeout = seconds or 0.0
-        # A call that takes more than a tenth is logged.
-        self._slow = self._timeout / 10 or math.inf
+        self._settle_slow()
+
+    def _settle_slow(self) -> None:
+        """A handler call that takes more than a tenth of the timeout is logged; where a journal
+        wants details, each is noted."""
+        slow = self._timeout / 10 or math.inf
+        self._slow = slow if self._listening.noting is None else -1.0
 
     def _report_overrun(self, error: HandlerTimeoutError) -> None:
         """A handler took longer than its timeout."""
@@ -723,7 +730,8 @@ class BaseMachine(Awaiting, Reading):
         `FooState`, also of multi states that ticked, `AnyState`), tracers, waits. `called` are
         state indexes, by default those whose activity changed. Ticks betray blips: a state still
         inactive whose tick grew by 2 or more was active in between, one still active and not multi
-        was inactive; waits on such a state alone count that.
+        was inactive; waits on such a state alone count that. The kind `auto` is an add that the
+        source made by itself.
 
         An exception of a handler goes to `handler_failed`.
         """
@@ -748,3 +756,11 @@ class BaseMachine(Awaiting, Reading):
         if len(ticks) != len(self._ticks):
             raise ValueError(f"{len(ticks)} ticks for {len(self._ticks)} states")
         return following.reset(self, list(ticks), queue_tick, machine_tick, replaced=replaced)
+
+    def let_go(self) -> None:
+        """End whatever depends on clocks that will not move any more, and keep their values.
+
+        All waits but those for the disposal end with False, contexts expire, and with them the
+        tasks bound to states. New ones may be made.
+        """
+        following.let_go(self)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from .._causality import current_cause
 from .._result import CANCELED, EXECUTED, Result
 from .._waits import waiting
+from .._watch.tracer import hook_failed
 from . import procedure, reporting
 from .introspection import Trouble
 from .procedure import UNSHARED
@@ -50,6 +51,7 @@ def perform(
     machine._mutation = mutation
     cell = machine._cell
     call = binding = token = None
+    start = 0.0
     is_whole = has_moved = False
     result = EXECUTED
     try:
@@ -86,7 +88,7 @@ def perform(
                         verdict = fn(event)
                         elapsed = perf_counter() - start
                         if elapsed > machine._slow:
-                            procedure.overrun(machine, call, binding.name, elapsed)
+                            procedure.overrun(machine, call, binding.name, start, elapsed)
                         if verdict is not None:
                             procedure.judge(machine, call, binding, verdict)
                     finally:
@@ -105,6 +107,8 @@ def perform(
             raise
         if not (has_moved or plan.votes):
             machine._time_offset -= 1
+        if machine._slow < 0 and call is not None:
+            reporting.note_failed(machine, call, start)
         machine._note_trouble(Trouble(call, binding, exc))
         result = procedure.recover(machine, plan, exc, has_moved)
     if is_whole:
@@ -140,7 +144,13 @@ def perform(
             machine._drained()
         elif machine._is_quick:
             machine._fast = machine._conf
-        elif not machine._is_noting or machine._listening.hears_queue_end:
+        elif machine._is_noting:
+            for hook in machine._listening.queue_end:
+                try:
+                    hook(machine)
+                except Exception as exc:
+                    hook_failed(machine, "queue_end", hook, exc)
+        else:
             machine._drained()
     return result
 
@@ -159,11 +169,9 @@ def _note(
     source: Source | None,
 ) -> None:
     """Leave it to the journals, who work out the rest when they are read."""
-    told = (
-        None
-        if mutation is None and cause is None and source is None
-        else reporting.note_of(machine, mutation, cause, source)
-    )
+    told = None
+    if not (mutation is None and cause is None and source is None) or machine._slow < 0:
+        told = reporting.note_of(machine, mutation, cause, source)
     entry = (plan, time_ns(), machine._queue_tick, told)
     for journal in machine._listening.journals:
         items = journal._items

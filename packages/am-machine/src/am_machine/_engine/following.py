@@ -74,6 +74,13 @@ def reset(
     return transition
 
 
+def let_go(machine: BaseMachine) -> None:
+    """The clocks move no more: contexts expire, tasks bound to states and waits end."""
+    if machine._dependents is not None:
+        machine._dependents.expire_all()
+    waiting.end_waits(machine)
+
+
 def _plan(
     machine: BaseMachine,
     ticks: list[int],
@@ -97,7 +104,10 @@ def _plan(
     flipped = before.mask ^ active
     states = tuple(bits_of(flipped)) if called is None else called
     plan = Plan()
-    plan.call = Call(kind, states, sum([bits[i] for i in set(states)]), False, False)
+    # That of a source's auto mutation is an add, as there.
+    is_auto = kind == "auto"
+    mask = sum([bits[i] for i in set(states)])
+    plan.call = Call("add" if is_auto else kind, states, mask, is_auto, False)
     plan.accepted = True
     plan.missing = ()
     plan.before = before
@@ -150,6 +160,7 @@ def _apply(
     mutation = Mutation(machine._schema, plan.kind, plan.called, NO_ARGS)
     machine._plan, machine._mutation = plan, mutation
     before = tuple(machine._ticks)
+    reporting.begin_details(machine)
     if machine._observed >= Observed.LOG:
         reporting.started(machine, reporting.open_record(machine, plan, mutation))
     else:
@@ -193,10 +204,13 @@ def _finish(
     if cause is None and transition._id:
         # Somebody knows it by its id, though it caused nothing.
         cause = machine._cell.named(transition.id)
+    told = Note(cause=cause)
+    if machine._listening.noting is not None:
+        told.details = machine._listening.noting.end(None, machine._queue_len())
     for journal in machine._listening.journals:
         if has_restarted:
             journal.rebase(transition.time_before)
-        journal.note(plan, machine._queue_tick, Note(cause=cause))
+        journal.note(plan, machine._queue_tick, told)
     machine._plan = machine._mutation = machine._transition = machine._handling = None
     machine._cause = machine._troubles = None
     machine._attention = False

@@ -199,7 +199,7 @@ def _release(machine: BaseMachine) -> None:
     listening = machine._listening
     if listening.hooks is not None:
         listening.hooks = None
-        listening.hears_queue_end = False
+        listening.queue_end = ()
         listening.journals = ()
     machine._retune()
 

@@ -8,7 +8,6 @@ and a plan that concerns clocks only is done on the spot.
 
 from __future__ import annotations
 
-import traceback
 from threading import get_ident
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Unpack
@@ -19,13 +18,10 @@ from .._causality import current_cause, current_source
 from .._errors import SchemaError
 from .._result import CANCELED, EXECUTED, Result
 from .._schema.plans import CLOCKS, HANDLERS, Plan
-from .._schema.schema import Schema
-from .._schema.states import compile_schema
-from .._text import repr_of
 from .._waits import waiting
 from .._watch.listening import Observed
-from .._watch.log import LogLevel, emit, log_error
-from . import introspection, life, procedure, queue_processing
+from .._watch.log import LogLevel
+from . import breakpoints, introspection, life, procedure, queue_processing, restoring
 from .base import BaseMachine
 from .binding import check_subclass
 from .fast_path import perform
@@ -39,6 +35,7 @@ if TYPE_CHECKING:
 
     from .._errors import HandlerTimeoutError
     from .._schema.explanation import Explanation
+    from .._schema.schema import Schema
     from .._schema.states import States
     from .._snapshot import Snapshot
     from .._waits.context import Fork
@@ -157,7 +154,7 @@ class Machine(BaseMachine):
         if self._breakpoints:
             self._observed = Observed.FULL
         listening, is_noted = self._listening, self._observed is Observed.JOURNAL
-        is_sole = is_noted and len(listening.journals) == 1 and not listening.hears_queue_end
+        is_sole = is_noted and len(listening.journals) == 1 and not listening.queue_end
         self._sole_journal = listening.journals[0] if is_sole else None
         takes = self._life == life.ALIVE and self._queue_limit > 0
         self._is_quick = takes and (is_sole or self._observed is Observed.NONE)
@@ -195,11 +192,9 @@ class Machine(BaseMachine):
     def _prepend(self, mutation: Mutation) -> Result:
         return queue_processing.prepend(self, mutation)
 
-    def _drain(self) -> None:
-        queue_processing.drain(self)
-
-    def _drained(self) -> None:
-        queue_processing.drained(self)
+    # As methods without a frame of their own: they are called in most transitions.
+    _drain = queue_processing.drain
+    _drained = queue_processing.drained
 
     # ---------------------------------------------------------------- mutations
 
@@ -472,31 +467,9 @@ class Machine(BaseMachine):
 
         :raises SchemaError: if snapshot and schema name different states.
         """
-        compiled = compile_schema(schema)
-        snapshot.check()
-        missing = set(compiled.names) - set(snapshot.state_names)
-        unknown = set(snapshot.state_names) - set(compiled.names)
-        if missing or unknown:
-            raise SchemaError(
-                *[f"the snapshot has no state {name}" for name in sorted(missing)],
-                *[f"the schema has no state {name}" for name in sorted(unknown)],
-            )
-        if compiled.names != snapshot.state_names:
-            ordered = {name: compiled[name] for name in snapshot.state_names}
-            compiled = Schema(ordered, groups=compiled.groups)
+        compiled = restoring.schema_for(snapshot, schema)
         machine = cls(compiled, id=id or snapshot.id, handlers=handlers, parent=parent, **options)
-        machine._ticks = list(snapshot.time)
-        active = sum([1 << i for i, tick in enumerate(snapshot.time) if tick & 1])
-        machine._time_offset = sum(snapshot.time) - machine._queue_tick
-        machine._conf = machine._book.configuration(active)
-        machine._machine_tick = snapshot.machine_tick + 1
-        for journal in machine._listening.journals:
-            journal.rebase()
-        machine._retune()
-        told = f"imported {machine._machine_tick} times, now at {sum(machine._ticks)} ticks"
-        emit(machine, LogLevel.CHANGES, f"[import] {told}")
-        if "MachineRestored" in compiled.index:
-            machine.add("MachineRestored")
+        restoring.wind(machine, snapshot)
         return machine
 
     def set_schema(
@@ -596,24 +569,7 @@ class Machine(BaseMachine):
         self._retune()
 
     def _hit_breakpoints(self, mutation: Mutation) -> None:
-        active = self._conf.mask
-        for added, removed, strict in self._breakpoints or ():
-            if mutation.kind == Kind.ADD:
-                hit = bool(added) and mutation.indexes == added
-                needless = all(active >> i & 1 for i in added)
-            else:
-                hit = bool(removed) and mutation.indexes == removed and mutation.kind == Kind.REMOVE
-                needless = not any(active >> i & 1 for i in removed)
-            if not hit or (strict and needless):
-                continue
-            stack = "".join(traceback.format_stack()[:-1])
-            emit(self, LogLevel.CHANGES, f"[breakpoint] Machine.breakpoint\n{stack}")
-            if self.on_breakpoint is not None:
-                try:
-                    self.on_breakpoint(self)
-                except Exception as exc:
-                    log_error(self, f"[breakpoint] on_breakpoint raised {repr_of(exc)}", exc)
-            return
+        breakpoints.hit(self, mutation)
 
     # ---------------------------------------------------------------- errors
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .binding import Binding
     from .machine import Machine
 
-LOG = Observed.LOG
+DETAILS, LOG = Observed.DETAILS, Observed.LOG
 # What a final handler must not return: nobody would run it.
 RUNNABLE = frozenset((CoroutineType, GeneratorType, AsyncGeneratorType))
 
@@ -50,15 +50,16 @@ def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
     machine._plan = plan
     machine._mutation = mutation
     try:
+        if machine._slow < 0:
+            reporting.begin_details(machine)
         if machine._observed >= LOG:
             reporting.begin(machine, plan, mutation or machine._running_mutation())
-        if not plan.accepted:
-            return finish(machine, plan, CANCELED, accepted=False)
-        if plan.votes or plan.finals or machine._observed >= LOG:
-            machine._token = machine._cell.enter(machine)
-        negotiated: Plan | None = plan
-        if plan.votes or plan.call.is_auto or machine._listening.log_level >= EVERYTHING:
-            negotiated = _negotiate(machine, plan)
+        negotiated = plan if plan.accepted else None
+        if negotiated is not None:
+            if plan.votes or plan.finals or machine._observed >= LOG:
+                machine._token = machine._cell.enter(machine)
+            if plan.votes or plan.call.is_auto or machine._listening.log_level >= EVERYTHING:
+                negotiated = _negotiate(machine, plan)
     except BaseException as exc:
         return recover(machine, plan, exc, has_moved=False)
     if negotiated is None:
@@ -79,7 +80,7 @@ def settle(machine: Machine, plan: Plan) -> Result:
             run_finals(machine, plan, reporting.all_finals(machine, plan))
         elif plan.finals or (waits is not None and waits.args):
             run_finals(machine, plan, plan.finals)
-        if plan.continues or (machine._observed >= LOG and machine._schema.tables.auto):
+        if plan.continues or (machine._observed >= DETAILS and machine._schema.tables.auto):
             follow_up(machine, plan)
     except BaseException as exc:
         return recover(machine, plan, exc, has_moved)
@@ -233,7 +234,7 @@ def follow_up(machine: Machine, plan: Plan) -> None:
     mutation = machine._mutation
     if machine._life or (mutation is not None and mutation.is_last_word):
         return
-    if machine._observed >= LOG:
+    if machine._observed >= DETAILS:
         if machine._book.looks_for_auto(plan):
             reporting.blocked_auto(machine)
             queue_auto(machine, plan)
@@ -277,7 +278,7 @@ def invoke(machine: BaseMachine, call: HandlerCall) -> bool:
             event.machine = machine  # type: ignore[assignment]  # a replica mutates too
             event._call = call
             event._kept = None
-            failed = True
+            failed, start = True, 0.0
             try:
                 start = perf_counter()
                 verdict = fn(event)
@@ -292,8 +293,10 @@ def invoke(machine: BaseMachine, call: HandlerCall) -> bool:
                     event.keep()
                 if is_told:
                     reporting.handler_end(machine, call, binding, failed)
+                if failed and machine._slow < 0:
+                    reporting.note_failed(machine, call, start)
             if elapsed > machine._slow:
-                overrun(machine, call, binding.name, elapsed)
+                overrun(machine, call, binding.name, start, elapsed)
             if verdict is not None and not judge(machine, call, binding, verdict):
                 return False
         return True
@@ -334,11 +337,19 @@ def _references() -> int:
 UNSHARED = _references()
 
 
-def overrun(machine: BaseMachine, call: HandlerCall, binding: str, elapsed: float) -> None:
-    """A handler took long: a tenth of the timeout is worth a line, all of it is an error.
+def overrun(
+    machine: BaseMachine, call: HandlerCall, binding: str, start: float, elapsed: float
+) -> None:
+    """A handler took long: a tenth of the timeout is worth a line, all of it is an error. Where a
+    journal wants details, however long it took is noted.
 
     It has returned, so its work is done and undoing its state would lie: the transition goes on.
     """
+    noting = machine._listening.noting
+    if noting is not None:
+        noting.took(call.name, start, elapsed)
+        if not machine._timeout or elapsed <= machine._timeout / 10:
+            return
     emit(machine, LogLevel.OPS, f"[handler:slow] {call.name} {elapsed * 1000:.0f}")
     if not machine._timeout or elapsed <= machine._timeout:
         return

@@ -12,6 +12,7 @@ cannot, because no stack is left for it, the next call does.
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from .._text import text_of
 from .._waits import waiting
 from .._watch.listening import Observed
 from .._watch.log import OPS, LogLevel, emit, log_error
+from .._watch.tracer import hook_failed
 from . import life, reporting
 from .fast_path import perform
 from .introspection import Refusal, count_queued
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from .._schema.plans import Plan
     from .machine import Machine
 
-JOURNAL = Observed.JOURNAL
+JOURNAL, DETAILS = Observed.JOURNAL, Observed.DETAILS
 DISPOSED = Refusal(told="the machine is disposed")
 FULL = Refusal(told="the queue is full")
 
@@ -60,17 +62,30 @@ def mutate(machine: Machine, kind: Kind, states: tuple[str, ...], args: dict[str
     ):
         return refuse(machine, args)
     try:
-        if machine._observed > JOURNAL:
+        if machine._observed > DETAILS:
             return told(machine, _mutation_of(machine, kind, plan, states, args))
         mutation = None
         if args:
             mutation = _mutation_of(machine, kind, plan, states, args)
-        if plan.fast_checked is None or plan.changed & machine._watched:
+        if (
+            plan.fast_checked is None
+            or plan.changed & machine._watched
+            or (machine._observed is DETAILS and not begin_details(machine, plan))
+        ):
             return run_alone(machine, plan, mutation)
         return perform(machine, plan, mutation)
     except BaseException:
         interrupted(machine)
         raise
+
+
+def begin_details(machine: Machine, plan: Plan) -> bool:
+    """Begin to note the details of a plan that is to take the fast path; False if it must not,
+    since what does not follow it is told as well."""
+    if not plan.continues and machine._book.looks_for_auto(plan):
+        return False
+    reporting.begin_details(machine)
+    return True
 
 
 def _mutation_of(
@@ -140,18 +155,22 @@ def mutate_noted(
             plan.move(machine._ticks)
             machine._time_offset += plan.gained - 1
         machine._conf = plan.after
-        told, cause = None, current_cause()
-        if not (cause is None or cause._running is None):
-            told = reporting.note_of_cause(cause)
         listening = machine._listening
-        entry = (plan, time_ns(), queue_tick, told)
-        for journal in listening.journals:
-            items = journal._items
-            items += entry
-            if len(items) >= journal._mark:
-                journal.filled()
-        if listening.hears_queue_end:
-            drained(machine)
+        if listening.journals:
+            told, cause = None, current_cause()
+            if not (cause is None or cause._running is None):
+                told = reporting.note_of_cause(cause)
+            entry = (plan, time_ns(), queue_tick, told)
+            for journal in listening.journals:
+                items = journal._items
+                items += entry
+                if len(items) >= journal._mark:
+                    journal.filled()
+        for hook in listening.queue_end:
+            try:
+                hook(machine)
+            except Exception as exc:
+                hook_failed(machine, "queue_end", hook, exc)
         return EXECUTED
     except BaseException:
         interrupted(machine)
@@ -199,8 +218,9 @@ def put(
     queue = machine._queue
     if queue is None:
         queue = machine._queue = deque()
-    is_full = len(queue) >= machine._queue_limit
-    if machine._life or (is_full and not may_pass(machine, kind, indexes)):
+    if machine._life or (
+        len(queue) >= machine._queue_limit and not may_pass(machine, kind, indexes)
+    ):
         return refuse(machine, args)
     if not queue:
         queue_tick = machine._queue_tick + 1
@@ -211,7 +231,9 @@ def put(
     else:
         # Those with a tick were appended, so the last one tells how far ticks are given away.
         queue_tick = 1 + (queue[-1].queue_tick or machine._queue_tick)
-    mutation = Mutation._of_call(schema, kind, indexes, args, current_source(), states, queue_tick)
+    if current_cause() is not machine._cell or (source := machine._cause) is None:
+        source = current_source()
+    mutation = Mutation._of_call(schema, kind, indexes, args, source, states, queue_tick)
     mutation.result = result = Result(queue_tick)
     queue.append(mutation)
     if machine._counts is not None:
@@ -308,6 +330,10 @@ def postpone(machine: Machine, mutation: Mutation, how: str) -> Result:
 
 def tell_postponed(machine: Machine, mutation: Mutation, how: str) -> None:
     """Tell those who listen that a mutation waits for its turn."""
+    if machine._slow < 0:
+        reporting.note_queued(machine, mutation)
+        if machine._observed is DETAILS:
+            return
     tell_queued(machine, mutation, how)
     count = len(machine._queue or ())
     items = "1 item" if count == 1 else f"{count} items"
@@ -407,15 +433,17 @@ def drain(machine: Machine, first: Mutation | None = None) -> Result:
     queue = machine._queue
     rounds, limit = 0, machine._queue_rounds
     last: list[Mutation] = []
+    # The last ten are told.
+    told_from = inf if limit is None else limit - 9
     result = CANCELED
     while queue and not machine._life:
         mutation = queue.popleft()
         if machine._counts is not None:
             count_queued(machine._counts, mutation, -1)
         rounds += 1
-        if limit is not None and rounds >= limit - 9:
+        if rounds >= told_from:
             last.append(mutation)
-            if rounds > limit:
+            if limit is not None and rounds > limit:
                 _cut(machine, limit, last[-10:])
                 break
         outcome = take(machine, mutation)
@@ -447,8 +475,11 @@ def take(machine: Machine, mutation: Mutation) -> Result:
             plan = machine._plan_of(kind, states)
         if (
             plan.fast_checked is not None
-            and machine._observed <= JOURNAL
             and not plan.changed & machine._watched
+            and (
+                machine._observed <= JOURNAL
+                or (machine._observed is DETAILS and begin_details(machine, plan))
+            )
         ):
             return perform(machine, plan, mutation, False)
     if mutation.queue_tick:

@@ -253,17 +253,49 @@ def note_of(
     machine: BaseMachine, mutation: Mutation | None, cause: Source | None, source: Source | None
 ) -> Note | None:
     """What journals are told of an accepted transition beside its plan; None if that tells all."""
-    if mutation is None and cause is None and source is None:
+    noting = machine._listening.noting
+    if mutation is None and cause is None and source is None and noting is None:
         return None
     args: Mapping[str, Any] | None = None
     if mutation is not None and mutation.args:
         args = kept_args(_shown_args(machine, mutation, raw=True))
-    return Note(
+    told = Note(
         cause=cause,
         source=source,
         args=args,
         called=mutation.indexes if mutation is not None else None,
     )
+    if noting is not None:
+        told.details = noting.end(mutation, machine._queue_len())
+    return told
+
+
+def begin_details(machine: BaseMachine) -> None:
+    """A transition begins of which details are wanted."""
+    noting = machine._listening.noting
+    if noting is not None:
+        noting.begin()
+
+
+def note_failed(machine: BaseMachine, call: HandlerCall, start: float) -> None:
+    """A handler that began then raised."""
+    noting = machine._listening.noting
+    if noting is not None:
+        noting.failed(call.name, start)
+
+
+def note_queued(machine: BaseMachine, mutation: Mutation) -> None:
+    """A mutation was queued in a transition: tell the journals that want details."""
+    noting = machine._listening.noting
+    if noting is None or not noting.began or machine._plan is None:
+        return
+    if mutation.is_check or mutation.is_auto:
+        return
+    number = noting.number_of(mutation)
+    args = kept_args(_shown_args(machine, mutation, raw=True)) if mutation.args else {}
+    for journal in machine._listening.journals:
+        if journal.details:
+            journal.note_queued(mutation, number, args)
 
 
 def note_of_cause(cause: Cause) -> Note | None:
@@ -282,7 +314,14 @@ def whole_note(
         # Somebody knows it by its id, though it caused nothing.
         cause = machine._cell.named(transition.id)
     source = machine._running_source()
-    if source is None and accepted and has_moved and cause is None and machine._mutation is None:
+    if (
+        source is None
+        and accepted
+        and has_moved
+        and cause is None
+        and machine._mutation is None
+        and machine._listening.noting is None
+    ):
         return None
     told = note_of(machine, machine._mutation, cause, source) or Note()
     if not has_moved:

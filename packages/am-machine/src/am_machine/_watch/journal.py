@@ -11,8 +11,9 @@ from threading import RLock
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._causality import Source, new_id
+from .._causality import Source, new_ids
 from .._text import repr_of, text_of
+from .details import JournalDetails, Queued, details_of
 from .log import log_listener_error
 from .tracer import Tracer
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .._engine.base import BaseMachine
+    from .._engine.mutation import Mutation
     from .._schema.plans import Plan
+    from .details import Raw
 
 
 class JournalEntry(NamedTuple):
@@ -59,6 +62,9 @@ class JournalEntry(NamedTuple):
     """(state index, ticks gained) of the states whose clocks moved."""
     handlers: tuple[str, ...] = ()
     """The handler names bound when it ended."""
+    details: JournalDetails | None = None
+    """What a journal with `details` tells beside; None too where it asked when the transition was
+    running already."""
 
 
 # Items of a journal for each entry.
@@ -69,7 +75,8 @@ class Note:
     """What a plan does not tell of a transition that followed it."""
 
     __slots__ = (
-        "accepted", "args", "called", "cause", "changes", "failed", "is_broken", "source", "vetoed",
+        "accepted", "args", "called", "cause", "changes", "details", "failed", "is_broken",
+        "source", "vetoed",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +92,7 @@ class Note:
         vetoed: tuple[str, ...] = (),
         failed: str | None = None,
     ) -> None:
+        self.details: Raw | None = None
         # Its own record as a cause, if it caused something.
         self.cause = cause
         self.source = source
@@ -110,7 +118,7 @@ class _Handlers(NamedTuple):
     names: tuple[str, ...]
 
 
-_USUAL = Note()
+_NO_KEYWORDS: Mapping[str, Any] = {}
 
 
 class _Place:
@@ -133,49 +141,84 @@ class _Place:
             self.ticks.copy(), self.machine_tick, self.handlers, is_rebased=self.is_rebased
         )
 
-    def replay(
-        self,
-        clocks: bool,
-        what: Plan | _Base | _Handlers,
-        at: int,
-        queue_tick: int,
-        note: Note | None,
-    ) -> JournalEntry | None:
-        """Go on by an item to where it led; it as an entry, if it is one."""
-        if isinstance(what, _Base):
-            self.ticks, self.machine_tick = list(what.ticks), what.machine_tick
-            self.is_rebased = True
-            return None
-        if isinstance(what, _Handlers):
-            self.handlers = what.names
-            return None
-        changes = what.increments if note is None or note.changes is None else note.changes
-        tells_clocks = clocks or self.is_rebased
-        before = tuple(self.ticks) if tells_clocks else ()
-        for i, gained in changes:
-            self.ticks[i] += gained
-        after = tuple(self.ticks) if tells_clocks else ()
-        self.is_rebased = False
-        note = note or _USUAL
+    def replay(self, taken: list[Any], clocks: bool) -> list[JournalEntry]:
+        """Go on by items to where they led; those of transitions as entries.
+
+        In one loop that calls next to nothing, for the time it takes is part of what listening
+        costs; so the entries are not made by keywords either.
+        """
+        ticks, tells_all = self.ticks, clocks or self.is_rebased
+        ids = new_ids(len(taken) // FIELDS)
+        before = after = tuple(ticks) if tells_all else ()
+        found: list[JournalEntry] = []
+        fields = [iter(taken)] * FIELDS
+        for number, (what, at, queue_tick, note) in enumerate(zip(*fields, strict=True)):
+            if type(what) is _Base:
+                ticks, self.machine_tick = list(what.ticks), what.machine_tick
+                self.is_rebased = tells_all = True
+                after = what.ticks
+                continue
+            if type(what) is _Handlers:
+                self.handlers = what.names
+                continue
+            if type(what) is Queued:
+                found.append(self._queued(what, at, tuple(ticks) if clocks else ()))
+                continue
+            call = what.call
+            changes = what.increments
+            if note is not None and note.changes is not None:
+                changes = note.changes
+            for i, gained in changes:
+                ticks[i] += gained
+            if tells_all:
+                before, after = after, tuple(ticks) if changes else after
+                tells_all = clocks
+            else:
+                before = after = ()
+            one: tuple[Any, ...]
+            if note is None:
+                one = (
+                    at // 1000, str(call.kind), call.indexes, before, after, queue_tick, True,
+                    False, self.machine_tick, call.is_auto, None, ids[number], _NO_KEYWORDS, (),
+                    None, changes, self.handlers, None,
+                )  # fmt: skip
+            else:
+                called = call.indexes if note.called is None else note.called
+                # One that caused nothing is named by nobody else.
+                told = ids[number] if note.cause is None else note.cause.transition_id
+                details = None
+                if note.details is not None:
+                    is_blocked = call.is_auto and not what.accepted
+                    name = "blocked" if is_blocked else "check" if call.is_check else "transition"
+                    details = details_of(name, note.details)
+                one = (
+                    at // 1000, str(call.kind), called, before, after, queue_tick, note.accepted,
+                    note.is_broken, self.machine_tick, call.is_auto, note.source, told,
+                    note.args or _NO_KEYWORDS, note.vetoed, note.failed, tuple(changes),
+                    self.handlers, details,
+                )  # fmt: skip
+            found.append(tuple.__new__(JournalEntry, one))
+            self.is_rebased = False
+        self.ticks = ticks
+        return found
+
+    def _queued(self, what: Queued, at: int, clock: tuple[int, ...]) -> JournalEntry:
+        """A mutation that was queued, as an entry."""
         return JournalEntry(
             at=at // 1000,
-            kind=str(what.kind),
-            called=what.called if note.called is None else note.called,
-            before=before,
-            after=after,
-            queue_tick=queue_tick,
-            accepted=note.accepted,
-            is_broken=note.is_broken,
+            kind=what.kind,
+            called=what.indexes,
+            before=clock,
+            after=clock,
+            queue_tick=what.queue_tick,
+            accepted=False,
+            is_broken=False,
             machine_tick=self.machine_tick,
-            is_auto=what.is_auto,
-            source=note.source,
-            # One that caused nothing is named by nobody else.
-            id=new_id() if note.cause is None else note.cause.transition_id,
-            args=note.args or {},
-            vetoed=note.vetoed,
-            failed=note.failed,
-            changes=tuple(changes),
+            source=what.source,
+            id=f"{what.number:016x}",
+            args=what.args,
             handlers=self.handlers,
+            details=JournalDetails("queued", number=what.number, seen=what.seen),
         )
 
 
@@ -192,6 +235,10 @@ class Journal(Tracer):
     entry and by each that does not go on from the one before it, since the machine grew, was
     restored, or entries were dropped. In all others they are empty.
 
+    With `details` entries also tell how long transitions and handlers took, and their log lines;
+    and there are entries for checks, for what is queued in a transition, and for auto mutations
+    that came to nothing. `Journal.details` switches it.
+
     Unlike most tracers it is not inherited by submachines.
     """
 
@@ -206,9 +253,12 @@ class Journal(Tracer):
     """`due` is called again when so many entries wait."""
     limit = 10_000
 
-    def __init__(self, *, rejected: bool = False, clocks: bool = True) -> None:
+    def __init__(
+        self, *, rejected: bool = False, clocks: bool = True, details: bool = False
+    ) -> None:
         self.rejected = rejected
         self.clocks = clocks
+        self._details = details
         self.dropped = 0
         # Four items an entry: what, time in ns, queue tick, note. What happened is a plan that was
         # followed, or something to go on from. Flat, since tuples that live on would have the
@@ -222,6 +272,25 @@ class Journal(Tracer):
         # What follows belongs to whoever reads. One who was interrupted may read again.
         self._reading = RLock()
         self._place = _Place([], 0, (), is_rebased=False)
+
+    @property
+    def details(self) -> bool:
+        """Whether entries tell details; in a running transition it takes effect after it. While
+        one journal of a machine has them, its others may tell them too."""
+        return self._details
+
+    @details.setter
+    def details(self, wanted: bool) -> None:
+        machine = self._machine
+        if machine is not None:
+            machine.check_thread()
+        self._details = bool(wanted)
+        if machine is not None:
+            machine._retune()
+
+    def sees(self, mutation: Mutation) -> Any:
+        """A mutation is being queued in a transition: what this returns is in the details of its
+        entry. Called on the machine's stack, where the journal has `details`."""
 
     def due(self) -> None:
         """Entries wait to be read: the first since the reader rested, a batch, or too many.
@@ -242,11 +311,12 @@ class Journal(Tracer):
             if self._mark:
                 self._mark = FIELDS * self.batch
             place = self._place.copy()
-            fields = [iter(taken)] * FIELDS
-            replayed = [place.replay(self.clocks, *item) for item in zip(*fields, strict=True)]
+            found = place.replay(taken, self.clocks)
             # Both or none, if it is interrupted. The machine may have added others, which stay.
             self._place, items[: len(taken)] = place, ()
-        return [entry for entry in replayed if entry is not None and self.keeps(entry)]
+        if getattr(self.keeps, "__func__", None) is not Journal.keeps:
+            found = [entry for entry in found if self.keeps(entry)]
+        return found
 
     def keeps(self, entry: JournalEntry) -> bool:
         """Whether an entry is worth reading; others are left out. Called by the reader."""
@@ -299,10 +369,7 @@ class Journal(Tracer):
 
     def note(self, plan: Plan, queue_tick: int, note: Note | None) -> None:
         """A transition ended, by a plan and what that does not tell."""
-        if plan.is_check or not (note is None or note.accepted or note.is_broken or self.rejected):
-            return
-        if plan.is_auto and not (plan.accepted or self.blocked_autos):
-            # They only run where others listen in full; what is told does not depend on those.
+        if not self._takes(plan, note):
             return
         if self._is_midway:
             self._is_midway = False
@@ -314,6 +381,28 @@ class Journal(Tracer):
                 before[i] -= gained
             self.rebase(before)
         self._items += (plan, time_ns(), queue_tick, note)
+        if len(self._items) >= self._mark:
+            self.filled()
+
+    def _takes(self, plan: Plan, note: Note | None) -> bool:
+        """Whether a transition is kept."""
+        has_details = self._details and note is not None and note.details is not None
+        if plan.is_check:
+            return has_details
+        if plan.is_auto and not plan.accepted:
+            # They only run where others listen in full; what is told does not depend on those.
+            return has_details or (self.blocked_autos and self.rejected)
+        return note is None or note.accepted or note.is_broken or self.rejected
+
+    def note_queued(self, mutation: Mutation, number: int, args: Mapping[str, Any]) -> None:
+        """A mutation was queued in a transition."""
+        try:
+            seen = self.sees(mutation)
+        except Exception as exc:
+            assert self._machine is not None
+            log_listener_error(self._machine, f"[tracer] sees raised {repr_of(exc)}", exc)
+            seen = None
+        self._items += (Queued(mutation, number, args, seen), time_ns(), mutation.queue_tick, None)
         if len(self._items) >= self._mark:
             self.filled()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from .details import Noting
 from .log import OPS
 
 if TYPE_CHECKING:
@@ -24,9 +25,12 @@ class Observed(IntEnum):
     """Nothing; also where a level only admits lines that the program itself emits."""
     JOURNAL = 1
     """Journals get what moved, tracers the end of the queue."""
-    LOG = 2
+    DETAILS = 2
+    """Journals get how long it took as well, what was queued, checks, and autos that came to
+    nothing."""
+    LOG = 3
     """Log lines are made."""
-    FULL = 3
+    FULL = 4
     """Tracers see transitions, steps are recorded, or breakpoints look at what is queued."""
 
 
@@ -34,8 +38,8 @@ class Listening:
     """All that listens to one machine."""
 
     __slots__ = (
-        "has_told_cycle", "hears_queue_end", "hooks", "journals", "log_args", "log_level",
-        "pre_log", "sem_log", "tells_handlers", "tells_queued", "tells_steps",
+        "has_told_cycle", "hooks", "journals", "log_args", "log_level", "noting", "pre_log",
+        "queue_end", "sem_log", "tells_handlers", "tells_queued", "tells_steps",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -44,9 +48,11 @@ class Listening:
         self.log_args: LogArgs | None = None
         self.sem_log: SemLog | None = None
         self.hooks: Hooks | None = None
-        # Whether a tracer hears of the end of the queue.
-        self.hears_queue_end = False
+        # What tracers have called at the end of the queue.
+        self.queue_end: tuple[Any, ...] = ()
         self.journals: tuple[Journal, ...] = ()
+        # Where a journal wants details.
+        self.noting: Noting | None = None
         # Lines emitted since the last transition.
         self.pre_log: list[Any] | None = None
         # Whether a cycle of requirements was told.
@@ -58,6 +64,10 @@ class Listening:
     def settle(self) -> None:
         """Somebody came or went: find out what is told."""
         hooks = self.hooks
+        if not any([journal.details for journal in self.journals]):
+            self.noting = None
+        elif self.noting is None:
+            self.noting = Noting()
         has_lines = self.log_level >= OPS
         self.tells_steps = self.wants_steps
         self.tells_queued = has_lines or (hooks is not None and bool(hooks.mutation_queued))
@@ -86,6 +96,8 @@ class Listening:
         # Lines of lower levels are emitted by the program itself.
         if self.log_level > 1:
             return Observed.LOG
+        if self.noting is not None:
+            return Observed.DETAILS
         if self.journals or (hooks is not None and hooks.queue_end):
             return Observed.JOURNAL
         return Observed.NONE

@@ -130,6 +130,8 @@ def _keep(machine: BaseMachine, listening: Listening, level: LogLevel, text: str
         transition.log_entries.append(entry)
     else:
         _keep_for_next(listening, entry)
+    if listening.noting is not None and machine._plan is not None:
+        listening.noting.lines.append(entry)
     hooks = listening.hooks
     if hooks is not None and hooks.log:
         hooks.fire("log", machine, level, text)

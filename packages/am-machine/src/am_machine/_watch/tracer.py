@@ -127,7 +127,12 @@ class Hooks:
             except Exception as exc:
                 first = args[0]
                 machine = first if hasattr(first, "tick") else first.machine
-                log_listener_error(machine, f"[tracer] {name} of {fn!r} raised {exc!r}", exc)
+                hook_failed(machine, name, fn, exc)
+
+
+def hook_failed(machine: BaseMachine, name: str, fn: object, exc: Exception) -> None:
+    """A hook of a tracer raised: it is only logged."""
+    log_listener_error(machine, f"[tracer] {name} of {fn!r} raised {exc!r}", exc)
 
 
 def _overridden(tracer: object, name: str) -> Any:

@@ -15,9 +15,9 @@ import am_machine as am
 
 from ..__about__ import __version__
 from .._env import LOGGER
-from .._hub import SHARE, Consumer, StreamStats
+from .._hub import SHARE, Consumer, StreamStats, runs_of
 from . import messages as m
-from .detail import Beside, DetailTracer
+from .detail import LineTracer, stack
 from .encode import schema_def
 from .feed import Feed, now, pending_message
 from .outbox import Outbox, Track
@@ -83,13 +83,6 @@ def mach_of(track: Track, schema: m.SchemaDef) -> m.Mach:
     )
 
 
-class _Detail(NamedTuple):
-    """Level 2 of one machine: its tracer, and what that told beside transitions."""
-
-    tracer: DetailTracer
-    beside: deque[Beside]
-
-
 class StreamConsumer(Consumer, Peer):
     """Feeds one outbox and drives one sender. Its lock is held for a batch, a look, a turn."""
 
@@ -105,7 +98,7 @@ class StreamConsumer(Consumer, Peer):
     def _begin(self) -> None:
         settings = self._settings
         self._outbox = Outbox(settings.buffer)
-        self._feed = Feed(self._outbox)
+        self._feed = Feed(self._outbox, stacks=settings.stacks)
         self._sender = Sender(
             self._outbox,
             self,
@@ -119,9 +112,8 @@ class StreamConsumer(Consumer, Peer):
         self._links: dict[int, MachineLink] = {}
         # Levels that the debugger asked for; by number of the machine.
         self._levels: dict[int, int] = {}
-        self._details: dict[int, _Detail] = {}
-        # One for each entry of level 2 that found no room.
-        self._lost_beside: deque[None] = deque()
+        # Machines at level 2.
+        self._details: dict[int, LineTracer] = {}
         self._warnings: deque[str] = deque()
         self._waiters: list[threading.Event] = []
 
@@ -174,39 +166,18 @@ class StreamConsumer(Consumer, Peer):
         """What machines did."""
         with self._lock:
             self._meet()
-            feed, tracks = self._feed, self._outbox.tracks
+            feed, tracks, details = self._feed, self._outbox.tracks, self._details
             mute = self._settings.detail == 0
-            for link, entry in batch:
+            for link, entries in runs_of(batch):
                 number = link.number
                 track = tracks.get(number)
-                if track is None or self._is_mute(number, mute):
-                    continue
-                detail = self._details.get(number)
-                if detail is None:
-                    feed.entry(track, entry)
-                    continue
-                self._tell_before(track, detail, entry.at, entry.id)
-                feed.entry(track, entry, detail.tracer.take(entry.id))
-                self._tell_after(track, detail, entry.id)
+                if track is not None and not self._is_mute(number, mute):
+                    feed.entries(track, entries, is_detailed=number in details)
             if self._outbox.unsent >= m.MAX_BATCH:
                 self._sender.fill()
 
     def _is_mute(self, number: int, mute: bool) -> bool:
         return (mute or bool(self._levels)) and self._levels.get(number, 0 if mute else 1) == 0
-
-    def _tell_before(self, track: Track, detail: _Detail, until: int, entry_id: str = "") -> None:
-        """What was told until a time, but for what belongs after an entry."""
-        beside = detail.beside
-        while beside and beside[0].at <= until and beside[0].after != (entry_id or None):
-            told = beside.popleft()
-            self._feed.extra(track, told.fields, told.at)
-
-    def _tell_after(self, track: Track, detail: _Detail, entry_id: str) -> None:
-        """What belongs after an entry."""
-        beside = detail.beside
-        while beside and beside[0].after == entry_id:
-            told = beside.popleft()
-            self._feed.extra(track, told.fields, told.at)
 
     def lost(self, link: MachineLink, count: int, at: int) -> None:
         """Entries never came here."""
@@ -245,14 +216,9 @@ class StreamConsumer(Consumer, Peer):
             self._meet()
             number = link.number
             track = self._outbox.tracks.get(number)
-            detail = self._details.pop(number, None)
             if track is not None:
-                if detail is not None:
-                    self._tell_before(track, detail, now())
                 self._feed.end(track, at)
-            if detail is not None:
-                link.detailed.discard(self)
-                link.ask(_detaching(detail.tracer))
+            self._lower_detail(link)
             self._links.pop(number, None)
             self._levels.pop(number, None)
             self._sender.fill()
@@ -261,15 +227,6 @@ class StreamConsumer(Consumer, Peer):
         """Send what there is."""
         with self._lock:
             self._meet()
-            for number, detail in list(self._details.items()):
-                track = self._outbox.tracks.get(number)
-                journal = track.link.journal if track is not None else None
-                if track is not None and detail.beside and not (journal and len(journal)):
-                    # Everything that they may belong after was told.
-                    self._tell_before(track, detail, now())
-            while self._lost_beside:
-                self._lost_beside.popleft()
-                self._outbox.count_lost(1)
             self._sender.tick(at)
             self._settle()
         self._warn_now()
@@ -307,6 +264,10 @@ class StreamConsumer(Consumer, Peer):
         self.process = new_process()
         for waiter in self._waiters:
             waiter.set()
+        for number in list(self._details):
+            link = self._links.get(number)
+            if link is not None:
+                self._lower_detail(link)
         self._begin()
 
     # ------------------------------------------------------------------ told by the debugger
@@ -352,10 +313,8 @@ class StreamConsumer(Consumer, Peer):
             return
         if level == 2 and number not in self._details:
             link.ask(lambda machine: self._raise_detail(link, machine))
-        elif level < 2 and number in self._details:
-            detail = self._details.pop(number)
-            link.detailed.discard(self)
-            link.ask(_detaching(detail.tracer))
+        elif level < 2:
+            self._lower_detail(link)
         if level == 0:
             track = self._outbox.tracks.get(number)
             if track is not None:
@@ -363,23 +322,23 @@ class StreamConsumer(Consumer, Peer):
                 self._feed.lost(track, 0, now())
 
     def _raise_detail(self, link: MachineLink, machine: am.BaseMachine) -> None:
-        """Bind the tracer of level 2; on the machine's stack."""
+        """Begin with level 2; on the machine's stack."""
         if link.number in self._details:
             return
-        beside: deque[Beside] = deque(maxlen=self._settings.buffer)
 
         def logged(at: int, level: int, text: str) -> None:
             self._sender.later(m.Log(link.number, at, level, text[: m.MAX_LINE]))
 
-        def told(what: Beside) -> None:
-            if len(beside) == beside.maxlen:
-                self._lost_beside.append(None)
-            beside.append(what)
-
-        tracer = DetailTracer(with_stacks=self._settings.stacks, told=told, logged=logged)
-        self._details[link.number] = _Detail(tracer, beside)
-        link.detailed.add(self)
+        tracer = self._details[link.number] = LineTracer(logged)
+        link.detail(self, stack if self._settings.stacks else None)
         machine.bind_tracer(tracer)
+
+    def _lower_detail(self, link: MachineLink) -> None:
+        """End with level 2, if it was."""
+        tracer = self._details.pop(link.number, None)
+        if tracer is not None:
+            link.undetail(self)
+            link.ask(_detaching(tracer))
 
     def warn(self, text: str) -> None:
         """Once for each text."""

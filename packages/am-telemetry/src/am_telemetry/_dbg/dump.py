@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from .._env import LOGGER
 from .._errors import DecodeError
-from .._hub import Consumer, Hub
+from .._hub import Consumer, Hub, runs_of
 from . import messages as m
 from .codec import Decoder
 from .consumer import mach_of, new_process
@@ -147,10 +147,10 @@ class _Writing(Consumer):
         """What machines did."""
         self._meet()
         tracks = self._outbox.tracks
-        for link, entry in batch:
+        for link, entries in runs_of(batch):
             track = tracks.get(link.number)
             if track is not None:
-                self._feed.entry(track, entry)
+                self._feed.entries(track, entries)
         self._put(batch[-1][1].at)
 
     def lost(self, link: MachineLink, count: int, at: int) -> None:

@@ -44,10 +44,11 @@ class Position:
         """Go past an entry."""
         clock = self.clock
         for i, gained in changes:
-            if i >= len(clock):
-                # The schema grew.
+            try:
+                clock[i] += gained
+            except IndexError:  # the schema grew
                 clock += [0] * (i + 1 - len(clock))
-            clock[i] += gained
+                clock[i] += gained
 
     def copy(self) -> Position:
         """The same place, to go on from."""
@@ -160,11 +161,18 @@ class Outbox:
 
     def add(self, track: Track, wire: bytes, changes: Sequence[tuple[int, int]], at: int) -> None:
         """Keep an entry; the oldest are dropped if these are too many. `at` is for the gap."""
-        self.produced += 1
-        track.entries += 1
+        self.add_all(track, [(track, wire, changes)], at)
+
+    def add_all(self, track: Track, entries: Sequence[Entry], at: int) -> None:
+        """Keep entries of a machine, in order."""
+        count = len(entries)
+        if not count:
+            return
+        self.produced += count
+        track.entries += count
         track.rebound = None
-        self._waiting.append((track, wire, changes))
-        self._waiting_count += 1
+        self._waiting.extend(entries)
+        self._waiting_count += count
         if self.buffered > self.limit:
             self._drop_oldest(at)
 
@@ -217,8 +225,10 @@ class Outbox:
         self._most_markers = max(LEAST_MARKERS, 2 * markers)
 
     def _drop_oldest(self, at: int) -> None:
-        """Drop the oldest tenth of the limit of what waits; gaps take their place, in front."""
-        count = min(max(1, self.limit // DROP_SHARE), self._waiting_count)
+        """Drop the oldest tenth of the limit of what waits, and all that is above it; gaps take
+        their place, in front."""
+        wanted = max(1, self.limit // DROP_SHARE, self.buffered - self.limit)
+        count = min(wanted, self._waiting_count)
         gaps: dict[Track, Gap] = {}
         rebound: dict[Track, Item] = {}
         ended: list[Item] = []
@@ -273,16 +283,23 @@ class Outbox:
     def take(self, most: int, size: int) -> Iterator[Item]:
         """What is to be sent next, at most so many entries and about so many bytes; an entry comes
         as a keyframe where its predecessor is not known on the other side."""
-        while self._waiting and most > 0 and size > 0 and self._flying_count < self.in_flight:
+        in_flight = self.in_flight
+        while self._waiting and most > 0 and size > 0 and self._flying_count < in_flight:
             item = self._waiting.popleft()
             self._flying.append(item)
             if isinstance(item, tuple):
                 self._waiting_count -= 1
                 self._flying_count += 1
                 most -= 1
-                sent = self._pass(item)
-                size -= len(sent[1])
-                yield sent
+                track, wire, changes = item
+                if track.needs_keyframe or track.since_keyframe >= KEYFRAME_EACH:
+                    item = (track, keyframe(wire, track.cursor.clock), changes)
+                    track.needs_keyframe = False
+                    track.since_keyframe = 0
+                track.since_keyframe += 1
+                track.cursor.move(changes)
+                size -= len(item[1])
+                yield item
                 continue
             track = item.track
             if isinstance(item, Gap):
@@ -298,17 +315,6 @@ class Outbox:
     def in_flight(self) -> int:
         """Most entries that are sent and not acknowledged: there are always some to be dropped."""
         return min(FLIGHT, max(1, self.limit // 2))
-
-    def _pass(self, item: Entry) -> Entry:
-        """Go past an entry; returns it as it is to be sent."""
-        track, wire, changes = item
-        if track.needs_keyframe or track.since_keyframe >= KEYFRAME_EACH:
-            item = (track, keyframe(wire, track.cursor.clock), changes)
-            track.needs_keyframe = False
-            track.since_keyframe = 0
-        track.since_keyframe += 1
-        track.cursor.move(changes)
-        return item
 
     def ack(self, count: int) -> bool:
         """The other side has taken so many entries of this connection. False if that cannot be."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import am_machine as am
 
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
 
 Batch: TypeAlias = "Sequence[tuple[MachineLink, am.JournalEntry]]"
 """What machines did, sorted by time."""
+
+
+def runs_of(batch: Batch) -> Iterator[tuple[MachineLink, list[am.JournalEntry]]]:
+    """The same, with what one machine did in a row as one list."""
+    for link, pairs in groupby(batch, key=itemgetter(0)):
+        yield link, [entry for _, entry in pairs]
 
 
 SHARE = 0.15

@@ -147,6 +147,7 @@ class Drain:
         consumers: dict[Consumer, None] = {}
         for link in links:
             consumers |= dict.fromkeys(link.consumers)
+        has_beside = any([link.has_beside for link in links])
         for consumer in consumers:
             if consumer.level < 1:
                 continue
@@ -158,8 +159,16 @@ class Drain:
                     for link, entry in batch
                     if (at := since[link]) is not None and entry.at >= at
                 ]
+            if has_beside:
+                mine = [pair for pair in mine if _is_for(consumer, *pair)]
             if mine and not self._guard.call(consumer, consumer.entries, mine):
                 lost.append(consumer)
+
+
+def _is_for(consumer: Consumer, link: MachineLink, entry: am.JournalEntry) -> bool:
+    """Whether a consumer is told an entry: what moves no clock is for those at level 2."""
+    details = entry.details
+    return details is None or details.what == "transition" or consumer in link.detailed
 
 
 def merged(found: list[Entries]) -> Entries:

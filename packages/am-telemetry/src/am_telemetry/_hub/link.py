@@ -27,9 +27,9 @@ class MachineLink:
     """
 
     __slots__ = (
-        "__weakref__", "_ask", "_journal", "_ref", "consumers", "detailed", "handlers", "id", "key",
-        "leaving", "lost", "machine_tick", "number", "parent_id", "pipes", "queue_tick", "schema",
-        "since", "tags", "ticks", "via",
+        "__weakref__", "_ask", "_journal", "_ref", "consumers", "detailed", "handlers",
+        "has_beside", "id", "key", "leaving", "lost", "machine_tick", "number", "parent_id",
+        "pipes", "queue_tick", "schema", "since", "tags", "ticks", "via",
     )  # fmt: skip
 
     def __init__(
@@ -67,8 +67,11 @@ class MachineLink:
         # Handles that were detached, which the hub's thread has not seen yet.
         self.leaving: dict[Consumer, object] = {}
         self.lost = 0
-        # Who listens to the machine at level 2: others have more to tell while somebody does.
-        self.detailed: set[object] = set()
+        # Who listens to the machine at level 2, and what each wants to know where a mutation is
+        # queued: others have more to tell while somebody does.
+        self.detailed: dict[object, Callable[[], object] | None] = {}
+        # Whether the journal may hold what only those are told.
+        self.has_beside = False
 
     @property
     def machine(self) -> am.BaseMachine | None:
@@ -90,6 +93,24 @@ class MachineLink:
         bound and detached. A machine without a journal is only asked in its own thread."""
         self._ask(self, fn)
 
+    def detail(self, consumer: object, sees: Callable[[], object] | None) -> None:
+        """A consumer gets level 2 from now on; on the machine's stack. Where a mutation is queued,
+        what `sees` returns there is in the details of its entry."""
+        self.has_beside = True
+        self.detailed[consumer] = sees
+        if (journal := self.journal) is not None:
+            journal.details = True
+
+    def undetail(self, consumer: object) -> None:
+        """It gets level 1 again, soon. In any thread."""
+        self.detailed.pop(consumer, None)
+        self.ask(self._settle_details)
+
+    def _settle_details(self, machine: am.BaseMachine) -> None:
+        journal = self.journal
+        if journal is not None:
+            journal.details = bool(self.detailed)
+
     def __repr__(self) -> str:
         return f"<MachineLink {self.number} {self.id}>"
 
@@ -106,13 +127,20 @@ class HubJournal(am.Journal):
     blocked_autos = False
 
     def __init__(self, hub: Hub, link: MachineLink) -> None:
-        super().__init__(rejected=True)
+        super().__init__(rejected=True, details=bool(link.detailed))
         self._hub = hub
         # Not the machine, which keeps this journal.
         self.link = link
         self.wishes: deque[Callable[[am.BaseMachine], object]] = deque()
         # When that happened which was read last.
         self.read_until = 0
+
+    def sees(self, mutation: am.Mutation) -> object:
+        """Ask those who want to know."""
+        for look in list(self.link.detailed.values()):
+            if look is not None:
+                return look()
+        return None
 
     def due(self) -> None:
         """Entries wait, or somebody asks for something."""
