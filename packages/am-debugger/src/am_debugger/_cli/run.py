@@ -129,7 +129,8 @@ class Instance:
             self.repl_address = await am_rpc.repl(self.debugger.machine, address).ready()
         except am_rpc.RpcError as exc:
             raise CannotListenError(address, str(exc.__cause__ or exc)) from exc
-        self.debugger.note(f"for arpc: {self.repl_address}")
+        if not isinstance(self.debugger.ui, SaidUi):  # without a screen it is announced
+            self.debugger.note(f"for arpc: {self.repl_address}")
 
     @contextlib.contextmanager
     def _debugged(self) -> Iterator[None]:
