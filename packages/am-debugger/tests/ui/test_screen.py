@@ -169,24 +169,6 @@ def test_clicks_choose_machines_lines_and_places_on_timelines(tmp_path: Path) ->
     drive(tmp_path, body)
 
 
-def test_each_button_goes_through_its_state(tmp_path: Path) -> None:
-    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
-        machine = debugger.machine
-        await press(pilot, "enter")
-        for number, buttons in enumerate(TOOLBARS, 1):
-            bar = app.query_one(f"#toolbar{number}")
-            for position, button in enumerate(buttons):
-                state = "ToggleTool" if button.tool else button.state
-                before = machine.tick(state)
-                bar.press(position)  # type: ignore[attr-defined]
-                assert machine.tick(state) != before, button.text
-                await settle(pilot)
-                if button.tool and button.tool in machine and "Dialog" in button.tool:
-                    machine.remove(button.tool)
-
-    drive(tmp_path, body)
-
-
 def test_each_key_and_each_button_is_a_command_of_the_palette(tmp_path: Path) -> None:
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         commands = {command.title: command for command in app.get_system_commands(app.screen)}
