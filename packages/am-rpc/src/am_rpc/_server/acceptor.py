@@ -164,8 +164,12 @@ class Acceptor:
         if client.feed.has_schema and hello.hash != schema_hash(source.schema):
             schema = schema_to_wire(source.schema)
         shape = client.feed.shape(schema, source.time(), source.queue_tick, source.machine_tick)
+        # A relay speaks in the name of what it relays.
+        relayed: str | None = getattr(source, "remote_id", None)
+        parent = source.parent
+        parent_id = None if parent is None else parent.id
         return Welcome(
-            source.id,
+            relayed or source.id,
             server.boot,
             shape,
             resumed,
@@ -175,7 +179,8 @@ class Acceptor:
             True,
             hops + 1,
             greeted.mac,
-            None if source.parent is None else source.parent.id,
+            parent_id if relayed is None else getattr(source, "remote_parent", None),
+            None if relayed is None else source.id,
         )
 
     def _told_limits(self) -> dict[str, int]:
