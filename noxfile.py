@@ -34,6 +34,7 @@ LAYERS = {
     "am-telemetry": {"am-machine"},
     "am-rpc": {"am-machine", "am-helpers"},
     "am-node": {"am-machine", "am-helpers", "am-rpc"},
+    "am-pubsub": {"am-machine", "am-helpers", "am-rpc"},
     "am-debugger": {"am-machine", "am-helpers", "am-rpc", "am-telemetry"},
 }
 # Packages whose tests start processes and measure them: never beside each other.
@@ -397,6 +398,13 @@ def bench_rpc(session: nox.Session) -> None:
     fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False))
     for script in sorted(ROOT.glob("packages/am-rpc/bench/bench_*.py")):
         session.run("python", str(script.relative_to(ROOT)))
+
+
+@nox.session
+def sim_pubsub(session: nox.Session) -> None:
+    """Topics of many peers in virtual time, with goals; `-- --seeds 20 --peers 1000` for more."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False))
+    session.run("python", "packages/am-pubsub/benchmarks/simulate.py", *session.posargs)
 
 
 @nox.session

@@ -51,13 +51,6 @@ def opened(folder: Path, port: int, fault: str = "") -> Terminal:
     return terminal
 
 
-def test_a_key_ends_it_well(tmp_path: Path, port: int) -> None:
-    with opened(tmp_path, port) as terminal:
-        terminal.press("C-q")
-        shown = terminal.assert_sane(0)
-        assert "am-dbg: 0 machines, 0 transitions, 0.0 MB" in shown
-
-
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )

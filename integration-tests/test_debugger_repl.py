@@ -27,11 +27,9 @@ def drive(address: str) -> None:
     def add(state: str, *args: str) -> int:
         return arpc(address, "add", ".", state, *args).returncode
 
-    assert add("UserFwd") == 1  # no machine is selected
     assert add("SelectingClient", "--arg", "client", "--val", "nobody") == 1
     assert add("SelectingClient", "--arg", "client", "--val", "worker") == 0
     assert add("SetCursor", "--arg", "number", "--val", "many") != 0
-    assert add("SetCursor", "--arg", "speed", "--val", "3") != 0
     assert add("SetCursor", "--arg", "number", "--val", "3") == 0
     moment = ("--arg", "path", "--val", "now", "--arg", "only_moment", "--val", "true")
     assert add("Exporting", *moment) == 0

@@ -13,7 +13,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # Bottom first, import name and distribution name alike but for the dash.
-PACKAGES = ("am_machine", "am_helpers", "am_telemetry", "am_rpc", "am_node", "am_debugger")
+PACKAGES = (
+    "am_machine",
+    "am_helpers",
+    "am_telemetry",
+    "am_rpc",
+    "am_node",
+    "am_pubsub",
+    "am_debugger",
+)
 MODULES = {
     package: sorted((ROOT / "packages" / package.replace("_", "-") / "src").rglob("*.py"))
     for package in PACKAGES

@@ -5,13 +5,22 @@ import importlib.metadata
 import pytest
 from packaging.requirements import Requirement
 
-DISTRIBUTIONS = ("am-machine", "am-helpers", "am-telemetry", "am-rpc", "am-node", "am-debugger")
+DISTRIBUTIONS = (
+    "am-machine",
+    "am-helpers",
+    "am-telemetry",
+    "am-rpc",
+    "am-node",
+    "am-pubsub",
+    "am-debugger",
+)
 BELOW = {
     "am-machine": set(),
     "am-helpers": {"am-machine"},
     "am-telemetry": {"am-machine"},
     "am-rpc": {"am-machine", "am-helpers"},
     "am-node": {"am-machine", "am-helpers", "am-rpc"},
+    "am-pubsub": {"am-machine", "am-helpers", "am-rpc"},
     "am-debugger": {"am-machine", "am-helpers", "am-rpc", "am-telemetry"},
 }
 

@@ -96,3 +96,14 @@ def test_an_import_that_fails_ends_with_four(
     assert code == 4
     assert "none.gz" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_agent_is_served_what_is_one_thing_and_with_the_extra_only(
+    dump: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["mcp"]) == 2
+    assert main(["mcp", str(dump), "--from", "unix:/x"]) == 2
+    assert "give a dump, or --from" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
+    assert main(["mcp", str(dump)]) == 2
+    assert "python -m pip install 'am-debugger[mcp]'" in capsys.readouterr().err

@@ -77,6 +77,7 @@ CASES = {
     "tail": Case(None, True),
     "no-tail": Case(None, False),
     "timelines": Case("2", 2),
+    "log-level": Case("4", 4),
     "theme": Case("light", "light"),
     "output-tx": Case(None, True),
     "output-log": Case(None, True),

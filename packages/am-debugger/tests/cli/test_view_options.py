@@ -54,3 +54,8 @@ def test_the_narrow_layout_stays_on_a_wide_screen() -> None:
     machine.add("Resized", width=200, height=60)
     assert machine.is_("NarrowLayout")
     assert machine.not_("ClientListVisible")
+
+
+def test_the_log_begins_at_a_level() -> None:
+    assert begun().session.log_level == 2
+    assert begun("--log-level=5").session.log_level == 5

@@ -105,10 +105,11 @@ class MuxStates(ah.Basic):
     Full = am.State(require=["Start"], doc="The limit of clients is reached.")
 
 
-def error_state(error: RpcError) -> str:
-    """Return the state of server and client machines that stands for an error."""
+def error_state(error: RpcError, states: type[am.States]) -> str:
+    """Return the state that stands for an error on a machine with these states."""
     if isinstance(error, SlowPeer):
-        return "ErrSlowClient"
+        # Only servers judge their clients.
+        return "ErrSlowClient" if "ErrSlowClient" in states.names() else "ErrNetworkTimeout"
     if isinstance(error, NetworkTimeout):
         return "ErrNetworkTimeout"
     if isinstance(error, NetworkError):

@@ -80,21 +80,27 @@ async def test_shallow_mode_sends_flips_and_refuses_waits_on_ticks(serve: Any) -
 
 
 async def test_per_mutation_mode_shows_each_mutation(serve: Any) -> None:
-    seen: list[tuple[str, tuple[str, ...]]] = []
+    seen: list[tuple[str, tuple[str, ...], bool]] = []
+    there: list[tuple[str, tuple[str, ...], bool]] = []
 
     class Watch(am.Tracer):
+        def __init__(self, told: list[Any]) -> None:
+            self._told = told
+
         def transition_end(self, transition: am.Transition) -> None:
-            seen.append((transition.kind, transition.called))
+            self._told.append((transition.kind, transition.called, transition.auto))
 
     async with serve() as pair, pair.connect(sync=am_rpc.Sync(mutations=True)) as net:
-        net.bind_tracer(Watch())
+        net.bind_tracer(Watch(seen))
+        pair.source.bind_tracer(Watch(there))
         pair.source.add("B")
         pair.source.add("D")
         await net.when("D")
-        assert seen == [("add", ("B",)), ("auto", ("A",)), ("add", ("D",))]
+        assert seen == there
+        assert seen == [("add", ("B",), False), ("add", ("A",), True), ("add", ("D",), False)]
         seen.clear()
         await net.set("D")
-        assert ("set", ("D",)) in seen
+        assert ("set", ("D",), False) in seen
         assert net.time() == pair.source.time()
 
 

@@ -74,4 +74,11 @@ def wait(argv: list[str]) -> int:
     return wait(argv)
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"inspect": inspect, "wait": wait}
+def mcp(argv: list[str]) -> int:
+    """`am-dbg mcp [DUMP] [--from ADDR] [--write]`, whose library alone takes half a second."""
+    from .mcp import mcp
+
+    return mcp(argv)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"inspect": inspect, "mcp": mcp, "wait": wait}

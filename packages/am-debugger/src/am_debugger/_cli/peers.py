@@ -7,6 +7,7 @@ import secrets
 import socket
 import ssl
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from am_telemetry import dbg
@@ -15,7 +16,7 @@ from ..__about__ import __version__
 from .values import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import argparse
 
 
 def own_process() -> dbg.Process:
@@ -54,3 +55,10 @@ def client_tls(ca: Path | None) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as exc:
         raise UsageError(f"--tls-ca: {exc}") from exc
+
+
+def add_peer_options(parser: argparse.ArgumentParser) -> None:
+    """Who a collector is proved to be, and we to it."""
+    add = parser.add_argument
+    add("--peer-secret-env", metavar="VAR", help="variable with the collector's secret")
+    add("--tls-ca", type=Path, metavar="FILE", help="certificate to trust")

@@ -129,7 +129,8 @@ class Instance:
             self.repl_address = await am_rpc.repl(self.debugger.machine, address).ready()
         except am_rpc.RpcError as exc:
             raise CannotListenError(address, str(exc.__cause__ or exc)) from exc
-        self.debugger.note(f"for arpc: {self.repl_address}")
+        if not isinstance(self.debugger.ui, SaidUi):  # without a screen it is announced
+            self.debugger.note(f"for arpc: {self.repl_address}")
 
     @contextlib.contextmanager
     def _debugged(self) -> Iterator[None]:
@@ -167,10 +168,11 @@ class Instance:
 
             nursery.start_soon(viewing)
         else:
-            addresses = list(options.listen or default_addresses())
+            addresses = default_addresses() if options.listen is None else list(options.listen)
             if self.private is not None:
                 addresses.append(self.private)
-            await nursery.start(self.server.serve, addresses)
+            if addresses:
+                await nursery.start(self.server.serve, addresses)
         for address in options.forward:
             nursery.start_soon(forward, self.server, address, peer, tls)
 

@@ -61,6 +61,14 @@ def add_view_options(add: Callable[..., argparse.Action]) -> None:
         )
     add("-v", "--view", choices=tuple(VIEWS), default="tree-log", help="which panes are shown")
     add("--tail", action=argparse.BooleanOptionalAction, default=True, help="follow what comes")
+    add(
+        "--log-level",
+        type=int,
+        choices=range(6),
+        default=2,
+        help="what the log tells: 0 nothing, 1 external, 2 changes (usual), 3 ops, 4 decisions, "
+        "5 everything",
+    )
     add("--timelines", type=int, choices=(0, 1, 2), default=1, help="how many timelines are shown")
     add("--theme", choices=THEMES, default="dark", help="colors for a dark or a light terminal")
 
@@ -86,6 +94,7 @@ def begin(machine: am.Machine, options: argparse.Namespace) -> None:
     gone = [state for state, is_on in wanted.items() if not is_on and state in machine]
     if gone:
         machine.remove(*gone)
+    machine.add("SetLogLevel", level=options.log_level)
 
 
 def arguments(options: argparse.Namespace) -> list[str]:
@@ -94,5 +103,6 @@ def arguments(options: argparse.Namespace) -> list[str]:
         f"--{'' if getattr(options, switch.dest) else 'no-'}{switch.name}" for switch in SWITCHES
     ]
     made += [f"--view={options.view}", f"--timelines={options.timelines}"]
+    made += [f"--log-level={options.log_level}"]
     made += [f"--theme={options.theme}", "--tail" if options.tail else "--no-tail"]
     return made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
@@ -15,7 +14,7 @@ from .._errors import QueryError
 from .._feed.viewing import view
 from .._files.inspect import inert, transition_line
 from .._store.store import Store
-from .peers import client_tls, own_process, secret_of
+from .peers import add_peer_options, client_tls, own_process, secret_of
 from .values import UsageError, address, seconds
 
 if TYPE_CHECKING:
@@ -110,13 +109,6 @@ def wait(argv: list[str]) -> int:
 
     trio.run(main)
     return _tell(store, watcher, options.query)
-
-
-def add_peer_options(parser: argparse.ArgumentParser) -> None:
-    """Who a collector is proved to be, and we to it."""
-    add = parser.add_argument
-    add("--peer-secret-env", metavar="VAR", help="variable with the collector's secret")
-    add("--tls-ca", type=Path, metavar="FILE", help="certificate to trust")
 
 
 def _tell(store: Store, watcher: Watcher, query: str) -> int:

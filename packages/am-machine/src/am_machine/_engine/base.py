@@ -730,7 +730,8 @@ class BaseMachine(Awaiting, Reading):
         `FooState`, also of multi states that ticked, `AnyState`), tracers, waits. `called` are
         state indexes, by default those whose activity changed. Ticks betray blips: a state still
         inactive whose tick grew by 2 or more was active in between, one still active and not multi
-        was inactive; waits on such a state alone count that.
+        was inactive; waits on such a state alone count that. The kind `auto` is an add that the
+        source made by itself.
 
         An exception of a handler goes to `handler_failed`.
         """
@@ -755,3 +756,11 @@ class BaseMachine(Awaiting, Reading):
         if len(ticks) != len(self._ticks):
             raise ValueError(f"{len(ticks)} ticks for {len(self._ticks)} states")
         return following.reset(self, list(ticks), queue_tick, machine_tick, replaced=replaced)
+
+    def let_go(self) -> None:
+        """End whatever depends on clocks that will not move any more, and keep their values.
+
+        All waits but those for the disposal end with False, contexts expire, and with them the
+        tasks bound to states. New ones may be made.
+        """
+        following.let_go(self)

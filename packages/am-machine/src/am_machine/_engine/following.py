@@ -74,6 +74,13 @@ def reset(
     return transition
 
 
+def let_go(machine: BaseMachine) -> None:
+    """The clocks move no more: contexts expire, tasks bound to states and waits end."""
+    if machine._dependents is not None:
+        machine._dependents.expire_all()
+    waiting.end_waits(machine)
+
+
 def _plan(
     machine: BaseMachine,
     ticks: list[int],
@@ -97,7 +104,10 @@ def _plan(
     flipped = before.mask ^ active
     states = tuple(bits_of(flipped)) if called is None else called
     plan = Plan()
-    plan.call = Call(kind, states, sum([bits[i] for i in set(states)]), False, False)
+    # That of a source's auto mutation is an add, as there.
+    is_auto = kind == "auto"
+    mask = sum([bits[i] for i in set(states)])
+    plan.call = Call("add" if is_auto else kind, states, mask, is_auto, False)
     plan.accepted = True
     plan.missing = ()
     plan.before = before

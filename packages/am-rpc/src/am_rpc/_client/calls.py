@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 import am_machine as am
 
-from .._errors import EncodeError, NetworkTimeout, NotConnected, OutcomeUnknown, RpcError
+from .._errors import (
+    EncodeError,
+    LimitExceeded,
+    NetworkTimeout,
+    NotConnected,
+    OutcomeUnknown,
+    RpcError,
+)
 from .._transport.signal import Signal
 from .._wire.fitting import ArgsFitting, blame
 from .._wire.mutation_messages import Mutate
@@ -47,7 +55,11 @@ class Calls:
         self._call_total = retry.call_total
         self.last_id = 0
         self._barriers: list[tuple[int, Callable[[], None]]] = []
-        self._has_calls = Signal()
+        # Wakes who repeats calls; `_looks_at` is when that looks by itself.
+        self._look = Signal()
+        self._looks_at = math.inf
+        # Why there is no connection, and will be none until `Start` comes again.
+        self.end_reason: RpcError | None = None
         self._silent = 0
 
     def next_id(self) -> int:
@@ -117,8 +129,8 @@ class Calls:
         is_first = not outbox
         outbox.push(Entry(seq, method, states, args, data, result, now, now + self._call_total))
         self.stats.calls += 1
-        if is_first:
-            self._has_calls.set()
+        if self._looks_at == math.inf:
+            self._look.set()
         if link is None:
             self._note_buffering()
         elif is_first:
@@ -153,15 +165,24 @@ class Calls:
             self.outbox_shrank()
 
     def give_up(self, entry: Entry, error: RpcError) -> None:
-        """Take a mutation out of the outbox as canceled."""
+        """Take a mutation out of the outbox; nobody waits for its answer any more."""
         if self.outbox.pop(entry.seq) is not None:
-            self.settle(entry, am.CANCELED, error)
+            self._settle_unanswered(entry, error)
 
     def abandon(self, error: RpcError) -> None:
-        """Cancel everything that is not settled."""
+        """Settle everything that is not settled: there will be no connection for this reason."""
+        self.end_reason = error
         for entry in self.outbox.clear():
-            self.settle(entry, am.CANCELED, error)
+            self._settle_unanswered(entry, error)
         self.outbox_shrank()
+
+    def _settle_unanswered(self, entry: Entry, error: RpcError) -> None:
+        # What was handed to a connection may be executed, by now or later.
+        if entry.written:
+            unknown = OutcomeUnknown(f"written, but not answered: {error}")
+            unknown.__cause__ = error
+            error = unknown
+        self.settle(entry, am.CANCELED, error)
 
     def lose_written(self) -> None:
         """The server lost this session: what was written may or may not have been executed."""
@@ -182,6 +203,23 @@ class Calls:
     def is_flushing(self) -> bool:
         """Tell whether somebody waits for what is in the outbox."""
         return bool(self._barriers)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Tell whether the client has ended, so that nothing comes until it starts again."""
+        return self.end_reason is not None and not self.mach.is_("Start")
+
+    def refusal(self) -> RpcError:
+        """Return why a mutation is not even taken into the outbox."""
+        if self.end_reason is not None and self.is_cut_off:
+            return self.end_reason
+        if not self.mach.is_("Start"):
+            return NotConnected("the client does not run")
+        if self.link is None and not self.accepts_offline():
+            return NotConnected("there is no connection")
+        limits = self.limits
+        told = f"{limits.calls} mutations or {limits.calls_bytes} bytes wait to be settled"
+        return LimitExceeded(f"the outbox is full: {told} (Limits.calls, Limits.calls_bytes)")
 
     def outbox_shrank(self) -> None:
         """Call back those who waited for what is gone."""
@@ -232,7 +270,11 @@ class Calls:
         return await self._call(lambda link, done: link.request(message, done))
 
     async def sync(self) -> None:
-        """Fetch full values into the replica. Raises as `call`."""
+        """Fetch full values into the replica, after what was mutated before. Raises as `call`."""
+        with trio.move_on_after(self.retry.call_total) as patience:
+            await self.flush()
+        if patience.cancelled_caught:
+            raise NetworkTimeout("mutations made before were not settled in time")
         await self._call(lambda link, done: link.resync(done))
 
     async def _call(self, send: Callable[[Link, Callable[[Response], None]], None]) -> Any:
@@ -294,11 +336,20 @@ class Calls:
         while True:
             if not len(self.outbox):
                 self._end_retrying()
-                await self._has_calls.wait()
+                self._looks_at = math.inf
+                await self._look.wait()
                 continue
-            due = min(entry.due for entry in self.outbox)
-            await trio.sleep_until(due)
-            self._repeat_late(trio.current_time())
+            self._looks_at = min(entry.due for entry in self.outbox)
+            with trio.CancelScope(deadline=self._looks_at):
+                await self._look.wait()
+            now = trio.current_time()
+            if now >= self._looks_at:
+                self._repeat_late(now)
+
+    def look_at(self, due: float) -> None:
+        """Have calls looked at that are due then, if nobody looks earlier anyway."""
+        if due < self._looks_at:
+            self._look.set()
 
     def _end_retrying(self) -> None:
         if self.mach.is_("RetryingCall"):
@@ -306,9 +357,11 @@ class Calls:
 
     def _repeat_late(self, now: float) -> None:
         late = [entry for entry in self.outbox if entry.due <= now]
+        retry, link = self.retry, self.link
+        if link is not None:
+            late = self._ask_for_receipts(link, late, now)
         if not late:
             return
-        retry, link = self.retry, self.link
         self._count_silence(late)
         for entry in late:
             over = now - entry.created >= retry.call_total or entry.repeats >= retry.call_tries
@@ -327,11 +380,22 @@ class Calls:
                 if not self.mach.is_("RetryingCall"):
                     self.mach.add("RetryingCall")
 
+    def _ask_for_receipts(self, link: Link, late: list[Entry], now: float) -> list[Entry]:
+        """Ask whether one-way mutations have come, as nothing answers them; return the others."""
+        unasked = [e for e in late if e.result is None and e.is_out and not e.is_asked]
+        if not unasked:
+            return late
+        link.ask_for_receipt()
+        for entry in unasked:
+            entry.is_asked = True
+            entry.due = now + self.retry.call_timeout
+        return [entry for entry in late if entry.due <= now]
+
     def _count_silence(self, late: list[Entry]) -> None:
         link = self.link
         if link is None:
             return
-        if any(entry.written and link.connection.last_rx < entry.sent_at for entry in late):
+        if any(entry.written and entry.heard == self.stats.bytes_in for entry in late):
             self._silent += 1
         else:
             self._silent = 0

@@ -14,6 +14,8 @@ import am_machine as am
 
 from .._env import own_tags, tune
 from .._errors import (
+    ErrorCode,
+    InvalidParams,
     NetworkError,
     NetworkTimeout,
     NoAccess,
@@ -102,6 +104,8 @@ class Client(Following):
             retry,
             resend_unknown=on_unknown == "resend",
         )
+        if consumer is not None and "ServerPayload" not in consumer.schema:
+            raise ValueError(f"consumer {consumer.id} has no state ServerPayload: see Consumer")
         self._handlers = handlers
         self.addr = addr if isinstance(addr, str) else ""
         self._dial = self._dialer(addr, ssl_context)
@@ -195,12 +199,17 @@ class Client(Following):
 
     async def StartState(self, event: am.Event) -> None:
         """Connect, serve the connection, and connect again."""
+        self.end_reason = None
+        self._closing = False
         await self._stay_connected()
 
     def StartEnd(self, event: am.Event) -> None:
-        """Nothing will be sent any more."""
+        """Nothing will be sent any more, and nothing heard."""
         self.link = None
-        self.abandon(NotConnected("the client was stopped"))
+        self.abandon(self.end_reason or NotConnected("the client was stopped"))
+        if self._net is not None and not self._net.disposed:
+            self._net.subscriptions.end()
+            self._net.let_go()
 
     def ErrNetworkEnter(self, event: am.Event) -> bool:
         """Errors of a connection that is meant to end do not count."""
@@ -240,7 +249,7 @@ class Client(Following):
             self._tell_disconnected(error)
             if self._closing or mach.disposed:
                 return
-            if isinstance(error, (NoAccess, VersionMismatch)):
+            if error is not None and _is_final(error):
                 self._give_up(error)
                 return
             if error is None and not retry.reconnect:
@@ -261,7 +270,7 @@ class Client(Following):
             return
         if error is not None:
             self.stats.errors += 1
-            self.mach.add_err(error_state(error), error)
+            self.mach.add_err(error_state(error, ClientStates), error)
         self.mach.add("Disconnected")
         if len(self.outbox):
             self.mach.add("Buffering")
@@ -332,10 +341,14 @@ class Client(Following):
         self.abandon(NotConnected("the server stopped this client"))
         self.mach.remove("Start")
 
-    def consume(self, message: Payload, data: Any) -> bool:
-        """Give a payload to the consumer; tell whether it was taken."""
-        if self._consumer is None or self._consumer.disposed:
-            return False
+    def consume(self, message: Payload, data: Any) -> None:
+        """Give a payload to the consumer.
+
+        :raises InvalidParams: if there is none, it refuses, or it fails.
+        """
+        consumer = self._consumer
+        if consumer is None or consumer.disposed:
+            raise InvalidParams("no consumer takes it", ErrorCode.BUSY)
         args = {
             "name": message.name,
             "data": data,
@@ -343,12 +356,21 @@ class Client(Following):
             "source_tx": message.source_tx,
             "token": message.token,
         }
-        if not self._consumer.add("ServerPayload", **args):
-            return False
+        before = consumer.err
+        try:
+            taken = bool(consumer.add("ServerPayload", **args))
+            fault = consumer.err if consumer.err is not before else None
+        except Exception as error:
+            taken, fault = False, error
+        if fault is not None:
+            logger.error("%s: consumer %s failed", self.mach.id, consumer.id, exc_info=fault)
+            told = f"the consumer failed: {type(fault).__name__}: {fault}"
+            raise InvalidParams(told, ErrorCode.INTERNAL)
+        if not taken:
+            raise InvalidParams("the consumer refused it", ErrorCode.BUSY)
         self.stats.payloads += 1
         # An event; the data is the consumer's.
         self.mach.add("ServerPayload")
-        return True
 
     def new_net(self, welcome: Welcome, schema: am.Schema) -> NetworkMachine:
         """Return the replica that the first welcome calls for."""
@@ -377,6 +399,11 @@ class Client(Following):
         if self.link is not None:
             await self.link.connection.say_bye("")
         self.mach.remove("Start")
+
+
+def _is_final(error: RpcError) -> bool:
+    """Tell whether trying again cannot help: the server said no, or that its source is gone."""
+    return isinstance(error, (NoAccess, VersionMismatch)) or error.code is ErrorCode.DISPOSED
 
 
 def _blame(link: Link) -> int:

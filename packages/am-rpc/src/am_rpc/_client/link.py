@@ -12,7 +12,6 @@ import trio
 import am_machine as am
 
 from .._errors import (
-    ErrorCode,
     InvalidParams,
     InvalidResponse,
     LimitExceeded,
@@ -79,7 +78,14 @@ class Link:
         call_id = self.client.next_id()
         self._calls[call_id] = (message, callback)
         self.client.stats.calls += 1
+        if self.client.outbox.has_fresh:
+            # It was made after them, so it is said after them.
+            self.connection.collect()
         self.connection.send(self.connection.protocol.send_request(call_id, message))
+
+    def ask_for_receipt(self) -> None:
+        """Ask for an answer, which tells that all one-way mutations before were executed."""
+        self.request(m.Ping(), lambda response: None)
 
     def ping(self) -> None:
         """Ask for a sign of life, and time it."""
@@ -100,11 +106,12 @@ class Link:
             due = now + client.retry.call_timeout
             expected = self.connection.protocol.expected
             for entry in outbox.take_fresh():
-                entry.sent_at = now
+                entry.heard = client.stats.bytes_in
                 entry.due = due
                 if entry.result is not None:
                     expected[entry.seq] = entry.method
                 out.append(entry.data)
+            client.look_at(due)
             if outbox.is_holding:
                 # Answered in order: the answer tells that what is before it could be read.
                 self.request(m.Ping(), self._passed)
@@ -127,7 +134,7 @@ class Link:
         await trio.sleep(pause)
         outbox = self.client.outbox
         if not self.connection.closed and outbox.get(entry.seq) is entry:
-            entry.sent_at = trio.current_time()
+            entry.heard = self.client.stats.bytes_in
             self.connection.send(entry.data)
 
     # Events.
@@ -284,8 +291,7 @@ class Link:
                 data = message.data
             except ProtocolError as error:
                 raise InvalidParams(str(error)) from error
-            if not client.consume(message, data):
-                raise InvalidParams("no consumer takes it", ErrorCode.BUSY)
+            client.consume(message, data)
             client.seen_tokens.add(message.token)
         else:
             self._assembler.drop(message.token)

@@ -108,8 +108,8 @@ class NetworkMachine(Replica):
     def add(self, /, *states: str, **args: Any) -> am.Result:
         """Activate states at the source.
 
-        Returns at once. `await` the result to learn the outcome; it is `CANCELED` right away if
-        the machine is disposed or the outbox is full.
+        Returns at once. `await` the result to learn the outcome. It is canceled right away if the
+        machine is disposed, the outbox is full or the client was stopped; `result.error` says why.
 
         Raises:
             am.UnknownStateError: a name is not a state.
@@ -164,7 +164,9 @@ class NetworkMachine(Replica):
         if self.disposed:
             return am.CANCELED
         result = NetResult()
-        return result if self.uplink.submit_error(message, result) else am.CANCELED
+        if not self.uplink.submit_error(message, result):
+            result.settle(am.CANCELED, self.uplink.refusal())
+        return result
 
     def _mutate(self, method: str, states: tuple[str, ...], args: dict[str, Any]) -> am.Result:
         client = self.uplink
@@ -178,9 +180,9 @@ class NetworkMachine(Replica):
         if self.disposed:
             return am.CANCELED
         result = NetResult()
-        if client.submit(method, indexes, args, result, client.origin()):
-            return result
-        return am.CANCELED
+        if not client.submit(method, indexes, args, result, client.origin()):
+            result.settle(am.CANCELED, client.refusal())
+        return result
 
     def _mutate_one_way(
         self, method: str, states: tuple[str, ...], args: dict[str, Any]
@@ -194,8 +196,11 @@ class NetworkMachine(Replica):
             args = encode_args(args, self.uplink.limits)
         if self.disposed:
             return am.CANCELED
-        accepted = self.uplink.submit_one_way(method, indexes, args)
-        return am.EXECUTED if accepted else am.CANCELED
+        if self.uplink.submit_one_way(method, indexes, args):
+            return am.EXECUTED
+        result = NetResult()
+        result.settle(am.CANCELED, self.uplink.refusal())
+        return result
 
     def _wire_indexes(self, states: tuple[str, ...]) -> tuple[int, ...]:
         self.check_thread()
@@ -370,9 +375,14 @@ class NetworkMachine(Replica):
         label = f"{state} ({','.join(args)})"
         if self.disposed:
             return am.Wait(label, False)
-        return self.subscriptions.add(label, index, plain)
+        return self._wait(self.subscriptions.add(label, index, plain))
 
     # Where the source is.
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Tell whether the client has ended, so that nothing comes until it starts again."""
+        return self.uplink.is_cut_off
 
     @property
     def boot(self) -> bytes | None:

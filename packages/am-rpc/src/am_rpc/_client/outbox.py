@@ -18,14 +18,27 @@ if TYPE_CHECKING:
 class Entry:
     """One mutation. `result` is None for a one-way one, which no response settles.
 
-    `created`, `sent_at` (when it was written last) and `due` (when to look at it again) are
-    seconds. `is_out` tells whether the connection of now has it, `blame` how far it is held to be
+    `created` and `due` (when to look at it again) are seconds, `heard` is how many bytes had come
+    from the server when it was written last. `is_out` tells whether the connection of now has it,
+    `is_asked` whether the server was asked on it for a receipt, `blame` how far it is held to be
     the reason why connections ended.
     """
 
     __slots__ = (
-        "args", "blame", "created", "data", "due", "is_out", "method", "repeats", "result",
-        "sent_at", "seq", "states", "written",
+        "args",
+        "blame",
+        "created",
+        "data",
+        "due",
+        "heard",
+        "is_asked",
+        "is_out",
+        "method",
+        "repeats",
+        "result",
+        "seq",
+        "states",
+        "written",
     )  # fmt: skip
 
     def __init__(
@@ -50,8 +63,9 @@ class Entry:
         # Handed to a connection at least once, whatever became of it.
         self.written = False
         self.is_out = False
+        self.is_asked = False
         self.blame = 0
-        self.sent_at = 0.0
+        self.heard = 0
         self.repeats = 0
 
 
@@ -191,7 +205,7 @@ class Outbox:
         self.passed()
         self._fresh = list(self._entries.values())
         for entry in self._fresh:
-            entry.is_out = False
+            entry.is_out = entry.is_asked = False
 
     def forget_written(self) -> list[Entry]:
         """The server's session is gone: return, and drop, what may have been executed."""

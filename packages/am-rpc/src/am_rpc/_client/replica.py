@@ -14,7 +14,7 @@ from .._wire.checksum import MASK, full_sum, moved_sum
 from .._wire.server_messages import KIND_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .._options import Sync
     from .._wire.handshake_messages import Vector
@@ -195,17 +195,51 @@ class Replica(am.BaseMachine):
         """Refused: the schema is that of the source, and grows with it."""
         raise RuntimeError(f"the schema of {self.id} is its source's")
 
-    # Waits for true ticks.
+    # Waits, which end at once where nothing will come any more.
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Tell whether no update will come any more, unless somebody starts the client again."""
+        return False
+
+    def _wait(self, wait: am.Wait) -> am.Wait:
+        if not wait.done and self.is_cut_off:
+            wait.resolve(False)
+        return wait
+
+    def when(self, *states: str) -> am.Wait:
+        """Wait until all states are active; see `am.MachineApi`."""
+        return self._wait(super().when(*states))
+
+    def when_not(self, *states: str) -> am.Wait:
+        """Wait until no state is active; see `am.MachineApi`."""
+        return self._wait(super().when_not(*states))
+
+    def when_any(self, *states: str) -> am.Wait:
+        """Wait until any state is active; see `am.MachineApi`."""
+        return self._wait(super().when_any(*states))
+
+    def when_err(self) -> am.Wait:
+        """Wait until there is an error; see `am.MachineApi`."""
+        return self._wait(super().when_err())
+
+    def when_next_active(self, state: str) -> am.Wait:
+        """Wait until a state becomes active again; see `am.MachineApi`."""
+        return self._wait(super().when_next_active(state))
+
+    def when_query(self, fn: Callable[[dict[str, int]], object]) -> am.Wait:
+        """Wait until a predicate on the clock holds; see `am.MachineApi`."""
+        return self._wait(super().when_query(fn))
 
     def when_time(self, ticks: Mapping[str, int]) -> am.Wait:
         """Wait for ticks; refused with `ValueError` in shallow mode, whose ticks are not true."""
         self._refuse_shallow()
-        return super().when_time(ticks)
+        return self._wait(super().when_time(ticks))
 
     def when_ticks(self, state: str, ticks: int) -> am.Wait:
         """Wait for a number of ticks; refused with `ValueError` in shallow mode."""
         self._refuse_shallow()
-        return super().when_ticks(state, ticks)
+        return self._wait(super().when_ticks(state, ticks))
 
     def _refuse_shallow(self) -> None:
         if self._sync.shallow:

@@ -14,6 +14,7 @@ from .._options import Limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from .._errors import RpcError
     from .._results import NetResult
     from .._wire.messages import Message
     from .._wire.mutation_messages import AddErr, Origin
@@ -80,6 +81,15 @@ class Uplink(Protocol):
         """Take a mutation without an answer; False if there is no room."""
         ...
 
+    def refusal(self) -> RpcError:
+        """Why a mutation is not taken."""
+        ...
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether nothing will come from the source any more, unless somebody starts it again."""
+        ...
+
     def subscribe(self, message: Message) -> None:
         """Send a subscription, or its end, if there is a connection."""
 
@@ -109,6 +119,7 @@ class NoUplink:
     boot = None
     hops = 0
     in_touch = True
+    is_cut_off = False
 
     def on_touch(self, callback: Callable[[bool], None]) -> Callable[[], None]:
         """It never changes."""
@@ -138,6 +149,10 @@ class NoUplink:
     def submit_one_way(self, method: str, states: tuple[int, ...], args: Mapping[str, Any]) -> bool:
         """Refuse it."""
         return False
+
+    def refusal(self) -> RpcError:
+        """Nothing is ever taken."""
+        return _read_only()
 
     def subscribe(self, message: Message) -> None:
         """Raise `ReadOnlyMachine`: only the source sees args."""

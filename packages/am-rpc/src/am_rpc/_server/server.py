@@ -284,7 +284,7 @@ class Server:
     def report(self, error: RpcError) -> None:
         """Turn an error of a connection into states of this machine."""
         self.stats.errors += 1
-        self.mach.add_err(error_state(error), error)
+        self.mach.add_err(error_state(error, ServerStates), error)
 
     def source_disposed(self) -> None:
         """The source is gone: end the connection."""

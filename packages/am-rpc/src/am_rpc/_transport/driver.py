@@ -276,7 +276,8 @@ class Connection(Outgoing):
         # Deadlines are sums of floats: one that has just fired may look a hair early.
         now, limits = trio.current_time() + _EARLY, self._limits
         if self._writing_since is not None and now >= self._writing_since + limits.write_stall:
-            self.close(SlowPeer(f"a write stalled for {limits.write_stall:g} s"))
+            told = f"a write stalled for {limits.write_stall:g} s"
+            self.close(NetworkTimeout(told) if self._is_client else SlowPeer(told))
             return
         silence = now - self.last_rx
         if self.last_rx > self._last_whole and now - self._last_whole >= limits.dead:

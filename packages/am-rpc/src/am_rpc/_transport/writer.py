@@ -187,17 +187,21 @@ class Outgoing:
         if self._room is not None or self._flushed is not None:
             self._tell_written()
 
+    def collect(self) -> None:
+        """Queue what `produce` has to say now, ahead of what is queued next."""
+        self._collect(trio.current_time())
+
     def _collect(self, now: float) -> float | None:
         """Have `produce` add what is due; return when to ask again."""
         if self.produce is None:
             return None
-        self._is_held = True
+        was_held, self._is_held = self._is_held, True
         try:
             due = self.produce(now, self._out)
             self._is_asked = due is not None
             return due
         finally:
-            self._is_held = False
+            self._is_held = was_held
 
     async def room(self) -> None:
         """Wait, as a server, until little enough is waiting to be written, or this is closed."""

@@ -1,0 +1,1 @@
+"""The gossip core: it decides, and touches neither sockets nor clocks."""

@@ -1,0 +1,58 @@
+"""A digest of all records: equal on two peers if, and in practice only if, they hold the same.
+
+Each machine belongs to one bucket. A bucket is the XOR of the hashes of its rows, so a change
+costs two operations, and the order in which things were learned leaves no trace.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from .entries import Key
+
+_WIDTH = 8
+
+
+class Digest:
+    """The buckets, and the root that stands for all of them."""
+
+    __slots__ = ("_buckets", "keys", "root")
+
+    def __init__(self, buckets: int) -> None:
+        self._buckets = [0] * buckets
+        self.keys: list[dict[Key, None]] = [{} for _ in range(buckets)]
+        self.root = 0
+
+    def bucket_of(self, key: Key) -> int:
+        """Return the bucket that a machine belongs to, the same on every peer."""
+        peer, index = key
+        return crc32(b"%b:%d" % (peer, index)) % len(self._buckets)
+
+    def change(self, bucket: int, change: int) -> None:
+        """Take a row out of a bucket, put one in, or both: `change` is the XOR of their hashes."""
+        self._buckets[bucket] ^= change
+        self.root ^= change
+
+    def root_bytes(self) -> bytes:
+        """Return the root as it travels."""
+        return self.root.to_bytes(_WIDTH, "big")
+
+    def bucket_bytes(self) -> bytes:
+        """Return all buckets as they travel."""
+        return b"".join(bucket.to_bytes(_WIDTH, "big") for bucket in self._buckets)
+
+    def unequal(self, theirs: bytes) -> list[int]:
+        """Return which buckets differ from those of a peer.
+
+        :raises ValueError: if that peer divides its digest otherwise.
+        """
+        if len(theirs) != _WIDTH * len(self._buckets):
+            raise ValueError("digest with another number of buckets")
+        mine = self.bucket_bytes()
+        return [
+            at
+            for at in range(len(self._buckets))
+            if mine[at * _WIDTH : (at + 1) * _WIDTH] != theirs[at * _WIDTH : (at + 1) * _WIDTH]
+        ]

@@ -1,0 +1,1 @@
+"""A topic: the machine, its peers, and the replicas of their machines."""

@@ -1,0 +1,301 @@
+"""`Topic`: this program's machines offered to peers, and theirs as replicas."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from contextlib import AsyncExitStack, contextmanager
+from random import Random
+from typing import TYPE_CHECKING, Self
+
+import trio
+
+import am_machine as am
+from am_rpc import RpcError
+from am_rpc.wire import schema_from_wire, schema_hash
+
+from .._config import TopicConfig
+from .._gossip.core import Core
+from .exposed import Exposed, Watching
+from .filters import Filters
+from .replicas import Replicas
+from .runner import Runner
+from .states import TOLD, TopicStates
+from .watching import Added, Changed, Removed, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import TracebackType
+
+    import am_rpc
+
+    from .._gossip.entries import Key, Record, Schema
+    from .._transports.base import Transport
+
+_GOODBYE = 2.0
+"""Seconds that leaving takes at most."""
+
+
+def _hash(wire: Mapping[str, Mapping[str, object]]) -> bytes:
+    """Return the hash of a schema as it travels.
+
+    :raises ValueError: if it is none.
+    """
+    try:
+        return schema_hash(schema_from_wire(wire))
+    except RpcError as error:
+        raise ValueError(str(error)) from error
+
+
+class Topic:
+    """A group of peers without a leader, as this peer takes part in it.
+
+    Args:
+        name: what the topic is called; peers of other names are turned away.
+        machines: what is offered from the beginning; see `expose`.
+        transport: what carries the topic.
+        connect: addresses of peers to begin with.
+        peer_id: eight bytes that name this peer over restarts; by default random ones.
+        accepts: says of the id of a peer, in hexadecimal digits, whether it may take part.
+        parent: the machine that `mach` is made under.
+
+    Use it with ``async with``; leaving says goodbye, within two seconds. `mach` is its machine:
+    wait for `Ready` of it. All of it belongs to the thread that it was opened in.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        transport: Transport,
+        machines: Iterable[am.Machine] = (),
+        connect: Iterable[str] = (),
+        peer_id: bytes | None = None,
+        accepts: Callable[[str], bool] = lambda peer: True,
+        config: TopicConfig = TopicConfig(),  # noqa: B008 - frozen
+        parent: am.Machine | None = None,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self._peer = peer_id or secrets.token_bytes(8)
+        self._transport = transport
+        self._connect = tuple(connect)
+        self._accepts = accepts
+        self.mach = am.Machine(
+            TopicStates,
+            id=f"ps-{name}-{secrets.token_hex(2)}",
+            tags=(f"pubsub:{name}", f"peer:{self.peer_id}"),
+            parent=parent,
+        )
+        self._first = tuple(machines)
+        self._exposed: dict[int, Exposed] = {}
+        self._next_index = 0
+        self._replicas = Replicas(self.mach)
+        self._watchers: dict[Watcher, None] = {}
+        self._stack = AsyncExitStack()
+        self._runner: Runner | None = None
+
+    @property
+    def peer_id(self) -> str:
+        """The id of this peer, in hexadecimal digits."""
+        return self._peer.hex()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where other peers can dial this one."""
+        return self._open.addresses
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """What was sent, received and dropped so far, by kind and by reason."""
+        return dict(self._open.core.output.counts)
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """The other peers that are there, in the order in which they were met."""
+        table = self._open.core.table
+        return tuple(peer.hex() for peer in table.peers() if peer != self._peer)
+
+    @property
+    def _open(self) -> Runner:
+        if self._runner is None:
+            raise am.NotOpenError("the topic is not open: use it with `async with`")
+        return self._runner
+
+    # -- life
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        try:
+            await self._stack.enter_async_context(self.mach)
+            core = Core(
+                self.name,
+                self._peer,
+                int(time.time() * 1000),
+                self.config,
+                Random(secrets.randbits(64)),
+                trio.current_time(),
+                schema_hash=_hash,
+                connect=self._connect,
+                accepts=lambda peer: self._accepts(peer.hex()),
+            )
+            self._runner = Runner(self, core, self._transport)
+            self.mach.bind(self._runner)
+            self.mach.add("Start")
+            await self._runner.listening.wait()
+            if self._runner.failure is not None:
+                raise self._runner.failure
+            self._expose(self.mach, (), TOLD)
+            for machine in self._first:
+                self._expose(machine, (), None)
+        except BaseException:
+            await self._stack.__aexit__(*sys.exc_info())
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        self.mach.remove("Start")
+        if self._runner is not None:
+            self._runner.stop()
+            with trio.move_on_after(_GOODBYE):
+                await self._runner.ended.wait()
+        return await self._stack.__aexit__(exc_type, exc, traceback)
+
+    # -- this peer's machines
+
+    def expose(self, machine: am.Machine, tags: Iterable[str] = ()) -> None:
+        """Offer a machine, with more tags than it has itself; it is taken back when it ends.
+
+        :raises ValueError: if it is offered already, or too large to be told of.
+        """
+        self._expose(machine, tuple(tags), None)
+
+    def unexpose(self, machine: am.Machine) -> None:
+        """Take a machine back: it is gone for all other peers.
+
+        :raises ValueError: if it is not offered.
+        """
+        exposed = self._of(machine)
+        if exposed is None or exposed.index == 0:
+            raise ValueError(f"{machine.id} is not offered in {self.name}")
+        self._withdraw(exposed)
+
+    async def send(self, data: bytes) -> None:
+        """Send a payload to all peers that are there now; they get `MsgReceived`.
+
+        :raises ValueError: if it does not fit into a message.
+        """
+        if len(data) > self.config.batch_bytes - 64:
+            raise ValueError(f"{len(data)} bytes: at most {self.config.batch_bytes - 64} fit")
+        runner = self._open
+        runner.core.publish(data, trio.current_time())
+        runner.wake()
+        await trio.lowlevel.checkpoint()
+
+    # -- the machines of others
+
+    def machines(self, filters: Filters = Filters()) -> list[am_rpc.NetworkMachine]:  # noqa: B008
+        """Return replicas of the machines that match, by peer and index."""
+        return [self._replicas.get(record, schema) for record, schema in self._found(filters)]
+
+    def tags(self, filters: Filters = Filters()) -> list[tuple[str, ...]]:  # noqa: B008 - frozen
+        """Return the tags of the machines that match, by peer and index; makes no replica."""
+        infos = [record.entry.info for record, _ in self._found(filters)]
+        return [info.tags for info in infos if info is not None]
+
+    @contextmanager
+    def watch(self, filters: Filters = Filters()) -> Iterator[Watcher]:  # noqa: B008 - frozen
+        """Follow the machines that match: `async for` yields `Added`, `Changed`, `Removed`.
+
+        Those that are there are told as added. Who is slow misses nothing of where a machine is
+        in the end, but steps in between.
+        """
+        watcher = Watcher(filters)
+        for record, schema in self._found(filters):
+            watcher.matching[record.entry.key] = None
+            watcher.put(record.entry.key, Added(self._replicas.get(record, schema)))
+        self._watchers[watcher] = None
+        try:
+            yield watcher
+        finally:
+            del self._watchers[watcher]
+
+    def _found(self, filters: Filters) -> list[tuple[Record, Schema]]:
+        table = self._open.core.table
+        found: list[tuple[Record, Schema]] = []
+        for record in sorted(table, key=lambda record: record.entry.key):
+            peer, index = record.entry.key
+            info = record.entry.info
+            if peer == self._peer or not index or record.rank.gone or info is None:
+                continue
+            schema = table.schemas[info.schema]
+            if filters.match(record, schema):
+                found.append((record, schema))
+        return found
+
+    # -- what the runner tells
+
+    def record_moved(self, key: Key) -> None:
+        """Take note that the record of another peer's machine is another one."""
+        table = self._open.core.table
+        record = table.get(key)
+        info = record.entry.info if record is not None else None
+        if record is None or record.rank.gone or info is None:
+            self._replicas.remove(key)
+            for watcher in self._watchers:
+                if watcher.matching.pop(key, 0) is None:
+                    watcher.put(key, Removed(key[0].hex(), key[1]))
+            return
+        schema = table.schemas[info.schema]
+        self._replicas.update(record, schema)
+        for watcher in self._watchers:
+            self._tell(watcher, record, schema)
+
+    def record_replaced(self, key: Key) -> None:
+        """Take note that another machine has the place of one: its replica ends."""
+        self._replicas.remove(key)
+
+    def _tell(self, watcher: Watcher, record: Record, schema: Schema) -> None:
+        key = record.entry.key
+        if watcher.filters.match(record, schema):
+            replica = self._replicas.get(record, schema)
+            news = Changed(replica) if key in watcher.matching else Added(replica)
+            watcher.matching[key] = None
+            watcher.put(key, news)
+        elif watcher.matching.pop(key, 0) is None:
+            watcher.put(key, Removed(key[0].hex(), key[1]))
+
+    # -- exposing
+
+    def _of(self, machine: am.Machine) -> Exposed | None:
+        return next((one for one in self._exposed.values() if one.machine is machine), None)
+
+    def _expose(
+        self, machine: am.Machine, tags: tuple[str, ...], told: frozenset[str] | None
+    ) -> None:
+        if self._of(machine) is not None:
+            raise ValueError(f"{machine.id} is offered in {self.name} already")
+        runner = self._open
+        exposed = Exposed(machine, self._next_index, tags, told)
+        runner.tell(exposed)
+        self._next_index += 1
+        self._exposed[exposed.index] = exposed
+        exposed.tracer = Watching(
+            machine,
+            lambda: runner.moved(exposed),
+            lambda: runner.tell(exposed),
+            lambda: self._withdraw(exposed),
+        )
+        machine.bind_tracer(exposed.tracer)
+
+    def _withdraw(self, exposed: Exposed) -> None:
+        if self._exposed.pop(exposed.index, None) is not None:
+            if exposed.tracer is not None and not exposed.machine.disposed:
+                exposed.machine.detach_tracer(exposed.tracer)
+            self._open.withdraw(exposed)

@@ -1,0 +1,125 @@
+"""Topics over real connections on this host."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trustme
+
+import am_machine as am
+from am_pubsub import Filters, Links, ListenError, Topic
+
+from .polling import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.trio
+SECRET = b"sixteen bytes ok"
+
+
+def machine(id: str) -> am.Machine:
+    return am.Machine({"Start": {}, "Ready": {}}, id=id, tags=("worker",))
+
+
+def tls() -> dict[str, Any]:
+    ca = trustme.CA()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("localhost").configure_cert(server)
+    client = ssl.create_default_context()
+    ca.configure_trust(client)
+    return {"ssl_context": server, "peer_context": client, "listen": "localhost:0"}
+
+
+@asynccontextmanager
+async def two(first: Links, second: Links) -> AsyncIterator[tuple[Topic, Topic, am.Machine]]:
+    """Open two peers; the second knows the first one's address."""
+    source = machine("source")
+    async with Topic("jobs", transport=first, machines=[source]) as a:
+        b = Topic("jobs", transport=second, machines=[machine("other")], connect=a.addresses)
+        async with b:
+            with trio.fail_after(20):
+                await b.mach.when("Ready")
+                await until(lambda: a.machines() and b.machines())
+            yield a, b, source
+
+
+@pytest.mark.parametrize("kind", ["tcp", "secret", "unix", "tls"])
+async def test_peers_follow_each_other_over_every_kind_of_connection(
+    kind: str, tmp_path: Path
+) -> None:
+    options: dict[str, dict[str, Any]] = {
+        "tcp": {},
+        "secret": {"secret": SECRET},
+        "unix": {},
+        "tls": tls(),
+    }
+    ways = [options[kind], options[kind]]
+    if kind == "unix":
+        ways = [{"listen": f"unix:{tmp_path / name}"} for name in ("a", "b")]
+    async with two(Links(**ways[0]), Links(**ways[1])) as (_, b, source):
+        (replica,) = b.machines(Filters(tag="worker"))
+        source.add("Ready")
+        with trio.fail_after(10):
+            await replica.when("Ready")
+
+
+async def test_a_peer_that_only_dials_takes_full_part() -> None:
+    async with two(Links(), Links(listen=None)) as (a, b, _):
+        assert b.addresses == ()
+        (replica,) = a.machines()
+        await b.send(b"from one without an address")
+        with trio.fail_after(10):
+            await a.mach.when_time({"MsgReceived": 1})
+        assert replica.remote_id == "other"
+
+
+async def test_who_has_another_secret_stores_nothing_and_is_told_why() -> None:
+    async with Topic("jobs", transport=Links(secret=SECRET), machines=[machine("m")]) as a:
+        stranger = Topic("jobs", transport=Links(secret=SECRET[::-1]), connect=a.addresses)
+        async with stranger:
+            with trio.fail_after(20):
+                await stranger.mach.when("ErrJoining")
+            assert "refuses this secret" in str(stranger.mach.err)
+            assert stranger.machines() == []
+            assert a.peers == ()
+
+
+async def test_who_has_another_topic_is_told_why() -> None:
+    async with Topic("jobs", transport=Links()) as a:
+        other = Topic("other", transport=Links(), connect=a.addresses)
+        async with other:
+            with trio.fail_after(20):
+                await other.mach.when("ErrJoining")
+            assert "another name" in str(other.mach.err)
+
+
+async def test_a_goodbye_over_a_connection_arrives() -> None:
+    async with Topic("jobs", transport=Links()) as a:
+        async with Topic("jobs", transport=Links(), connect=a.addresses) as b:
+            with trio.fail_after(20):
+                await a.mach.when("PeerJoined")
+            assert b.peer_id in a.peers
+        with trio.fail_after(5):
+            await a.mach.when("PeerLost")
+        assert a.peers == ()
+
+
+async def test_an_address_that_is_taken_is_an_error_on_entering() -> None:
+    async with Topic("jobs", transport=Links()) as a:
+        taken = Topic("jobs", transport=Links(listen=a.addresses[0]))
+        with pytest.raises(ListenError, match="cannot be listened on"):
+            async with taken:
+                pass
+
+
+async def test_an_address_that_others_reach_needs_protection() -> None:
+    open_to_all = Topic("jobs", transport=Links(listen="0.0.0.0:0"))
+    with pytest.raises(ValueError, match="secret"):
+        async with open_to_all:
+            pass

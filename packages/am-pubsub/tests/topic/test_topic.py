@@ -1,0 +1,256 @@
+"""Topics on a network inside the process, on a clock that jumps."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+import am_machine as am
+import am_rpc
+from am_pubsub import Added, Changed, Filters, Removed, TagAddresses, Topic, TopicConfig
+from am_pubsub.testing import MemoryNetwork
+
+from .polling import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.trio
+S = {"Start": {}, "Ready": {"require": ["Start"]}, "Working": {}}
+
+
+def machine(id: str, *tags: str) -> am.Machine:
+    return am.Machine(S, id=id, tags=tags)
+
+
+@asynccontextmanager
+async def peers(
+    *names: str, network: MemoryNetwork | None = None, **options: Any
+) -> AsyncIterator[list[Topic]]:
+    """Open topics, each with one machine that is called as it is; all know the first."""
+    net = network or MemoryNetwork(1, latency=(0.005, 0.05))
+    async with trio.open_nursery():
+        topics = [
+            Topic(
+                "jobs",
+                transport=net.transport(name),
+                machines=[machine(f"m-{name}", f"name:{name}")],
+                connect=names[:1] if name != names[0] else (),
+                **options,
+            )
+            for name in names
+        ]
+        async with AsyncExitStack() as stack:
+            for topic in topics:
+                await stack.enter_async_context(topic)
+            for topic in topics:
+                await topic.mach.when("Ready")
+            await until(lambda: all(len(one.machines()) == len(names) - 1 for one in topics))
+            yield topics
+
+
+async def test_each_peer_has_a_replica_of_every_machine_of_the_others(autojump_clock: Any) -> None:
+    async with peers("a", "b", "c") as topics:
+        for topic in topics:
+            assert len(topic.peers) == 2
+            assert len(topic.machines()) == 2
+
+
+async def test_relations_of_machines_travel(autojump_clock: Any) -> None:
+    net = MemoryNetwork()
+    related = am.Machine(
+        {"A": {"auto": True, "require": ["B"]}, "B": {"remove": ["C"]}, "C": {"multi": True}},
+        id="m",
+    )
+    async with (
+        Topic("jobs", transport=net.transport("a"), machines=[related]),
+        Topic("jobs", transport=net.transport("b"), connect=["a"]) as b,
+    ):
+        await until(lambda: b.machines(), 5)
+        (replica,) = b.machines()
+        assert replica.schema == related.schema
+
+
+async def test_waits_on_a_replica_end_when_its_source_moves(autojump_clock: Any) -> None:
+    async with peers("a", "b") as (a, b):
+        (source,) = a._first
+        (replica,) = b.machines(Filters(tag="name:a"))
+        waiting = replica.when("Ready")
+        source.add("Start", "Ready")
+        with trio.fail_after(0.5):
+            await waiting
+        assert replica.time() == source.time()
+
+
+async def test_a_replica_is_read_only(autojump_clock: Any) -> None:
+    async with peers("a", "b") as (_, b):
+        (replica,) = b.machines()
+        result = replica.add("Start")
+        assert await result is am.CANCELED
+        assert isinstance(result.error, am_rpc.ReadOnlyMachine)
+
+
+async def test_filters_choose_by_id_tag_peer_and_states(autojump_clock: Any) -> None:
+    async with peers("a", "b", "c") as (a, b, c):
+        (source,) = b._first
+        source.add("Start")
+        (replica,) = a.machines(Filters(id="m-b"))
+        await replica.when("Start")
+
+        def ids(**wanted: Any) -> list[str]:
+            return sorted(one.remote_id for one in a.machines(Filters(**wanted)))
+
+        assert ids(tag="name") == ["m-b", "m-c"]
+        assert ids(tag="name:c") == ["m-c"]
+        assert ids(tag="nam") == []
+        assert ids(id_part="-b") == ["m-b"]
+        assert ids(id_re="^m-[cd]$") == ["m-c"]
+        assert ids(peer_id=c.peer_id) == ["m-c"]
+        assert ids(states="Start") == ["m-b"]
+        assert ids(without=("Start",)) == ["m-c"]
+        assert ids(parent="nobody") == []
+
+
+async def test_who_watches_hears_of_machines_that_come_move_and_go(autojump_clock: Any) -> None:
+    async with peers("a", "b") as (a, b):
+        (source,) = b._first
+        with a.watch(Filters(states="Start")) as events:
+            source.add("Start")
+            added = await anext(events)
+            assert isinstance(added, Added)
+            source.add("Ready")
+            changed = await anext(events)
+            assert isinstance(changed, Changed)
+            assert changed.machine is added.machine
+            source.remove("Start")
+            removed = await anext(events)
+            assert isinstance(removed, Removed)
+            assert removed.peer_id == b.peer_id
+
+
+async def test_a_machine_that_is_taken_back_ends_its_replicas(autojump_clock: Any) -> None:
+    async with peers("a", "b") as (a, b):
+        more = machine("more")
+        b.expose(more, tags=("addr:10.0.0.7:7000",))
+        await until(lambda: a.machines(Filters(id="more")))
+        assert await TagAddresses(a, Filters(id="more")).addresses() == ["10.0.0.7:7000"]
+        (replica,) = a.machines(Filters(id="more"))
+        waiting = replica.when("Working")
+        b.unexpose(more)
+        with trio.fail_after(1):
+            await replica.when_disposed()
+        assert not await waiting
+        assert a.machines(Filters(id="more")) == []
+        with pytest.raises(ValueError, match="is not offered"):
+            b.unexpose(more)
+
+
+async def test_a_disposed_machine_is_gone_for_all(autojump_clock: Any) -> None:
+    async with peers("a", "b") as (a, b):
+        (source,) = b._first
+        source.dispose()
+        await until(lambda: not (a.machines()), 1)
+
+
+async def test_a_schema_that_grows_keeps_the_replica_and_its_waits(autojump_clock: Any) -> None:
+    async with peers("a", "b") as (a, b):
+        (source,) = b._first
+        (replica,) = a.machines()
+        waiting = replica.when("Working")
+        grown = am.Schema({**S, "Exception": {"multi": True}, "More": {}})
+        source.set_schema(grown, grown.names)
+        source.add("More", "Working")
+        with trio.fail_after(1):
+            await waiting
+        assert replica.is_("More")
+        assert a.machines() == [replica]
+
+
+async def test_a_peer_that_leaves_is_gone_at_once(autojump_clock: Any) -> None:
+    net = MemoryNetwork(1, latency=(0.005, 0.05))
+    async with peers("a", "b", network=net) as (a, _):
+        guest = Topic("jobs", transport=net.transport("c"), connect=["a"])
+        async with guest:
+            await guest.mach.when("Ready")
+            await a.mach.when_time({"PeerJoined": 3})
+            assert guest.peer_id in a.peers
+            left = trio.current_time()
+        await until(lambda: guest.peer_id not in a.peers, 0.5)
+        assert trio.current_time() - left < 2.5
+
+
+async def test_two_halves_that_did_not_hear_each_other_are_one_again(autojump_clock: Any) -> None:
+    net = MemoryNetwork(1, latency=(0.005, 0.05))
+    async with peers("a", "b", "c", "d", network=net) as topics:
+        net.partition((("a", "b"), ("c", "d")))
+        await trio.sleep(30)
+        assert [len(topic.peers) for topic in topics] == [1, 1, 1, 1]
+        net.heal()
+        await until(lambda: not (any(len(topic.machines()) < 3 for topic in topics)), 10)
+
+
+async def test_payloads_reach_all_peers_once(autojump_clock: Any) -> None:
+    async with peers("a", "b", "c") as (a, b, c):
+        got: list[tuple[str, str, bytes]] = []
+        for name, topic in (("b", b), ("c", c)):
+            topic.mach.bind(
+                {
+                    "MsgReceivedState": lambda event, name=name: got.append(
+                        (name, event.args.from_id, event.args.data)
+                    )
+                }
+            )
+        await a.send(b"hello")
+        await trio.sleep(1)
+        assert sorted(got) == [("b", a.peer_id, b"hello"), ("c", a.peer_id, b"hello")]
+        with pytest.raises(ValueError, match="at most"):
+            await a.send(b"x" * 64 * 1024)
+
+
+@pytest.mark.filterwarnings("default")
+async def test_why_nobody_is_seen_stands_in_err_joining(autojump_clock: Any, caplog: Any) -> None:
+    net = MemoryNetwork(1)
+    async with peers("a", network=net):
+        for name, options in (
+            ("x", {"name": "jobs", "accepts": lambda peer: False}),
+            ("y", {"name": "jobs", "config": TopicConfig()}),
+        ):
+            topic = Topic(transport=net.transport(name), connect=["a"], **options)  # type: ignore[arg-type]
+            async with topic:
+                await topic.mach.when("Ready")
+                refused = topic.mach.is_("ErrJoining")
+                assert refused == (name == "x")
+                if refused:
+                    assert "does not allow" in str(topic.mach.err)
+
+
+async def test_a_topic_alone_is_ready_after_two_seconds(autojump_clock: Any) -> None:
+    async with Topic("alone", transport=MemoryNetwork().transport("a"), connect=["b"]) as topic:
+        began = trio.current_time()
+        await topic.mach.when("Ready")
+        assert trio.current_time() - began == pytest.approx(2.0, abs=0.1)
+        assert topic.machines() == []
+
+
+async def test_starting_and_stopping_leaves_no_task_behind(autojump_clock: Any) -> None:
+    net = MemoryNetwork()
+    before = trio.lowlevel.current_statistics().tasks_living
+    for _ in range(20):
+        async with peers("a", "b", network=net):
+            pass
+    assert trio.lowlevel.current_statistics().tasks_living == before
+
+
+async def test_a_machine_is_offered_once(autojump_clock: Any) -> None:
+    async with peers("a") as (a,):
+        with pytest.raises(ValueError, match="is offered in jobs already"):
+            a.expose(a._first[0])
+
+
+async def test_a_topic_that_is_not_open_says_so() -> None:
+    topic = Topic("jobs", transport=MemoryNetwork().transport("a"))
+    with pytest.raises(am.NotOpenError, match="async with"):
+        topic.machines()
