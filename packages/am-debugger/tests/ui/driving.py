@@ -98,12 +98,14 @@ def drive(
 async def settle(pilot: Pilot[int]) -> None:
     """Wait until keys are handled and what follows is drawn."""
     await pilot.pause()
-    await pilot.pause(0.05)
+    await pilot.pause(0.06)
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:
-    await pilot.press(*keys)
-    await settle(pilot)
+    """Press keys one after the other, no quicker than a key that is held repeats itself."""
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
 
 
 def text(app: DebuggerApp) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from am_debugger._core import debugger as core
 from am_debugger._ui.lines import LineWidget
 
 from .test_screen import drive, press, settle, text
@@ -26,7 +27,11 @@ KEYS = ("left", "right", "up", "down", "alt+h", "home", "end", "tab", "enter", "
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_screen_is_as_if_all_was_drawn_anew(tmp_path: Path, seed: int) -> None:
+def test_the_screen_is_as_if_all_was_drawn_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    # What memory is held is looked at now and then, between two pictures, too.
+    monkeypatch.setattr(core, "MEMORY_INTERVAL", 600.0)
     chance = random.Random(seed)
 
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:

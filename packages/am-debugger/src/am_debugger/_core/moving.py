@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from .places import Place
-from .states import CursorArgs, DirectionArgs, MoveArgs, PlaceArgs, StepArgs, UrlArgs
+from .session import JUMP
+from .states import CursorArgs, DirectionArgs, MoveArgs, PlaceArgs, RainArgs, StepArgs, UrlArgs
 
 if TYPE_CHECKING:
     import am_machine as am
@@ -34,6 +35,15 @@ class MovingHandlers:
     def UserBackState(self, event: am.Event) -> None:
         """`Back` does it."""
         event.machine.remove("UserBack")
+
+    def UserJumpState(self, event: am.Event) -> None:
+        """To where the selected state changed, if there is one; else fifty transitions far."""
+        forward, view = event.args_as(DirectionArgs).forward, self._session.selected
+        if view is not None and view.state:
+            event.machine.add("ScrollToMutTx", forward=forward)
+        else:
+            event.machine.add("UserFwd" if forward else "UserBack", amount=JUMP)
+        event.machine.remove("UserJump")
 
     def UserFwdStepState(self, event: am.Event) -> None:
         """`FwdStep` does it."""
@@ -65,8 +75,12 @@ class MovingHandlers:
         event.machine.remove("Playing", "TailMode")
 
     def MatrixRainSelectedState(self, event: am.Event) -> None:
-        """Go to the transition of a row."""
-        event.machine.add("SetCursor", number=event.args_as(CursorArgs).number)
+        """Go to the transition of a row, and select the state of a column."""
+        args = event.args_as(RainArgs)
+        event.machine.add("SetCursor", number=args.number)
+        if args.state:
+            event.machine.add("StateNameSelected", state=args.state)
+        event.machine.remove("MatrixRainSelected")
 
     def ScrollToMutTxState(self, event: am.Event) -> None:
         """Go to where the selected state changed; stay, and say so, if there is no such place."""
@@ -175,5 +189,7 @@ class MovingHandlers:
     def _moved(self, event: am.Event, state: str, *, is_deliberate: bool = False) -> None:
         if is_deliberate:
             self._session.remember()
+        # The log follows the cursor again.
+        event.machine.remove("LogUserScrolled")
         self._core.moved()
         event.machine.remove(state)

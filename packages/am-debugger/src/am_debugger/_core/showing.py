@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NARROW = 100
 """Columns below which the layout is narrow."""
+LOW = 30
+"""Rows below which the panes matter more than most of the buttons."""
 
 # Focus states in the order in which tab goes through them.
 _ORDER = (
@@ -21,6 +23,8 @@ _ORDER = (
     "LogReaderFocused", "MatrixFocused", "TimelineTxsFocused", "TimelineStepsFocused",
     "Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused",
 )  # fmt: skip
+
+_MOST_BUTTONS = ("Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused")
 
 
 def focusable(machine: am.MachineApi) -> list[str]:
@@ -38,6 +42,7 @@ def focusable(machine: am.MachineApi) -> list[str]:
         "MatrixFocused": not has_log,
         "TimelineTxsFocused": "TimelineTxHidden" not in machine,
         "TimelineStepsFocused": "TimelineStepsHidden" not in machine,
+        **dict.fromkeys(_MOST_BUTTONS, "LowLayout" not in machine),
     }
     return [state for state in _ORDER if shown.get(state, True)]
 
@@ -107,13 +112,18 @@ class ShowingHandlers:
     # ------------------------------------------------------------------ layout
 
     def ResizedState(self, event: am.Event) -> None:
-        """Narrow below 100 columns; wide again above, unless the user wants it narrow."""
+        """Low below 30 rows, narrow below 100 columns; wide again above, unless the user wants it
+        narrow."""
         machine = event.machine
         if event.mutation.args.get("width", NARROW) < NARROW:
             machine.add("NarrowLayout")
         elif "UserNarrowLayout" not in machine:
             machine.remove("NarrowLayout")
             machine.add("ClientListVisible")
+        if event.mutation.args.get("height", LOW) < LOW:
+            machine.add("LowLayout")
+        else:
+            machine.remove("LowLayout")
         machine.remove("Resized")
 
     def UserNarrowLayoutEnd(self, event: am.Event) -> None:
@@ -145,6 +155,16 @@ class ShowingHandlers:
             machine.add("MatrixRain", "TreeMatrixView")
         machine.remove("ToolRain")
 
+    def ToolMatrixState(self, event: am.Event) -> None:
+        """The matrix beside the tree, or the log again."""
+        machine = event.machine
+        if "MatrixRain" not in machine and machine.any_("TreeMatrixView", "MatrixView"):
+            machine.add("TreeLogView")
+        else:
+            machine.remove("MatrixRain")
+            machine.add("TreeMatrixView")
+        machine.remove("ToolMatrix")
+
     # ------------------------------------------------------------------ dialogs, tools
 
     def ToggleToolEnter(self, event: am.Event) -> bool:
@@ -152,10 +172,10 @@ class ShowingHandlers:
         return event.args_as(ToolArgs).tool in event.machine.schema
 
     def ToggleToolState(self, event: am.Event) -> None:
-        """Switch a state on or off; of the timelines both, one, none in turn."""
+        """Switch a state on or off; of auto transitions in turn."""
         machine, tool = event.machine, event.args_as(ToolArgs).tool
         if tool == "TimelineTxHidden":
-            self._next_timelines(machine)
+            machine.add("ToolTimelines")
         elif tool == "Playing" and "Playing" in machine:
             machine.add("Paused")
         elif tool == "FilterAutoTx":
@@ -164,13 +184,16 @@ class ShowingHandlers:
             machine.toggle(tool)
         machine.add("ToolToggled")
 
-    def _next_timelines(self, machine: am.Machine) -> None:
+    def ToolTimelinesState(self, event: am.Event) -> None:
+        """Both timelines, then one, then none."""
+        machine = event.machine
         if "TimelineTxHidden" in machine:
             machine.remove("TimelineTxHidden", "TimelineStepsHidden")
         elif "TimelineStepsHidden" in machine:
             machine.add("TimelineTxHidden")
         else:
             machine.add("TimelineStepsHidden")
+        machine.remove("ToolTimelines")
 
     def _next_auto(self, machine: am.Machine) -> None:
         """All shown, canceled ones hidden, all hidden, in turn."""
@@ -195,6 +218,7 @@ _DIALOG_STATES = frozenset(DIALOGS)
 _LAYOUT_STATES = frozenset(
     (
         "TreeLogView", "TreeMatrixView", "MatrixView", "MatrixRain", "LogReaderVisible",
-        "TimelineTxHidden", "TimelineStepsHidden", "ClientListVisible", "NarrowLayout", *DIALOGS,
+        "TimelineTxHidden", "TimelineStepsHidden", "ClientListVisible", "NarrowLayout", "LowLayout",
+        *DIALOGS,
     )
 )  # fmt: skip

@@ -52,6 +52,14 @@ class CursorArgs:
 
 
 @dataclass(frozen=True, slots=True)
+class RainArgs:
+    """A transition of the selected machine by number, and a state of it; empty: as before."""
+
+    number: int
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceArgs:
     """A transition of any machine: the id that is shown, and the number."""
 
@@ -182,6 +190,10 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     UserFwdStep = _once("The user goes a step on.", MoveArgs, add=["FwdStep"], remove=_PLAYING)
     UserBackStep = _once("The user goes a step back.", MoveArgs, add=["BackStep"], remove=_PLAYING)
 
+    UserJump = _once(
+        "The user goes to where the selected state changed, else fifty on or back.", DirectionArgs
+    )
+
     # Focus
     AddressFocused = am.State(remove=_FOCUS)
     ClientListFocused = am.State(remove=_FOCUS)
@@ -208,7 +220,7 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     TreeMatrixView = am.State(remove=_VIEWS)
     MatrixView = am.State(remove=_VIEWS)
     MatrixRain = am.State(doc="The matrix shows transitions as rows.")
-    MatrixRainSelected = am.State(multi=True, require=["ClientSelected"], args=CursorArgs)
+    MatrixRainSelected = am.State(multi=True, require=["ClientSelected"], args=RainArgs)
     ToolRain = am.State(multi=True, doc="Rain on or off.")
     LogReaderEnabled = am.State()
     LogReaderVisible = am.State(auto=True, require=[TreeLogView, LogReaderEnabled])
@@ -216,6 +228,7 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     TimelineTxHidden = am.State(require=[TimelineStepsHidden])
     ClientListVisible = am.State()
     NarrowLayout = am.State(remove=[ClientListVisible])
+    LowLayout = am.State(doc="There are few rows: of the buttons only the last row is shown.")
     UserNarrowLayout = am.State(add=[NarrowLayout])
     LogWrap = am.State(doc="Long lines of the log go on in the next one.")
 
@@ -250,7 +263,8 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
 
     # Playing
     Playing = am.State(require=["ClientSelected"], remove=(*_PLAYING, "LogUserScrolled"))
-    Paused = am.State(auto=True, require=["ClientSelected"], remove=(*_PLAYING, "LogUserScrolled"))
+    # The user scrolls where it is paused, so this takes no scrolling back.
+    Paused = am.State(auto=True, require=["ClientSelected"], remove=_PLAYING)
     TailMode = am.State(require=["ClientSelected"], remove=(*_PLAYING, "LogUserScrolled"))
     LogUserScrolled = am.State(require=[LogFocused], remove=[Playing, TailMode])
 
@@ -302,6 +316,8 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     UpdateLogReader = am.State(require=[LogReaderEnabled])
 
     # Screen
+    ToolMatrix = am.State(multi=True, doc="The matrix on or off.")
+    ToolTimelines = am.State(multi=True, doc="Both timelines, one, none in turn.")
     Redraw = am.State(doc="All is drawn anew.")
     Loading = am.State(doc="Something takes a while.")
     ToggleTool = am.State(args=ToolArgs, remove=["ToolToggled"], doc="A button was pressed.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -14,9 +16,10 @@ from .._core.showing import focusable
 from . import bars, colors, dialogs
 from .client_list import ClientList
 from .help_text import name_of
-from .keys import JUMP, KEYS
+from .keys import KEYS, PANE_KEYS
 from .lines import LineWidget
 from .log_pane import LogPane
+from .matrix_pane import MatrixPane
 from .port import ScreenPort
 from .rain_pane import RainPane
 from .reader_pane import ReaderPane
@@ -27,7 +30,6 @@ from .tree_pane import SchemaTree
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from textual import events
     from textual.app import ComposeResult
     from textual.driver import Driver
     from textual.screen import Screen
@@ -35,8 +37,13 @@ if TYPE_CHECKING:
 
     from .._core.debugger import Debugger
 
-LOW = 30
-"""Rows below which there are no buttons."""
+REPEAT_INTERVAL = 0.05
+"""Seconds between two repetitions of a key at the least."""
+_MOST_TAKEN = 64
+# Keys that people hold; letters are typed, too, and may be typed twice.
+_REPEATED = frozenset(
+    [one for key in (*KEYS, *PANE_KEYS["lists"]) for one in key.keys if len(one) > 1]
+)
 # What still works while a line is typed.
 _DIALOG_KEYS = frozenset(("escape", "ctrl+q", "alt+s"))
 _TYPED = ("ExportDialog", "SearchDialog", "NoteDialog")
@@ -61,14 +68,15 @@ FOCUS = {
     "TimelineStepsFocused": "steps",
     **{f"Toolbar{number}Focused": f"toolbar{number}" for number in range(1, len(TOOLBARS) + 1)},
 }
-_STATE_OF = {pane: state for state, pane in FOCUS.items()}
+# The rain and the matrix take turns.
+_STATE_OF = {**{pane: state for state, pane in FOCUS.items()}, "matrix": "MatrixFocused"}
 # Parts of the screen and the panes that show them.
 _PANES = {
     Part.CLIENTS: ("clients",),
     Part.SCHEMA: ("groups", "schema"),
     Part.LOG: ("log",),
     Part.READER: ("reader",),
-    Part.MATRIX: ("rain",),
+    Part.MATRIX: ("rain", "matrix"),
     Part.BARS: ("bar", "next"),
     Part.TIMELINES: ("txs", "steps"),
     Part.STATUS: ("status",),
@@ -104,6 +112,7 @@ class DebuggerApp(App[int]):
         self.ansi_theme_dark = colors.ANSI_DARK
         self.ansi_theme_light = colors.ANSI_LIGHT
         self.is_mounted_whole = False
+        self._taken_keys: deque[events.Key] = deque(maxlen=_MOST_TAKEN)
         self.theme = colors.LIGHT if debugger.settings.theme == "light" else colors.DARK
 
     def get_driver_class(self) -> type[Driver]:
@@ -126,6 +135,7 @@ class DebuggerApp(App[int]):
                 yield SchemaTree(debugger)
             yield LogPane(debugger)
             yield RainPane(debugger)
+            yield MatrixPane(debugger)
             yield ReaderPane(debugger)
         yield bars.TxBar(debugger, "bar")
         yield bars.TxTimeline(debugger, "txs")
@@ -195,25 +205,32 @@ class DebuggerApp(App[int]):
             "tree": bool(machine.any_("TreeLogView", "TreeMatrixView")),
             "log": has_log,
             "reader": "LogReaderVisible" in machine,
-            "rain": not has_log,
+            "rain": not has_log and "MatrixRain" in machine,
+            "matrix": not has_log and "MatrixRain" not in machine,
             "txs": "TimelineTxHidden" not in machine,
             "steps": "TimelineStepsHidden" not in machine,
             **{panel: state in machine for state, panel in _DIALOGS.items()},
         }
         for name, is_shown in shown.items():
             self.query_one(f"#{name}").display = is_shown
+        if "MatrixFocused" in machine:
+            self.focus_pane("MatrixFocused")
         self.screen.set_class("NarrowLayout" in machine, "narrow")
-        # On a low screen the panes matter more than the buttons.
-        is_low = self.size.height < LOW
-        for number in range(1, len(TOOLBARS) + 1):
-            self.query_one(f"#toolbar{number}").display = not is_low
+        for number in range(1, len(TOOLBARS)):
+            self.query_one(f"#toolbar{number}").display = "LowLayout" not in machine
+
+    def pane_of(self, state: str) -> str | None:
+        """The pane that has the focus in a focus state."""
+        if state == "MatrixFocused" and "MatrixRain" not in self.debugger.machine:
+            return "matrix"
+        return FOCUS.get(state)
 
     def focus_pane(self, state: str) -> None:
         """Give a pane the focus."""
         if state == "DialogFocused":
             self._focus_dialog()
             return
-        name = FOCUS.get(state)
+        name = self.pane_of(state)
         pane: Widget | None = self.query_one(f"#{name}") if name is not None else None
         if pane is None or not pane.has_focus:
             self.set_focus(pane)
@@ -239,6 +256,28 @@ class DebuggerApp(App[int]):
             self.debugger.machine.remove(str(opened))
 
     # ------------------------------------------------------------------ keys
+
+    async def on_event(self, event: events.Event) -> None:
+        """A key that is held goes on no longer than it is held: of its repetitions one is taken
+        each fiftieth of a second and more."""
+        if isinstance(event, events.Key) and self._is_too_soon(event):
+            event.stop()
+            return
+        await super().on_event(event)
+
+    def _is_too_soon(self, event: events.Key) -> bool:
+        if event.key not in _REPEATED or len(self.screen_stack) > 1:
+            return False
+        if self.debugger.machine.any_(*_TYPED):
+            return False
+        # One that was taken comes up again from the pane that it was given to.
+        if any([taken is event for taken in self._taken_keys]):
+            return False
+        last = self._taken_keys[-1] if self._taken_keys else None
+        if last is not None and last.key == event.key and event.time - last.time < REPEAT_INTERVAL:
+            return True
+        self._taken_keys.append(event)
+        return False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a name is typed, most keys are letters of it."""
@@ -285,32 +324,12 @@ class DebuggerApp(App[int]):
         is_steps = "TimelineStepsFocused" in self.debugger.machine
         self.debugger.machine.add("UserBackStep" if is_steps else "UserBack")
 
-    def do_jump_forward(self) -> None:
-        """To where the selected state changed next, else fifty on."""
-        self._jump("UserFwd", forward=True)
-
-    def do_jump_back(self) -> None:
-        """To where it changed before, else fifty back."""
-        self._jump("UserBack", forward=False)
-
-    def _jump(self, state: str, *, forward: bool) -> None:
-        view = self.debugger.session.selected
-        if view is not None and view.state:
-            self.debugger.machine.add("ScrollToMutTx", forward=forward)
-        else:
-            self.debugger.machine.add(state, amount=JUMP)
-
-    def do_end(self) -> None:
-        """The last transition."""
-        view = self.debugger.session.selected
-        if view is not None:
-            self.debugger.machine.add("SetCursor", number=view.client.last)
-
     def do_buttons(self) -> None:
         """To the filter buttons, and back to the machines."""
         machine = self.debugger.machine
-        is_there = "Toolbar2Focused" in machine
-        machine.add("ClientListFocused" if is_there else "Toolbar2Focused")
+        buttons = "Toolbar4Focused" if "LowLayout" in machine else "Toolbar2Focused"
+        machine.add("ClientListFocused" if buttons in machine else buttons)
+        machine.add("UpdateFocus")
 
     def do_escape(self) -> None:
         """Close what is open, else to the machines."""

@@ -69,6 +69,15 @@ class AddressBar(Line, can_focus=True):
     history of places."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("address")]
+    ITEMS: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("◀ mach", "go('GoPrevMachine')"),
+        ("◀", "go('GoBack')"),
+        ("▶", "go('GoFwd')"),
+        ("mach ▶", "go('GoNextMachine')"),
+        ("copy", "copy"),
+        ("paste", "paste"),
+    )
+    """What can be clicked, and the action it stands for."""
 
     def action_go(self, state: str) -> None:
         """To another place."""
@@ -81,8 +90,19 @@ class AddressBar(Line, can_focus=True):
             self.app.copy_to_clipboard(str(url))
             self.debugger.ui.notify("the address is copied")
 
-    def on_click(self) -> None:
-        """Copy it."""
+    def action_paste(self) -> None:
+        """Only the terminal can paste; here is where it goes."""
+        self.debugger.machine.add("AddressFocused")
+        self.debugger.ui.notify("paste by the terminal's own key: the address is gone to")
+
+    async def on_click(self, event: events.Click) -> None:
+        """Do what an item stands for; elsewhere copy the address."""
+        x, end = event.get_content_offset_capture(self).x, 0
+        for text, action in self.ITEMS:
+            start, end = end, end + len(text) + 2
+            if start <= x < end - 1:
+                await self.run_action(action)
+                return
         self.action_copy()
 
     def on_paste(self, event: events.Paste) -> None:
@@ -90,12 +110,14 @@ class AddressBar(Line, can_focus=True):
         self.debugger.machine.add("GoToUrl", url=event.text.strip())
 
     def row(self) -> Row:
-        """The address."""
+        """The items, the address and the tags."""
+        row: Row = [("  ".join([text for text, _ in self.ITEMS]) + "  ", colors.PLAIN)]
         url, view = self.debugger.session.url(), self.debugger.session.selected
         if url is None or view is None:
-            return [("am-dbg: choose a machine, or start one with AM_DBG_ADDR=1", colors.INACTIVE)]
+            told = "choose a machine, or start one with AM_DBG_ADDR=1"
+            return [*row, (told, colors.INACTIVE)]
         tags = " ".join([f"#{inert(tag)}" for tag in view.client.tags])
-        return [(inert(str(url)), colors.LABEL), (f"  {tags}", colors.TIME)]
+        return [*row, (inert(str(url)), colors.LABEL), (f"  {tags}", colors.TIME)]
 
 
 class GroupChooser(Line, can_focus=True):
@@ -135,6 +157,9 @@ class StatusBar(Line):
             told = f"loading {debugger.progress:.0%}"
         size = debugger.held / (1 << 20)
         row: Row = [(f"{told or 'ready'} | {size:.1f} MB", colors.PLAIN)]
+        if "ClientListVisible" not in debugger.machine:  # which tells it in its title
+            total = session.store.time_sum_at(session.shown_moment)
+            row.append((f" | Graph:t{total:_}", colors.PLAIN))
         if view is not None and view.state:
             index = view.client.version.schema.schema.index[view.state]
             clock = session.clock

@@ -84,6 +84,17 @@ class Overlay(VirtualList):
         return [(inert(self._lines[position]), colors.PLAIN)]
 
 
+class Check(Checkbox):
+    """A box that is empty or crossed; textual tells the two by color alone."""
+
+    BUTTON_INNER = " "
+
+    def watch_value(self) -> None:
+        """It was switched."""
+        self.BUTTON_INNER = "x" if self.value else " "
+        super().watch_value()
+
+
 class ExportPanel(Vertical):
     """A file name, and whether only this moment is written."""
 
@@ -95,7 +106,7 @@ class ExportPanel(Vertical):
         """The fields."""
         yield Static("Write a dump; Enter writes, Escape closes", markup=False)
         yield Input(DEFAULT_NAME, placeholder="file name", id="export-name")
-        yield Checkbox("only this moment", id="export-moment")
+        yield Check("only this moment", id="export-moment")
 
     def opened(self) -> None:
         """It is shown: what is typed goes to the name."""

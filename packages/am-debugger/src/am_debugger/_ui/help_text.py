@@ -20,8 +20,11 @@ Rain         1 active   2 active and touched
              | removed  * touched, inactive
              c called but canceled
              . inactive; underlined: called
-Buttons      [x] on, of filters: hidden
-             [*]auto: only canceled are hidden
+Matrix       row: target, column: source
+             1 relation  2 handler  4 added
+             8 removed  32 called  64 refused
+Buttons      [x] is shown, or on
+             [*]auto: without canceled ones
 """  # noqa: RUF001 - signs of the screen
 
 

@@ -10,8 +10,6 @@ from textual.binding import Binding
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-JUMP = 50
-
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -32,12 +30,12 @@ KEYS = (
     Key(("space",), "play or pause", "ToggleTool", {"tool": "Playing"}),
     Key(("right",), "next transition, or step", action="forward"),
     Key(("left",), "previous transition, or step", action="back"),
-    Key(("alt+right", "alt+l", "ctrl+right"), "jump forward", action="jump_forward"),
-    Key(("alt+left", "alt+h", "ctrl+left"), "jump back", action="jump_back"),
+    Key(("alt+right", "alt+l", "ctrl+right"), "jump forward", "UserJump", {"forward": True}),
+    Key(("alt+left", "alt+h", "ctrl+left"), "jump back", "UserJump", {"forward": False}),
     Key(("alt+k",), "next step", "UserFwdStep"),
     Key(("alt+j",), "previous step", "UserBackStep"),
     Key(("home",), "before the first transition", "SetCursor", {"number": 0}),
-    Key(("end",), "last transition", action="end"),
+    Key(("end",), "last transition", "SetCursor", {"number": 1 << 40}),
     Key(("alt+v",), "tail mode", "TailMode", is_toggle=True),
     Key(("alt+m",), "next view", "NextView"),
     Key(("alt+r",), "rain", "ToolRain"),

@@ -9,6 +9,7 @@ from .rows import rain_row
 from .virtual import Row, VirtualList
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.binding import BindingType
 
     from .._core.debugger import Debugger
@@ -30,7 +31,9 @@ class RainPane(VirtualList):
         super().update_rows()
         if view is not None:
             self.cursor = max(view.visible.position(view.cursor) - 1, 0)
-            self.scroll_to(y=self.cursor - self.size.height // 2, animate=False, force=True)
+            height = self.size.height
+            above = height - 1 if "TailMode" in self._debugger.machine else height // 2
+            self.scroll_to(y=self.cursor - above, animate=False, force=True)
 
     def row_count(self) -> int:
         """Visible transitions."""
@@ -49,7 +52,23 @@ class RainPane(VirtualList):
 
     def entered(self, position: int) -> None:
         """Go to a transition."""
+        self._select(position, "")
+
+    def on_click(self, event: events.Click) -> None:
+        """Go to a transition, and select the state under the mouse."""
+        offset = event.get_content_offset_capture(self)
+        position, view = self.scroll_offset.y + offset.y, self._debugger.session.selected
+        event.prevent_default()
+        if view is not None and position < self.row_count():
+            names = view.client.version_at(view.visible.numbers[position]).names
+            self.cursor = position
+            # The number and the time stand where there is no room for more states.
+            row = self.make_row(position)
+            is_state = offset.x < min(len(names), len(row) - 1)
+            self._select(position, names[offset.x] if is_state else "")
+
+    def _select(self, position: int, state: str) -> None:
         view = self._debugger.session.selected
         if view is not None:
             number = view.visible.numbers[position]
-            self._debugger.machine.add("MatrixRainSelected", number=number)
+            self._debugger.machine.add("MatrixRainSelected", number=number, state=state)

@@ -11,6 +11,8 @@ from . import colors
 if TYPE_CHECKING:
     from rich.style import Style
 
+    import am_machine as am
+
     from .._core.session import Session
     from .._derive.moment import Label
     from .._derive.steps import Parsed
@@ -39,14 +41,13 @@ def client_row(label: Label, width: int, *, is_selected: bool) -> Row:
     return [(shown, told), (" " * (room - len(shown) + 1), colors.PLAIN), (right, style)]
 
 
-def state_style(client: Client, name: str, tick: int) -> Style:
+def state_style(schema: am.Schema, name: str, tick: int) -> Style:
     """Inactive, active, active multi, or error."""
     if not tick % 2:
         return colors.INACTIVE
     if name == "Exception" or name.startswith("Err"):
         return colors.ERROR
-    is_multi = client.version.schema.schema[name].multi
-    return colors.MULTI if is_multi else colors.ACTIVE
+    return colors.MULTI if schema[name].multi else colors.ACTIVE
 
 
 def bar_rows(session: Session, parsed: Parsed | None, what: str) -> Row:
@@ -94,7 +95,8 @@ def rain_row(session: Session, client: Client, number: int, width: int, *, is_cu
     clock = client.clock_after(number)
     touched, removed, called = set(parsed.touched), set(parsed.removed), set(parsed.tx.called)
     row: Row = []
-    names = client.version_at(number).names
+    schema = client.version_at(number).schema.schema
+    names = schema.names
     told = f" {number} {format_clock(parsed.tx.time)}"
     for i, tick in enumerate(clock[: max(width - len(told), 0)]):
         is_active = bool(tick % 2)
@@ -106,7 +108,7 @@ def rain_row(session: Session, client: Client, number: int, width: int, *, is_cu
             kind = "canceled"
         else:
             kind = "considered" if i in touched else "inactive"
-        style = state_style(client, names[i], tick)
+        style = state_style(schema, names[i], tick)
         if is_active and style is colors.ERROR:
             style = colors.ERROR_GROUND
         if i in called:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .._core.states import DIAG_GROUP, DIAG_TX, DIAGRAMS
 from . import colors
-from .keys import JUMP, bindings_of
+from .keys import bindings_of
 from .lines import LineWidget
 from .virtual import Row, strip_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from textual import events
     from textual.binding import BindingType
@@ -22,58 +23,131 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button: `state` is added with `args`; with `tool` that state is switched, and the button
-    shows whether it is active."""
+    """A button. Pressed, `state` is added with `args`; with `tool` that state is switched. `mark`
+    says what it stands at; without it, an `x` says that the state of `tool` is active."""
 
     text: str
+    help: str
     state: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
     tool: str = ""
-    help: str = ""
+    mark: Callable[[Debugger], str] | None = None
+
+
+def _is_shown(filter_state: str) -> Callable[[Debugger], str]:
+    """`x`: what the button names is shown, the filter that hides it is not active."""
+
+    def mark(debugger: Debugger) -> str:
+        return " " if filter_state in debugger.machine else "x"
+
+    return mark
+
+
+def _auto(debugger: Debugger) -> str:
+    """All are shown, all but canceled ones, none."""
+    found = debugger.machine.switch("FilterAutoTx", "FilterAutoCanceledTx")
+    return {"FilterAutoTx": " ", "FilterAutoCanceledTx": "*", None: "x"}[found]
+
+
+def _log_level(debugger: Debugger) -> str:
+    return str(debugger.session.log_level)
+
+
+def _timelines(debugger: Debugger) -> str:
+    hidden = debugger.machine.switch("TimelineTxHidden", "TimelineStepsHidden")
+    return {"TimelineTxHidden": "0", "TimelineStepsHidden": "1", None: "2"}[hidden]
+
+
+def _matrix(debugger: Debugger) -> str:
+    machine = debugger.machine
+    is_on = machine.any_("TreeMatrixView", "MatrixView") and "MatrixRain" not in machine
+    return "x" if is_on else " "
+
+
+def _rain(debugger: Debugger) -> str:
+    machine = debugger.machine
+    is_on = machine.any_("TreeMatrixView", "MatrixView") and "MatrixRain" in machine
+    return "x" if is_on else " "
+
+
+def _one_of(states: Sequence[str], marks: Sequence[str], none: str) -> Callable[[Debugger], str]:
+    """The mark of the state that is active."""
+
+    def mark(debugger: Debugger) -> str:
+        found = debugger.machine.switch(*states)
+        return none if found is None else marks[states.index(found)]
+
+    return mark
+
+
+def _filter(text: str, state: str, help: str) -> Button:
+    return Button(text, help, tool=state, mark=_is_shown(state))
 
 
 TOOLBARS = (
     (
-        Button("◀ mach", "GoPrevMachine"),
-        Button("mach ▶", "GoNextMachine"),
-        Button("◀ back", "GoBack"),
-        Button("forward ▶", "GoFwd"),
-        Button("◀ jump", "UserBack", {"amount": JUMP}),
-        Button("< step", "UserBackStep"),
-        Button("◁ tx", "UserBack"),
-        Button("tx ▷", "UserFwd"),
-        Button("step >", "UserFwdStep"),
-        Button("jump ▶", "UserFwd", {"amount": JUMP}),
-        Button("play", tool="Playing"),
-        Button("first", "SetCursor", {"number": 0}),
-        Button("last", "SetCursor", {"number": 1 << 40}),
+        Button("▲ mach", "the last place at another machine", "GoPrevMachine"),
+        Button("▼ mach", "the next place at another machine", "GoNextMachine"),
+        Button("◀ jump", "jump back", "UserJump", {"forward": False}),
+        Button("< step", "previous step", "UserBackStep"),
+        Button("◁ tx", "previous transition", "UserBack"),
+        Button("tx ▷", "next transition", "UserFwd"),
+        Button("step >", "next step", "UserFwdStep"),
+        Button("jump ▶", "jump forward", "UserJump", {"forward": True}),
+        Button("play", "forward each half second", tool="Playing"),
+        Button("first", "before the first transition", "SetCursor", {"number": 0}),
+        Button("last", "the last transition", "SetCursor", {"number": 1 << 40}),
     ),
     (
-        Button("canceled", tool="FilterCanceledTx"),
-        Button("queued", tool="FilterQueuedTx"),
-        Button("auto", tool="FilterAutoTx"),
-        Button("empty", tool="FilterEmptyTx"),
-        Button("health", tool="FilterHealth"),
-        Button("group", tool="FilterOutGroup"),
-        Button("checks", tool="FilterChecks"),
-        Button("disconn", tool="FilterDisconn"),
-        Button("rpc", tool="FilterRpcMachs"),
-        Button("times", tool="LogTimestamps"),
+        Button("log", "the next level of the log", "NextLogLevel", mark=_log_level),
+        _filter("canceled", "FilterCanceledTx", "canceled transitions"),
+        _filter("queued", "FilterQueuedTx", "queued mutations"),
+        Button("auto", "x all, * without canceled ones", tool="FilterAutoTx", mark=_auto),
+        _filter("empty", "FilterEmptyTx", "transitions that changed nothing"),
+        _filter("health", "FilterHealth", "health checks and heartbeats"),
+        Button("group", "only what calls states of the group", tool="FilterOutGroup"),
+        _filter("disconn", "FilterDisconn", "machines that are gone"),
+        _filter("checks", "FilterChecks", "checks"),
+        Button("times", "when the second changes", tool="LogTimestamps"),
+        _filter("rpc", "FilterRpcMachs", "machines of RPC"),
     ),
-    (Button("export", tool="ExportDialog"), Button("traces", tool="FilterTraces")),
     (
-        Button("help", tool="HelpDialog"),
-        Button("tail", tool="TailMode"),
-        Button("reader", tool="LogReaderEnabled"),
-        Button("timelines", tool="TimelineTxHidden"),
-        Button("narrow", tool="UserNarrowLayout"),
-        Button("rain", "ToolRain"),
-        Button("view", "NextView"),
+        Button("export", "write a dump", tool="ExportDialog"),
+        Button("expand", "open or close all nodes of the tree", "AllToggled"),
+        _filter("traces", "FilterTraces", "stack traces in full"),
+        Button(
+            "diagrams",
+            "none, or of detail 1 to 3",
+            "ToolDiagrams",
+            mark=_one_of(DIAGRAMS, "123", "0"),
+        ),
+        Button(
+            "diag-tx",
+            "what stands out: called, mutated, touched states, relations",
+            "ToolDiagTx",
+            mark=_one_of(DIAG_TX, ("called", "mutated", "touched", "relations"), "off"),
+        ),
+        Button(
+            "diag-group",
+            "other groups: shown, hidden, skipped",
+            "ToolDiagGroup",
+            mark=_one_of(DIAG_GROUP, ("hide", "skip"), "off"),
+        ),
+        Button("out-tx", "tx.md follows the cursor", tool="OutputTx"),
+        Button("out-log", "log.md follows the cursor", tool="OutputLog"),
+        Button("call-log", "call-log/ID has the handlers that ran", tool="OutputCallLog"),
+    ),
+    (
+        Button("help", "signs and keys", tool="HelpDialog"),
+        Button("tail", "stay at the latest transition", tool="TailMode"),
+        Button("reader", "the log reader", tool="LogReaderEnabled"),
+        Button("timelines", "both, one, none", "ToolTimelines", mark=_timelines),
+        Button("wrap", "long lines of the log go on in the next one", tool="LogWrap"),
+        Button("narrow", "the layout for few columns", tool="UserNarrowLayout"),
+        Button("rain", "a transition a row", "ToolRain", mark=_rain),
+        Button("matrix", "a transition as a square", "ToolMatrix", mark=_matrix),
     ),
 )
-_HIDES = frozenset(
-    button.tool for button in TOOLBARS[1] if button.tool.startswith("Filter")
-)  # of these a cross means that something is hidden
 
 
 class ToolBar(LineWidget, can_focus=True):
@@ -88,25 +162,29 @@ class ToolBar(LineWidget, can_focus=True):
         self._at = 0
 
     def label(self, button: Button) -> str:
-        """A button's text, with what it stands at. Of the filter of auto transitions `*` means
-        that only canceled ones are hidden."""
-        machine = self._debugger.machine
-        if not button.tool:
-            return button.text
-        mark = "x" if button.tool in machine else " "
-        if button.tool == "FilterAutoTx" and "FilterAutoCanceledTx" in machine:
-            mark = "*"
-        return f"[{mark}]{button.text}"
+        """A button's text, with what it stands at."""
+        if button.mark is not None:
+            return f"[{button.mark(self._debugger)}]{button.text}"
+        if button.tool and not button.tool.endswith("Dialog"):
+            return f"[{'x' if button.tool in self._debugger.machine else ' '}]{button.text}"
+        return button.text
+
+    @property
+    def gap(self) -> int:
+        """Columns between two buttons: two, or one where there is little room."""
+        width = sum([len(self.label(button)) + 2 for button in self._buttons]) - 2
+        return 2 if width <= self.size.width else 1
 
     def line(self, y: int) -> Strip:
         """The row."""
         row: Row = []
+        gap = self.gap
         for position, button in enumerate(self._buttons):
-            is_on = button.tool in self._debugger.machine if button.tool else False
-            style = colors.LABEL if is_on else colors.PLAIN
+            label = self.label(button)
+            style = colors.LABEL if label.startswith("[x]") else colors.PLAIN
             if self.has_focus and position == self._at:
                 style += colors.CURSOR
-            row += [(self.label(button), style), ("  ", colors.PLAIN)]
+            row += [(label, style), (" " * gap, colors.PLAIN)]
         return strip_of(row, self.size.width).apply_style(self.ground)
 
     def press(self, position: int) -> None:
@@ -131,8 +209,8 @@ class ToolBar(LineWidget, can_focus=True):
         """Press the button under the mouse."""
         x, end = event.get_content_offset_capture(self).x, 0
         for position, button in enumerate(self._buttons):
-            start, end = end, end + len(self.label(button)) + 2
-            if start <= x < end - 2:
+            start, end = end, end + len(self.label(button)) + self.gap
+            if start <= x < end - self.gap:
                 self._at = position
                 self.press(position)
                 return

@@ -11,6 +11,8 @@ from .tree_rows import NOTHING, Node, column_of, node_row, nodes, stepped
 from .virtual import Row, TypedList
 
 if TYPE_CHECKING:
+    import am_machine as am
+
     from .._core.debugger import Debugger
 
 _NARROWEST = 16
@@ -23,6 +25,9 @@ class SchemaTree(TypedList):
         super().__init__(id="schema")
         self._debugger = debugger
         self._rows: list[Node] = []
+        # What the rows were made of: another machine may be selected before they are made anew.
+        self._schema: am.Schema | None = None
+        self._chosen = ""
         self._opened: set[str] = set()
         self._clock: dict[str, int] = {}
         self._told = NOTHING
@@ -36,7 +41,9 @@ class SchemaTree(TypedList):
         self._rows, self._clock, self._told = [], {}, NOTHING
         self.border_title = "Schema"
         if view is not None:
-            names = view.client.version_at(max(view.cursor, view.client.first)).names
+            self._schema = view.client.version_at(max(view.cursor, view.client.first)).schema.schema
+            names = self._schema.names
+            self._chosen = view.state
             self._clock = dict(zip(names, session.clock, strict=False))
             self._told = stepped(view, session.next, names)
             self._opened = view.opened | self._told.marks.keys() if view.step else view.opened
@@ -57,12 +64,14 @@ class SchemaTree(TypedList):
         node, width = self._rows[position], self.row_width
         has_room = width - self._column.width >= _NARROWEST
         room = width - self._column.width if has_room else width
+        assert self._schema is not None
         row = node_row(
-            self._debugger.session,
+            self._schema,
             node,
             self._clock.get(node.state, 0),
             self._told,
             room,
+            chosen=self._chosen,
             is_open=node.state in self._opened,
         )
         if has_room and self._column.width:

@@ -14,7 +14,7 @@ from .rows import state_style
 if TYPE_CHECKING:
     import am_machine as am
 
-    from .._core.session import Session, View
+    from .._core.session import View
     from .._derive.steps import Parsed
     from .virtual import Row
 
@@ -98,24 +98,27 @@ def column_of(found: list[Node], joins: list[tuple[str, str]]) -> Column:
 
 
 def node_row(
-    session: Session, node: Node, tick: int, told: Stepped, width: int, *, is_open: bool
+    schema: am.Schema,
+    node: Node,
+    tick: int,
+    told: Stepped,
+    width: int,
+    *,
+    chosen: str,
+    is_open: bool,
 ) -> Row:
-    """A row without its column of lines, as wide as there is room."""
-    view = session.selected
-    if view is None:
-        return []
+    """A row without its column of lines, as wide as there is room; `chosen` is the selected
+    state."""
     if node.text:
-        is_chosen = bool(view.state) and node.leads_to == view.state
-        style = colors.SELECTED if is_chosen else colors.INACTIVE
+        style = colors.SELECTED if chosen and node.leads_to == chosen else colors.INACTIVE
         mark = "   └ " if node.state else " "
         return [(mark, colors.INACTIVE), (_fit(inert(node.text), width - len(mark)), style)]
-    style = state_style(view.client, node.state, tick)
-    state = view.client.version.schema.schema[node.state]
-    right = f" {'M' if state.multi else ' '}|{tick}"
+    style = state_style(schema, node.state, tick)
+    right = f" {'M' if schema[node.state].multi else ' '}|{tick}"
     left = f"{'▾' if is_open else '▸'}{told.marks.get(node.state, ' ')}"
     room = max(width - len(right) - len(left), 1)
     name_style = style
-    if node.state == view.state:
+    if node.state == chosen:
         name_style += colors.SELECTED
     elif node.state in told.called:
         name_style += colors.CALLED

@@ -1,0 +1,114 @@
+"""The matrix: a transition as a square of states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from .._derive.matrix import Matrix, matrix_of
+from .._derive.text import format_clock, inert
+from . import colors
+from .keys import bindings_of
+from .virtual import Row, VirtualList
+
+if TYPE_CHECKING:
+    from rich.style import Style
+    from textual import events
+    from textual.binding import BindingType
+
+    from .._core.debugger import Debugger
+
+_NAME, _CELL = 14, 4
+# Rows above the square: which states were called, and what each gained.
+_HEAD = ("called", "ticks")
+_NOTHING = Matrix(frozenset(), {}, {})
+
+
+class MatrixPane(VirtualList):
+    """Called states, ticks gained, and below them a row for each target and a column for each
+    source."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("matrix")]
+
+    def __init__(self, debugger: Debugger) -> None:
+        super().__init__(id="matrix")
+        self._debugger = debugger
+        self._names: tuple[str, ...] = ()
+        self._matrix = _NOTHING
+        self._x = 0
+
+    def update_rows(self) -> None:
+        """The transition or the selected state is another one."""
+        session = self._debugger.session
+        view, current = session.selected, session.current
+        self._names, self._matrix, title = (), _NOTHING, "Matrix"
+        if view is not None and current is not None:
+            self._names = view.client.version_at(view.cursor).names
+            self._matrix = matrix_of(current)
+            title = f"Matrix +{current.tx.gained} {format_clock(current.tx.time)}"
+        self._x = max(0, min(self._x, len(self._names) - 1))
+        self.border_title = title
+        super().update_rows()
+
+    def row_count(self) -> int:
+        """The head, and a row for each state."""
+        return len(_HEAD) + len(self._names) if self._names else 0
+
+    def make_row(self, position: int) -> Row:
+        """A row of the head or of the square."""
+        view = self._debugger.session.selected
+        chosen = -1
+        if view is not None and view.state in self._names:
+            chosen = self._names.index(view.state)
+        target = position - len(_HEAD)
+        name = inert(_HEAD[position] if target < 0 else self._names[target])
+        shown = name if len(name) < _NAME else f"{name[: _NAME - 2]}…"
+        row: Row = [(f"{shown:<{_NAME}}", self._style(target, chosen, chosen))]
+        for source in range(self._x, self._x + self._columns):
+            value = self._value(position, target, source)
+            text = f"{value:>{_CELL}}" if value else f"{'0' if position == 0 else '·':>{_CELL}}"
+            style = self._style(target, source, chosen)
+            row.append((text, style if value else style + colors.INACTIVE))
+        return row
+
+    @property
+    def _columns(self) -> int:
+        room = max((self.row_width - _NAME) // _CELL, 1)
+        return min(room, len(self._names) - self._x)
+
+    def _value(self, position: int, target: int, source: int) -> int:
+        if position == 0:
+            return int(source in self._matrix.called)
+        if target < 0:
+            return self._matrix.gained.get(source, 0)
+        return self._matrix.cells.get((target, source), 0)
+
+    def _style(self, target: int, source: int, chosen: int) -> Style:
+        """The row and the column of the selected state are shaded, called ones underlined."""
+        style = colors.PLAIN
+        if chosen >= 0 and chosen in (target, source):
+            style += colors.SHADED
+        if target in self._matrix.called:
+            style += colors.CALLED
+        return style
+
+    def entered(self, position: int) -> None:
+        """Select the state of a row."""
+        target = position - len(_HEAD)
+        if target >= 0:
+            self._debugger.machine.add("StateNameSelected", state=self._names[target])
+
+    def on_click(self, event: events.Click) -> None:
+        """Select the state of a row; in the head that of the column."""
+        offset = event.get_content_offset_capture(self)
+        position = self.scroll_offset.y + offset.y
+        source = self._x + (offset.x - _NAME) // _CELL
+        if position < len(_HEAD) and offset.x >= _NAME and source < len(self._names):
+            self._debugger.machine.add("StateNameSelected", state=self._names[source])
+        else:
+            super().on_click(event)
+        event.prevent_default()
+
+    def action_sideways(self, by: int) -> None:
+        """Scroll to the side."""
+        self._x = max(0, min(self._x + by, len(self._names) - 1))
+        self.redraw()

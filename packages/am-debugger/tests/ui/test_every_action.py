@@ -1,0 +1,265 @@
+"""Each key and each button, on screens of three sizes, goes through its states; none is without
+a case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from am_debugger._ui.keys import KEYS, PANE_KEYS
+from am_debugger._ui.toolbars import TOOLBARS, ToolBar
+
+from .driving import SIZES, drive, press, settle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.pilot import Pilot
+
+    from am_debugger._core.debugger import Debugger
+    from am_debugger._ui.app import DebuggerApp
+
+
+@dataclass(frozen=True)
+class Case:
+    """A key makes `state` come, pressed where `focus` is active."""
+
+    state: str
+    focus: str = "TreeFocused"
+
+
+KEY_CASES = {
+    "next pane": Case("FocusNext"),
+    "previous pane": Case("FocusPrev"),
+    "play or pause": Case("ToggleTool"),
+    "next transition, or step": Case("UserFwd"),
+    "previous transition, or step": Case("UserBack"),
+    "jump forward": Case("UserJump"),
+    "jump back": Case("UserJump"),
+    "next step": Case("UserFwdStep"),
+    "previous step": Case("UserBackStep"),
+    "before the first transition": Case("SetCursor"),
+    "last transition": Case("SetCursor"),
+    "tail mode": Case("TailMode"),
+    "next view": Case("NextView"),
+    "rain": Case("ToolRain"),
+    "log reader": Case("LogReaderEnabled"),
+    "to the buttons and back": Case("AfterFocus"),
+    "open or close all nodes of the tree": Case("AllToggled"),
+    "why the selected state is active, or not": Case("Why"),
+    "detail of the machine: mute, journal, everything": Case("NextDetail"),
+    "a note on this moment": Case("NoteDialog"),
+    "export": Case("ExportDialog"),
+    "search in the log or the reader": Case("SearchDialog", "LogFocused"),
+    "help": Case("HelpDialog"),
+    "close, or to the machines": Case("AfterFocus", "TreeFocused"),
+    "quit": Case("Start"),
+}
+_FOCUS_OF = {
+    "log": "LogFocused",
+    "reader": "LogReaderFocused",
+    "rain": "MatrixFocused",
+    "matrix": "MatrixFocused",
+    "address": "AddressFocused",
+    "groups": "TreeGroupsFocused",
+    "buttons": "Toolbar4Focused",
+    "machines": "ClientListFocused",
+    "lists": "TreeFocused",
+}
+# Keys of panes that make a state come; the others move within the pane.
+PANE_CASES = {
+    ("log", "scroll up"): "LogUserScrolled",
+    ("log", "scroll down"): "LogUserScrolled",
+    ("log", "page up"): "LogUserScrolled",
+    ("log", "page down"): "LogUserScrolled",
+    ("log", "next found"): "Searched",
+    ("log", "previous found"): "Searched",
+    ("reader", "next found"): "Searched",
+    ("reader", "previous found"): "Searched",
+    ("address", "place before"): "GoBack",
+    ("address", "place after"): "GoFwd",
+    ("address", "copy the address"): "",
+    ("groups", "previous group"): "SetGroup",
+    ("groups", "next group"): "SetGroup",
+    ("buttons", "press"): "ToggleTool",
+    ("lists", "choose, open, close, follow"): "NodeToggled",
+}
+_WITHIN = {
+    # A machine that is forgotten is none to go on with: test_mouse has it.
+    ("machines", "forget the machine"),
+    ("lists", "up"), ("lists", "down"), ("lists", "page up"), ("lists", "page down"),
+    ("log", "scroll left"), ("log", "scroll right"),
+    ("reader", "down"), ("reader", "up"), ("rain", "down"), ("rain", "up"),
+    ("matrix", "down"), ("matrix", "up"), ("matrix", "scroll left"), ("matrix", "scroll right"),
+    ("buttons", "previous button"), ("buttons", "next button"),
+}  # fmt: skip
+
+
+def test_no_key_is_without_a_case() -> None:
+    assert {key.text for key in KEYS} == KEY_CASES.keys()
+    found = {(where, key.text) for where, keys in PANE_KEYS.items() for key in keys}
+    assert found == PANE_CASES.keys() | _WITHIN
+
+
+async def reset(pilot: Pilot[int], debugger: Debugger) -> None:
+    """One machine in the middle of its history, the log beside the tree, nothing over it."""
+    machine = debugger.machine
+    opened = machine.switch("HelpDialog", "ExportDialog", "SearchDialog", "NoteDialog", "Overlay")
+    if opened is not None:
+        machine.remove(opened)
+    machine.remove("MatrixRain", "Playing", "TailMode")
+    machine.add("SelectingClient", client="worker-2")
+    machine.add("TreeLogView")
+    machine.add("LogReaderEnabled")
+    machine.add("SetCursor", number=15)
+    await settle(pilot)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_each_key_goes_through_its_state(tmp_path: Path, size: tuple[int, int]) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        for key in KEYS:
+            case = KEY_CASES[key.text]
+            # All names of a key are tried on one of the screens.
+            for name in key.keys if size == SIZES[1] else key.keys[:1]:
+                if key.action == "quit":
+                    continue
+                await reset(pilot, debugger)
+                if case.state in machine:
+                    machine.remove(case.state)
+                machine.add(case.focus)
+                await settle(pilot)
+                before = machine.tick(case.state)
+                await press(pilot, name)
+                assert machine.tick(case.state) > before, f"{name}: {key.text}"
+        await press(pilot, "ctrl+q")
+        assert app.return_code == 0
+
+    drive(tmp_path, body, size=size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_each_key_of_a_pane_goes_through_its_state(tmp_path: Path, size: tuple[int, int]) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        for where, keys in PANE_KEYS.items():
+            for key in keys:
+                state = PANE_CASES.get((where, key.text))
+                if not state:
+                    continue
+                for name in key.keys:
+                    await reset(pilot, debugger)
+                    machine.add(_FOCUS_OF[where])
+                    await settle(pilot)
+                    before = machine.tick(state)
+                    await press(pilot, name)
+                    assert machine.tick(state) > before, f"{where} {name}: {key.text}"
+
+    drive(tmp_path, body, size=SIZES[1])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_each_button_is_there_as_far_as_there_is_room(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        for number, buttons in enumerate(TOOLBARS, 1):
+            bar = app.query_one(f"#toolbar{number}", ToolBar)
+            assert bar.display is (size[1] >= 30 or number == len(TOOLBARS))
+            width = sum([len(bar.label(one)) + bar.gap for one in buttons]) - bar.gap
+            assert not bar.display or width <= size[0]
+
+    drive(tmp_path, body, size=size)
+
+
+@pytest.mark.parametrize("number", range(1, len(TOOLBARS) + 1))
+def test_each_button_goes_through_its_state_by_mouse(tmp_path: Path, number: int) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine, buttons = debugger.machine, TOOLBARS[number - 1]
+        bar = app.query_one(f"#toolbar{number}", ToolBar)
+        for position, button in enumerate(buttons):
+            await reset(pilot, debugger)
+            state = "ToggleTool" if button.tool else button.state
+            x = sum([len(bar.label(one)) + bar.gap for one in buttons[:position]]) + 1
+            before = machine.tick(state)
+            await pilot.click(bar, offset=(x, 0))
+            await settle(pilot)
+            assert machine.tick(state) > before, button.text
+
+    drive(tmp_path, body, size=(200, 60))
+
+
+def test_buttons_are_gone_through_and_pressed_by_keys(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await reset(pilot, debugger)
+        await press(pilot, "alt+g", "right", "right", "left", "enter")
+        assert debugger.machine.is_("FilterCanceledTx")
+        await press(pilot, "alt+g")
+        assert debugger.machine.is_("ClientListFocused")
+
+    drive(tmp_path, body)
+
+
+def test_buttons_say_what_they_stand_at(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await reset(pilot, debugger)
+
+        def label(text: str) -> str:
+            for number, buttons in enumerate(TOOLBARS, 1):
+                for button in buttons:
+                    if button.text == text:
+                        return app.query_one(f"#toolbar{number}", ToolBar).label(button)
+            raise AssertionError(text)
+
+        def labels_of(text: str, count: int) -> list[str]:
+            found = []
+            for buttons in TOOLBARS:
+                for button in buttons:
+                    if button.text == text:
+                        for _ in range(count):
+                            found.append(label(text)[1])
+                            if button.tool:
+                                debugger.machine.add("ToggleTool", tool=button.tool)
+                            else:
+                                debugger.machine.add(button.state, **button.args)
+            return found
+
+        assert labels_of("canceled", 2) == ["x", " "]
+        assert labels_of("health", 2) == [" ", "x"]
+        assert labels_of("auto", 4) == ["*", " ", "x", "*"]
+        assert labels_of("log", 6) == ["2", "3", "4", "5", "0", "1"]
+        assert labels_of("timelines", 4) == ["2", "1", "0", "2"]
+        assert labels_of("diagrams", 5) == ["0", "1", "2", "3", "0"]
+        assert labels_of("matrix", 3) == [" ", "x", " "]
+        assert "TreeMatrixView" in debugger.machine
+        assert labels_of("rain", 3) == [" ", "x", " "]
+        assert labels_of("wrap", 2) == [" ", "x"]
+
+    drive(tmp_path, body)
+
+
+def test_a_key_that_is_held_is_taken_each_fiftieth_of_a_second_at_most(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        from textual import events
+
+        await reset(pilot, debugger)
+        times = iter([10.0, 10.01, 10.04, 10.051, 10.06])
+        view = debugger.session.selected
+        assert view is not None
+        for time in times:
+            key = events.Key("left", None)
+            key.time = time
+            app.post_message(key)
+        await settle(pilot)
+        assert view.cursor == 13
+        for name in ("right", "left"):
+            key = events.Key(name, None)
+            key.time = 10.07
+            app.post_message(key)
+        await settle(pilot)
+        assert view.cursor == 13, "other keys are taken at once"
+
+    drive(tmp_path, body)

@@ -1,0 +1,190 @@
+"""The mouse: wheels, clicks on timelines, cells, the address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import events
+
+from am_debugger._ui.log_pane import LogPane
+from am_debugger._ui.matrix_pane import MatrixPane
+from am_debugger._ui.rain_pane import RainPane
+
+from .driving import drive, fill_with_related, press, settle, text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.pilot import Pilot
+
+    from am_debugger._core.debugger import Debugger
+    from am_debugger._ui.app import DebuggerApp
+
+
+async def wheel(pilot: Pilot[int], app: DebuggerApp, pane: str, *, up: bool) -> None:
+    kind = events.MouseScrollUp if up else events.MouseScrollDown
+    widget = app.query_one(pane)
+    x, y = widget.region.x + 3, widget.region.y + 1
+    app.post_message(kind(None, x, y, 0, 0, 0, False, False, False, x, y))
+    await settle(pilot)
+
+
+def test_the_wheel_moves_five_transitions_or_one_step(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        debugger.machine.add("SelectingClient", client="worker-2")
+        debugger.machine.add("SetCursor", number=15)
+        view = debugger.session.selected
+        assert view is not None
+        await wheel(pilot, app, "#txs", up=True)
+        assert view.cursor == 20
+        await wheel(pilot, app, "#txs", up=False)
+        assert view.cursor == 15
+        await wheel(pilot, app, "#steps", up=True)
+        assert (view.cursor, view.step) == (15, 1)
+        await wheel(pilot, app, "#steps", up=False)
+        assert (view.cursor, view.step) == (15, 0)
+
+    drive(tmp_path, body)
+
+
+def test_a_click_on_the_steps_moves_in_proportion(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        debugger.machine.add("SelectingClient", client="job")
+        debugger.machine.add("SetCursor", number=5)
+        await settle(pilot)
+        view, count = debugger.session.selected, debugger.session.step_count
+        assert view is not None
+        assert count > 3
+        width = app.query_one("#steps").size.width
+        await pilot.click("#steps", offset=(width, 1))
+        await settle(pilot)
+        assert view.step == count
+
+    drive(tmp_path, body, fill=fill_with_related)
+
+
+def test_the_wheel_leaves_tail_mode_in_the_log(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        debugger.machine.add("SelectingClient", client="worker-2")
+        debugger.machine.add("TailMode")
+        await wheel(pilot, app, "#log", up=True)
+        assert debugger.machine.is_("LogUserScrolled", "LogFocused")
+        assert debugger.machine.not_("TailMode")
+        log = app.query_one(LogPane)
+        await wheel(pilot, app, "#log", up=True)
+        assert log._shift == -6
+        await press(pilot, "alt+l")
+        assert debugger.machine.not_("LogUserScrolled"), "the log follows the cursor again"
+
+    drive(tmp_path, body)
+
+
+def test_a_click_on_a_cell_of_the_rain_goes_there_and_selects_the_state(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        machine.add("SelectingClient", client="worker-2")
+        machine.add("ToolRain")
+        await settle(pilot)
+        rain = app.query_one(RainPane)
+        view = debugger.session.selected
+        assert view is not None
+        top = rain.scroll_offset.y
+        await pilot.click(rain, offset=(2, 3))  # one in from the border
+        await settle(pilot)
+        assert view.cursor == view.visible.numbers[top + 2]
+        assert view.state == view.client.version.names[1]
+
+    drive(tmp_path, body)
+
+
+def test_the_matrix_tells_steps_and_selects_by_key_and_mouse(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        machine.add("SelectingClient", client="job")
+        machine.add("SetCursor", number=8)
+        machine.add("ToolMatrix")
+        machine.add("MatrixFocused")
+        await settle(pilot)
+        matrix = app.query_one(MatrixPane)
+        assert matrix.has_focus
+        rows = ["".join([one for one, _ in matrix.make_row(k)]).split() for k in range(8)]
+        names = ["Start", "Connected", "Ready", "Working", "Done", "Exception"]
+        assert rows[0] == ["called", "0", "0", "0", "0", "1", "0"]
+        assert rows[1] == ["ticks", "·", "·", "·", "1", "1", "·"]
+        assert [row[0] for row in rows[2:]] == names
+        done, working = 4, 3
+        assert int(rows[2 + done][1 + done]) & (4 + 32) == 4 + 32, "called, and added"
+        assert int(rows[2 + working][1 + working]) & 8, "removed"
+        assert int(rows[2 + working][1 + done]) & 1, "by the relation of the called one"
+        await press(pilot, "down", "down", "j", "enter")
+        view = debugger.session.selected
+        assert view is not None
+        assert view.state == "Connected"
+        await pilot.click(matrix, offset=(1 + 14 + 4 * 2 + 2, 1))
+        await settle(pilot)
+        assert view.state == "Ready"
+        await press(pilot, "right", "right")
+        assert view.cursor == 8, "right scrolls here"
+
+    drive(tmp_path, body, fill=fill_with_related)
+
+
+def test_views_go_round_and_each_can_have_the_focus(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        machine.add("SelectingClient", client="worker-2")
+        machine.add("LogFocused")
+        seen = []
+        for _ in range(5):
+            await press(pilot, "alt+m")
+            panes = ("tree", "log", "matrix", "rain")
+            seen.append([name for name in panes if app.query_one(f"#{name}").display])
+            if "TreeLogView" not in machine:
+                machine.add("MatrixFocused")
+                await settle(pilot)
+                assert app.focused is not None
+                assert app.focused.id in seen[-1]
+        assert seen == [
+            ["tree", "matrix"], ["tree", "rain"], ["matrix"], ["rain"], ["tree", "log"],
+        ]  # fmt: skip
+
+    drive(tmp_path, body)
+
+
+def test_items_of_the_address_are_clicked(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        machine.add("SelectingClient", client="worker-2")
+        machine.add("SelectingClient", client="worker-10")
+        await settle(pilot)
+        await pilot.click("#address", offset=(1, 0))
+        await settle(pilot)
+        view = debugger.session.selected
+        assert view is not None
+        assert view.client.id == "worker-2"
+        at = text(app).splitlines()[0].index("copy")
+        await pilot.click("#address", offset=(at, 0))
+        await settle(pilot)
+        assert app.clipboard == str(debugger.session.url())
+        at = text(app).splitlines()[0].index("paste")
+        await pilot.click("#address", offset=(at, 0))
+        await settle(pilot)
+        assert machine.is_("AddressFocused")
+        app.query_one("#address").post_message(events.Paste("mach://worker-10"))
+        await settle(pilot)
+        assert debugger.session.selected is not None
+        assert debugger.session.selected.client.id == "worker-10"
+
+    drive(tmp_path, body)
+
+
+def test_backspace_forgets_the_machine_under_the_cursor(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        debugger.machine.add("ClientListFocused")
+        await press(pilot, "down", "backspace")
+        assert [client.id for client in debugger.session.store] == ["worker-2"]
+        await press(pilot, "alt+d")
+        assert not len(debugger.session.store)
+        assert "AM_DBG_ADDR=1 python" in text(app), "an empty screen says what to type"
+
+    drive(tmp_path, body)
