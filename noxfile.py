@@ -289,6 +289,7 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_CONNECTIONS": "4096",
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_DBG_FUZZ_CASES": "1000000",
+        "AM_DBG_TEST_CASES": "50",
         "AM_THREAD_SECONDS": "30",
     }
     engine = ("gate", "injection", "laws", "thread_readers")
@@ -297,6 +298,7 @@ def nightly(session: nox.Session) -> None:
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/server/test_pressure.py",
         "packages/am-telemetry/tests/dbg/test_codec.py",
+        "packages/am-debugger/tests/cli/test_run_commands.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 

@@ -30,6 +30,7 @@ from .._files.inspect import inert
 from .._files.outputs.handlers import OutputHandlers
 from .._files.port import DumpFiles, forget_old, rotated_name
 from .._serve.guard import Guard
+from .._web.handlers import ANYWHERE, WebHandlers
 from .listener import Listener, SaidUi
 from .options import settings_of
 from .output_options import output_states
@@ -59,7 +60,10 @@ class Instance:
         self.files = DumpFiles(self.process)
         self.debugger = Debugger(settings_of(options), files=self.files, id=options.id)
         self.outputs = OutputHandlers(self.debugger)
-        self.debugger.machine.bind(self.outputs)
+        self.web = WebHandlers(self.debugger, options.web or ANYWHERE)
+        self.outputs.on_written = self.web.wrote
+        for handlers in (self.outputs, self.web):
+            self.debugger.machine.bind(handlers)
         if options.headless or options.serve is not None:
             self.debugger.ui = SaidUi()
         self.listener = Listener(self.debugger, options.url)
