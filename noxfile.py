@@ -277,7 +277,8 @@ def nightly(session: nox.Session) -> None:
     fill_with_all(session)
     places = (*(f"packages/{name}/tests" for name in LAYERS), "integration-tests")
     patient = ("-o", "faulthandler_timeout=3600", *session.posargs)
-    session.run(*pytest("nightly", "-m", "nightly", *patient, *places))
+    long = {"AM_DBG_SOAK_SECONDS": "1800"}
+    session.run(*pytest("nightly", "-m", "nightly", *patient, *places), env=long)
     # The same tests as every day, at the size of a night.
     sizes = {
         "AM_GATE_CASES": "20000",
@@ -289,6 +290,7 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_CONNECTIONS": "4096",
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_DBG_FUZZ_CASES": "1000000",
+        "AM_DBG_TEST_CASES": "50",
         "AM_THREAD_SECONDS": "30",
     }
     engine = ("gate", "injection", "laws", "thread_readers")
@@ -297,6 +299,7 @@ def nightly(session: nox.Session) -> None:
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/server/test_pressure.py",
         "packages/am-telemetry/tests/dbg/test_codec.py",
+        "packages/am-debugger/tests/cli/test_run_commands.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 
@@ -412,6 +415,24 @@ def bench_telemetry(session: nox.Session) -> None:
     """What listening costs, in one run; `-- --only connected` for some rows."""
     fill(session, *local("am-machine", extras=False), *local("am-telemetry"))
     session.run("python", "packages/am-telemetry/benchmarks", *session.posargs)
+
+
+@nox.session
+def bench_debugger(session: nox.Session) -> None:
+    """What the debugger takes, in one run; smaller with `-- --transitions 20000 --keys 10`."""
+    others = ("am-machine", "am-helpers", "am-rpc", "am-telemetry")
+    fill(session, *local(*others, extras=False), *local("am-debugger"))
+    session.run("python", "packages/am-debugger/benchmarks", *session.posargs)
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Pictures of the debugger, for its pages; `-- --check` says whether they are as it looks."""
+    others = ("am-machine", "am-helpers", "am-rpc", "am-telemetry")
+    fill(session, *local(*others, extras=False), *local("am-debugger"), *test_tools("am-debugger"))
+    how = "check" if "--check" in session.posargs else "write"
+    command = pytest("screenshots", "packages/am-debugger/tests/ui/test_scenes.py")
+    session.run(*command, env={"AM_SCREENSHOTS": how})
 
 
 @nox.session

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
+from am_debugger._cli.commands import COMMANDS, run_command
 from am_debugger._cli.options import build_parser
 from am_debugger._derive.query import WORDS, parse_query
 from am_debugger._ui.help_text import key_rows
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-OF_COMMANDS = {"--where", "--timeout", "--write"}
-"""Options that commands have for themselves."""
 
 
 def test_the_tables_of_keys_are_those_of_the_program() -> None:
@@ -21,9 +22,13 @@ def test_the_tables_of_keys_are_those_of_the_program() -> None:
     assert [("", *row) for row in everywhere] + of_panes == key_rows()
 
 
-def test_options_on_the_page_exist() -> None:
+def test_options_on_the_page_exist(capsys: pytest.CaptureFixture[str]) -> None:
     known = {option for action in build_parser()._actions for option in action.option_strings}
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - OF_COMMANDS
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            run_command([command, "--help"])
+        known |= set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert named
     assert named <= known
 

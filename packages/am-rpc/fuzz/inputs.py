@@ -76,8 +76,19 @@ EDGES: Final = (
 )
 
 
+# Beginnings of messages that never end; each would cost much if it were believed.
+_ROW: Final = b"\xdc\x03\xe8"
+STALLED: Final = (
+    b"\xdc\xff\xff" * 1000,
+    b"\xdc\x00\x40" * 1000,
+    b"\x94\x00\x01\xa5hello\x91\xdb\x7f\xff\xff\xff",
+    b"\x94\x00\x03\xa1a\x92\x91\x00\x81\xa1d"
+    + b"\xdc\x03\xe8"
+    + (b"\xdc\x03\xe8" + b"\x80" * 1000) * 60,
+    b"\x16\x03\x01",
+)
 UPGRADE: Final = (
-    b"GET / HTTP/1.1\r\nHost: fuzz\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: F0ArmgM4BRedsTRBokpFJA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgpack
 import trio
-from inputs import HELLO, UPGRADE, framed, harmed, reshaped, spoiled
+from inputs import HELLO, STALLED, UPGRADE, framed, harmed, reshaped, spoiled
 
 import am_machine as am
 import am_rpc
@@ -19,6 +19,7 @@ import am_rpc
 ATTACKERS: Final = 4
 WORST_ROUND_TRIP: Final = 1.0  # seconds
 GROWTH: Final = 32 * 1024  # KiB
+ACCESS: Final = am_rpc.Access(write=frozenset({"A", "B", "Beat"}))
 EMPTY_FRAMES: Final = 2_000  # more than Python's stack is deep
 
 
@@ -28,6 +29,7 @@ class FuzzStates(am.States):
     A = am.State(multi=True)
     B = am.State(auto=True, require=[A])
     Beat = am.State(multi=True)
+    Guarded = am.State()
 
 
 async def attack(port: int, over_ws: bool, rand: random.Random, until: float) -> None:
@@ -49,6 +51,16 @@ async def _annoy(stream: trio.SocketStream, rand: random.Random) -> None:
         await stream.send_all(msgpack.packb([0, 1, "hello", [hello]]))
         await stream.receive_some()
         await stream.send_all(msgpack.packb([0, 2, "ready", []]))
+    if rand.random() < 0.2:
+        await stream.send_all(rand.choice(STALLED))
+        await trio.sleep(rand.random())
+        return
+    if rand.random() < 0.2:
+        # What is not in `write` is out of reach, by whatever call.
+        for number, method in enumerate(("s", "e", "r", "t"), 100):
+            error = [{"t": "T", "m": "m"}] if method == "e" else []
+            states = rand.choice(([], [0], [3], [0, 1, 2], [4]))
+            await stream.send_all(msgpack.packb([0, number, method, [states, *error]]))
     for _ in range(rand.randrange(1, 20)):
         data = harmed(rand)
         await stream.send_all(reshaped(data, rand) if rand.random() < 0.5 else data)
@@ -84,18 +96,20 @@ class Report:
     kib: int
     tasks_left: int
     reconnects: int
+    is_guarded: bool
 
     @property
     def ok(self) -> bool:
         """Whether it cost them nothing that counts."""
-        clean = self.tasks_left <= 0 and self.reconnects == 0
+        clean = self.tasks_left <= 0 and self.reconnects == 0 and self.is_guarded
         return clean and self.worst <= WORST_ROUND_TRIP and self.kib <= GROWTH
 
     def __str__(self) -> str:
         return (
             f"{self.connections} connections; worst round trip of the healthy client "
             f"{self.worst:.3f} s, {self.reconnects} reconnects; {self.kib} KiB of memory; "
-            f"{max(self.tasks_left, 0)} tasks left"
+            f"{max(self.tasks_left, 0)} tasks left; what may not be written "
+            f"{'was not' if self.is_guarded else 'WAS'}"
         )
 
 
@@ -104,9 +118,10 @@ async def besiege(addr: str, seconds: float, rand: random.Random) -> Report:
     worst = 0.0
     async with (
         am.Machine(FuzzStates) as source,
-        am_rpc.Mux(source, addr) as mux,
+        am_rpc.Mux(source, addr, access=ACCESS) as mux,
         am_rpc.connect(mux.addr) as net,
     ):
+        source.add("Guarded")
         gc.collect()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         tasks = trio.lowlevel.current_statistics().tasks_living
@@ -130,4 +145,5 @@ async def besiege(addr: str, seconds: float, rand: random.Random) -> Report:
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         left = trio.lowlevel.current_statistics().tasks_living - tasks
         connections = mux.mach.tick("ClientConnected") // 2
-        return Report(connections, worst, grown, left, net.client.stats.reconnects)
+        guarded = source.tick("Guarded") == 1 and source.tick("Exception") == 0
+        return Report(connections, worst, grown, left, net.client.stats.reconnects, guarded)

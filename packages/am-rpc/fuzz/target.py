@@ -35,11 +35,11 @@ class LongWay(am_rpc.Protocol):
 
     __slots__ = ()
 
-    def _usual(self, value: Any) -> None:
+    def _parse_fast(self, value: Any) -> None:
         return None
 
 
-assert hasattr(am_rpc.Protocol, "_usual"), "there is no short way to leave out"
+assert hasattr(am_rpc.Protocol, "_parse_fast"), "there is no short way to leave out"
 
 
 def feed(data: bytes) -> tuple[int, bool]:
@@ -63,8 +63,10 @@ def feed(data: bytes) -> tuple[int, bool]:
 def _hear(core: type[am_rpc.Protocol], head: int, stream: bytes) -> tuple[list[Any], Any]:
     """Return the events of a stream, and the error that ended it."""
     client = bool(head & 1)
-    protocol = core(client=client, limits=LIMITS, states=3)
-    if not client and head & 8:
+    is_greeted = bool(head & 8)
+    stranger = not client and not is_greeted
+    protocol = core(client=client, limits=LIMITS, states=3, stranger=stranger)
+    if not client and is_greeted:
         protocol.receive_data(GREETING)
         protocol.next_event()
     for call_id, method in enumerate(ASKED, 1):
@@ -103,6 +105,8 @@ def check(event: Any, client: bool) -> None:
             _check_same(event, again, client)
         case "Response":
             _check_response(event)
+        case "Unasked":
+            pass
         case other:
             raise Surprise(f"an event {other}")
 

@@ -6,11 +6,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import trio
-import trio.testing
 
 import am_machine as am
 import am_rpc
+from am_rpc.testing import MemoryNetwork
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -24,76 +23,6 @@ class DemoStates(am_rpc.StateSource):
     C = am.State(remove=["B"])
     D = am.State(multi=True)
     E = am.State(require=["D"])
-
-
-class FaultyStream(trio.abc.Stream):
-    """A stream whose directions can be made to lose everything."""
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._stream = stream
-        self.loses_out = False
-        self.loses_in = False
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        if self.loses_out:
-            await trio.lowlevel.checkpoint()
-            return
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        data = await self._stream.receive_some(max_bytes)
-        while data and self.loses_in:
-            data = await self._stream.receive_some(max_bytes)
-        return data
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-class MemoryNetwork:
-    """Hands out in-memory streams; what a server has not accepted yet waits."""
-
-    def __init__(self) -> None:
-        self._send, self._receive = trio.open_memory_channel[trio.abc.Stream](1000)
-        self.client_ends: list[FaultyStream] = []
-
-    async def dial(self) -> trio.abc.Stream:
-        ours, theirs = trio.testing.memory_stream_pair()
-        end = FaultyStream(ours)
-        self.client_ends.append(end)
-        await self._send.send(theirs)
-        return end
-
-    def lose(self, *, out: bool = True, into: bool = False) -> None:
-        """Make every connection made so far lose what a client sends, or what it gets."""
-        for end in self.client_ends:
-            end.loses_out, end.loses_in = out, into
-
-    def listener(self) -> trio.abc.Listener[Any]:
-        return _MemoryListener(self._receive.clone())
-
-    async def cut(self) -> None:
-        """Break every connection made so far."""
-        for end in self.client_ends:
-            await trio.aclose_forcefully(end)
-        self.client_ends.clear()
-
-
-class _MemoryListener(trio.abc.Listener[trio.abc.Stream]):
-    def __init__(self, channel: trio.MemoryReceiveChannel[trio.abc.Stream]) -> None:
-        self._channel = channel
-
-    async def accept(self) -> trio.abc.Stream:
-        try:
-            return await self._channel.receive()
-        except (trio.EndOfChannel, trio.ClosedResourceError) as error:
-            raise trio.ClosedResourceError from error
-
-    async def aclose(self) -> None:
-        await self._channel.aclose()
 
 
 class Pair:

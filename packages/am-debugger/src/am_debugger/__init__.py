@@ -5,7 +5,8 @@ It is a program; what may be imported are its version and its errors. The rooms,
 * `_store`: what is held of each machine, as columns;  `_derive`: what follows from it
 * `_core`: the debugger's own machine: time travel, filters, panes, work
 * `_feed`: what comes in over the network and goes on;  `_files`: dumps
-* `_ui`: the screen, the one room that knows textual;  `_cli`: the command
+* `_web`: outputs in a browser;  `_ui`: the screen, the one room that knows textual
+* `_cli`: the command
 """
 
 from .__about__ import __version__ as __version__

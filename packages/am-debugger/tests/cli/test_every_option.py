@@ -85,6 +85,7 @@ CASES = {
     "output-graph": Case(None, True),
     "output-call-log": Case(None, True),
     "output-diagrams": Case("2", 2),
+    "web": Case("127.0.0.1:8080", ("127.0.0.1", 8080)),
     "headless": Case(None, True),
     "serve": Case("127.0.0.1:9", _address("127.0.0.1:9")),
     "serve-url": Case("https://debugger.example", "https://debugger.example"),

@@ -194,6 +194,17 @@ def test_a_row_is_as_wide_as_its_pane_and_a_cut_one_ends_in_an_ellipsis(
         assert strip.text.rstrip(" ").endswith("…")
 
 
+def test_a_row_under_the_cursor_is_of_one_color_and_keeps_its_faces() -> None:
+    row = [("on", colors.ACTIVE), ("gone", colors.DISCONNECTED)]
+    on, gone, rest = strip_of(row, 10, is_cursor=True)
+    assert {one.style.color for one in (on, gone, rest) if one.style} == {None}
+    assert all(one.style is not None and one.style.reverse for one in (on, gone, rest))
+    assert on.style is not None
+    assert on.style.bold
+    assert gone.style is not None
+    assert gone.style.italic
+
+
 @given(st.text(min_size=1, max_size=60), st.integers(12, 40))
 def test_a_machine_is_as_wide_as_the_list(name: str, width: int) -> None:
     class Shown:

@@ -38,6 +38,7 @@ def test_a_machine_is_chosen_and_walked_through_by_keys(
         assert "choose a machine" in text(app)
         if size[0] < 100:
             assert machine.is_("NarrowLayout", "TreeFocused")
+            assert "Graph:t" in text(app)
             machine.add("SelectingClient", client="worker-2")
         else:
             await press(pilot, "down", "up", "enter")

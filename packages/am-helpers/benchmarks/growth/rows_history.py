@@ -189,7 +189,7 @@ def old_sums(file: amh.HistoryFile, ticks: tuple[int, int]) -> amh.Query:
     return amh.Query(start=amh.Bound(time_sum=ticks[0]), end=amh.Bound(time_sum=ticks[1]))
 
 
-RECORDED = (1_000, 10_000, 100_000)
+RECORDED = (1_000, 10_000, 100_000, 1_000_000)
 FEW_RECORDED = (1_000, 10_000)
 STATES = (10, 100, 1_000, 4_000)
 FEW_STATES = (10, 1_000)

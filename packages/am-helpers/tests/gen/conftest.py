@@ -1,4 +1,4 @@
-"""The tools that what is written has to pass."""
+"""The command, and the tools that what it writes has to pass."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from am_helpers._gen import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,3 +37,22 @@ def well_written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, st
             assert done.returncode == 0, (done.stdout + done.stderr)[:3000]
 
     return check
+
+
+@pytest.fixture
+def gen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command in an empty folder; returns exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def run(*args: str) -> tuple[int, str, str]:
+        try:
+            code = cli.main(args)
+        except SystemExit as exc:
+            code = int(str(exc.code))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run

@@ -5,19 +5,15 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import random
-import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import am_helpers as amh
 import am_machine as am
 from am_helpers._gen import _bases, cli
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "ss_mymach.py"
 COMMAND = [
@@ -31,25 +27,6 @@ COMMAND = [
     "--name",
     "MyMach",
 ]
-
-
-@pytest.fixture
-def gen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Run the command in an empty folder; returns exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-
-    def run(*args: str) -> tuple[int, str, str]:
-        try:
-            code = cli.main(args)
-        except SystemExit as exc:
-            code = int(str(exc.code))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 def load(path: Path) -> Any:
@@ -240,7 +217,7 @@ class TestDiagramCommand:
             ["am_helpers:__doc__"],
             ["os:sep"],
             ["am_helpers:Basic", "--only", "("],
-            ["am_helpers:Basic", "--format", "dot"],
+            ["am_helpers:Basic", "--format", "nope"],
         ],
     )
     def test_wrong_input_is_2(self, gen: Any, args: list[str]) -> None:

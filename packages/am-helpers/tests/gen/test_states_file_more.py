@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import random
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,30 +11,9 @@ import pytest
 import am_helpers as amh
 import am_machine as am
 from am_helpers.__about__ import __version__
-from am_helpers._gen import cli
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture
-def gen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Run the command in an empty folder; returns exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-
-    def run(*args: str) -> tuple[int, str, str]:
-        try:
-            code = cli.main(args)
-        except SystemExit as exc:
-            code = int(str(exc.code))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 class Box(amh.Basic, am.States):

@@ -23,25 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-from .writer_threads import left_over
+from .files import rows
 
 pytestmark = pytest.mark.trio
 
 STATES: dict[str, Any] = {"Foo": {}, "Many": {"multi": True}}
 SOON = 10.0  # seconds; it is a matter of milliseconds, but for a busy computer
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "h.sqlite"
-    assert left_over() == []
-
-
-def rows(path: Path, sql: str, *values: Any) -> list[Any]:
-    with closing(sqlite3.connect(path)) as db:
-        found = db.execute(sql, values).fetchall()
-        db.commit()
-        return found
 
 
 def toggles(mach: am.Machine, count: int) -> None:

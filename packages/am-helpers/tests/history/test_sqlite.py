@@ -20,25 +20,13 @@ from am_helpers._history import _reader, _tables, _writer
 from am_helpers._history._transactions import Pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-from .writer_threads import left_over
+from .files import rows
 
 pytestmark = pytest.mark.trio
 
 STATES: dict[str, Any] = {"Foo": {}, "Many": {"multi": True}, "Bar": {"require": ["Foo"]}}
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "h.sqlite"
-    assert left_over() == []
-
-
-def rows(path: Path, sql: str, *values: Any) -> list[Any]:
-    with closing(sqlite3.connect(path)) as db:
-        return db.execute(sql, values).fetchall()
 
 
 def toggles(mach: am.Machine, count: int) -> float:

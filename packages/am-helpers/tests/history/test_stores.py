@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,9 +19,9 @@ from am_helpers._history import _claims, _writer
 from am_helpers._history._transactions import Pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+from .files import rows
 from .writer_threads import left_over, running
 
 STATES: dict[str, Any] = {"Foo": {}, "Many": {"multi": True}}
@@ -30,19 +29,6 @@ STATES: dict[str, Any] = {"Foo": {}, "Many": {"multi": True}}
 
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "h.sqlite"
-    assert left_over() == []
-
-
-def rows(path: Path, sql: str, *values: Any) -> list[Any]:
-    with closing(sqlite3.connect(path)) as db:
-        found = db.execute(sql, values).fetchall()
-        db.commit()
-        return found
 
 
 @pytest.mark.trio

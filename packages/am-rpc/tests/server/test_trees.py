@@ -53,6 +53,8 @@ async def test_mutations_travel_up_and_changes_down(serve: Any, network: Any) ->
         with trio.fail_after(10):
             assert await fired
         assert (client.hops, middle.client.hops) == (2, 1)
+        assert leaf.remote_id == middle.remote_id == "source", "a relay keeps the name"
+        assert "src-id:source" in leaf.tags
 
 
 async def test_a_lost_source_is_announced_and_calls_wait_above(serve: Any, network: Any) -> None:

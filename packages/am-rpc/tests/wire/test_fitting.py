@@ -166,16 +166,16 @@ async def test_records_that_are_too_much_for_one_message_are_merged(serve: Any) 
 async def test_a_relay_that_takes_less_refuses_and_goes_on(serve: Any, network: Any) -> None:
     below = network()
     async with (
-        serve() as pair,
-        pair.connect(limits=am_rpc.Limits(array=10)) as middle,
+        serve(limits=am_rpc.Limits(array=10)) as pair,
+        pair.connect() as middle,
         am_rpc.Mux(middle, listener=below.listener()) as relay,
         am_rpc.Client(below.dial) as client,
     ):
         leaf = await client.ready()
-        result = leaf.add("D", data=[0] * 11)
+        result = leaf.add("D", data=[0] * 31)
         assert await result is am.CANCELED
         assert isinstance(result.error, am_rpc.InvalidParams)
-        assert "argument data: 11 items" in str(result.error)
+        assert "argument data: 31 items" in str(result.error)
         assert await leaf.add("D", data=[0] * 10) is am.EXECUTED
         assert relay.stats.errors == 1
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._derive.query import parse_query
 from .._errors import DumpError, QueryError
-from .._files.dump_reader import read_dump
 from .._files.inspect import inert, matches, summary
-from .._store.store import Store
+from .dump_commands import cut, render
+from .loading import load
+from .run_commands import diff, test, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,21 +28,6 @@ def _told_from_options(word: str) -> str:
     """A query such as `-Ready` with a blank before it, by which argparse knows that it is no
     option: options are in small letters."""
     return f" {word}" if word[:1] == "-" and word[1:2].isupper() else word
-
-
-def load(path: str) -> Store:
-    """The machines of a dump; warnings go to stderr.
-
-    :raises DumpError: if it is none, or cannot be read.
-    """
-    store = Store(max_clients=sys.maxsize)
-    try:
-        *_, reading = read_dump(store, Path(path))
-    except OSError as exc:
-        raise DumpError(path, exc.strerror or str(exc)) from exc
-    for warning in reading.warnings:
-        print(f"am-dbg: {inert(warning)}", file=sys.stderr)
-    return store
 
 
 def inspect(argv: list[str]) -> int:
@@ -81,4 +66,13 @@ def mcp(argv: list[str]) -> int:
     return mcp(argv)
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"inspect": inspect, "mcp": mcp, "wait": wait}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "inspect": inspect,
+    "render": render,
+    "cut": cut,
+    "why": why,
+    "diff": diff,
+    "test": test,
+    "wait": wait,
+    "mcp": mcp,
+}

@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="am-dbg",
         description="A time-travelling debugger for machines in many processes. "
-        "Also: am-dbg inspect DUMP [--where QUERY].",
+        "On dumps work am-dbg inspect, render, cut, why, diff and test: am-dbg COMMAND --help.",
         epilog=f"Each option can be set as {PREFIX}NAME, and in {FILE} in the user's folder "
         "of configuration.",
         allow_abbrev=False,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 from .._core.states import DIAGRAMS
+from .._web.guard import is_loopback
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
 
+_LAST_PORT = 65535
 _FILES = {
     "tx": ("OutputTx", "tx.md: the transition under the cursor"),
     "log": ("OutputLog", "log.md: the log around it"),
@@ -30,6 +32,23 @@ def add_outputs(add: Callable[..., argparse.Action]) -> None:
         default=0,
         help="keep diagrams/ of machines, states and steps; 3 has most detail",
     )
+    add(
+        "--web",
+        type=loopback,
+        metavar="HOST:PORT",
+        help="show them in browsers of this host, following the cursor",
+    )
+
+
+def loopback(text: str) -> tuple[str, int]:
+    """`host:port` of this host; for others a proxy with authentication stands in front."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    host = host.strip("[]")
+    if not is_loopback(host):
+        raise argparse.ArgumentTypeError(f"{host} is not this host alone: give 127.0.0.1 or ::1")
+    return host, int(port)
 
 
 def output_states(options: argparse.Namespace) -> list[str]:
@@ -38,4 +57,6 @@ def output_states(options: argparse.Namespace) -> list[str]:
     found = [_FILES[name][0] for name, is_wanted in names.items() if is_wanted]
     if options.output_diagrams:
         found.append(DIAGRAMS[options.output_diagrams - 1])
+    if options.web is not None:
+        found.append("Web")
     return found

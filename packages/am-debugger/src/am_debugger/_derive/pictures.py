@@ -83,6 +83,8 @@ class Picture:
     around: str = ""
     """A state, or in a graph a machine, to look around."""
     distance: int = 0
+    has_grouped_pipes: bool = False
+    """Pipes of a graph are counted between machines, whatever the detail."""
     mutation: Mutation | None = None
 
 
@@ -124,7 +126,9 @@ def graph_picture(
         number = client.last_until(moment)
         version = client.version_at(max(number, client.first))
         sheets.append(_sheet(store, client, version, number))
-        schemas.setdefault(version.schema.sent.hash, dbg.encode(version.schema.sent))
+        sent = version.schema.sent
+        if sent.hash not in schemas:
+            schemas[sent.hash] = dbg.encode(sent)
         is_gone = client.gone_at is not None and client.gone_at <= moment
         if is_gone or (number < client.first <= client.last):
             marks[client.id] = "dimmed"
@@ -138,6 +142,7 @@ def graph_picture(
         tuple(marks.items()),
         around=around.id if around is not None else "",
         distance=_BIRD_DISTANCE if around is not None else 0,
+        has_grouped_pipes=around is not None,
     )
 
 

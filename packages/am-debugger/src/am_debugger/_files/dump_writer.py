@@ -13,13 +13,15 @@ from .dump import BATCH, CHUNK, HEADER, VERSION
 from .stream_file import compressor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import IO
 
     from .._store.client import Client
     from .._store.store import Store
     from .stream_file import Compressor
+
+    Change = Callable[[dbg.Message], dbg.Message | None]
 
 
 class Written(NamedTuple):
@@ -29,6 +31,13 @@ class Written(NamedTuple):
     total: int
 
 
+class Span(NamedTuple):
+    """From a time to a time, in microseconds since 1970, both included."""
+
+    since: int
+    until: int
+
+
 def write_dump(
     store: Store,
     path: Path,
@@ -36,33 +45,40 @@ def write_dump(
     *,
     clients: Iterable[Client] | None = None,
     moment: int | None = None,
+    span: Span | None = None,
+    change: Change | None = None,
 ) -> Iterator[Written]:
     """Write machines (all, if none are given) in small steps; the file appears with the last one.
 
     `process` is the one that writes. With a `moment` (microseconds since 1970) only that: schema,
-    clock and last transition of each machine. What a machine waits for is not written.
+    clock and last transition of each machine; with a `span` only the transitions within it. What a
+    machine waits for is not written. `change` may give another message for each, or leave it out.
 
     :raises DumpError: if the name has no known ending, or zstd is not installed.
     :raises OSError: if the file cannot be written.
     """
     chosen = list(store if clients is None else clients)
     with written(path) as file:
-        writer = _Writer(file, compressor(path))
+        writer = _Writer(file, compressor(path), change)
         writer.begin(process)
-        total = sum([len(client.columns) for client in chosen])
+        total = sum([len(_numbers(client, span)) for client in chosen])
         for client in chosen:
-            for _ in _client_steps(writer, store, client, moment):
+            for _ in _client_steps(writer, store, client, moment, span):
                 yield Written(writer.entries, total)
-        writer.end(len(chosen), sum([client.lost for client in chosen]))
+        lost = 0 if span is not None else sum([client.lost for client in chosen])
+        writer.end(len(chosen), lost)
     yield Written(writer.entries, writer.entries)
 
 
 class _Writer:
     """Messages to a compressed file, with the index of its chunks."""
 
-    def __init__(self, file: IO[bytes], compressed: Compressor) -> None:
+    def __init__(
+        self, file: IO[bytes], compressed: Compressor, change: Change | None = None
+    ) -> None:
         self._file = file
         self._compressed = compressed
+        self._change = change
         self._offset = 0
         self._chunks: list[tuple[int, int, int]] = []
         self._schemas: set[bytes] = set()
@@ -75,6 +91,11 @@ class _Writer:
 
     def put(self, message: dbg.Message) -> None:
         """A message; a schema only once."""
+        if self._change is not None:
+            changed = self._change(message)
+            if changed is None:
+                return
+            message = changed
         if isinstance(message, dbg.SchemaDef):
             if message.hash in self._schemas:
                 return
@@ -101,25 +122,39 @@ class _Writer:
         self._file.write(self._compressed.compress(data))
 
 
+def _numbers(client: Client, span: Span | None) -> range:
+    """The transitions of a machine within a span."""
+    if span is None:
+        return range(client.first, client.last + 1)
+    first = client.first + client.columns.times.first_from(span.since)
+    return range(first, client.last_until(span.until) + 1)
+
+
 def _client_steps(
-    writer: _Writer, store: Store, client: Client, moment: int | None
+    writer: _Writer, store: Store, client: Client, moment: int | None, span: Span | None
 ) -> Iterator[None]:
     if moment is not None:
         _write_moment(writer, store, client, client.last_until(moment))
         yield
         return
-    replay = Replay(store, client, client.serial)
-    for message in replay.begin():
+    numbers = _numbers(client, span)
+    replay = Replay(store, client, client.serial, number=numbers.start)
+    # What was cut off is not lost.
+    for message in replay.begin(is_resumed=span is not None):
         writer.put(message)
-    while not replay.is_idle:
-        if (replay.number - client.first) % CHUNK == 0 and replay.number <= client.last:
+    is_whole = numbers.stop == client.last + 1
+    while replay.number < numbers.stop or (is_whole and not replay.is_idle):
+        done = replay.number - numbers.start
+        if done % CHUNK == 0 and replay.number < numbers.stop:
             writer.chunk(client.columns.times.shown[replay.number - client.first])
             replay.keyframe()
-        left = CHUNK - (replay.number - client.first) % CHUNK
-        for message in replay.advance(min(BATCH, left)):
+        left = min(BATCH, CHUNK - done % CHUNK)
+        if not is_whole:
+            left = min(left, numbers.stop - replay.number)
+        for message in replay.advance(left):
             writer.put(message)
         yield
-    if client.columns.ticks != client.clock_after(client.last):
+    if is_whole and client.columns.ticks != client.clock_after(client.last):
         # Others were lost since the latest.
         writer.put(mach_of(client, client.version, client.columns.ticks, client.serial))
 

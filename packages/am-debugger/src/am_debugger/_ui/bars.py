@@ -157,6 +157,9 @@ class StatusBar(Line):
             told = f"loading {debugger.progress:.0%}"
         size = debugger.held / (1 << 20)
         row: Row = [(f"{told or 'ready'} | {size:.1f} MB", colors.PLAIN)]
+        if "ClientListVisible" not in debugger.machine:  # which tells it in its title
+            total = session.store.time_sum_at(session.shown_moment)
+            row.append((f" | Graph:t{total:_}", colors.PLAIN))
         if view is not None and view.state:
             index = view.client.version.schema.schema.index[view.state]
             clock = session.clock

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -18,7 +19,6 @@ from .lines import LineWidget
 from .typing_ahead import TypingAhead, letter_of
 
 if TYPE_CHECKING:
-    from rich.style import Style
     from textual import events
     from textual.binding import BindingType
 
@@ -35,13 +35,18 @@ def strip_of(row: Row, width: int, *, is_cursor: bool = False) -> Strip:
             text = _cut(text, left)
             size = cell_len(text)
         if text:
-            segments.append(Segment(text, style + CURSOR if is_cursor else style))
+            segments.append(Segment(text, _under_cursor(style) if is_cursor else style))
         left -= size
         if left <= 0:
             break
     if left > 0:
         segments.append(Segment(" " * left, CURSOR if is_cursor else PLAIN))
     return Strip(segments, width)
+
+
+def _under_cursor(style: Style) -> Style:
+    """A row under the cursor is of one color; faces stay."""
+    return CURSOR + Style(bold=style.bold, italic=style.italic, underline=style.underline)
 
 
 def _cut(text: str, width: int) -> str:

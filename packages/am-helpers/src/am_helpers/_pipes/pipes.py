@@ -7,7 +7,7 @@ target that already is the way it should become. Each checks its states at once 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .._names import check_states, state_names
 from .pipe import Pipe, Route, args_for, forward_add, forward_remove, is_error, send
@@ -46,11 +46,7 @@ def bind_add(
     flat: bool = False,
 ) -> Pipe:
     """Add ``target``, by default ``state``, when ``state`` is entered; its end is not passed on."""
-    active = target or state
-    check_states(src, (state,))
-    check_states(tgt, (active, "Exception") if is_error(active) else (active,))
-    handlers: Handlers = {(state, "state"): [forward_add(active, flat=flat)]}
-    return Pipe(src, tgt, handlers, [Route("add", state, active)])
+    return _one_way(src, tgt, "add", state, target or state, flat=flat)
 
 
 def bind_remove(
@@ -62,11 +58,25 @@ def bind_remove(
     flat: bool = False,
 ) -> Pipe:
     """Remove ``target``, by default ``state``, when ``state`` is left; nothing when entered."""
-    inactive = target or state
+    return _one_way(src, tgt, "remove", state, target or state, flat=flat)
+
+
+def _one_way(
+    src: am.MachineApi,
+    tgt: am.MachineApi,
+    kind: Literal["add", "remove"],
+    state: str,
+    target: str,
+    *,
+    flat: bool,
+) -> Pipe:
+    """Pass on that a state is entered, or that it is left, and nothing of the other."""
+    is_add = kind == "add"
     check_states(src, (state,))
-    check_states(tgt, (inactive,))
-    handlers: Handlers = {(state, "end"): [forward_remove(inactive, flat=flat)]}
-    return Pipe(src, tgt, handlers, [Route("remove", state, inactive)])
+    check_states(tgt, (target, "Exception") if is_add and is_error(target) else (target,))
+    step = forward_add(target, flat=flat) if is_add else forward_remove(target, flat=flat)
+    handlers: Handlers = {(state, "state" if is_add else "end"): [step]}
+    return Pipe(src, tgt, handlers, [Route(kind, state, target)])
 
 
 def bind_start(
@@ -97,12 +107,10 @@ def bind_err(
     src: am.MachineApi, tgt: am.MachineApi, state: str = "Exception", *, flat: bool = False
 ) -> Pipe:
     """Add the source's errors to the target as ``state``; their end is not passed on."""
-    check_states(tgt, (state, "Exception"))
-    check_states(src, ("Exception",))
+    check_states(tgt, (state,))
     if not is_error(state):
         raise ValueError(f"{state} is not an error state: its name does not start with Err")
-    handlers: Handlers = {("Exception", "state"): [forward_add(state, flat=flat)]}
-    return Pipe(src, tgt, handlers, [Route("add", "Exception", state)])
+    return _one_way(src, tgt, "add", "Exception", state, flat=flat)
 
 
 def bind_connected(

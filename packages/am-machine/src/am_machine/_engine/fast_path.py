@@ -156,9 +156,13 @@ def perform(
 
 
 def _negotiate(machine: Machine, plan: Plan) -> bool:
-    """Ask the negotiation handlers; the first refusal decides."""
+    """Ask the negotiation handlers; the first refusal decides. (`all` takes longer.)"""
     machine._time_offset -= 1
-    return all(procedure.invoke(machine, call) for call in plan.votes)
+    for call in plan.votes:
+        if procedure.invoke(machine, call):
+            continue
+        return False
+    return True
 
 
 def _note(

@@ -70,11 +70,17 @@ class ArgsWaits:
             except Exception:  # no hash: it may equal any of them
                 for bucket in values.values():
                     found += bucket
-        found.sort(key=lambda entry: entry.number)
+        if len(found) > 1:
+            found.sort(key=lambda entry: entry.number)
         return found
 
     def __len__(self) -> int:
         return len(self._places)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody waits."""
+        return not self._places
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self._places))

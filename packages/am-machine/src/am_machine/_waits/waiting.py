@@ -87,7 +87,8 @@ def wait_for_args(machine: BaseMachine, state: str, args: dict[str, Any]) -> Wai
     """Wait until a state is entered with these keywords."""
     machine.check_thread()
     i = machine._schema.indexes((state,), machine)[0]
-    wait = Wait(f"{machine._schema.names[i]} ({','.join(sorted(args))})")
+    keys = ",".join(sorted(args) if len(args) > 1 else args)
+    wait = Wait(f"{machine._schema.names[i]} ({keys})")
     if machine._life:
         wait.resolve(False)
         return wait
@@ -228,9 +229,7 @@ def wake_args(machine: BaseMachine, state: int, args: Mapping[str, Any]) -> None
         if wait is None or entry.is_gone:
             continue
         try:
-            hit = all(
-                key in args and bool(args[key] == value) for key, value in entry.condition.items()
-            )
+            hit = _has_all(args, entry.condition)
         except Exception as exc:
             # Values that cannot be compared: as with a query that raises.
             _finish(machine, index, entry, wait, False)
@@ -238,6 +237,15 @@ def wake_args(machine: BaseMachine, state: int, args: Mapping[str, Any]) -> None
             continue
         if hit:
             _finish(machine, index, entry, wait, True)
+
+
+def _has_all(args: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether these keywords are there with these values. (`all` takes twice the time.)"""
+    for key, value in wanted.items():
+        if key in args and args[key] == value:
+            continue
+        return False
+    return True
 
 
 def wake_queue_end(machine: BaseMachine) -> None:

@@ -314,8 +314,10 @@ class WaitIndex:
             found = self.args.get(place)
             if found is not None:
                 found.drop(entry)
-                if not found:
+                if found.is_empty:
                     del self.args[place]
+                    if not (place in self.rises or place in self.falls or place in self.times):
+                        self.mask &= ~entry.mask
         elif kind is Kind.QUEUE:
             _take(self.results, entry.condition, entry)
         elif kind is Kind.QUERY:

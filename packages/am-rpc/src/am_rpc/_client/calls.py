@@ -50,7 +50,7 @@ class Calls:
         self.retry = retry
         self.stats = stats
         self.outbox = Outbox(limits)
-        self._fitting = ArgsFitting(limits)
+        self.agree(limits)
         self.link: Link | None = None
         self._call_total = retry.call_total
         self.last_id = 0
@@ -61,6 +61,12 @@ class Calls:
         # Why there is no connection, and will be none until `Start` comes again.
         self.end_reason: RpcError | None = None
         self._silent = 0
+
+    def agree(self, limits: Limits) -> None:
+        """Judge calls by these limits from now on, which are those of the server."""
+        self.agreed = limits
+        self._fitting = ArgsFitting(limits)
+        self.outbox.window = limits.outcomes
 
     def next_id(self) -> int:
         """Return an id that was never used in this session."""

@@ -6,7 +6,7 @@ import logging
 import random
 import secrets
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, Unpack
 
 import trio
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from .._wire.handshake_messages import Welcome
     from .._wire.server_messages import Payload
+    from .client_options import ClientOptions
 
     Dialer = Callable[[], Awaitable[trio.abc.Stream]]
 
@@ -419,7 +420,7 @@ async def connect(
     schema: am.Schema | type[am.States] | Mapping[str, Any] | None = None,
     *,
     timeout: float = READY_TIMEOUT,  # noqa: ASYNC109 - a bound with an error of its own
-    **options: Any,
+    **options: Unpack[ClientOptions],
 ) -> AsyncIterator[NetworkMachine]:
     """Connect to a server and yield the live replica; the arguments are those of `Client`.
 

@@ -12,6 +12,7 @@ import am_machine as am
 from .._errors import NotConnected, RpcError
 from .._options import Sync
 from .._stats import Stats
+from .._wire.agreed_limits import OF_CLIENT, OF_SERVER, agreed, parse_told, told
 from .._wire.delta_encoder import tracked_indexes
 from .._wire.messages import Hello
 from .._wire.mutation_messages import Origin
@@ -114,6 +115,7 @@ class Following(Calls):
             sync=self._wire_sync(),
             kid=self.key_id,
             last=self._boot,
+            lim=told(self.limits, OF_CLIENT) or None,
         )
         welcome = await shake_hands(connection, self, hello)
         schema = self._schema_of(welcome.shape)
@@ -170,6 +172,7 @@ class Following(Calls):
             replaced = welcome.boot != self._boot or net.went_back(vector)
             net.reshape(schema, welcome.shape.untracked)
             net.remote_id, net.remote_parent = welcome.id, welcome.parent
+        self.agree(agreed(self.limits, parse_told(welcome.limits, OF_SERVER), OF_SERVER))
         self._boot, self._trace, self._hops = welcome.boot, welcome.trace, welcome.hops
         if replaced:
             # Those who serve the replica let go before its clock jumps.

@@ -162,6 +162,9 @@ class Link:
                 known[1](event)
             return
         self.answered_at = self.connection.last_rx
+        if outbox.has_fresh:
+            # The window was full.
+            self.connection.wake()
         if event.error is not None:
             self.client.settle(entry, am.CANCELED, event.error)
             return

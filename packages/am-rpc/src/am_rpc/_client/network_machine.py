@@ -156,7 +156,7 @@ class NetworkMachine(Replica):
         indexes = self._wire_indexes(states)
         # The error itself stays here, whatever it is called in the args.
         args.pop("err", None)
-        plain = encode_args(args, self.uplink.limits) if args else args
+        plain = encode_args(args, self.uplink.agreed) if args else args
         text = str(error)[:4096]
         message = AddErr(
             indexes, type(error).__name__[:256], text, None, plain, self.uplink.origin()
@@ -174,7 +174,7 @@ class NetworkMachine(Replica):
         if self._args_schema is not None:
             args = self._typed_args(self._args_schema, method, states, args)
         if args:
-            args = encode_args(args, client.limits)
+            args = encode_args(args, client.agreed)
         if client.filter_mutations and self._is_excluded(method, states):
             return am.CANCELED
         if self.disposed:
@@ -193,7 +193,7 @@ class NetworkMachine(Replica):
         if self._args_schema is not None:
             args = self._typed_args(self._args_schema, method, states, args)
         if args:
-            args = encode_args(args, self.uplink.limits)
+            args = encode_args(args, self.uplink.agreed)
         if self.disposed:
             return am.CANCELED
         if self.uplink.submit_one_way(method, indexes, args):
@@ -270,7 +270,7 @@ class NetworkMachine(Replica):
         if schema is not None:
             known = [state for state in states if state in schema]
             args = dump_args(schema, schema.indexes(known), args)
-        plain = encode_args(args, self.uplink.limits)
+        plain = encode_args(args, self.uplink.agreed)
         self.uplink.check_args(plain)
         return plain
 

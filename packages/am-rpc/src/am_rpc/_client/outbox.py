@@ -90,6 +90,9 @@ class Outbox:
         self._fresh: list[Entry] = []
         self._one_way: dict[int, Entry] = {}
         self._bytes = 0
+        # How many a server keeps the outcomes of: no more wait for answers at once.
+        self.window = limits.outcomes
+        self._unanswered = 0
         # The one that is sent alone, and whether the others wait for it by now.
         self._suspect: Entry | None = None
         self.is_holding = False
@@ -142,14 +145,28 @@ class Outbox:
             self.is_holding = True
             self._fresh = [entry for entry in fresh if entry.seq > suspect.seq]
             fresh = [entry for entry in fresh if entry.seq <= suspect.seq]
+        fresh = self._within_window(fresh)
         for entry in fresh:
             entry.written = entry.is_out = True
+            self._unanswered += entry.result is not None
+        return fresh
+
+    def _within_window(self, fresh: list[Entry]) -> list[Entry]:
+        room = self.window - self._unanswered
+        if len(fresh) <= room:
+            return fresh
+        for at, entry in enumerate(fresh):
+            if entry.result is not None:
+                if room <= 0:
+                    self._fresh = fresh[at:] + self._fresh
+                    return fresh[:at]
+                room -= 1
         return fresh
 
     @property
     def has_fresh(self) -> bool:
         """Tell whether something may be written."""
-        return bool(self._fresh) and not self.is_holding
+        return bool(self._fresh) and not self.is_holding and self._unanswered < self.window
 
     def passed(self) -> None:
         """The server has read the one that was sent alone: the others follow."""
@@ -163,6 +180,8 @@ class Outbox:
             self._bytes -= len(entry.data)
             if entry.result is None:
                 del self._one_way[seq]
+            elif entry.is_out:
+                self._unanswered -= 1
         return entry
 
     def acknowledge(self, before: int) -> bool:
@@ -204,6 +223,7 @@ class Outbox:
         """A new connection has nothing yet; all is to be written, none alone."""
         self.passed()
         self._fresh = list(self._entries.values())
+        self._unanswered = 0
         for entry in self._fresh:
             entry.is_out = entry.is_asked = False
 
@@ -221,6 +241,6 @@ class Outbox:
         self._entries.clear()
         self._fresh.clear()
         self._one_way.clear()
-        self._bytes = 0
+        self._bytes = self._unanswered = 0
         self.passed()
         return entries

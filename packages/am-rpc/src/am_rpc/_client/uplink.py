@@ -25,8 +25,8 @@ class Uplink(Protocol):
     """What a replica asks of whoever takes its mutations to the source."""
 
     @property
-    def limits(self) -> Limits:
-        """The bounds of what may be sent."""
+    def agreed(self) -> Limits:
+        """The bounds of what may be sent, those of the server among them."""
         ...
 
     @property
@@ -113,7 +113,7 @@ class Uplink(Protocol):
 class NoUplink:
     """The uplink of a replica without a client: nothing goes up, and whoever tries is told."""
 
-    limits = Limits()
+    agreed = Limits()
     filter_mutations = False
     outbox = ()
     boot = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 import trio
 
@@ -19,6 +19,8 @@ from . import _addr_files
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from .._server.mux_options import MuxOptions
 
 logger: Final = logging.getLogger("am_rpc")
 # Where there are no unix sockets.
@@ -35,7 +37,7 @@ class ReplServer:
     """
 
     def __init__(
-        self, mach: am.MachineApi, addr: str, folder: Path | None, options: dict[str, Any]
+        self, mach: am.MachineApi, addr: str, folder: Path | None, options: MuxOptions
     ) -> None:
         self._mach = mach
         self._mux = Mux(mach, addr, **options)
@@ -116,7 +118,7 @@ def repl(
     mach: am.MachineApi,
     addr: str | None = None,
     dir: str | os.PathLike[str] | None = None,
-    **options: Any,
+    **options: Unpack[MuxOptions],
 ) -> ReplServer:
     """Serve a machine for `arpc`, from now or from when it is opened until it is disposed.
 

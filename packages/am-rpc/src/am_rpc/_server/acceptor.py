@@ -13,6 +13,7 @@ from .._errors import ErrorCode, NetworkError, NetworkTimeout, RpcError
 from .._reason import translate
 from .._transport.address import is_loopback_host, start_tls
 from .._transport.driver import Connection
+from .._wire.agreed_limits import OF_CLIENT, OF_SERVER, agreed, told
 from .._wire.delta_encoder import DeltaEncoder
 from .._wire.handshake_messages import Welcome
 from .._wire.protocol import Protocol
@@ -144,6 +145,7 @@ class Acceptor:
         resumed = session.accepted
         server.stats.resumes += resumed
         feed = DeltaEncoder(server.source.schema.names, greeted.sync, server.readable)
+        session.limits = agreed(server.serving.limits, greeted.limits, OF_CLIENT)
         client = ClientSession(server, connection, session, feed)
         replaced = store.attach(session, client)
         if replaced is not None:
@@ -157,24 +159,35 @@ class Acceptor:
         self, client: ClientSession, greeted: Greeted, resumed: bool, hops: int
     ) -> Welcome:
         server, hello = self._server, greeted.hello
-        source, limits = server.source, server.serving.limits
+        source = server.source
         schema = None
         if client.feed.has_schema and hello.hash != schema_hash(source.schema):
             schema = schema_to_wire(source.schema)
         shape = client.feed.shape(schema, source.time(), source.queue_tick, source.machine_tick)
+        # A relay speaks in the name of what it relays.
+        relayed: str | None = getattr(source, "remote_id", None)
+        parent = source.parent
+        parent_id = None if parent is None else parent.id
         return Welcome(
-            source.id,
+            relayed or source.id,
             server.boot,
             shape,
             resumed,
             client.session.last,
             server.push_interval,
-            {"args": limits.args, "outcomes": limits.outcomes},
+            self._told_limits(),
             True,
             hops + 1,
             greeted.mac,
-            None if source.parent is None else source.parent.id,
+            parent_id if relayed is None else getattr(source, "remote_parent", None),
+            None if relayed is None else source.id,
         )
+
+    def _told_limits(self) -> dict[str, int]:
+        limits = self._server.serving.limits
+        array = max(limits.array, 2 * len(self._server.source.schema))
+        always = {"args": limits.args, "outcomes": limits.outcomes}
+        return always | told(limits.replace(array=array), OF_SERVER)
 
     async def _run(self, client: ClientSession) -> None:
         mach = self._server.mach

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import trio
 
-from .._errors import ErrorCode, NoAccess, ProtocolError, RpcError, VersionMismatch
+from .._errors import ErrorCode, InvalidParams, NoAccess, ProtocolError, RpcError, VersionMismatch
 from .._options import Access, Limits, Sync
 from .._stats import Stats
+from .._wire.agreed_limits import OF_CLIENT, parse_told
 from .._wire.auth import NONCE_SIZE, Secrets, check_secrets, verify_client
 from .._wire.handshake_messages import Challenge
 from .._wire.messages import VERSION, Auth, Hello, Ready
@@ -72,6 +73,7 @@ class Greeted(NamedTuple):
     key_id: str | None
     mac: bytes | None
     reply_to: int
+    limits: dict[str, int]
 
 
 async def greet(connection: Connection, serving: Serving) -> Greeted:
@@ -88,11 +90,16 @@ async def greet(connection: Connection, serving: Serving) -> Greeted:
     if hello.v != VERSION:
         await _refuse(connection, call_id, ErrorCode.VERSION, f"supported: {VERSION}")
         raise VersionMismatch(f"client speaks {hello.v}")
+    try:
+        said = {} if hello.lim is None else parse_told(hello.lim, OF_CLIENT)
+    except InvalidParams as error:
+        await _refuse(connection, call_id, error.code, str(error))
+        raise ProtocolError(str(error)) from error
     sync = Sync(**hello.sync) if hello.sync is not None else Sync()
     if serving.secret is None:
         if serving.allow_id is not None and hello.id != serving.allow_id:
             await _deny(connection, call_id, serving)
-        return Greeted(hello, sync, None, None, call_id)
+        return Greeted(hello, sync, None, None, call_id, said)
     nonce = secrets.token_bytes(NONCE_SIZE)
     challenge = connection.protocol.send_result(call_id, Challenge(nonce))
     await connection.send_now(challenge)
@@ -109,7 +116,7 @@ async def greet(connection: Connection, serving: Serving) -> Greeted:
     if verdict is None or serving.allow_id not in (None, hello.id):
         await _deny(connection, call_id, serving)
     assert verdict is not None
-    return Greeted(hello, sync, verdict.key_id, verdict.mac, call_id)
+    return Greeted(hello, sync, verdict.key_id, verdict.mac, call_id, said)
 
 
 async def await_ready(connection: Connection, call_id: int, welcome: bytes) -> None:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
     import am_machine as am
 
+    from .._options import Limits
     from .._wire.payload_chunks import Parcel
     from .._wire.protocol import Response
     from .client_session import ClientSession
     from .mux import Mux
     from .server import Server
+    from .session import Session
 
     Done = Callable[[DeliveryError | None], object]
 
@@ -103,7 +105,7 @@ class Delivery:
         with trio.move_on_after(limits.payload_timeout):
             if parcel.is_cut:
                 client.notify(news.PayloadAnnounced(parcel.token, parcel.name, parcel.size))
-                for index, count, data in parcel.chunks(piece_size(limits)):
+                for index, count, data in parcel.chunks(piece_size(client.session.limits)):
                     await client.connection.room()
                     client.notify(news.PayloadChunk(parcel.token, index, count, data))
                 await client.connection.room()
@@ -146,7 +148,7 @@ class PayloadSender:
             raise WrongDestination("no client is connected")
         undelivered = client.session.undelivered
         origin = server.source.id if source is None else source
-        limits = server.serving.limits
+        limits = _most_to(client.session, server.serving.limits)
         parcel = wrap(undelivered.next_token(), name, data, origin, source_tx, limits)
         undelivered.push(parcel)
         delivery = Delivery(client, parcel, done, self._report)
@@ -233,8 +235,14 @@ def away(
         return WrongDestination(f"no client {client_id}")
     undelivered = session.undelivered
     token = undelivered.next_token()
-    undelivered.push(wrap(token, name, data, server.source_id, source_tx, server.serving.limits))
+    limits = _most_to(session, server.serving.limits)
+    undelivered.push(wrap(token, name, data, server.source_id, source_tx, limits))
     return DeliveryError(f"{client_id} is away; payload {name} is sent when it is back")
+
+
+def _most_to(session: Session, own: Limits) -> Limits:
+    """The limits of a payload: the client's, and not more than this side sends at all."""
+    return session.limits.replace(payload=min(own.payload, session.limits.payload))
 
 
 def bind_payloads(source: am.MachineApi, state: str, handler: Any) -> Any:

@@ -80,7 +80,7 @@ class Session:
 
     __slots__ = (
         "_most_outcomes", "_outcomes", "accepted", "budget", "client_id", "idle_since", "key_id",
-        "last", "next_call", "nonce", "owner", "undelivered",
+        "last", "limits", "next_call", "nonce", "owner", "undelivered",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +89,8 @@ class Session:
         self.nonce = nonce
         self.client_id = client_id
         self.key_id = key_id
+        # What the client takes; the server's own where it said nothing.
+        self.limits = limits
         self.budget = Budget(limits.session_bytes, "session_bytes", client_id, whole)
         self.undelivered = Undelivered(limits, self.budget)
         self.last = 0

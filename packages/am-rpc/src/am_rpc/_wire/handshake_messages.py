@@ -98,11 +98,13 @@ class Shape(Value):
 class Welcome(Value):
     """A usable server: who it is, what it holds, and whether the client's session lives on.
 
-    `parent` is the id of the machine that the source belongs to, if there is one.
+    `parent` is the id of the machine that the source belongs to, if there is one; `via` that of the
+    replica that a relay serves in its place.
     """
 
     __slots__ = (
         "boot", "hops", "id", "last", "limits", "mac", "parent", "push", "resume", "shape", "trace",
+        "via",
     )  # fmt: skip
 
     def __init__(
@@ -118,7 +120,9 @@ class Welcome(Value):
         hops: int = 0,
         mac: bytes | None = None,
         parent: str | None = None,
+        via: str | None = None,
     ) -> None:
+        self.via = via
         self.id = id
         self.boot = boot
         self.shape = shape
@@ -141,6 +145,8 @@ class Welcome(Value):
             body["mac"] = self.mac
         if self.parent is not None:
             body["parent"] = self.parent
+        if self.via is not None:
+            body["via"] = self.via
         return body
 
     @classmethod
@@ -149,7 +155,7 @@ class Welcome(Value):
         push = body.get("push")
         if push is not None and type(push) not in (int, float):
             raise InvalidParams("push")
-        mac, parent = body.get("mac"), body.get("parent")
+        mac, parent, via = body.get("mac"), body.get("parent"), body.get("via")
         return cls(
             text(body.get("id"), 256, "id", least=1),
             blob(body.get("boot"), 8, "boot"),
@@ -162,6 +168,7 @@ class Welcome(Value):
             uint(body.get("hops", 0), 16),
             None if mac is None else blob(mac, 32, "mac"),
             None if parent is None else text(parent, 256, "parent"),
+            None if via is None else text(via, 256, "via"),
         )
 
 

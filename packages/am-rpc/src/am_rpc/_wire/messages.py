@@ -82,7 +82,7 @@ def trim(params: list[Any], *defaults: Any) -> list[Any]:
 class Hello(Value):
     """First message of a client. `session` is its nonce, `sync` what it wants to follow."""
 
-    __slots__ = ("hash", "id", "kid", "last", "session", "sync", "v")
+    __slots__ = ("hash", "id", "kid", "last", "lim", "session", "sync", "v")
     method = "hello"
 
     def __init__(
@@ -94,7 +94,9 @@ class Hello(Value):
         sync: Mapping[str, Any] | None = None,
         kid: str | None = None,
         last: bytes | None = None,
+        lim: Mapping[str, int] | None = None,
     ) -> None:
+        self.lim = lim
         self.id = id
         self.session = session
         self.v = v
@@ -106,7 +108,7 @@ class Hello(Value):
     def params(self) -> list[Any]:
         """Return `[{v, id, se, …}]`."""
         body: dict[str, Any] = {"v": self.v, "id": self.id, "se": self.session}
-        for key in ("hash", "sync", "kid", "last"):
+        for key in ("hash", "sync", "kid", "last", "lim"):
             value = getattr(self, key)
             if value is not None:
                 body[key] = value
@@ -138,6 +140,7 @@ class Hello(Value):
             sync,
             None if kid is None else printable(kid, 256, "kid"),
             None if body.get("last") is None else blob(body["last"], 8, "last"),
+            optional(mapping, body.get("lim"), "lim"),
         )
 
 

@@ -128,7 +128,7 @@ def _options(picture: Picture) -> dict[str, Any]:
     }
     if picture.kind == "graph":
         options |= {
-            "pipes": "detailed" if detail > 1 else "grouped",
+            "pipes": "detailed" if detail > 1 and not picture.has_grouped_pipes else "grouped",
             "relations": detail > 2,
             "groups": detail > 2,
         }

@@ -47,7 +47,7 @@ class OutputHandlers:
         self._session = core.session
         self._writer = OutputWriter(core.session, core.settings.folder)
         self._drawer = Drawer() if drawer is None else drawer
-        self._on_written = on_written
+        self.on_written = on_written
         self._changed = trio.Event()
         self._key: object = None
 
@@ -67,7 +67,7 @@ class OutputHandlers:
 
     def _place(self) -> tuple[object, ...]:
         session, view = self._session, self._session.selected
-        shared = (session.shown_moment, session.store.revision)
+        shared = (session.shown_moment, session.store.revision, session.log_level)
         if view is None:
             return shared
         return (*shared, view.client.serial, view.cursor, view.state, view.group, view.client.last)
@@ -79,8 +79,8 @@ class OutputHandlers:
                 await self._changed.wait()
                 self._changed = trio.Event()
                 await self._write(event.machine)
-                if self._on_written is not None:
-                    self._on_written()
+                if self.on_written is not None:
+                    self.on_written()
                 await trio.sleep(INTERVAL)
 
     async def _write(self, machine: am.Machine) -> None:

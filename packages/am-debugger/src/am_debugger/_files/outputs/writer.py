@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from am_machine import LogLevel
-
 from ..._core.working import sliced
 from ..atomic import file_name
 from ..diagrams.draw import write_text
@@ -42,8 +40,7 @@ class OutputWriter:
 
     async def log(self) -> None:
         """The log around it."""
-        level = LogLevel.CHANGES
-        await self._write_last(LOG_FILE, log_text(self._session, level))
+        await self._write_last(LOG_FILE, log_text(self._session, self._session.log_level))
 
     async def clients(self) -> None:
         """All machines at the moment."""
