@@ -277,7 +277,8 @@ def nightly(session: nox.Session) -> None:
     fill_with_all(session)
     places = (*(f"packages/{name}/tests" for name in LAYERS), "integration-tests")
     patient = ("-o", "faulthandler_timeout=3600", *session.posargs)
-    session.run(*pytest("nightly", "-m", "nightly", *patient, *places))
+    long = {"AM_DBG_SOAK_SECONDS": "1800"}
+    session.run(*pytest("nightly", "-m", "nightly", *patient, *places), env=long)
     # The same tests as every day, at the size of a night.
     sizes = {
         "AM_GATE_CASES": "20000",
@@ -414,6 +415,24 @@ def bench_telemetry(session: nox.Session) -> None:
     """What listening costs, in one run; `-- --only connected` for some rows."""
     fill(session, *local("am-machine", extras=False), *local("am-telemetry"))
     session.run("python", "packages/am-telemetry/benchmarks", *session.posargs)
+
+
+@nox.session
+def bench_debugger(session: nox.Session) -> None:
+    """What the debugger takes, in one run; smaller with `-- --transitions 20000 --keys 10`."""
+    others = ("am-machine", "am-helpers", "am-rpc", "am-telemetry")
+    fill(session, *local(*others, extras=False), *local("am-debugger"))
+    session.run("python", "packages/am-debugger/benchmarks", *session.posargs)
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Pictures of the debugger, for its pages; `-- --check` says whether they are as it looks."""
+    others = ("am-machine", "am-helpers", "am-rpc", "am-telemetry")
+    fill(session, *local(*others, extras=False), *local("am-debugger"), *test_tools("am-debugger"))
+    how = "check" if "--check" in session.posargs else "write"
+    command = pytest("screenshots", "packages/am-debugger/tests/ui/test_scenes.py")
+    session.run(*command, env={"AM_SCREENSHOTS": how})
 
 
 @nox.session

@@ -1,5 +1,6 @@
 """Naming a class for another process, and finding it there."""
 
+import subprocess
 import sys
 import types
 from collections import OrderedDict
@@ -87,3 +88,42 @@ def test_an_import_that_raises_tells_what(tmp_path: Path) -> None:
         am_node.load_entry_point(f"{path}:Cls")
     assert "broken_entry" not in sys.modules
     sys.path.remove(str(tmp_path))
+
+
+UNGUARDED = """
+import subprocess
+import sys
+import trio
+import am_node
+
+class Squarer(am_node.Worker):
+    def work(self, x):
+        return x * x
+
+async def main():
+    pool = am_node.Pool(min=1, max=1, warm=0)
+    timing = am_node.Timing(conn_timeout=30.0)
+    async with am_node.Supervisor(Squarer, pool=pool, timing=timing) as sup:
+        await sup.mach.when("ErrWorker")
+        print("told:", sup.mach.err, flush=True)
+
+trio.run(main)
+"""
+
+
+def test_a_script_without_a_main_guard_is_told_and_starts_no_chain(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert 'if __name__ == "__main__":' in done.stdout
+    assert done.stdout.count("told:") == 1
+    assert done.stdout.count("\n") == 1
+
+
+def test_a_frozen_program_needs_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(ValueError, match="frozen"):
+        am_node.LocalLauncher()
+    assert am_node.LocalLauncher(["my-worker"]).command == ("my-worker",)

@@ -9,13 +9,41 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._errors import EntryPointError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
+
+
+_loading_worker = False
+
+
+@contextmanager
+def loading_worker() -> Iterator[None]:
+    """A worker's process imports the program of its class inside this block."""
+    global _loading_worker
+    _loading_worker = True
+    try:
+        yield
+    finally:
+        _loading_worker = False
+
+
+def refuse_while_loading() -> None:
+    """Refuse to start workers from what a worker imports: each of them would do the same.
+
+    :raises RuntimeError: if a worker's class is being imported.
+    """
+    if _loading_worker:
+        raise RuntimeError(
+            "a worker that imports its class came to the lines that open a supervisor, which would "
+            'start workers without end: put these lines under `if __name__ == "__main__":`'
+        )
 
 
 def entry_point_of(cls: type) -> str:

@@ -17,11 +17,21 @@ BATCH: Final = "batch"
 PROVIDE: Final = "ProvideWorker"
 LEASE_ENDED: Final = "LeaseEnded"
 MAX_REQ_BYTES: Final = 64
+# Characters of an error that travel.
+MAX_TYPE: Final = 256
+MAX_MESSAGE: Final = 16 * 1024
+MAX_TRACE: Final = 16 * 1024
 # A batch of answers stays a small message; a larger answer travels alone.
 MAX_TOGETHER_BYTES: Final = 64 * 1024
 
+# Weighing must not take long, whatever a value holds, itself included.
+DEEPEST_WEIGHED: Final = 40
+MOST_WEIGHED: Final = 100_000
+# Of what is not weighed: more than any answer that can travel.
+MAX_WEIGHT: Final = 80 * 2**20
+
 _SMALL = 8
-_SCALARS = (int, float, bool, type(None))
+_SCALARS = frozenset((int, float, bool, type(None)))
 
 
 def is_req(req: object) -> bool:
@@ -63,23 +73,71 @@ def unpack_answers(data: object) -> list[Mapping[str, Any]]:
     return [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
 
 
-def error_answer(exc: BaseException) -> dict[str, Any]:
-    """The answer that tells the caller of an exception, by its type's name and its text."""
-    return {"error": {"type": type(exc).__name__, "message": str(exc)}}
+def error_answer(exc: BaseException, *, traced: bool = False) -> dict[str, Any]:
+    """The answer that tells the caller of an exception, by its type's name and its text.
+
+    It can be made of every exception, and can travel. With `traced` its traceback goes along.
+    """
+    try:
+        message = str(exc)
+    except Exception as broken:
+        message = f"<its text cannot be made: {type(broken).__name__}>"
+    error = {"type": _sendable(type(exc).__name__, MAX_TYPE), "message": _sendable(message)}
+    if traced:
+        error["trace"] = _traceback(exc)
+    return {"error": error}
+
+
+def _traceback(exc: BaseException) -> str:
+    import traceback
+
+    try:
+        begin = exc.__traceback__
+        # What called the work is not the caller's business.
+        while begin is not None and _is_ours(begin.tb_frame.f_globals):
+            begin = begin.tb_next
+        text = "".join(traceback.format_exception(type(exc), exc, begin))
+    except Exception:  # of the exception's own code, or of what it holds
+        return ""
+    if len(text) > MAX_TRACE:
+        half = MAX_TRACE // 2
+        text = f"{text[:half]}\n...\n{text[-half:]}"
+    return _sendable(text, MAX_TRACE + 5)
+
+
+def _is_ours(names: Mapping[str, Any]) -> bool:
+    return str(names.get("__name__", "")).startswith("am_node.")
+
+
+def _sendable(text: str, most: int = MAX_MESSAGE) -> str:
+    """A text as far as it can travel: no lone surrogates, and not too long for a message."""
+    text = text if len(text) <= most else f"{text[:most]}..."
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def weight(value: object) -> int:
-    """About how many bytes of memory, or of a message, a value takes."""
-    if type(value) in _SCALARS:
-        return _SMALL
-    if isinstance(value, (bytes, str)):
-        return _SMALL + len(value)
-    if isinstance(value, dict):
-        total = _SMALL * (1 + len(value))
-        for key, part in value.items():
-            total += len(key) if isinstance(key, (bytes, str)) else 0
-            total += _SMALL if type(part) in _SCALARS else weight(part)
-        return total
-    if isinstance(value, (list, tuple)):
-        return _SMALL + sum(map(weight, value))
-    return _SMALL
+    """About how many bytes of memory, or of a message, a value takes.
+
+    What is nested too deeply to travel, or has very many parts, is not weighed and counts as heavy.
+    """
+    total = 0
+    level = [value]
+    for _ in range(DEEPEST_WEIGHED):
+        below: list[object] = []
+        for part in level:
+            total += _SMALL
+            if isinstance(part, (bytes, str)):
+                total += len(part)
+            elif isinstance(part, dict):
+                total += sum([len(key) for key in part if isinstance(key, (bytes, str))])
+                total += _SMALL * len(part)
+                below += [inner for inner in part.values() if type(inner) not in _SCALARS]
+            elif isinstance(part, (list, tuple)):
+                total += _SMALL * len(part)
+                below += [inner for inner in part if type(inner) not in _SCALARS]
+            if len(below) > MOST_WEIGHED:
+                return MAX_WEIGHT
+        if not below:
+            return total
+        level = below
+    return MAX_WEIGHT

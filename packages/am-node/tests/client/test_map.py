@@ -370,3 +370,47 @@ async def test_requests_and_answers_of_a_busy_lane_share_messages(
         assert client.stats["payloads"] == stats["payloads"]
     assert 4 <= messages[Short] < 4.2
     assert messages[Long] < 1
+
+
+@pytest.mark.parametrize("return_errors", [False, True])
+async def test_a_map_without_workers_fails_at_its_time(
+    pooled: Any, clock: trio.abc.Clock, return_errors: bool
+) -> None:
+    async with (
+        pooled(Echo, 1, 1) as sup,
+        am_node.Client("first", Echo, supers=[sup.addr]) as first,
+        am_node.Client("second", Echo, supers=[sup.addr]) as second,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(lambda: first.work(x=1, pause=1000.0, timeout=None))
+        await first.mach.when("Ready")
+        began = trio.current_time()
+        pairs = second.map(_inputs(5), timeout=3, return_errors=return_errors)
+        if return_errors:
+            args, result = await anext(pairs)
+            assert args == {"x": 0}
+            assert isinstance(result, am_node.NoWorkers)
+        else:
+            with pytest.raises(am_node.NoWorkers, match="within 3 s"):
+                await anext(pairs)
+        assert 3 <= trio.current_time() - began < 3.5
+        await pairs.aclose()
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_may_run_once_is_alone_at_its_worker(pooled: Any, clock: trio.abc.Clock) -> None:
+    load: list[int] = []
+
+    class Counting(Queued):
+        async def work(self, x: int, pause: float = 0.0) -> int:
+            load.append(self._flow.waiting)
+            return await super().work(x, pause)
+
+    inputs = [{"x": n, "pause": 0.1} for n in range(12)]
+    async with (
+        pooled(Counting, 2, 2) as sup,
+        am_node.Client("c", Counting, supers=[sup.addr]) as client,
+    ):
+        pairs = client.map(inputs, workers=2, attempts=1)
+        assert sorted([result async for _, result in pairs]) == list(range(12))
+        assert set(load) == {0}

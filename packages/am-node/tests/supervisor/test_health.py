@@ -52,31 +52,40 @@ async def test_a_worker_that_does_not_answer_gets_errors_and_then_is_replaced(
         assert sick not in {w.id for w in await sup.workers()}
 
 
+async def _complain(client: am_node.Client, worker: str, reason: str) -> None:
+    supervisor = client._supervisor.net
+    assert supervisor is not None
+    await supervisor.add("WorkerIssues", worker_id=worker, reason=reason)
+
+
 async def test_a_worker_with_a_recent_error_gets_no_client_for_a_minute(
     pooled: Any, clock: trio.abc.Clock
 ) -> None:
     async with pooled(Echo, 0, 1, 1) as sup:
         await sup.mach.when("WorkersAvailable")
+        async with am_node.Client("c", Echo, supers=[sup.addr]) as client:
+            worker = await client.request_worker()
+            await _complain(client, worker, "it is slow")
+        await trio.sleep(20)
         (info,) = await sup.workers()
-        async with am_rpc.connect(sup.addr, id="c") as net:
-            await net.add("WorkerIssues", worker_id=info.id, reason="it is slow")
-        with trio.fail_after(1):
-            await sup.mach.when_not("WorkersAvailable")
-        with trio.fail_after(62):
+        assert not info.client
+        assert not sup.mach.is_("WorkersAvailable")
+        with trio.fail_after(45):
             await sup.mach.when("WorkersAvailable")
-        assert (await sup.workers())[0].id == info.id
+        assert (await sup.workers())[0].id == worker
 
 
 async def test_complaints_beyond_the_limit_kill_a_worker(
     pooled: Any, clock: trio.abc.Clock
 ) -> None:
-    async with pooled(Echo, 1, 2) as sup, am_rpc.connect(sup.addr, id="c") as net:
-        (info,) = await sup.workers()
+    async with pooled(Echo, 1, 2) as sup, am_node.Client("c", Echo, supers=[sup.addr]) as client:
+        worker = await client.request_worker()
+        killed = sup.mach.when_ticks("WorkerKilled", 1)
         for _ in range(4):
-            await net.add("WorkerIssues", worker_id=info.id, reason="broken")
+            await _complain(client, worker, "broken")
         with trio.fail_after(10):
-            await sup.mach.when_ticks("WorkerKilled", 1)
-        assert info.id not in {w.id for w in await sup.workers()}
+            await killed
+        assert worker not in {w.id for w in await sup.workers()}
 
 
 @pytest.mark.parametrize("args", [{}, {"worker_id": "nobody"}, {"worker_id": 7, "reason": 8}])

@@ -225,3 +225,33 @@ async def test_a_freed_worker_does_not_wait_for_those_who_were_refused_before(
                 nursery.start_soon(use, f"c{n}")
         # A tenth of a second each for the work, and as much again to change hands.
         assert trio.current_time() - began <= 3.0
+
+
+async def test_a_client_asks_for_itself_alone(pooled: Any, clock: trio.abc.Clock) -> None:
+    async with (
+        pooled(Echo, low=2) as sup,
+        am_rpc.connect(sup.addr, id="honest") as honest,
+        am_rpc.connect(sup.addr, id="other") as other,
+    ):
+        own = honest.client.mach.id
+        forged = other.add("ProvideWorker", worker_rpc_id="rc-nc-x", super_rpc_id=own)
+        assert await forged is am.CANCELED
+        asked = honest.add("ProvideWorker", worker_rpc_id="rc-nc-x", super_rpc_id=own)
+        assert await asked is am.EXECUTED
+
+
+async def test_only_who_holds_a_worker_may_complain_of_it(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    async with pooled(Echo) as sup, am_node.Client("c", Echo, supers=[sup.addr]) as client:
+        worker = await client.request_worker()
+        async with am_rpc.connect(sup.addr, id="stranger") as stranger:
+            for _ in range(10):
+                await stranger.add("WorkerIssues", worker_id=worker, reason="\x1b[2J")
+        (info,) = [info for info in await sup.workers() if info.id == worker]
+        assert info.errors == 0
+        holder = client._supervisor.net
+        assert holder is not None
+        await holder.add("WorkerIssues", worker_id=worker, reason="slow")
+        (info,) = [info for info in await sup.workers() if info.id == worker]
+        assert info.errors == 1

@@ -226,6 +226,10 @@ async def test_a_result_that_cannot_travel_costs_only_its_own_caller(autojump_cl
         first, second, third, fourth = link.results
         assert (first, fourth) == (1, 2)
         assert second["type"] == "TypeError"
+        trace = third.pop("trace")
+        assert trace.startswith("Traceback")
+        assert trace.endswith("ValueError: negative\n")
+        assert "work_runner" not in trace
         assert third == {"type": "ValueError", "message": "negative"}
         assert mach.is_("Idle")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,7 +136,8 @@ async def test_a_machine_that_is_taken_back_ends_its_replicas(autojump_clock: An
         more = machine("more")
         b.expose(more, tags=("addr:10.0.0.7:7000",))
         await until(lambda: a.machines(Filters(id="more")))
-        assert await TagAddresses(a, Filters(id="more")).addresses() == ["10.0.0.7:7000"]
+        async with aclosing(TagAddresses(a, Filters(id="more")).addresses()) as sets:
+            assert await anext(sets) == {"10.0.0.7:7000"}
         (replica,) = a.machines(Filters(id="more"))
         waiting = replica.when("Working")
         b.unexpose(more)

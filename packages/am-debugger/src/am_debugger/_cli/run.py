@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import ssl
@@ -19,7 +20,8 @@ import am_rpc
 from am_telemetry import dbg
 
 from .._core.debugger import Debugger
-from .._core.working import sliced
+from .._core.ports import Part
+from .._core.working import keep_for_good, sliced
 from .._errors import CannotListenError, DebuggerError, DumpError
 from .._feed.forward import forward
 from .._feed.listening import is_loopback
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 OK, INTERNAL, USAGE, CANNOT_LISTEN, BAD_DUMP = range(5)
 _MEGABYTE = 1 << 20
 _HOUR = 3600
+_GC_THRESHOLDS = (10_000, 20, 100)
 
 
 class Instance:
@@ -112,15 +115,16 @@ class Instance:
             async with machine, trio.open_nursery() as nursery:
                 machine.add("Start", *output_states(self.options))
                 begin(machine, self.options)
-                await self._import()
                 await self._connect(nursery)
                 await self._serve_repl()
                 nursery.start_soon(self.debugger.watch_memory)
                 if self.options.rotate_tx or self.options.rotate_every:
                     nursery.start_soon(self._rotate)
+                # The screen is there while dumps are loaded.
+                task_status.started()
+                await self._import()
                 machine.add("Ready")
                 self.listener.begin()
-                task_status.started()
                 await trio.sleep_forever()
 
     async def _serve_repl(self) -> None:
@@ -147,17 +151,21 @@ class Instance:
             yield
 
     async def _import(self) -> None:
-        store = self.debugger.session.store
+        debugger, store = self.debugger, self.debugger.session.store
         for path in self.options.imports:
             try:
-                async for _ in sliced(self.files.read(store, path)):
-                    pass
+                async for debugger.progress in sliced(self.files.read(store, path)):
+                    debugger.ui.invalidate(Part.CLIENTS, Part.STATUS, lazily=True)
             except OSError as exc:
                 raise DumpError(path, exc.strerror or str(exc)) from exc
+            finally:
+                debugger.progress = None
         for warning in self.files.warnings:
             self.debugger.note(warning)
         if self.options.imports:
-            self.debugger.machine.add("InitClient")
+            keep_for_good()
+            debugger.check_memory()
+            debugger.machine.add("InitClient")
 
     async def _connect(self, nursery: trio.Nursery) -> None:
         options, peer = self.options, secret_of(self.options.peer_secret_env)
@@ -242,6 +250,8 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.serve is not None:
         _check_web()
+    # A collection goes through all that is held: seldom, where much is held.
+    gc.set_threshold(*_GC_THRESHOLDS)
     instance = Instance(options)
     code = INTERNAL
     try:

@@ -126,15 +126,15 @@ class Debugger:
 
     # ------------------------------------------------------------------ for handlers
 
-    def moved(self) -> None:
-        """The cursor may be elsewhere."""
+    def moved(self, *, lazily: bool = False) -> None:
+        """The cursor may be elsewhere; lazily if it went along with what came in."""
         current = self.session.current
         if (current is not None) is not ("TxSelected" in self.machine):
             if current is not None:
                 self.machine.add("TxSelected")
             else:
                 self.machine.remove("TxSelected")
-        self.ui.invalidate(*CURSOR_PARTS)
+        self.ui.invalidate(*CURSOR_PARTS, lazily=lazily)
 
     def forget(self, client: Client) -> None:
         """A machine goes."""
@@ -212,7 +212,7 @@ class Debugger:
     def grown(self) -> None:
         """More is known: what is shown grows, and in tail mode the cursor goes along."""
         view = self.session.selected
-        self.ui.invalidate(Part.CLIENTS, Part.STATUS)
+        self.ui.invalidate(Part.CLIENTS, Part.STATUS, lazily=True)
         if view is None:
             return
         if view.client.pending is not view.pending:
@@ -221,9 +221,10 @@ class Debugger:
         known = len(view.visible)
         view.visible.extend()
         if len(view.visible) != known:
-            self.ui.invalidate(Part.BARS, Part.TIMELINES, Part.LOG, Part.MATRIX)
+            grown = (Part.BARS, Part.TIMELINES, Part.LOG, Part.MATRIX)
+            self.ui.invalidate(*grown, lazily=True)
         if "TailMode" in self.machine and self.session.to_end():
-            self.moved()
+            self.moved(lazily=True)
 
     async def watch_memory(self) -> None:
         """Look after memory, for as long as it is not cancelled."""
@@ -238,6 +239,6 @@ class Debugger:
             self.note(f"{count} machines were forgotten for others to come")
         self._unchecked = 0
         self.held = self.session.store.nbytes + self.session.parser.nbytes
-        self.ui.invalidate(Part.STATUS)
+        self.ui.invalidate(Part.STATUS, lazily=True)
         if self.held > self.settings.max_bytes:
             self.machine.add("GcMsgs")

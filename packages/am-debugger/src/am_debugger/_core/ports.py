@@ -41,8 +41,9 @@ CURSOR_PARTS = (
 class UiPort(Protocol):
     """A screen. None of these waits, and none raises."""
 
-    def invalidate(self, *parts: Part) -> None:
-        """These parts are to be drawn anew, soon."""
+    def invalidate(self, *parts: Part, lazily: bool = False) -> None:
+        """These parts are to be drawn anew: at once, or lazily if nobody has pressed a key for
+        it."""
 
     def notify(self, text: str) -> None:
         """Tell the user something in a line."""
@@ -61,7 +62,7 @@ class NullUi:
         self.told: list[str] = []
         self.invalid: set[Part] = set()
 
-    def invalidate(self, *parts: Part) -> None:
+    def invalidate(self, *parts: Part, lazily: bool = False) -> None:
         """Note the parts."""
         self.invalid.update(parts)
 

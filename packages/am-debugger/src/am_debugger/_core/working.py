@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -71,6 +72,8 @@ class WorkingHandlers:
     async def GcMsgsState(self, event: am.Event) -> None:
         """Drop what is old until there is room."""
         core, settings = self._core, self._core.settings
+        # What was worked out can be worked out again.
+        self._session.parser.clear()
         now = time.time_ns() // 1000
         done = Evicted()
         steps = evict(self._session.store, settings.max_bytes, now=now, log_ttl=settings.log_ttl_us)
@@ -102,6 +105,7 @@ class WorkingHandlers:
             return
         finally:
             self._core.progress = None
+        keep_for_good()
         machine.add("InitClient")
         machine.add("ClientMsg")
         machine.add("Imported")
@@ -126,6 +130,12 @@ class WorkingHandlers:
             core.progress = None
         core.ui.notify(f"written: {path}")
         machine.add("Exported")
+
+
+def keep_for_good() -> None:
+    """Much was loaded that stays: collections of garbage do not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 async def sliced(steps: Iterator[T]) -> AsyncIterator[T]:

@@ -56,6 +56,10 @@ class Parser:
             self._kept.popitem(last=False)
         return found
 
+    def clear(self) -> None:
+        """Keep nothing: memory is short."""
+        self._kept.clear()
+
     @property
     def nbytes(self) -> int:
         """Bytes held, roughly."""

@@ -25,8 +25,9 @@ SILENCE = 35.0
 ACK_INTERVAL = 0.25
 ACK_EVERY = 256
 _PIECE = 1 << 16
-# Seconds of work between two checkpoints.
-_SLICE = 0.004
+# Seconds of work between two checkpoints. From a key to the screen it takes about ten turns of the
+# loop, and each may wait for one of these.
+_SLICE = 0.001
 _MOST_FAULTS = 1000
 CAPS = ("detail", "stack", "viewer")
 

@@ -60,6 +60,7 @@ def read_dump(store: Store, path: Path) -> Iterator[Reading]:
                 decoder.feed(piece)
                 for message in decoder:
                     end = _take(store, reading, message) or end
+                    yield reading
                 reading.read = file.tell()
                 yield reading
     except Truncated as exc:

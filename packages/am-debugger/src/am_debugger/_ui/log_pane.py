@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from .._core.debugger import Debugger
     from .._core.session import View
+    from .._derive.steps import Parsed
+
+    _Key = tuple[int, int, int | None, LogStyle]
+    _Of = tuple[Parsed, int, str | None]
 
 JOURNAL_ONLY = "journal only - alt+i"
 """What panes say that miss what is sent only at the level everything."""
@@ -27,6 +31,9 @@ _WHEEL = 3
 _MADE_UP = 2
 # A transition has a few lines at most; no machine makes the log go through all of its own.
 _MOST_EMPTY = 2000
+
+# Transitions whose rows are kept.
+_MOST_MADE = 1000
 
 
 class LogPane(LineWidget, can_focus=True):
@@ -38,6 +45,8 @@ class LogPane(LineWidget, can_focus=True):
         super().__init__(id="log")
         self._debugger = debugger
         self._rows: list[LogRow] = []
+        # The rows of transitions as they were made last, and what of.
+        self._made: dict[_Key, tuple[_Of, list[LogRow]]] = {}
         # Rows scrolled away from where the cursor's are, and columns to the right.
         self._shift = 0
         self._x = 0
@@ -102,9 +111,18 @@ class LogPane(LineWidget, can_focus=True):
         return found
 
     def _rows_of(self, view: View, k: int, how: LogStyle) -> list[LogRow]:
-        numbers = view.visible.numbers
-        before = numbers[k - 1] if k else None
-        return log_rows(self._debugger.session, view.client, numbers[k], before, how)
+        session, client, numbers = self._debugger.session, view.client, view.visible.numbers
+        number, before = numbers[k], numbers[k - 1] if k else None
+        # What the rows are made of; a transition that is worked out anew is another object.
+        parsed = session.parser.parse(client, number)
+        of = (parsed, len(client.outer_log), client.notes.get(number))
+        key = (client.serial, number, before, how)
+        made = self._made.get(key)
+        if made is None or made[0][0] is not parsed or made[0][1:] != of[1:]:
+            if len(self._made) >= _MOST_MADE:
+                self._made.clear()
+            made = self._made[key] = (of, log_rows(session, client, number, before, how))
+        return made[1]
 
     def line(self, y: int) -> Strip:
         """A visible row; those of the cursor's transition are highlighted."""

@@ -8,8 +8,11 @@ the app was mounted in.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from typing import TYPE_CHECKING
+
+from textual.css.query import NoMatches
 
 from .._files.inspect import inert
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 FRAME = 0.016
 """Seconds from one drawing to the next at the quickest."""
+LAZY = 0.06
+"""Seconds after which that is drawn which nobody has asked for by a key."""
 
 
 class ScreenPort:
@@ -30,20 +35,28 @@ class ScreenPort:
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._invalid: set[Part] = set()
-        self._is_scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = self._drawn = 0.0
 
-    def invalidate(self, *parts: Part) -> None:
-        """These parts are to be drawn anew, soon."""
+    def invalidate(self, *parts: Part, lazily: bool = False) -> None:
+        """These parts are to be drawn anew: at once if nothing was drawn just now, or lazily."""
         self._invalid.update(parts)
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._loop.call_later(FRAME, self._draw, context=self._context)
+        now = self._loop.time()
+        due = max(self._drawn + (LAZY if lazily else FRAME), now)
+        if self._timer is not None:
+            if self._due <= due:
+                return
+            self._timer.cancel()
+        self._due = due
+        self._timer = self._loop.call_later(due - now, self._draw, context=self._context)
 
     def _draw(self) -> None:
-        self._is_scheduled = False
+        self._timer = None
         invalid, self._invalid = self._invalid, set()
         if self._app.is_mounted_whole:
-            self._app.draw(invalid)
+            with contextlib.suppress(NoMatches):  # it is being taken down
+                self._app.draw(invalid)
+        self._drawn = self._loop.time()
 
     def notify(self, text: str) -> None:
         """Tell the user something in a line."""

@@ -146,6 +146,7 @@ TOOLBARS = (
         Button("narrow", "the layout for few columns", tool="UserNarrowLayout"),
         Button("rain", "a transition a row", "ToolRain", mark=_rain),
         Button("matrix", "a transition as a square", "ToolMatrix", mark=_matrix),
+        Button("web", "outputs and diagrams in a browser", tool="Web"),
     ),
 )
 

@@ -150,7 +150,7 @@ class Client:
     async def work(
         self,
         *,
-        timeout: float = TIMEOUT,  # noqa: ASYNC109 - the promise to the caller
+        timeout: float | None = TIMEOUT,  # noqa: ASYNC109 - the promise to the caller
         attempts: int = ATTEMPTS,
         retry_on: Collection[str] = (),
         **args: Any,
@@ -160,7 +160,8 @@ class Client:
         All keywords but those named here are the args of the work. A worker that is lost on the
         way costs one of `attempts`: the request then goes to another one, so it may run more than
         once, but its result is returned once. Give ``attempts=1`` for work that must not run
-        twice. The whole takes at most `timeout` seconds. Cancelling cancels the work.
+        twice. The whole takes at most `timeout` seconds, or any time if that is None. Cancelling
+        cancels the work.
 
         :raises WorkError: if the work failed; types named in `retry_on` are tried again instead.
         :raises WorkTimeout: if there was a worker, but no answer in time.
@@ -175,7 +176,7 @@ class Client:
         self,
         args: Mapping[str, Any],
         *,
-        timeout: float = TIMEOUT,  # noqa: ASYNC109 - the promise to the caller
+        timeout: float | None = TIMEOUT,  # noqa: ASYNC109 - the promise to the caller
         attempts: int = ATTEMPTS,
         retry_on: Collection[str] = (),
     ) -> Any:
@@ -189,7 +190,7 @@ class Client:
         workers: int = 1,
         ordered: bool = False,
         return_errors: bool = False,
-        timeout: float = TIMEOUT,
+        timeout: float | None = TIMEOUT,
         attempts: int = ATTEMPTS,
         retry_on: Collection[str] = (),
     ) -> Results:
@@ -208,7 +209,7 @@ class Client:
             workers=workers,
             ordered=ordered,
             return_errors=return_errors,
-            timeout=timeout,
+            timeout=_checked(timeout, attempts),
             attempts=attempts,
             retry_on=frozenset(retry_on),
             busy=self._count_open,
@@ -217,10 +218,11 @@ class Client:
     async def _perform(
         self,
         args: Mapping[str, Any],
-        timeout: float,  # noqa: ASYNC109 - the promise to the caller
+        timeout: float | None,  # noqa: ASYNC109 - the promise to the caller
         attempts: int,
         retry_on: frozenset[str],
     ) -> Any:
+        timeout = _checked(timeout, attempts)
         answered = trio.Event()
         request = Request(
             args, attempts, retry_on, lambda request: answered.set(), am.current_source()
@@ -255,6 +257,16 @@ class Client:
             await trio.sleep(every)
             await self.mach.when_not("WorkPending")
             self._supervisor.rotate()
+
+
+def _checked(timeout: float | None, attempts: int) -> float:  # not a wait, a value
+    """The seconds that a request may take; None is no bound.
+
+    :raises ValueError: if there is not one attempt.
+    """
+    if attempts < 1:
+        raise ValueError(f"attempts={attempts}: at least one is needed")
+    return float("inf") if timeout is None else timeout
 
 
 class _Handlers:

@@ -61,6 +61,11 @@ class Dispatcher:
     def __len__(self) -> int:
         return len(self._held)
 
+    @property
+    def is_reserved(self) -> bool:
+        """Whether the worker has a request that must be alone."""
+        return len(self._held) == 1 and next(iter(self._held.values())).is_alone
+
     def give(self, request: Request) -> None:
         """Hold a request for the worker; `flush` sends it."""
         self._held[request.req] = self._outbox[request.req] = request

@@ -2,6 +2,9 @@
 
 Requests come one by one, from `submit`, and out of feeds, which hold many in stock. Each goes to
 the link with the fewest, as soon as one has room; as long as some wait, further links are opened.
+
+When a worker is lost with several requests, nobody knows which of them it died of. None is charged
+with an attempt; each comes next, alone on a worker, so that the next death names the one.
 """
 
 from __future__ import annotations
@@ -78,6 +81,8 @@ class LinkPool:
         self._least = workers
         self._wanted = 0
         self._again: dict[Request, None] = {}
+        # Those that must be alone on a worker, where workers hold several.
+        self._alone: dict[Request, None] = {}
         self._waiting: dict[Request, None] = {}
         self._feeds: list[Feed] = []
         self._closed = False
@@ -106,6 +111,7 @@ class LinkPool:
     def withdraw(self, request: Request) -> None:
         """Nobody wants its answer any more: cancel the work, if it has begun."""
         self._again.pop(request, None)
+        self._alone.pop(request, None)
         self._waiting.pop(request, None)
         if request.link is not None:
             request.link.cancel(request)
@@ -122,10 +128,11 @@ class LinkPool:
     def try_again(self, request: Request) -> None:
         """Those that were tried before come first."""
         request.link = None
-        self._again[request] = None
+        queue = self._alone if request.is_alone and self.depth > 1 else self._again
+        queue[request] = None
 
     def _stock(self) -> int:
-        stock = len(self._again) + len(self._waiting)
+        stock = len(self._again) + len(self._alone) + len(self._waiting)
         for feed in self._feeds:
             stock += len(feed)
         return stock
@@ -152,11 +159,18 @@ class LinkPool:
             return
         links = [link for link in self._links if link.usable]
         most = self._share(links, stock)
-        free = [link for link in links if link.load < most]
+        free = [link for link in links if link.load < most and not link.is_reserved]
         given: dict[WorkerLink, None] = {}
-        while stock and free:
+        if self._alone:
+            stock -= self._isolate(free, given)
+        while stock > len(self._alone) and free:
             link = free[0] if len(free) == 1 else min(free, key=_load)
-            link.give(self._next())
+            request = self._next()
+            if request.is_alone and self.depth > 1:
+                self._alone[request] = None
+                stock -= self._isolate(free, given)
+                continue
+            link.give(request)
             given[link] = None
             stock -= 1
             if link.load >= most:
@@ -165,6 +179,22 @@ class LinkPool:
             link.flush()
         if stock:
             self._open_more(stock)
+
+    def _isolate(self, free: list[WorkerLink], given: dict[WorkerLink, None]) -> int:
+        """Give requests that must be alone to links without any; returns to how many.
+
+        As many links as still lack one are kept free of others, the emptiest first.
+        """
+        count = 0
+        for link in sorted(free, key=_load)[: len(self._alone)]:
+            free.remove(link)
+            if not link.load:
+                request = next(iter(self._alone))
+                del self._alone[request]
+                link.give(request)
+                given[link] = None
+                count += 1
+        return count
 
     def _share(self, links: list[WorkerLink], stock: int) -> int:
         """How many requests one link may have: its part, when there is little for all."""
@@ -207,7 +237,7 @@ class LinkPool:
         self._closed = True
         for link in tuple(self._links):
             link.close()
-        for request in (*self._again, *self._waiting):
+        for request in (*self._again, *self._alone, *self._waiting):
             request.fail(WorkerLost("the client was closed"))
 
     # -- what links tell
@@ -229,7 +259,13 @@ class LinkPool:
             return
         self._links.remove(link)
         self._past.update(link.stats.as_dict())
-        for request in link.empty():
+        held = link.empty()
+        begun = [request for request in held if request.is_sent]
+        if len(begun) > 1:
+            for request in begun:
+                request.is_suspect = True
+                request.tried -= 1
+        for request in held:
             if request.tried >= request.attempts:
                 tried = f"{link.why}, in each of {request.tried} attempts"
                 request.fail(WorkerLost(tried))

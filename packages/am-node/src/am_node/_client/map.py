@@ -10,7 +10,7 @@ import trio
 
 import am_machine as am
 
-from .._errors import WorkerLost, WorkTimeout
+from .._errors import NoWorkers, WorkerLost, WorkTimeout
 from .request import Request
 
 if TYPE_CHECKING:
@@ -65,6 +65,9 @@ class Results:
         # Given to a worker and not answered, oldest first.
         self._open: dict[Request, None] = {}
         self._order = _Order() if ordered else None
+        # When a request was last given to a worker, or answered.
+        self._moved_at = 0.0
+        self._stocked = trio.Event()
         self._taken = 0
         self._finished = 0
         self._yielded = 0
@@ -201,20 +204,35 @@ class Results:
                 self._put(args)
 
     def _put(self, args: Mapping[str, Any]) -> None:
+        if not self._stock and not self._open:
+            self._moved_at = trio.current_time()
+        self._stocked.set()
         self._stock.append(
             Request(args, self._attempts, self._retry_on, self._done, self._source, self._taken)
         )
         self._taken += 1
 
     async def _expire(self) -> None:
-        """End requests that take too long. Their deadlines come in the order of their begin."""
+        """End requests that take too long. Their deadlines come in the order of their begin.
+
+        One in stock has its time, too, if no worker takes any for as long.
+        """
         while True:
             now = trio.current_time()
+            if self._stock and not self._open and self._moved_at + self._timeout <= now:
+                # Nobody takes any: the oldest has waited for all of its time.
+                starved = self.take()
+                starved.fail(NoWorkers(f"no worker was free within {self._timeout:g} s"))
             while self._open and (oldest := next(iter(self._open))).deadline <= now:
                 self._links.withdraw(oldest)
                 oldest.fail(WorkTimeout(f"no answer within {self._timeout:g} s"))
-            oldest_due = next(iter(self._open)).deadline if self._open else now + self._timeout
-            await trio.sleep_until(oldest_due)
+            if self._open:
+                await trio.sleep_until(next(iter(self._open)).deadline)
+            elif self._stock:
+                await trio.sleep_until(self._moved_at + self._timeout)
+            else:
+                await self._stocked.wait()
+                self._stocked = trio.Event()
 
     # -- giving out requests and taking results, called by the links
 
@@ -226,12 +244,14 @@ class Results:
         request = self._stock.popleft()
         request.deadline = trio.current_time() + self._timeout
         self._open[request] = None
+        self._moved_at = trio.current_time()
         self._want_inputs()
         return request
 
     def _done(self, request: Request) -> None:
         if request not in self._open:
             return
+        self._moved_at = trio.current_time()
         del self._open[request]
         result = request.result
         if request.error is not None:

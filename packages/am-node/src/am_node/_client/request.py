@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._errors import WorkError
+from .._escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,8 @@ class Request:
     """
 
     __slots__ = (
-        "args", "attempts", "deadline", "done", "error", "given_at", "is_owned", "is_sent", "link",
+        "args", "attempts", "deadline", "done", "error", "given_at", "is_owned", "is_sent",
+        "is_suspect", "link",
         "number", "req", "result", "retry_on", "source", "tried",
     )  # fmt: skip
 
@@ -52,9 +54,16 @@ class Request:
         self.link: WorkerLink | None = None
         # Sent to the worker; accepted by it.
         self.is_sent = self.is_owned = False
+        # One of several that were at a worker when it was lost: it may be what kills workers.
+        self.is_suspect = False
         self.given_at = 0.0
         self.result: Any = None
         self.error: Exception | None = None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether a worker may have no other beside it, so that it is known what became of it."""
+        return self.is_suspect or self.attempts == 1
 
     def answer(self, answer: Mapping[str, Any], worker_id: str) -> bool:
         """Take a worker's answer; False if it is an error after which to try again."""
@@ -79,5 +88,10 @@ class Request:
 
 def _work_error(error: object, worker_id: str) -> WorkError:
     if isinstance(error, Mapping):
-        return WorkError(str(error.get("type", "error")), str(error.get("message", "")), worker_id)
+        failure = WorkError(
+            str(error.get("type", "error")), str(error.get("message", "")), worker_id
+        )
+        if trace := str(error.get("trace") or ""):
+            failure.add_note(f"On the worker {worker_id}:\n{printable(trace.rstrip())}")
+        return failure
     return WorkError("error", str(error), worker_id)

@@ -108,7 +108,10 @@ class SupervisorLink:
         while True:
             await self._known.wait()
             addr = self._candidates.next(trio.current_time(), other_than=self._avoid)
-            assert addr is not None
+            if addr is None:
+                # All that were known are gone; there may be others some time.
+                self._known = trio.Event()
+                continue
             if addr == last:
                 await trio.sleep(_AGAIN)
             last = addr

@@ -94,6 +94,11 @@ class WorkerLink:
         """How many requests it has."""
         return 0 if self._dispatcher is None else len(self._dispatcher)
 
+    @property
+    def is_reserved(self) -> bool:
+        """Whether it has a request that must have no other beside it."""
+        return self._dispatcher is not None and self._dispatcher.is_reserved
+
     # -- the link
 
     async def connect(self, contract: Mapping[str, Any], way_to: WayTo) -> bool:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from trio import TaskStatus
 
+# With -P a file of the current directory cannot take the place of a module that a worker needs
+# before it has its supervisor's path.
+COMMAND = (sys.executable, "-P", "-m", "am_node", "worker")
 # After a process is gone its pipes end, unless a grandchild that left the group still holds them.
 _DRAIN_SECONDS = 1.0
 _REAP_SECONDS = 5.0
@@ -26,12 +29,14 @@ _TELL_SECONDS = 2.0
 
 
 class LocalLauncher:
-    """The default launcher: ``python -m am_node worker``, or any `command` that speaks its
+    """The default launcher: ``python -P -m am_node worker``, or any `command` that speaks its
     protocol.
 
     `env` is added to this process's environment, `cwd` is the directory to run in (default: this
     one's). Each worker is the leader of a process group, which dies with it, and inherits no
     descriptor but 0 to 2.
+
+    :raises ValueError: without `command` in a frozen program, whose executable is no interpreter.
     """
 
     same_host = True
@@ -45,7 +50,12 @@ class LocalLauncher:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
     ) -> None:
-        self.command = tuple(command) or (sys.executable, "-m", "am_node", "worker")
+        if not command and getattr(sys, "frozen", False):
+            raise ValueError(
+                "this is a frozen program, which cannot run as `python -m am_node worker`: give "
+                "the command of a program that calls `am_node.run_worker()`"
+            )
+        self.command = tuple(command) or COMMAND
         self._env = dict(env or {})
         self._cwd = cwd
 

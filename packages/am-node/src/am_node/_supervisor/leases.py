@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 import am_machine as am
+import am_rpc
 
 from .._errors import ErrWorkerHealth, ErrWorkerMissing
+from .._escape import printable
 from .._wire_work import LEASE_ENDED, PROVIDE
 from .shared import log
 from .slot import Lease
+from .worker_lifecycle import told_exit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 
 MAX_ID = 256
 MAX_REASON = 1000
-# Payloads to a client, by name.
 
 
 class LeaseManager:
@@ -37,6 +39,10 @@ class LeaseManager:
         """Refuse what is malformed, and a client that holds as many workers as it may."""
         link, client = _text(e.args, "worker_rpc_id"), _text(e.args, "super_rpc_id")
         if not link or not client or self._mach.is_("Draining"):
+            return False
+        caller = am_rpc.caller()
+        if caller is not None and caller.client_id != client:
+            # A worker is counted for, and its contract goes to, whoever asks for it.
             return False
         held = sum(s.lease is not None and s.lease.client == client for s in self._shared)
         return held < self._shared.pool.client_limit
@@ -95,6 +101,8 @@ class LeaseManager:
         reason = await self._end_of(slot)
         if slot.lease is not lease:
             return
+        if slot.exit is not None:
+            reason = f"{reason}: {told_exit(slot.exit)}"
         log.info("lease of %s by %s ended: %s", slot.id, lease.client, reason)
         notice = {"lease": lease.id, "worker_id": slot.id, "reason": reason}
         self._shared.payload(LEASE_ENDED, notice, lease.client)
@@ -147,11 +155,15 @@ class LeaseManager:
         worker = _text(e.args, "worker_id")
         reason = e.args.get("reason")
         text = reason[:MAX_REASON] if isinstance(reason, str) else "no reason given"
-        if worker in self._shared.slots:
-            error = ErrWorkerHealth(f"a client complains: {text}", worker)
+        caller, slot = am_rpc.caller(), self._shared.slots.get(worker)
+        holder = slot.lease.client if slot is not None and slot.lease is not None else None
+        if caller is not None and caller.client_id != holder:
+            log.info("a complaint of %s, which has no lease of that worker", caller.client_id)
+        elif slot is not None:
+            error = ErrWorkerHealth(f"a client complains: {printable(text)}", worker)
             self._mach.add_err("ErrWorker", error, worker_id=worker)
         else:
-            log.info("%s", ErrWorkerMissing(f"a client complains of {worker[:MAX_ID]!r}: {text}"))
+            log.info("%s", ErrWorkerMissing(f"a client complains of {worker[:MAX_ID]!r}: {text!r}"))
 
 
 async def _when_first(mach: am.Machine, ends: str, *others: str) -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .._settings import Policy, Pool, Timing
 
 _JITTER = 0.2
+# Replacements a second for workers that died at work.
+_MOST_REPLACED = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,10 @@ class CrashLog:
         # The limit holds after the jitter, so that it bounds how long a repair goes unnoticed.
         self._until = now + min(delay, self._timing.crash_delay_max)
         return len(self._deaths) >= self._policy.crash_loop
+
+    def died_at_work(self, now: float) -> None:
+        """Note the death of a worker that a client had: no crash loop, but no storm of forks."""
+        self._until = max(self._until, now) + 1 / _MOST_REPLACED
 
     def healthy(self) -> None:
         """A worker stayed up: what kills the others is not what they are made of."""

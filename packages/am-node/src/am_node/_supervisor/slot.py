@@ -75,6 +75,8 @@ class Slot:
         # Seconds for which it may be silent before it counts as lost.
         self.silence = 0.0
         self.exit: ExitInfo | None = None
+        # Whether a client had it when its process ended.
+        self.died_at_work = False
         self.lease: Lease | None = None
         self.kill_reason = ""
         self.recent_until = self.forked_at

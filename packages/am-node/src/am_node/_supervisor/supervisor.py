@@ -14,7 +14,7 @@ import am_rpc
 
 from .._address import host_of, is_local, is_wildcard, join
 from .._debugging import debug
-from .._entry import entry_point_of
+from .._entry import entry_point_of, refuse_while_loading
 from .._errors import PoolError
 from .._launchers.base import Resources
 from .._launchers.local import LocalLauncher
@@ -149,6 +149,7 @@ class Supervisor:
     # -- life
 
     async def __aenter__(self) -> Self:
+        refuse_while_loading()
         await self._stack.__aenter__()
         try:
             await self._open()

@@ -22,6 +22,7 @@ import am_rpc
 from .._address import join
 from .._boot import BootConfig
 from .._errors import ErrWorkerConn, ErrWorkerExit, ErrWorkerKill, WorkerError
+from .._escape import printable
 from .._launchers.base import WorkerHandle, WorkerSpec
 from .._names import wire_id, worker_id
 from .._settings import link_limits, stretch
@@ -193,6 +194,8 @@ class WorkerLifecycle:
         task_status: trio.TaskStatus[WorkerHandle] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         slot.exit = await self._shared.launcher.run(spec, task_status)
+        # What it dies of while a client has it may be what the client asked for.
+        slot.died_at_work = slot.lease is not None and slot.mach.tick("Ready") > 0
         slot.mach.add("Gone")
         scope.cancel()
 
@@ -285,7 +288,9 @@ class WorkerLifecycle:
             shared.restarts += 1
             # One that had come up and was killed from outside tells nothing of its class.
             outside = was_up and slot.exit is not None and slot.exit.signal == SIGKILL
-            if not outside and shared.crashes.died(now, now - slot.forked_at):
+            if slot.died_at_work:
+                shared.crashes.died_at_work(now)
+            elif not outside and shared.crashes.died(now, now - slot.forked_at):
                 self._mach.add("CrashLoop")
             if slot.exit is not None and slot.kill_reason != _FAILURE:
                 failure = _exit_error(slot)
@@ -350,9 +355,14 @@ class _Link:
 def _exit_error(slot: Slot) -> ErrWorkerExit:
     info = slot.exit
     assert info is not None
-    last = _last_line(info)
-    text = f"worker {slot.id}: {info}" + (f": {last}" if last else "")
+    text = f"worker {slot.id}: {told_exit(info)}"
     return ErrWorkerExit(text, slot.id, info.code, info.signal, info.stderr)
+
+
+def told_exit(info: ExitInfo) -> str:
+    """How a process ended, with the last that it said."""
+    last = _last_line(info)
+    return f"{info}: {last}" if last else str(info)
 
 
 def _hints(info: ExitInfo) -> str:
@@ -362,4 +372,6 @@ def _hints(info: ExitInfo) -> str:
 
 
 def _last_line(info: ExitInfo) -> str:
-    return info.stderr.strip().rsplit("\n", 1)[-1]
+    """The last line on stderr that says something; the frame of an exception group does not."""
+    lines = (printable(line.strip(" |+-\t")) for line in reversed(info.stderr.splitlines()))
+    return next((line for line in lines if any(map(str.isalnum, line))), "")

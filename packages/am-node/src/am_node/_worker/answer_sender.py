@@ -69,6 +69,8 @@ class AnswerSender:
         # What has no connection.
         self._stranded: list[Parcel] = []
         self._under_way = 0
+        # There was no room for the head of the queue.
+        self._is_full = False
         # The `WorkReady` whose answer was delivered last.
         self._delivered: int | None = None
         self._asked = trio.Event()
@@ -92,6 +94,7 @@ class AnswerSender:
     def clear(self) -> None:
         """Forget what has not set out."""
         self._queue.clear()
+        self._is_full = False
         self._stranded = []
 
     async def run(self) -> None:
@@ -99,7 +102,7 @@ class AnswerSender:
         while True:
             if self._stranded:
                 await self._when_connected()
-            elif not self._queue:
+            elif not self._queue or (self._is_full and self._under_way):
                 await self._asked.wait()
                 self._asked = trio.Event()
             elif not self._under_way or (await self._is_held_too_long() and self._queue):
@@ -124,6 +127,7 @@ class AnswerSender:
     # -- sending
 
     def _send_next(self) -> None:
+        self._is_full = False
         parcels = self._take()
         self._send(parcels)
 
@@ -146,10 +150,15 @@ class AnswerSender:
             data = {BATCH: [parcel.data for parcel in parcels]}
         try:
             sent = self._post(name, data, partial(self._taken, parcels))
-        except (TypeError, ValueError, am_rpc.LimitExceeded) as exc:
-            self._cannot_travel(parcels, exc)
+        except am_rpc.LimitExceeded as exc:
+            if self._under_way:
+                # No room now: as soon as what is on its way was taken there may be.
+                self._queue.extendleft(reversed(parcels))
+                self._is_full = True
+            else:
+                self._cannot_travel(parcels, exc)
         except Exception as exc:
-            self._end(parcels, exc)
+            self._cannot_travel(parcels, exc)
         else:
             if sent:
                 self._under_way += 1
@@ -177,7 +186,8 @@ class AnswerSender:
         """What waits leaves with the answers to the messages that are handled just now."""
         self._under_way -= 1
         self._end(parcels, error)
-        if self._queue and not self._under_way and not self._stranded:
+        is_due = self._is_full or not self._under_way
+        if self._queue and is_due and not self._stranded:
             self._send_next()
 
     def _end(self, parcels: list[Parcel], error: Exception | None) -> None:

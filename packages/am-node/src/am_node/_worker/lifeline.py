@@ -41,6 +41,19 @@ def die_with_parent(ppid: int) -> None:
         os._exit(EXIT_ORPHANED)
 
 
+def take_stdin() -> int:
+    """Move the lifeline from descriptor 0 to a private one, which is returned; 0 becomes empty.
+
+    Programs that work starts inherit descriptor 0, and `input()` reads it: both find an end there
+    instead of blocking on the lifeline for ever. No program inherits the private one.
+    """
+    private = os.dup(0)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    return private
+
+
 @contextlib.contextmanager
 def lifeline(on_lost: Callable[[], None], grace: float, fd: int = 0) -> Iterator[None]:
     """Watch `fd`, the read end of a pipe that the supervisor holds open, in a thread.

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from .._boot import BootConfig, read_boot_config
-from .._entry import load_entry_point
+from .._entry import load_entry_point, loading_worker
 from .._errors import NodeError
 from .._log import show_machines
 from .background import in_background
 from .host import WorkerHost
-from .lifeline import EXIT_ORPHANED, dead_mans_switch, die_with_parent, lifeline
+from .lifeline import EXIT_ORPHANED, dead_mans_switch, die_with_parent, lifeline, take_stdin
 from .rlimits import apply_rlimits
 from .worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
 EXIT_FAILED = 70
 _ALIVE_INTERVAL = 0.2
@@ -46,12 +47,13 @@ def run_worker(
     """
     try:
         config = read_boot_config()
+        line = take_stdin() if config.lifeline else None
         die_with_parent(config.ppid)
         apply_rlimits(config.rlimits)
         sys.path[:0] = [path for path in config.path if path not in sys.path]
         cls = worker or _worker_class(config.entry)
         with _own_signals(restore=leave is not None):
-            code = _serve(cls, config)
+            code = _serve(cls, config, line)
     except NodeError as exc:
         print(f"am_node: {exc}", file=sys.stderr, flush=True)
         code = EXIT_FAILED
@@ -78,7 +80,8 @@ def _exit_now(code: int) -> NoReturn:
 
 def _worker_class(entry: str) -> type[Worker]:
     worker = os.getpid()
-    cls = load_entry_point(entry)
+    with loading_worker():
+        cls = load_entry_point(entry)
     if os.getpid() != worker:
         _end_twins(worker, entry)
     if not issubclass(cls, Worker):
@@ -115,9 +118,13 @@ def _own_signals(restore: bool) -> Iterator[None]:
     if not _handles_signals():
         yield
         return
-    before = {number: signals.getsignal(number) for number in (signals.SIGINT, signals.SIGTERM)}
-    # The terminal sends SIGINT to everyone; the supervisor decides what it means.
-    signals.signal(signals.SIGINT, signals.SIG_IGN)
+    taken = (signals.SIGINT, signals.SIGTERM, signals.SIGCHLD)
+    before = {number: signals.getsignal(number) for number in taken}
+    # The terminal sends SIGINT to everyone; the supervisor decides what it means. Not SIG_IGN,
+    # which programs that work starts would inherit.
+    signals.signal(signals.SIGINT, _nothing)
+    # Whoever ignores the ends of its children is not told of them; that is inherited, too.
+    signals.signal(signals.SIGCHLD, signals.SIG_DFL)
     try:
         yield
     finally:
@@ -126,17 +133,21 @@ def _own_signals(restore: bool) -> Iterator[None]:
                 signals.signal(number, signals.SIG_DFL if handler is None else handler)
 
 
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """Handle a signal by doing nothing."""
+
+
 def _handles_signals() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _serve(cls: type[Worker], config: BootConfig) -> int:
+def _serve(cls: type[Worker], config: BootConfig, line: int | None) -> int:
     show_machines(config.log_level)
     with in_background() if cls.background else contextlib.nullcontext():
-        return trio.run(_main, cls, config)
+        return trio.run(_main, cls, config, line)
 
 
-async def _main(cls: type[Worker], config: BootConfig) -> int:
+async def _main(cls: type[Worker], config: BootConfig, line: int | None) -> int:
     global _drain
     host = WorkerHost(cls(), config)
     soon = trio.lowlevel.current_trio_token().run_sync_soon
@@ -150,8 +161,8 @@ async def _main(cls: type[Worker], config: BootConfig) -> int:
         signals.signal(signals.SIGTERM, lambda number, frame: drain_worker())
     with contextlib.ExitStack() as stack:
         alive = None
-        if config.lifeline:
-            stack.enter_context(lifeline(drain_worker, host.timing.orphan_grace))
+        if line is not None:
+            stack.enter_context(lifeline(drain_worker, host.timing.orphan_grace, line))
         else:
             alive = stack.enter_context(dead_mans_switch(host.longest_block))
         await _until_drained(host, alive)

@@ -8,6 +8,7 @@ repeats.
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
@@ -75,7 +76,17 @@ class WorkFlow:
         # What the `WorkQueued` asks for that is being decided on.
         self._offered: tuple[Requests, list[bytes]] = ([], [])
         self._can_send = False
+        # Where the machine lives, once it does.
+        self._thread: int | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
         self.finished = 0
+
+    def in_loop(self, call: Callable[[], Any]) -> None:
+        """Make a call in the thread of the machine, and wait for it if this is another one."""
+        if self._thread in (None, threading.get_ident()):
+            call()
+        else:
+            trio.from_thread.run_sync(call, trio_token=self._token)
 
     @property
     def waiting(self) -> int:
@@ -84,7 +95,11 @@ class WorkFlow:
 
     def StartState(self, e: am.Event) -> None:
         """Start the tasks that run requests and deliver answers."""
+        self._thread = threading.get_ident()
+        self._token = trio.lowlevel.current_trio_token()
         self._mach.fork(self._runner.run)
+        if self._limit is not None:
+            self._mach.fork(self._runner.watch)
         self._mach.fork(self._answer_sender.run)
 
     def PublicRpcReadyState(self, e: am.Event) -> None:
@@ -138,7 +153,9 @@ class WorkFlow:
         if self._is_free:
             room += 1
         if self._max_tasks:
-            room = min(room, self._max_tasks - self.finished - len(self._waiting))
+            # The one at work is not finished, but one of them.
+            at_work = not self._is_free
+            room = min(room, self._max_tasks - self.finished - len(self._waiting) - at_work)
         return len(new) <= room
 
     def _sort_out(self, requests: Requests) -> tuple[Requests, list[bytes]]:
@@ -253,12 +270,12 @@ class WorkFlow:
         return req is None or req == self._asked
 
     def WorkingEnd(self, e: am.Event) -> None:
-        """Cancel what still runs, and look after a thread that cannot be cancelled."""
+        """Cancel what still runs, and look after what does not end by that."""
         self._runner.cancel()
         if self._runner.stray:
-            self._mach.fork(self._watch_stray_threads)
+            self._mach.fork(self._watch_strays)
 
-    async def _watch_stray_threads(self) -> None:
+    async def _watch_strays(self) -> None:
         await trio.sleep(self._timing.kill_timeout)
         if self._runner.stray:
             self._mach.add("WorkStuck")
@@ -267,13 +284,17 @@ class WorkFlow:
 
     def job_done(self, job: Job, result: Any) -> None:
         """Answer with the result."""
-        self.finish(job.req, {"data": result})
+        try:
+            self.finish(job.req, {"data": result})
+        except Exception as exc:  # of what the result is made of
+            self.job_failed(job, exc)
 
-    def job_failed(self, job: Job, error: Exception) -> None:
+    def job_failed(self, job: Job, error: BaseException) -> None:
         """Answer with the error, which is the caller's."""
         _log.info("work failed", exc_info=error)
-        self._mach.add_err("ErrWork", error)
-        self.finish(job.req, error_answer(error))
+        known = error if isinstance(error, Exception) else _Ended(f"work raised {error!r}")
+        self._mach.add_err("ErrWork", known)
+        self.finish(job.req, error_answer(error, traced=True))
 
     def job_late(self, job: Job) -> None:
         """Answer that it took too long; a thread is left behind."""
@@ -283,6 +304,8 @@ class WorkFlow:
 
     def job_cancelled(self) -> None:
         """Nobody wants an answer; what waits can begin."""
+        if not self._runner.stray:
+            self._mach.remove("WorkStuck")
         self._rest()
 
     def job_waits(self) -> None:
@@ -380,6 +403,10 @@ class WorkFlow:
     def _rest(self) -> None:
         if not self._mach.any_(*_WORK_STATUS) and not self._begin_next():
             self._mach.add("Idle")
+
+
+class _Ended(Exception):
+    """What ``work`` raised is no `Exception`, such as a `SystemExit`."""
 
 
 def _requests(args: Mapping[str, Any]) -> Requests | None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # Requests that are done sooner follow each other without a turn of the event loop, up to so many
 # seconds together: their answers then travel together, too.
 TURN = 0.001
+# Seconds that a coroutine has to end after its time is over, before its caller is told.
+PATIENCE = 0.5
 
 
 class Job:
@@ -44,7 +46,7 @@ class Employer(Protocol):
     def job_done(self, job: Job, result: Any) -> None:
         """It returned `result`."""
 
-    def job_failed(self, job: Job, error: Exception) -> None:
+    def job_failed(self, job: Job, error: BaseException) -> None:
         """It raised."""
 
     def job_late(self, job: Job) -> None:
@@ -66,7 +68,9 @@ class Employer(Protocol):
 class WorkRunner:
     """Calls ``work`` and keeps count of calls which outlive their cancellation.
 
-    A thread cannot be cancelled. It is left behind and counted in `stray` until it ends.
+    A thread cannot be cancelled. It is left behind and counted in `stray` until it ends. So is a
+    coroutine that does not end when it is cancelled, since it shields itself, waits for a thread,
+    or takes no notice.
     """
 
     def __init__(
@@ -83,7 +87,15 @@ class WorkRunner:
         self._scope = trio.CancelScope()
         self._asked = trio.Event()
         self._thread: _Thread | None = None
-        self.stray = 0
+        self._began = trio.Event()
+        # A coroutine that was cancelled and has not ended.
+        self._lingering: Job | None = None
+        self._threads = 0
+
+    @property
+    def stray(self) -> int:
+        """How many calls outlive their cancellation just now."""
+        return self._threads + (self._lingering is not None)
 
     @property
     def busy(self) -> bool:
@@ -114,6 +126,8 @@ class WorkRunner:
         self._asked.set()
         if self._running is not None:
             self._scope.cancel()
+            if self._is_async:
+                self._lingering = self._running
             self._leave_thread()
 
     async def run(self) -> None:
@@ -122,12 +136,25 @@ class WorkRunner:
             with trio.CancelScope() as self._scope:
                 await self._run_jobs(self._scope)
             job, self._running = self._running, None
+            self._lingering = None
             if self._was_cancelled:
                 self._was_cancelled = False
                 self._employer.job_cancelled()
             elif job is not None:
                 self._leave_thread()
                 self._employer.job_late(job)
+
+    async def watch(self) -> None:
+        """Tell, for ever, of coroutines that go on after their time is over."""
+        while True:
+            await self._began.wait()
+            self._began = trio.Event()
+            while (job := self._running) is not None and not self._was_cancelled:
+                await trio.sleep_until(self._scope.deadline + PATIENCE)
+                if self._running is job and not self._was_cancelled:
+                    self._lingering = job
+                    self._was_cancelled = True
+                    self._employer.job_late(job)
 
     async def _run_jobs(self, scope: trio.CancelScope) -> None:
         began = perf_counter()
@@ -149,10 +176,13 @@ class WorkRunner:
     async def _run_one(self, job: Job, scope: trio.CancelScope) -> None:
         if self._limit is not None:
             scope.deadline = trio.current_time() + self._limit
+            self._began.set()
         try:
             with am.use_source(job.source):
                 result = await self._call(job.args)
-        except Exception as exc:
+        except BaseException as exc:
+            if not is_answer(exc):
+                raise
             if self._settle(scope):
                 self._employer.job_failed(job, exc)
         else:
@@ -178,15 +208,25 @@ class WorkRunner:
         thread, self._thread = self._thread, None
         if thread is not None and not thread.ended:
             thread.left_behind = True
-            self.stray += 1
+            self._threads += 1
 
     def thread_ended(self, thread: _Thread) -> None:
         """Called in the event loop when a thread's call has returned."""
         thread.ended = True
         if thread.left_behind:
-            self.stray -= 1
+            self._threads -= 1
             if not self.stray:
                 self._employer.strays_ended()
+
+
+def is_answer(exc: BaseException) -> bool:
+    """Whether what ``work`` raised is its answer; a cancellation is none.
+
+    ``sys.exit()`` ends a program of its own, not the worker that happens to run it.
+    """
+    if isinstance(exc, BaseExceptionGroup):
+        return all(map(is_answer, exc.exceptions))
+    return isinstance(exc, (Exception, SystemExit, KeyboardInterrupt, GeneratorExit))
 
 
 @coroutine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._worker_states import WorkerStates
@@ -84,10 +85,13 @@ class Worker:
         self._flow.finish(e.args.get("req"), {"data": data})
 
     def send(self, name: str, data: object) -> None:
-        """Send a payload, such as the progress of the work, to the client.
+        """Send a payload, such as the progress of the work, to the client; from any thread.
+
+        In a thread, as in a synchronous ``work``, it returns once the event loop has taken it.
 
         :raises ValueError: for the name ``work``, which is the answer's.
+        :raises trio.RunFinishedError: in a thread, if the worker has ended.
         """
         if name == "work":
             raise ValueError("the payload 'work' is the answer: call reply()")
-        self.mach.add("ClientSendPayload", name=name, data=data)
+        self._flow.in_loop(partial(self.mach.add, "ClientSendPayload", name=name, data=data))

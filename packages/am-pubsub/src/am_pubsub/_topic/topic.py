@@ -163,7 +163,7 @@ class Topic:
         self.mach.remove("Start")
         if self._runner is not None:
             self._runner.stop()
-            with trio.move_on_after(_GOODBYE):
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + _GOODBYE):
                 await self._runner.ended.wait()
         return await self._stack.__aexit__(exc_type, exc, traceback)
 

@@ -144,6 +144,7 @@ class _Endpoint:
         self._has_ended = False
         self._network = network
         self._inbox = inbox
+        self._last: dict[int, float] = {}
         self._out: dict[int, trio.MemorySendChannel[tuple[float, bytes]]] = {}
 
     @property
@@ -191,7 +192,10 @@ class _Endpoint:
         if out is None or self._network.loses():
             return
         try:
-            out.send_nowait((trio.current_time() + self._network.hop(), data))
+            # In order: what was sent before arrives before.
+            arrives = max(self._last.get(link, 0.0), trio.current_time() + self._network.hop())
+            out.send_nowait((arrives, data))
+            self._last[link] = arrives
         except trio.WouldBlock:
             self.down(link)
 
@@ -202,11 +206,11 @@ class _Endpoint:
         if out is not None:
             out.close()
         if other is not None:
-            other.start(other.lose, link)
+            other.start(other.lose, link, self._last.pop(link, trio.current_time()))
 
-    async def lose(self, link: int) -> None:
-        """Learn that the other end closed, after what it had sent."""
-        await trio.sleep(self._network.hop() + 0.001)
+    async def lose(self, link: int, last: float) -> None:
+        """Learn that the other end closed, after all that it had sent: `last` arrives last."""
+        await trio.sleep_until(max(last, trio.current_time() + self._network.hop()) + 0.001)
         self.down(link, told=True)
 
     def down(self, link: int, *, told: bool = False) -> None:

@@ -1,7 +1,7 @@
 """What the store costs: bytes and time of a transition, of a lazy decode, of a filter.
 
 Rows are made beforehand; times are those of the processor:
-`python packages/am-debugger/bench/bench_store.py [TRANSITIONS]`.
+`python packages/am-debugger/benchmarks/micro_store.py [TRANSITIONS]`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a dump costs: bytes on disk, and transitions a second to write and to load.
 
-`python packages/am-debugger/bench/bench_dump.py [TRANSITIONS] [ENDING]`; the ending is `gz` or
+`python packages/am-debugger/benchmarks/micro_dump.py [TRANSITIONS] [ENDING]`; the ending is `gz` or
 `zst`.
 """
 
@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench_store import PROCESS, fill, rows
+from micro_store import PROCESS, fill, rows
 
 from am_debugger._files.dump_reader import read_dump
 from am_debugger._files.dump_writer import write_dump

@@ -1,6 +1,6 @@
 """What it costs to take in: bytes as they come, decoded, checked, and put into columns.
 
-Times are those of the processor: `python packages/am-debugger/bench/bench_ingest.py [N]`.
+Times are those of the processor: `python packages/am-debugger/benchmarks/micro_ingest.py [N]`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 
-from bench_store import MACHINE, PROCESS, SCHEMA, rows
+from micro_store import MACHINE, PROCESS, SCHEMA, rows
 
 from am_debugger._core.debugger import Debugger
 from am_debugger._store.link import Link
