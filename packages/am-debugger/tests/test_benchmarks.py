@@ -9,18 +9,8 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-SMALL = (
-    "--transitions",
-    "2000",
-    "--machines",
-    "4",
-    "--keys",
-    "3",
-    "--rate",
-    "500",
-    "--idle",
-    "0.5",
-)
+SIZES = ("--transitions", "1000", "--machines", "4", "--keys", "2", "--rate", "200")
+SMALL = (*SIZES, "--idle", "0.3")
 
 
 @pytest.mark.process

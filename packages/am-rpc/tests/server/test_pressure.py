@@ -14,6 +14,7 @@ import trio.testing
 
 import am_machine as am
 import am_rpc
+from am_rpc._server.observer import Observer
 from am_rpc._wire.checksum import full_sum, moved_sum
 
 HELLO = {"v": 1, "id": "rc-raw", "se": bytes(8)}
@@ -307,3 +308,25 @@ async def test_a_goodbye_amid_the_handshake_does_not_break_into_the_welcome(
         assert messages[0][:3] == [1, 1, None]
         assert messages[1:] in ([], [[2, "bye", ["stop"]]])
         await stream.aclose()
+
+
+@pytest.mark.trio
+async def test_who_knows_already_that_the_source_moved_is_not_told_again(
+    serve: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with serve(push_interval=10) as pair:
+        async with pair.connect() as one, pair.connect() as other:
+            await trio.sleep(10)
+            before = pair.mux.stats.pushes
+            observer = Observer.of(pair.source)
+            assert len(observer._armed) == 2
+            for _ in range(50):
+                pair.source.add("D")
+            assert not observer._armed
+            await trio.sleep(20)
+            assert one.tick("D") == other.tick("D") == 99
+            assert pair.mux.stats.pushes == before + 2, "one to each"
+            assert pair.mux.stats.pushes_merged == 2 * 49
+            assert len(observer._armed) == 2
+        assert not observer.followers
+        assert not observer._armed

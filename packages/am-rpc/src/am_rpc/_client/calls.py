@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -54,7 +55,8 @@ class Calls:
         self.link: Link | None = None
         self._call_total = retry.call_total
         self.last_id = 0
-        self._barriers: list[tuple[int, Callable[[], None]]] = []
+        # In order of the mutations that they wait for.
+        self._barriers: deque[tuple[int, Callable[[], None]]] = deque()
         # Wakes who repeats calls; `_looks_at` is when that looks by itself.
         self._look = Signal()
         self._looks_at = math.inf
@@ -232,11 +234,12 @@ class Calls:
         if not self._barriers:
             return
         oldest = next(iter(self.outbox), None)
-        ready = [b for b in self._barriers if oldest is None or oldest.seq > b[0]]
-        if ready:
-            self._barriers = [b for b in self._barriers if b not in ready]
-            for _, callback in ready:
-                callback()
+        barriers = self._barriers
+        ready = []
+        while barriers and (oldest is None or oldest.seq > barriers[0][0]):
+            ready.append(barriers.popleft()[1])
+        for callback in ready:
+            callback()
 
     def when_flushed(self, callback: Callable[[], None]) -> None:
         """Call back once everything that is in the outbox now is gone; at once if it is empty."""

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Follower(Protocol):
     """What a served client offers to the observer of its source."""
 
-    def source_moved(self) -> None:
-        """Something may have changed; must be quick."""
+    def source_moved(self) -> bool:
+        """Something may have changed; must be quick. True: no need to be told before `rearm`."""
+        ...
 
     def source_grew(self) -> None:
         """The schema has more states."""
@@ -34,14 +35,14 @@ class _Drains(am.Tracer):
     Submachines of the source inherit this tracer, but what they do is none of its business.
     """
 
-    def __init__(self, source: am.MachineApi, followers: dict[Follower, None]) -> None:
+    def __init__(self, source: am.MachineApi, observer: Observer) -> None:
         self._source: ref[Any] = ref(source)
-        self._followers = followers
+        self._followers = observer.followers
+        self._observer = observer
 
     def queue_end(self, machine: Any) -> None:
         if machine is self._source():
-            for follower in self._followers:
-                follower.source_moved()
+            self._observer.tell_moved()
 
     def schema_change(self, machine: Any, old: Any) -> None:
         if machine is self._source():
@@ -59,8 +60,7 @@ class _ReplicaDrains(_Drains):
 
     def transition_end(self, transition: am.Transition) -> None:
         if transition.machine is self._source():
-            for follower in self._followers:
-                follower.source_moved()
+            self._observer.tell_moved()
 
 
 class _Transitions(am.Tracer):
@@ -84,9 +84,13 @@ class Observer:
     _known: ClassVar[WeakKeyDictionary[Any, Observer]] = WeakKeyDictionary()
 
     def __init__(self, source: am.MachineApi) -> None:
-        self._followers: dict[Follower, None] = {}
+        self.followers: dict[Follower, None] = {}
+        # Those that know already that something moved are not told again, however many there are.
+        self._armed: dict[Follower, None] = {}
+        # How often the source has moved.
+        self.moves = 0
         self._callbacks: dict[Any, Callable[[am.Transition], None]] = {}
-        self._drains = (_Drains if source.is_local else _ReplicaDrains)(source, self._followers)
+        self._drains = (_Drains if source.is_local else _ReplicaDrains)(source, self)
         self._transitions = _Transitions(source, self._callbacks)
 
     @classmethod
@@ -99,9 +103,23 @@ class Observer:
 
     def follow(self, source: am.MachineApi, follower: Follower) -> None:
         """Tell `follower` of changes until `unfollow`."""
-        if not self._followers:
+        if not self.followers:
             source.bind_tracer(self._drains)
-        self._followers[follower] = None
+        self.followers[follower] = None
+        self._armed[follower] = None
+
+    def tell_moved(self) -> None:
+        """Tell the followers that do not know yet."""
+        self.moves += 1
+        armed = self._armed
+        if armed:
+            for follower in [follower for follower in armed if follower.source_moved()]:
+                armed.pop(follower, None)
+
+    def rearm(self, follower: Follower) -> None:
+        """Tell a follower again when something moves next."""
+        if follower in self.followers:
+            self._armed[follower] = None
 
     def follow_transitions(
         self, source: am.MachineApi, follower: Follower, callback: Callable[[am.Transition], None]
@@ -115,7 +133,8 @@ class Observer:
         """Stop telling; doing so twice is harmless."""
         if self._callbacks.pop(follower, None) is not None and not self._callbacks:
             source.detach_tracer(self._transitions)
-        if follower in self._followers:
-            del self._followers[follower]
-            if not self._followers:
+        self._armed.pop(follower, None)
+        if follower in self.followers:
+            del self.followers[follower]
+            if not self.followers:
                 source.detach_tracer(self._drains)

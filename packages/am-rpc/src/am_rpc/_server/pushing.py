@@ -37,8 +37,8 @@ class Pusher:
     """
 
     __slots__ = (
-        "_connection", "_feed", "_is_dirty", "_observer", "_records", "_sent_at", "_server",
-        "_source", "is_busy",
+        "_connection", "_feed", "_is_dirty", "_moves", "_observer", "_records", "_sent_at",
+        "_server", "_source", "is_busy",
     )  # fmt: skip
 
     def __init__(self, server: Server, connection: Connection, feed: DeltaEncoder) -> None:
@@ -50,6 +50,8 @@ class Pusher:
         # True while a call of this client is executed: its response will carry the changes.
         self.is_busy = False
         self._is_dirty = False
+        # How often the source had moved when this became dirty.
+        self._moves = 0
         self._sent_at = float("-inf")
         self._records: list[Record] = []
 
@@ -73,20 +75,31 @@ class Pusher:
 
     # The source moves.
 
-    def source_moved(self) -> None:
-        """Note that something changed; push it now if pushing is immediate."""
+    def source_moved(self) -> bool:
+        """Note that something changed; push it now if pushing is immediate.
+
+        Return True once it is noted: what comes until the next send is merged into that.
+        """
         if self.is_busy:
-            return
+            return False
         interval = self._server.push_interval
         if interval is None:
-            return
+            return False
         if interval == 0 and self._connection.is_flowing:
             self._push(trio.current_time(), self._connection.send_at_once)
-        elif not self._is_dirty:
+            return False
+        if not self._is_dirty:
             self._is_dirty = True
+            self._moves = self._observer.moves
             self._connection.wake_at(self._sent_at + interval)
-        else:
-            self._server.stats.pushes_merged += 1
+        return True
+
+    def _be_clean(self) -> None:
+        """All that has moved is about to be sent, or nobody wants it."""
+        if self._is_dirty:
+            self._is_dirty = False
+            self._server.stats.pushes_merged += self._observer.moves - self._moves
+            self._observer.rearm(self)
 
     def source_grew(self) -> None:
         """Tell the client of the new states; later updates count from here."""
@@ -137,7 +150,7 @@ class Pusher:
             return None
         interval = self._server.push_interval
         if interval is None:
-            self._is_dirty = False
+            self._be_clean()
             return None
         due = self._sent_at + interval
         if now < due:
@@ -156,7 +169,7 @@ class Pusher:
 
     def take_update(self, now: float) -> Update | tuple[Record, ...] | None:
         """Return everything since the last send; it will be sent, in this order."""
-        self._is_dirty = False
+        self._be_clean()
         self._sent_at = now
         if self._feed.mutations:
             records, self._records = self._records, []
@@ -171,7 +184,7 @@ class Pusher:
 
     def take_all(self) -> Vector:
         """Return full values; later updates count from them."""
-        self._is_dirty = False
+        self._be_clean()
         self._records.clear()
         self._sent_at = trio.current_time()
         source = self._source

@@ -7,7 +7,8 @@ Pure: it is given times and returns updates.
 
 from __future__ import annotations
 
-from operator import itemgetter
+from itertools import compress, count
+from operator import itemgetter, ne
 from typing import TYPE_CHECKING, Any
 
 from .checksum import MASK, full_sum
@@ -123,13 +124,13 @@ class DeltaEncoder:
             self._ticks = new
             # Wire indexes are positions, but for a part of a schema.
             source = self._source if self._all and not self._whole else None
-            for position, now in enumerate(new):
-                growth = now - old[position]
-                if growth:
-                    index = position if source is None else source[position]
-                    moved += (2 * index + 1) * growth
-                    pairs.append(index)
-                    pairs.append(growth)
+            # Few of many have moved, and are found without a look at each in Python.
+            for position in compress(count(), map(ne, new, old)):
+                growth = new[position] - old[position]
+                index = position if source is None else source[position]
+                moved += (2 * index + 1) * growth
+                pairs.append(index)
+                pairs.append(growth)
             if self._sync.shallow:
                 del pairs[1::2]
         dq = dm = 0
