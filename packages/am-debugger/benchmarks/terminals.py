@@ -51,7 +51,9 @@ class Terminal(Measured):
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
         environ = {**os.environ, "XDG_CONFIG_HOME": str(folder), "TERM": "xterm-256color"}
-        environ.pop("NO_COLOR", None)
+        # The size is that of the terminal, whatever whoever runs this has in the environment.
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):
+            environ.pop(name, None)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "am_debugger", "-d", str(folder), *argv],
             stdin=slave,
