@@ -109,7 +109,7 @@ async def test_it_can_be_served_again() -> None:
             am_rpc.connect(mux.addr) as net,
         ):
             assert net.is_("A")
-            assert net.remote_id == "near"
+            assert net.remote_id == "far"  # a relay keeps the name
             replica.advance([(1, 1)])
             await net.when("B")
             result = net.add("A")
