@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +16,6 @@ from am_debugger._store.store import Store
 
 from ..exporter import Exporter
 from ..messages import process
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -107,3 +104,16 @@ def test_an_agent_is_served_what_is_one_thing_and_with_the_extra_only(
     monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
     assert main(["mcp", str(dump)]) == 2
     assert "python -m pip install 'am-debugger[mcp]'" in capsys.readouterr().err
+
+
+@pytest.mark.process
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    recorded = Path(__file__).parents[1] / "fixtures" / "pool.amdbg.gz"
+    command = [sys.executable, "-m", "am_debugger", "inspect", str(recorded), "--where", "accepted"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading:
+        assert reading.stdout is not None
+        assert reading.stderr is not None
+        assert reading.stdout.readline()
+        reading.stdout.close()
+        assert reading.stderr.read() == b""
+    assert reading.returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,14 @@ _USAGE, _BAD_DUMP = 2, 4
 
 def run_command(argv: list[str]) -> int:
     """Run one of `COMMANDS`, given with its arguments, and return the exit code."""
-    return COMMANDS[argv[0]]([_told_from_options(word) for word in argv[1:]])
+    try:
+        code = COMMANDS[argv[0]]([_told_from_options(word) for word in argv[1:]])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has left, as `head` does; nothing may be written when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
 
 
 def _told_from_options(word: str) -> str:

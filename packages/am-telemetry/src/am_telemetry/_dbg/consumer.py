@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 GRACE = 0.04
 """Seconds that closing gives a debugger which does not answer the phone yet."""
+_LONGEST_WAIT = 30.0
+"""Seconds that a machine is held back for room, where nothing may be lost."""
 IDLE_SHARE = 0.01
 """Of a processor, spent on entries for a debugger that is absent or stalled."""
 LIB = f"am-telemetry {__version__}"
@@ -367,8 +369,9 @@ class StreamConsumer(Consumer, Peer):
             return not self._outbox.buffered
 
     def wait_room(self) -> None:
-        """Wait until half of the buffer is free, a second at most. Not in the hub's thread."""
-        until = monotonic() + 1.0
+        """Wait until half of the buffer is free, half a minute at most: without a debugger
+        nothing would ever end. Not in the hub's thread."""
+        until = monotonic() + _LONGEST_WAIT
         while self._outbox.buffered > self._settings.buffer // 2 and monotonic() < until:
             self.wait_empty(0.01)
 

@@ -37,8 +37,9 @@ class DbgExporter:
     `secret` is proved to each other before anything of machines is sent, and never shown. `tls` is
     a context for connections to hosts. `detail` is 1 for what a journal has, 2 for durations,
     queued mutations, log lines and, with `stacks`, where mutations were made; 0 for nothing until
-    the debugger asks. It may ask for another level. With `lossless` machines wait instead of losing
-    anything, which is for tests. Used as `with` or `async with` it is closed at the end.
+    the debugger asks. It may ask for another level. With `lossless` machines wait for the debugger
+    instead of losing anything, half a minute at most each time, which is for tests. Used as `with`
+    or `async with` it is closed at the end.
 
     :raises AddressError: if `addr` is none.
     :raises ValueError: if the secret is empty, or a number out of bounds.
