@@ -203,8 +203,8 @@ class Mirror:
             raise DecodeError("a clock does not fit its schema")
         process = mach.process or self.process
         key = (process.id, mach.id)
-        machine = self.machines.get(key)
-        if machine is None or (machine.is_gone and mach.h not in self._handles):
+        machine = self._handles.get(mach.h) or self.machines.get(key)
+        if machine is None or self._is_successor(mach.h, machine):
             machine = self.machines[key] = ReceivedMachine(process, mach, schema)
         else:
             machine.update(mach, schema)
@@ -213,6 +213,13 @@ class Mirror:
                 machine.clock = mach.time
         self._handles[mach.h] = machine
         self._clocks[mach.h] = mach.time
+
+    def _is_successor(self, h: int, machine: ReceivedMachine) -> bool:
+        """Tell whether a new handle is that of another machine, which took the id of this one."""
+        if h in self._handles:
+            return False
+        # One connection has one handle for a machine; that of the old one may say more yet.
+        return machine.is_gone or any(one is machine for one in self._handles.values())
 
     def _take_tx(self, h: int, tx: m.Tx) -> None:
         machine = self._known(h)
