@@ -51,8 +51,12 @@ class Count:
     @staticmethod
     def now() -> int:
         """Children that exist now, those that ended and were not waited for included."""
-        lists = Path("/proc/self/task").glob("*/children")
-        return sum(len(children.read_text().split()) for children in lists)
+        while True:
+            lists = Path("/proc/self/task").glob("*/children")
+            try:
+                return sum(len(children.read_text().split()) for children in lists)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # a thread ended meanwhile, and its children are another one's now
 
     def run(self) -> None:
         """Count until stopped."""
