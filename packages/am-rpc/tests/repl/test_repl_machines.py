@@ -73,25 +73,27 @@ async def test_all_machines_of_an_address_are_listed_filtered_and_commanded() ->
 
 async def test_machines_are_followed_and_those_that_come_later_too() -> None:
     machines = devices(3)
-    async with am_rpc.Mux(machines[:2], "127.0.0.1:0", push_interval=0) as mux:
-        async with at(mux, watch=True) as repl:
-            outcomes: list[Outcome] = []
-            async with trio.open_nursery() as nursery:
+    outcomes: list[Outcome] = []
 
-                async def wait() -> None:
-                    outcomes.append(await repl.run(["when", "dev01", "Alarm", "--timeout", "20"]))
+    async def wait(repl: Repl) -> None:
+        outcomes.append(await repl.run(["when", "dev01", "Alarm", "--timeout", "20"]))
 
-                nursery.start_soon(wait)
-                await repl.mach.when("CmdWhen")
-                machines[1].add("Alarm")
-            assert outcomes[0].code is Code.OK
-            mux.serve(machines[2])
-            await mux.withdraw("dev00")
-            with trio.fail_after(30):
-                while [peer.id for peer in repl.pool.connected] != ["dev01", "dev02"]:
-                    await repl.mach.when_next_active("RpcConn")
-                    await trio.lowlevel.checkpoint()
-            assert ids(await repl.run(["list", "--disconn"])) == ["dev01", "dev02"]
+    async with (
+        am_rpc.Mux(machines[:2], "127.0.0.1:0", push_interval=0) as mux,
+        at(mux, watch=True) as repl,
+    ):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait, repl)
+            await repl.mach.when("CmdWhen")
+            machines[1].add("Alarm")
+        assert outcomes[0].code is Code.OK
+        mux.serve(machines[2])
+        await mux.withdraw("dev00")
+        with trio.fail_after(30):
+            while [peer.id for peer in repl.pool.connected] != ["dev01", "dev02"]:
+                await repl.mach.when_next_active("RpcConn")
+                await trio.lowlevel.checkpoint()
+        assert ids(await repl.run(["list", "--disconn"])) == ["dev01", "dev02"]
 
 
 async def test_a_key_lists_and_commands_what_it_opens() -> None:
