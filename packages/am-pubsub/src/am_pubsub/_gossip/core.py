@@ -30,7 +30,7 @@ from .messages import (
 )
 from .neighbours import Neighbours
 from .output import EventKind, Output
-from .parse import Malformed, Unknown, check_schema, parse
+from .parse import Malformed, Parser, Unknown, check_schema
 from .sending import Links, Sender
 from .syncing import Syncer
 from .table import ACCEPTED, REFUSED, Table, Verdict
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from am_pubsub._config import TopicConfig
 
-    from .entries import Entry, Key, Vector
+    from .entries import Entry, Key, Record, Vector
     from .messages import Message
 
 _ASK_AGAIN = 1.0
@@ -80,6 +80,7 @@ class Core:
             raise ValueError(f"a peer id is {PEER_BYTES} bytes long, not {len(peer)}")
         self._topic = topic
         self._config = config
+        self._parser = Parser.of(config)
         self._schema_hash = schema_hash
         self._accepts = accepts
         self.output = Output()
@@ -159,7 +160,7 @@ class Core:
         """Tell the ticks of a machine that was exposed."""
         held = self.table.get((self.peer, index))
         if held is not None and held.entry.vector != vector:
-            self._members.put(index, held.entry.info, vector, now)
+            self._members.put(index, held.info, vector, now)
             self._sender.flush_due(now)
 
     def unexpose(self, index: int, now: float) -> None:
@@ -236,7 +237,7 @@ class Core:
                 self._reject(link, "flood", now)
             return
         try:
-            self._take(link, parse(data, self._config), now)
+            self._take(link, self._parser.parse(data), now)
         except Malformed as error:
             self._reject(link, str(error), now)
         except Unknown:
@@ -329,37 +330,55 @@ class Core:
         for digest, wire in message.schemas:
             self._learn_schema(digest, wire)
         wanted: list[Key] = []
+        news: dict[Key, bool] = {}
+        get, pending, mine = self.table.get, link.pending, self.peer
         for entry in message.entries:
-            if entry.key[0] == self.peer:
+            held = get(entry.key)
+            if held is not None and held.entry is entry:
+                # They know, so they need not be told.
+                pending.pop(entry.key, None)
+                continue
+            peer = entry.key[0]
+            if peer == mine:
                 self._members.contested(entry, now)
-                continue
-            if not self._accepts(entry.key[0]):
+            elif not self._accepts(peer):
                 self.output.counts["dropped.not allowed"] += 1
-                continue
-            self._entry(link, entry, wanted, now)
+            else:
+                self._entry(link, held, entry, wanted, news, now)
+        if news:
+            self._sender.tell_all(news, link)
         self._ask(link, wanted, now)
         if message.last:
             self._syncer.synced(link, now)
 
-    def _entry(self, link: Link, entry: Entry, wanted: list[Key], now: float) -> None:
+    def _entry(
+        self,
+        link: Link,
+        held: Record | None,
+        entry: Entry,
+        wanted: list[Key],
+        news: dict[Key, bool],
+        now: float,
+    ) -> None:
         key = entry.key
-        held = self.table.get(key)
-        before = held.entry if held is not None else None
-        verdict = self.table.apply(entry, now)
+        if held is None:
+            verdict = self.table.apply(entry, now)
+            whole = True
+            before = None
+        else:
+            epoch, before = held.entry.epoch, held.info
+            verdict = self.table.renew(held, entry, now)
+            whole = epoch != entry.epoch or before is not held.info
         if verdict is Verdict.SAME:
-            # They know, so they need not be told.
             link.pending.pop(key, None)
         elif verdict in ACCEPTED:
             link.pending.pop(key, None)
-            record = held or self.table.get(key)
-            assert record is not None
-            info = record.entry.info
-            whole = before is None or before.epoch != entry.epoch or before.info is not info
-            self._sender.tell(key, whole=whole, but=link)
+            news[key] = whole or news.get(key, False)
             if verdict is Verdict.CHANGED:
                 self.output.event(EventKind.CHANGED, *key)
             else:
-                self._tell_user(key, verdict, info)
+                record = held or self.table.get(key)
+                self._tell_user(key, verdict, record.info if record is not None else None)
             if whole:
                 self._members.seen(entry)
         elif verdict is Verdict.UNKNOWN:
@@ -409,9 +428,9 @@ class Core:
         for key in message.keys:
             held = self.table.get(key)
             if held is not None:
-                if held.entry.info is not None:
+                if held.info is not None:
                     # The message with the schema may be the one that was lost.
-                    link.schemas.discard(held.entry.info.schema)
+                    link.schemas.discard(held.info.schema)
                 link.want(key, whole=True)
 
     def _payload(self, link: Link, message: User, now: float) -> None:

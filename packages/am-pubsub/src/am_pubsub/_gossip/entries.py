@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgpack  # type: ignore[import-untyped]
@@ -61,15 +62,28 @@ class Schema:
         return cls(hash, tuple(wire), wire, _pack((hash, wire)))
 
 
-class Entry(NamedTuple):
-    """One telling of a machine: where it stands, and what it is if the receiver may not know."""
+class Entry:
+    """One telling of a machine: where it stands, and what it is if the receiver may not know.
 
-    key: Key
-    epoch: int
-    vector: Vector
-    total: int
-    """The sum of the vector: made where it was read, never taken on trust."""
-    info: Info | None = None
+    Nothing of it changes. What is made of it (its rank, its row in digests, its bytes) is kept,
+    since it is read more than once: by each neighbour's batch, and by each digest.
+    """
+
+    __slots__ = ("_rank", "_row", "_short", "_whole", "epoch", "info", "key", "total", "vector")
+
+    def __init__(
+        self, key: Key, epoch: int, vector: Vector, total: int, info: Info | None = None
+    ) -> None:
+        self.key = key
+        self.epoch = epoch
+        self.vector = vector
+        self.total = total
+        """The sum of the vector: made where it was read, never taken on trust."""
+        self.info = info
+        self._rank: Rank | None = None
+        self._row: int | None = None
+        self._short: bytes | None = None
+        self._whole: bytes | None = None
 
     @classmethod
     def of(cls, key: Key, epoch: int, vector: Vector, info: Info | None = None) -> Entry:
@@ -79,53 +93,62 @@ class Entry(NamedTuple):
     @property
     def rank(self) -> Rank:
         """What decides whether it is newer."""
-        return Rank(self.epoch, not self.vector, len(self.vector), self.total)
+        rank = self._rank
+        if rank is None:
+            vector = self.vector
+            rank = self._rank = Rank(self.epoch, not vector, len(vector), self.total)
+        return rank
 
-    def wire(self, *, whole: bool) -> bytes:
-        """Return it packed: with what the machine is if `whole`."""
-        (peer, index), epoch, vector, _, info = self
-        if whole and info is not None:
-            return _pack((peer, index, epoch, vector, info.wire()))
-        return _pack((peer, index, epoch, vector))
+    @property
+    def row(self) -> int:
+        """The 64 bits that stand for it in a digest."""
+        row = self._row
+        if row is None:
+            peer, index = self.key
+            # Of two entries of as many states both are gone, or none is.
+            text = peer + _NUMBERS.pack(index, self.epoch, len(self.vector), self.total)
+            row = self._row = int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
+        return row
+
+    def wire(self, info: Info | None = None) -> bytes:
+        """Return it packed: with what the machine is if that is given."""
+        if info is None:
+            short = self._short
+            if short is None:
+                short = self._short = _pack((*self.key, self.epoch, self.vector))
+            return short
+        if info is not self.info:
+            return _pack((*self.key, self.epoch, self.vector, info.wire()))
+        whole = self._whole
+        if whole is None:
+            whole = self._whole = _pack((*self.key, self.epoch, self.vector, info.wire()))
+        return whole
 
 
 class Record:
     """What a peer holds of a machine, with its place in the digest."""
 
-    __slots__ = ("bucket", "entry", "packed", "rank", "row", "since")
+    __slots__ = ("bucket", "entry", "info", "since")
 
-    def __init__(self, bucket: int) -> None:
-        self.bucket = bucket
-        self.row = 0
-        self.entry: Entry
-        self.rank: Rank
-        self.since: float
-        self.packed: bytes | None
-
-    def take(self, entry: Entry, rank: Rank, now: float) -> int:
-        """Hold an entry from now on; return by what the bucket changes."""
+    def __init__(self, entry: Entry, info: Info | None, bucket: int, now: float) -> None:
         self.entry = entry
-        self.rank = rank
+        self.info = info
+        """What the machine is, from whichever entry told it; None if it is gone."""
+        self.bucket = bucket
         self.since = now
-        self.packed = None
-        before, self.row = self.row, row_hash(entry.key, rank)
-        return before ^ self.row
 
-    def wire(self) -> bytes:
-        """Return the entry without its info, packed once for all links."""
-        if self.packed is None:
-            self.packed = self.entry.wire(whole=False)
-        return self.packed
+    @property
+    def rank(self) -> Rank:
+        """What decides whether an entry is newer."""
+        return self.entry.rank
 
-
-def row_hash(key: Key, rank: Rank) -> int:
-    """Return the 64 bits that stand for this rank of this machine in digests."""
-    peer, index = key
-    epoch, gone, states, total = rank
-    text = b"%b:%d:%d:%d:%d:%d" % (peer, index, epoch, gone, states, total)
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
+    @property
+    def is_gone(self) -> bool:
+        """Whether it says that the machine is gone."""
+        return not self.entry.vector
 
 
+_NUMBERS: Final = Struct(">QQIQ")
 _packer: Final = msgpack.Packer(use_bin_type=True, autoreset=True)
 
 

@@ -59,8 +59,8 @@ class Membership:
         """Tell what a machine of this peer is and where it stands; no vector: it is gone."""
         key = (self.peer, index)
         held = self._table.get(key)
-        known = held.entry.info if held is not None else None
-        whole = held is None or info != known or held.rank.epoch != self.epoch
+        known = held.info if held is not None else None
+        whole = held is None or info != known or held.entry.epoch != self.epoch
         self._table.put_own(Entry.of(key, self.epoch, vector, info), now)
         self._sender.tell(key, whole=whole)
 
@@ -82,7 +82,7 @@ class Membership:
         self._output.counts["refuted"] += 1
         for record in [*self._table.of_peer(self.peer)]:
             _, index = record.entry.key
-            self.put(index, record.entry.info, record.entry.vector, now)
+            self.put(index, record.info, record.entry.vector, now)
 
     # -- others
 
@@ -157,7 +157,7 @@ class Membership:
         dead = [
             record
             for record in self._table.of_peer(peer)
-            if not record.rank.gone and record.rank.epoch <= epoch
+            if not record.is_gone and record.entry.epoch <= epoch
         ]
         for record in dead:
             _, index = record.entry.key

@@ -206,7 +206,7 @@ class Runner:
 
     def _id(self, event: Event) -> str:
         record = self.core.table.get((event.peer, event.index))
-        info = record.entry.info if record is not None else None
+        info = record.info if record is not None else None
         return info.id if info is not None else ""
 
     def _tell_rejects(self) -> None:

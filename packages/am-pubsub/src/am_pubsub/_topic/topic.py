@@ -206,7 +206,7 @@ class Topic:
 
     def tags(self, filters: Filters = Filters()) -> list[tuple[str, ...]]:  # noqa: B008 - frozen
         """Return the tags of the machines that match, by peer and index; makes no replica."""
-        infos = [record.entry.info for record, _ in self._found(filters)]
+        infos = [record.info for record, _ in self._found(filters)]
         return [info.tags for info in infos if info is not None]
 
     @contextmanager
@@ -231,8 +231,8 @@ class Topic:
         found: list[tuple[Record, Schema]] = []
         for record in sorted(table, key=lambda record: record.entry.key):
             peer, index = record.entry.key
-            info = record.entry.info
-            if peer == self._peer or not index or record.rank.gone or info is None:
+            info = record.info
+            if peer == self._peer or not index or record.is_gone or info is None:
                 continue
             schema = table.schemas[info.schema]
             if filters.match(record, schema):
@@ -245,8 +245,8 @@ class Topic:
         """Take note that the record of another peer's machine is another one."""
         table = self._open.core.table
         record = table.get(key)
-        info = record.entry.info if record is not None else None
-        if record is None or record.rank.gone or info is None:
+        info = record.info if record is not None else None
+        if record is None or record.is_gone or info is None:
             self._replicas.remove(key)
             for watcher in self._watchers:
                 if watcher.matching.pop(key, 0) is None:
