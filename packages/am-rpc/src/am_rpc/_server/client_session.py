@@ -14,12 +14,14 @@ import am_machine as am
 from .._client.network_machine import NetworkMachine
 from .._errors import ErrorCode, InvalidParams, LimitExceeded, NetworkTimeout, RpcError
 from .._wire import messages as m
-from .._wire.mutation_messages import AddErr, Mutate
+from .._wire.args_chunks import ArgsChunk
+from .._wire.mutation_messages import AddErr, InChunks, Mutate
 from .._wire.protocol import Notification, Request, Response
 from .._wire.server_messages import SourceTouch
 from .._wire.typed_args import declared_args, load_args
 from .executing import Executor
 from .pushing import Pusher
+from .receiving import ArgsReceiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +53,7 @@ class ClientSession:
     """
 
     __slots__ = (
-        "_boot", "_executor", "_pusher", "_responses", "_source", "_untouch", "_waits",
+        "_args_in", "_boot", "_executor", "_pusher", "_responses", "_source", "_untouch", "_waits",
         "access", "connection", "feed", "key", "server", "session",
     )  # fmt: skip
 
@@ -73,6 +75,9 @@ class ClientSession:
         self._source = server.source
         self._pusher = Pusher(server, connection, feed)
         self._executor = Executor(server, connection, session, feed, self._pusher, access)
+        self._args_in = ArgsReceiver(
+            server.mach, connection, session, self._executor, server.serving.limits
+        )
         self._responses: dict[int, Callable[[Response], None]] = {}
         # Token -> the wait, and what it takes of the session's budget.
         self._waits: dict[int, tuple[Any, int]] = {}
@@ -98,6 +103,7 @@ class ClientSession:
             self._untouch()
         for token in tuple(self._waits):
             self._end_wait(token)
+        self._args_in.end()
         responses, self._responses = self._responses, {}
         lost = Response(0, "", NetworkTimeout("the connection ended"), None)
         for callback in responses.values():
@@ -150,6 +156,10 @@ class ClientSession:
     def _hear(self, message: Any) -> None:
         if type(message) is Mutate:
             self._executor.mutate_one_way(message)
+        elif type(message) is ArgsChunk:
+            self._args_in.take(message)
+        elif type(message) is InChunks:
+            self._args_in.execute(None, message)
         else:
             # A goodbye.
             self.server.said_bye = True
@@ -160,6 +170,9 @@ class ClientSession:
 
     def _report_error(self, call_id: int, message: AddErr) -> None:
         self._executor.mutate(call_id, message)
+
+    def _execute_large(self, call_id: int, message: InChunks) -> None:
+        self._args_in.execute(call_id, message)
 
     def _check(self, call_id: int, message: m.Check) -> None:
         if not self.access.check:
@@ -249,6 +262,7 @@ class ClientSession:
 
 _REQUESTS: Final[dict[type[Any], Callable[[ClientSession, int, Any], None]]] = {
     AddErr: ClientSession._report_error,
+    InChunks: ClientSession._execute_large,
     m.Check: ClientSession._check,
     m.SyncRequest: ClientSession._sync,
     m.ArgsRequest: ClientSession._args,

@@ -79,8 +79,8 @@ class Session:
     """
 
     __slots__ = (
-        "_most_outcomes", "_outcomes", "accepted", "budget", "client_id", "idle_since", "key_id",
-        "last", "limits", "next_call", "nonce", "owner", "undelivered",
+        "_most_outcomes", "_outcomes", "accepted", "args_budget", "budget", "client_id",
+        "idle_since", "key_id", "last", "limits", "next_call", "nonce", "owner", "undelivered",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +92,8 @@ class Session:
         # What the client takes; the server's own where it said nothing.
         self.limits = limits
         self.budget = Budget(limits.session_bytes, "session_bytes", client_id, whole)
+        # Args are kept only while their mutation comes in.
+        self.args_budget = Budget(limits.large_args, "large_args", client_id, whole)
         self.undelivered = Undelivered(limits, self.budget)
         self.last = 0
         self.next_call = 0

@@ -56,11 +56,7 @@ class Message(Protocol):
 def parse_args(value: Any, limits: Limits) -> dict[str, Any]:
     """Return keyword arguments from a peer, or raise `InvalidParams`."""
     args = mapping(value, "args")
-    if len(args) > limits.args_keys:
-        raise InvalidParams("too many args")
-    for key in args:
-        if not is_arg_name(key, limits.arg_key):
-            raise InvalidParams("bad arg name")
+    check_arg_names(args, limits)
     try:
         check_value(args, limits.args_depth)
     except LimitExceeded:
@@ -68,6 +64,15 @@ def parse_args(value: Any, limits: Limits) -> dict[str, Any]:
             f"args nested deeper than {limits.args_depth} levels", ErrorCode.TOO_LARGE
         ) from None
     return args
+
+
+def check_arg_names(args: Mapping[str, Any], limits: Limits) -> None:
+    """Raise `InvalidParams` if there are too many args, or one has a bad name."""
+    if len(args) > limits.args_keys:
+        raise InvalidParams("too many args")
+    for key in args:
+        if type(key) is not str or not is_arg_name(key, limits.arg_key):
+            raise InvalidParams("bad arg name")
 
 
 def trim(params: list[Any], *defaults: Any) -> list[Any]:

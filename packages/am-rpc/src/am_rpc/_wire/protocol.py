@@ -33,6 +33,7 @@ from . import handshake_messages as w
 from . import messages as m
 from . import mutation_messages as mutating
 from . import server_messages as news
+from .args_chunks import ArgsChunk
 from .codec import Decoder, check_value, pack
 from .mutation_messages import MUTATIONS, Mutate, MutationResult
 
@@ -56,7 +57,9 @@ _CLIENT_REQUESTS: Final[dict[str, Any]] = {
 _SERVER_REQUESTS: Final[dict[str, Any]] = {
     kind.method: kind.parse for kind in (news.Payload, m.Ping)
 }
-_CLIENT_NOTIFICATIONS: Final[dict[str, Any]] = {m.Bye.method: m.Bye.parse}
+_CLIENT_NOTIFICATIONS: Final[dict[str, Any]] = {
+    kind.method: kind.parse for kind in (m.Bye, ArgsChunk)
+}
 _SERVER_NOTIFICATIONS: Final[dict[str, Any]] = {
     "u": news.Update.parse,
     **{
@@ -339,10 +342,13 @@ class Protocol:
         seq: int,
         method: str,
         states: tuple[int, ...],
-        args: Mapping[str, Any],
+        args: Mapping[str, Any] | int,
         source: Origin | None,
     ) -> bytes:
-        """Return the bytes of a request to mutate, as `encode_request` of a `Mutate` would be."""
+        """Return the bytes of a request to mutate, as `encode_request` of a `Mutate` would be.
+
+        Args that travel ahead are the number of their chunks here.
+        """
         if source is not None:
             return pack((REQUEST, seq, method, (states, args, source.wire())))
         return pack((REQUEST, seq, method, (states, args) if args else (states,)))
