@@ -30,6 +30,7 @@ from .messages import (
 )
 from .neighbours import Neighbours
 from .output import EventKind, Output
+from .ownership import Ownership
 from .parse import Malformed, Parser, Unknown, check_schema
 from .sending import Links, Sender
 from .syncing import Syncer
@@ -43,9 +44,12 @@ if TYPE_CHECKING:
 
     from .entries import Entry, Key, Record, Vector
     from .messages import Message
+    from .ownership import Keys
 
 _ASK_AGAIN = 1.0
 """Seconds until a machine that was asked for is asked for again."""
+_TRIALS = 2
+"""Dials that fail until somebody who is not linked to a peer suspects it."""
 _REFUSALS = {
     "another topic": "its topic has another name",
     "another version": "it speaks another version of the protocol",
@@ -60,7 +64,8 @@ class Core:
     """One peer of a topic.
 
     `schema_hash` returns the hash of a schema as it travels, and raises `ValueError` if that is
-    none. `accepts` says whether a peer may take part.
+    none. `accepts` says whether a peer may take part. With `keys` this peer signs what it says of
+    itself, and believes others what they signed.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class Core:
         schema_hash: Callable[[Mapping[str, Mapping[str, object]]], bytes],
         connect: Iterable[str] = (),
         accepts: Callable[[bytes], bool] = lambda peer: True,
+        keys: Keys | None = None,
     ) -> None:
         if len(peer) != PEER_BYTES:
             raise ValueError(f"a peer id is {PEER_BYTES} bytes long, not {len(peer)}")
@@ -84,12 +90,21 @@ class Core:
         self._schema_hash = schema_hash
         self._accepts = accepts
         self.output = Output()
-        self.table = Table(config)
+        self.table = Table(config, is_signed=keys is not None)
+        self._owner = Ownership(topic, peer, keys, self.table) if keys is not None else None
         self._links = Links()
         self._book = AddressBook(connect, config, random)
         self._sender = Sender(self.table, self._links, self.output, config)
         self._members = Membership(
-            peer, epoch, self.table, self._links, self._sender, self._book, self.output, config
+            peer,
+            epoch,
+            self.table,
+            self._links,
+            self._sender,
+            self._book,
+            self.output,
+            config,
+            self._owner,
         )
         self._syncer = Syncer(
             self.table, self._links, self._sender, self.output, config, random, now
@@ -171,7 +186,9 @@ class Core:
     def publish(self, data: bytes, now: float) -> None:
         """Send a payload to all peers that are there now; those who come later never see it."""
         self._payloads += 1
-        self._sender.flood(now, Kind.USER, self.peer, self.epoch, self._payloads, data)
+        what = (self.peer, self.epoch, self._payloads, data)
+        signed = (self._owner.payload(*what),) if self._owner is not None else ()
+        self._sender.flood(now, Kind.USER, *what, *signed)
 
     def leave(self, now: float) -> None:
         """Say goodbye."""
@@ -198,8 +215,12 @@ class Core:
     def dial_failed(self, address: str, now: float) -> None:
         """Take note that nobody answered at an address."""
         self._neighbours.dialled(address)
-        self._book.failed(address, now)
-        self._members.unreachable(self._book.peer_of(address), now)
+        failures = self._book.failed(address, now)
+        peer = self._book.peer_of(address)
+        self._members.unreachable(peer, now)
+        if failures == _TRIALS and len(self.neighbours()) < self._config.dial:
+            # Who has few links may be the only one to notice: nobody else lost a link to it.
+            self._members.unanswered(peer, now)
         self.output.counts["dials failed"] += 1
 
     def link_up(self, id: int, address: str | None, now: float) -> None:
@@ -273,7 +294,10 @@ class Core:
             case Suspect():
                 self._members.suspect(message.peer, message.epoch, link, now)
             case Bye():
-                self._members.bye(message.peer, message.epoch, link, now)
+                if self._owner is None or self._owner.says_goodbye(message):
+                    self._members.bye(message, link, now)
+                elif self.table.is_live(message.peer):
+                    self._reject(link, "forged goodbye", now)
             case Drop():
                 self._dropped(link, message, now)
             case User():
@@ -339,6 +363,8 @@ class Core:
                 pending.pop(entry.key, None)
                 continue
             peer = entry.key[0]
+            if self._owner is not None and not self._is_owned(link, held, entry, wanted, now):
+                continue
             if peer == mine:
                 self._members.contested(entry, now)
             elif not self._accepts(peer):
@@ -350,6 +376,29 @@ class Core:
         self._ask(link, wanted, now)
         if message.last:
             self._syncer.synced(link, now)
+
+    def _is_owned(
+        self, link: Link, held: Record | None, entry: Entry, wanted: list[Key], now: float
+    ) -> bool:
+        """Tell whether an entry is to be looked at; what is no news needs no look at all."""
+        assert self._owner is not None
+        if held is not None and entry.rank <= held.rank:
+            if entry.vector and self.table.is_own_view(held.entry):
+                self._sender.send(link, now, Kind.SUSPECT, entry.key[0], entry.epoch)
+            return entry.rank == held.rank and entry.key[0] != self.peer
+        if not entry.vector and not entry.signature:
+            # A peer of theirs that did not answer: whether it lives it can show itself.
+            if entry.key[1] == 0:
+                self._members.suspect(entry.key[0], entry.epoch, link, now)
+            return False
+        if entry.key[0] != self.peer and not self._owner.key_known(entry):
+            wanted.append((entry.key[0], 0))
+            wanted.append(entry.key)
+            return False
+        if not self._owner.owns(entry):
+            self._reject(link, "forged entry", now)
+            return False
+        return True
 
     def _entry(
         self,
@@ -437,13 +486,17 @@ class Core:
         peer, epoch, number = message.peer, message.epoch, message.number
         if peer == self.peer or not self.table.is_live(peer):
             return
+        if self._owner is not None and not self._owner.sends(message):
+            self._reject(link, "forged payload", now)
+            return
         held = self._seen.get(peer)
         if held is None or held[0] < epoch:
             held = self._seen[peer] = (epoch, deque(maxlen=_PAYLOADS))
         if held[0] > epoch or number in held[1]:
             return
         held[1].append(number)
-        self._sender.flood(now, Kind.USER, peer, epoch, number, message.data, but=link)
+        signed = (message.signature,) if message.signature else ()
+        self._sender.flood(now, Kind.USER, peer, epoch, number, message.data, *signed, but=link)
         self.output.event(EventKind.RECEIVED, peer, data=message.data)
 
     # -- ends

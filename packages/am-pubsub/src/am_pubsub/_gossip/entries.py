@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -18,6 +18,8 @@ Vector: TypeAlias = tuple[int, ...]
 """The ticks of a machine's states, in index order; empty for one that is gone."""
 
 PEER_BYTES: Final = 8
+KEY_BYTES: Final = 32
+SIGNATURE_BYTES: Final = 64
 MOST_TICK: Final = 2**63
 
 
@@ -39,10 +41,15 @@ class Info:
     tags: tuple[str, ...]
     schema: bytes
     addrs: tuple[str, ...] = ()
+    key: bytes = field(default=b"", compare=False)
+    """The public key of the peer, of the topic's own machine where peers sign."""
+    signature: bytes = field(default=b"", compare=False)
 
     def wire(self) -> tuple[object, ...]:
-        """Return it as it travels."""
+        """Return it as it travels, without its signature."""
         base = (self.id, self.parent, self.tags, self.schema)
+        if self.key:
+            return (*base, self.addrs, self.key)
         return (*base, self.addrs) if self.addrs else base
 
 
@@ -69,10 +76,27 @@ class Entry:
     since it is read more than once: by each neighbour's batch, and by each digest.
     """
 
-    __slots__ = ("_rank", "_row", "_short", "_whole", "epoch", "info", "key", "total", "vector")
+    __slots__ = (
+        "_rank",
+        "_row",
+        "_short",
+        "_whole",
+        "epoch",
+        "info",
+        "key",
+        "signature",
+        "total",
+        "vector",
+    )
 
     def __init__(
-        self, key: Key, epoch: int, vector: Vector, total: int, info: Info | None = None
+        self,
+        key: Key,
+        epoch: int,
+        vector: Vector,
+        total: int,
+        info: Info | None = None,
+        signature: bytes = b"",
     ) -> None:
         self.key = key
         self.epoch = epoch
@@ -80,6 +104,8 @@ class Entry:
         self.total = total
         """The sum of the vector: made where it was read, never taken on trust."""
         self.info = info
+        self.signature = signature
+        """Its owner's of all but `info`, which has its own; empty where nobody signs."""
         self._rank: Rank | None = None
         self._row: int | None = None
         self._short: bytes | None = None
@@ -115,14 +141,19 @@ class Entry:
         if info is None:
             short = self._short
             if short is None:
-                short = self._short = _pack((*self.key, self.epoch, self.vector))
+                signed = (None, self.signature) if self.signature else ()
+                short = self._short = _pack((*self.key, self.epoch, self.vector, *signed))
             return short
         if info is not self.info:
-            return _pack((*self.key, self.epoch, self.vector, info.wire()))
+            return self._packed_with(info)
         whole = self._whole
         if whole is None:
-            whole = self._whole = _pack((*self.key, self.epoch, self.vector, info.wire()))
+            whole = self._whole = self._packed_with(info)
         return whole
+
+    def _packed_with(self, info: Info) -> bytes:
+        signed = (self.signature + info.signature,) if self.signature else ()
+        return _pack((*self.key, self.epoch, self.vector, info.wire(), *signed))
 
 
 class Record:

@@ -103,6 +103,7 @@ class Bye:
 
     peer: bytes
     epoch: int
+    signature: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class User:
     epoch: int
     number: int
     data: bytes
+    signature: bytes = b""
 
 
 Message: TypeAlias = Hello | Delta | Root | Buckets | Rows | Want | Suspect | Bye | Drop | User

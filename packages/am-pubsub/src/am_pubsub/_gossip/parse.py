@@ -6,12 +6,13 @@ Whatever comes in is either a message within all limits or a `Malformed` that na
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgpack  # type: ignore[import-untyped]
 
-from .entries import MOST_TICK, PEER_BYTES, Entry, Info, Rank
+from .entries import KEY_BYTES, MOST_TICK, PEER_BYTES, SIGNATURE_BYTES, Entry, Info, Rank
 from .messages import (
     VERSION,
     Buckets,
@@ -201,9 +202,10 @@ def _texts(value: object, count: int, size: int, name: str) -> tuple[str, ...]:
 
 
 def _checked_info(value: object, config: TopicConfig) -> Info:
-    items = _tuple(value, 5, "info")
+    items = _tuple(value, 6, "info")
     machine, parent, tags, schema = items[:4]
-    addrs = _texts(items[4], _ADDRS, config.tag_bytes, "address") if len(items) == 5 else ()
+    addrs = _texts(items[4], _ADDRS, config.tag_bytes, "address") if len(items) >= 5 else ()
+    key = _bytes(items[5], KEY_BYTES, "key") if len(items) == 6 else b""
     checked = _texts(tags, config.tags, config.tag_bytes, "tag")
     if any(len(tag.encode()) > config.tag_bytes for tag in checked):
         raise Malformed("bad tag")
@@ -213,12 +215,13 @@ def _checked_info(value: object, config: TopicConfig) -> Info:
         checked,
         _bytes(schema, HASH_BYTES, "schema hash"),
         addrs,
+        key,
     )
 
 
 def _entry(value: object, parser: Parser) -> Entry:
     """Read one entry. The busiest place of the parser, hence written out."""
-    if type(value) is not tuple or not 4 <= len(value) <= 5:
+    if type(value) is not tuple or not 4 <= len(value) <= 6:
         raise Malformed("bad entry")
     peer, index, epoch, vector = value[:4]
     if type(peer) is not bytes or len(peer) != PEER_BYTES:
@@ -237,8 +240,20 @@ def _entry(value: object, parser: Parser) -> Entry:
         total = sum(vector)
         if min(vector) < 0 or total >= MOST_TICK:
             raise Malformed("bad tick")
+    if len(value) == 6:
+        info, signature = _signed(value[4], value[5], parser)
+        return Entry((peer, index), epoch, vector, total, info, signature)
     info = parser.info(value[4]) if len(value) == 5 else None
     return Entry((peer, index), epoch, vector, total, info)
+
+
+def _signed(what: object, signature: object, parser: Parser) -> tuple[Info | None, bytes]:
+    """Return what a machine is, with its signature, and that of where it stands."""
+    if what is None:
+        return None, _bytes(signature, SIGNATURE_BYTES, "signature")
+    both = _bytes(signature, 2 * SIGNATURE_BYTES, "signature")
+    info = replace(parser.info(what), signature=both[SIGNATURE_BYTES:])
+    return info, both[:SIGNATURE_BYTES]
 
 
 def check_schema(value: object, config: TopicConfig) -> Mapping[str, Mapping[str, object]]:
@@ -332,8 +347,8 @@ def _suspect(items: _Items, parser: Parser) -> Suspect:
 
 
 def _bye(items: _Items, parser: Parser) -> Bye:
-    peer, epoch = items
-    return Bye(_peer(peer), _number(epoch, _MOST_EPOCH, "epoch"))
+    peer, epoch, *rest = items
+    return Bye(_peer(peer), _number(epoch, _MOST_EPOCH, "epoch"), _signature(rest))
 
 
 def _drop(items: _Items, parser: Parser) -> Drop:
@@ -345,7 +360,7 @@ def _drop(items: _Items, parser: Parser) -> Drop:
 
 
 def _user(items: _Items, parser: Parser) -> User:
-    peer, epoch, number, data = items
+    peer, epoch, number, data, *rest = items
     if type(data) is not bytes:
         raise Malformed("bad payload")
     return User(
@@ -353,7 +368,15 @@ def _user(items: _Items, parser: Parser) -> User:
         _number(epoch, _MOST_EPOCH, "epoch"),
         _number(number, MOST_TICK, "number"),
         data,
+        _signature(rest),
     )
+
+
+def _signature(rest: _Items) -> bytes:
+    if not rest:
+        return b""
+    (signature,) = rest
+    return _bytes(signature, SIGNATURE_BYTES, "signature")
 
 
 _READERS: Final[Mapping[int, Callable[[_Items, Parser], Message]]] = {

@@ -120,7 +120,7 @@ class Sender:
         most = self._config.batch_bytes
         for key, whole in pending.items():
             record = get(key)
-            if record is None:
+            if record is None or self._table.is_own_view(record.entry):
                 continue
             info = record.info if whole else None
             packed = record.entry.wire(info)

@@ -49,8 +49,9 @@ REFUSED = frozenset((Verdict.REGRESSED, Verdict.WRONG_LENGTH))
 class Table:
     """Records by machine, with their digest; schemas by hash."""
 
-    def __init__(self, config: TopicConfig) -> None:
+    def __init__(self, config: TopicConfig, *, is_signed: bool = False) -> None:
         self._config = config
+        self._is_signed = is_signed
         self._records: dict[Key, Record] = {}
         self._by_peer: dict[bytes, list[Record]] = {}
         self._live: dict[bytes, int] = {}
@@ -106,7 +107,10 @@ class Table:
             self._replace(held, entry, None, now)
             return Verdict.GONE
         info = entry.info or held.info
-        if info is None:
+        if info is None or (
+            # What a machine is is signed with its epoch, and handed on as it came.
+            self._is_signed and entry.info is None and entry.epoch != before.epoch
+        ):
             return Verdict.UNKNOWN
         verdict = self._newer(held, entry, info)
         if verdict in ACCEPTED:
@@ -124,13 +128,17 @@ class Table:
         else:
             self._replace(held, entry, entry.info, now)
 
+    def is_own_view(self, entry: Entry) -> bool:
+        """Tell whether only this peer says so: nobody signs that somebody else has died."""
+        return self._is_signed and not entry.signature and not entry.vector
+
     def purge(self, now: float) -> None:
         """Forget machines that have been gone for long enough."""
         before = now - self._config.tombstone_for
         old = [key for key, held in self._records.items() if held.is_gone and held.since < before]
         for key in old:
             held = self._records.pop(key)
-            self.digest.change(held.bucket, held.entry.row)
+            self.digest.change(held.bucket, self._row(held.entry))
             del self.digest.keys[held.bucket][key]
             machines = self._by_peer[key[0]]
             machines.remove(held)
@@ -209,7 +217,7 @@ class Table:
         else:
             machines.append(held)
         self.digest.keys[bucket][key] = None
-        self.digest.change(bucket, entry.row)
+        self.digest.change(bucket, self._row(entry))
         if entry.vector:
             self._live[peer] = self._live.get(peer, 0) + 1
 
@@ -218,12 +226,15 @@ class Table:
         held.entry = entry
         held.info = info if entry.vector else None
         held.since = now
-        self.digest.change(held.bucket, before.row ^ entry.row)
+        self.digest.change(held.bucket, self._row(before) ^ self._row(entry))
         if bool(before.vector) != bool(entry.vector):
             peer = entry.key[0]
             self._live[peer] = self._live.get(peer, 0) + (1 if entry.vector else -1)
             if not self._live[peer]:
                 del self._live[peer]
+
+    def _row(self, entry: Entry) -> int:
+        return 0 if self.is_own_view(entry) else entry.row
 
     def _most_of_peer(self) -> int:
         # The topic's own machine, index 0, is one more.

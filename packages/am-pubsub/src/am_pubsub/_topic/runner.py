@@ -45,6 +45,7 @@ class Runner:
         self._is_awake = False
         self._dirty: dict[int, Exposed] = {}
         self._rejects: Counter[str] = Counter()
+        self._rejected: dict[str, None] = {}
         self._next_reject = 0.0
 
     # -- what the topic's other parts say
@@ -191,6 +192,7 @@ class Runner:
                 mach.add("MsgReceived", from_id=peer, data=event.data)
             case EventKind.REJECTED:
                 self._rejects[event.reason] += 1
+                self._rejected[peer] = None
             case EventKind.REFUSED:
                 self._refused(event.reason)
             case EventKind.SYNCING:
@@ -215,4 +217,5 @@ class Runner:
         if self._rejects and now >= self._next_reject:
             counts, self._rejects = dict(self._rejects), Counter()
             self._next_reject = now + 1.0
-            self._mach.add("MsgRejected", counts=counts)
+            from_ids, self._rejected = tuple(self._rejected), {}
+            self._mach.add("MsgRejected", counts=counts, from_ids=from_ids)
