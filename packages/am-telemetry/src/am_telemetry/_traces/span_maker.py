@@ -11,12 +11,13 @@ from .transitions import TransitionSpans
 from .tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from opentelemetry.trace import SpanContext, Tracer
 
     import am_machine as am
 
+    from .._hub.consumer import Batch
     from .._hub.link import MachineLink
     from .choice import Choice
     from .tree import Branch
@@ -118,13 +119,14 @@ class SpanMaker:
 
     # ------------------------------------------------------------------ transitions
 
-    def tell(self, batch: Sequence[tuple[MachineLink, am.JournalEntry]], now: float) -> None:
+    def tell(self, batch: Batch, now: float) -> None:
         """Make the spans of transitions that ended, sorted by time."""
         with self.lock:
-            for link, entry in batch:
+            for link, entries in batch:
                 branch = self.branch_of(link)
                 if branch is not None:
-                    self._tell(branch, entry, now)
+                    for entry in entries:
+                        self._tell(branch, entry, now)
 
     def _tell(self, branch: Branch, entry: am.JournalEntry, now: float) -> None:
         tree, transitions = self.tree, self._transitions
