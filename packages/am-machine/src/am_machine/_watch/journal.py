@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from .details import Raw
 
 
+class Converted(str):
+    """Text in an entry's `args` that is not the whole of what was given: it stands for a value that
+    is no number, bool, None, text or exception, or a longer text begins with it."""
+
+    __slots__ = ()
+
+
 class JournalEntry(NamedTuple):
     """One transition that ended."""
 
@@ -53,7 +60,8 @@ class JournalEntry(NamedTuple):
     """The transition's id, 16 hex characters; what it caused names it by this."""
     args: Mapping[str, Any] = {}
     """The logged keywords: numbers, bools and None as they are, anything else as text of at most
-    256 characters; of `err` the type and the message."""
+    256 characters, which is a `Converted` where it is not all; of `err` the type and the
+    message."""
     vetoed: tuple[str, ...] = ()
     """The handlers that voted against, in order."""
     failed: str | None = None
@@ -475,6 +483,9 @@ def kept_args(shown: Mapping[str, Any]) -> dict[str, Any]:
 def _kept(value: Any) -> Any:
     if value is None or type(value) in (bool, int, float):
         return value
+    text = text_of(value)
     if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {text_of(value)}"[:MAX_TEXT]
-    return text_of(value)[:MAX_TEXT]
+        text = f"{type(value).__name__}: {text}"
+    elif not isinstance(value, str):
+        return Converted(text[:MAX_TEXT])
+    return text if len(text) <= MAX_TEXT else Converted(text[:MAX_TEXT])

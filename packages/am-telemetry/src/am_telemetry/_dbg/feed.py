@@ -286,9 +286,9 @@ def shown_args(args: Mapping[str, Any]) -> dict[str, m.Scalar]:
 
 
 def _shown(value: Any) -> m.Scalar:
-    if type(value) is str:
-        # The engine cut what was longer.
-        return value if len(value) < m.MAX_ARG else _MARK + value[: m.MAX_ARG - 1]
+    if isinstance(value, str):
+        is_whole = len(value) <= m.MAX_ARG and not isinstance(value, am.Converted)
+        return str(value) if is_whole else _MARK + value[: m.MAX_ARG - 1]
     if type(value) is int and not -_WIDEST <= value <= _WIDEST:
         bits = value.bit_length()
         return f"{_MARK}{value}"[: m.MAX_ARG] if bits < 800 else f"{_MARK}int of {bits} bits"

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from .facts import facts_of_entry, label
+from .facts import facts_of_entry
 from .transitions import TransitionSpans
 from .tree import Tree
 
@@ -137,13 +137,12 @@ class SpanMaker:
         )
         if not entry.changes and not wants_span:
             return
-        schema = branch.schema
-        facts = facts_of_entry(schema, entry)
+        outline = branch.outline_of(entry)
+        facts = facts_of_entry(branch.schema, entry, outline)
         touched: list[SpanContext] = []
         if entry.changes:
-            name = label(schema, entry.kind, entry.called, is_auto=entry.is_auto)
-            ended, begun = tree.move(branch, facts.moves, facts.at, facts.at, name, entry.id)
-            touched = [*ended, *begun]
+            moved = tree.move(branch, outline.moves, facts.at, facts.at, outline.label, entry.id)
+            touched = [*moved[0], *moved[1]]
             branch.ticks = entry.after
             branch.time_sum = sum(entry.after)
         if transitions is not None:
