@@ -91,6 +91,7 @@ class Drain:
         lost: list[Consumer] = []
         if not self._round:
             self._begin_round()
+        looked = thread_time()
         while self._round and count < most:
             journal = self._round.popleft()
             entries = self._read(journal, most - count, lost)
@@ -101,11 +102,13 @@ class Drain:
         if not count:
             return 0.0, lost
         self._hand_over(found if len(found) == 1 else merged(found), lost)
-        took = max(thread_time() - began, 1e-9)
-        each = took / count
+        over = thread_time()
+        # Looking which of thousands have something costs as much for one entry as for hundreds: in
+        # the price of an entry, pieces would become the smaller, the dearer they are.
+        each = max(over - looked, 1e-9) / count
         # Dearer than thought: believed at once; cheaper: by and by.
         self._cost = each if each > self._cost else self._cost + (each - self._cost) * FOLLOWS
-        return took, lost
+        return max(over - began, 1e-9), lost
 
     def _begin_round(self) -> None:
         while self.called:
