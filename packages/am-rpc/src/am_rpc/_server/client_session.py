@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .._wire.keys import Key
     from .._wire.payload_chunks import Parcel
     from .._wire.protocol import Event
-    from .server import Server
+    from .context import SessionContext
     from .session import Session
 
 
@@ -64,7 +64,7 @@ class ClientSession:
 
     def __init__(
         self,
-        server: Server,
+        server: SessionContext,
         connection: Connection,
         session: Session,
         feed: DeltaEncoder,
