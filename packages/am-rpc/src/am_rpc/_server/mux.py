@@ -341,7 +341,7 @@ class Mux:
             DeliveryError, EncodeError, LimitExceeded: as `Server.send_payload`.
         """
         posted = [
-            (server, server.post_payload(name, data, source_tx=source_tx))
+            (server, server.post_payload(name, data, destination, source_tx=source_tx))
             for server in self._addressed(name, data, destination, source_tx)
         ]
         errors: list[RpcError] = []
@@ -365,8 +365,11 @@ class Mux:
         found = [
             server
             for server in self.servers.values()
-            if server.client is not None and destination in (None, server.client.session.client_id)
+            if server.client is not None and server.client.is_way_to(destination)
         ]
+        # Who is here needs no relay.
+        direct = [s for s in found if s.client and s.client.session.client_id == destination]
+        found = direct or found
         if not found and destination is not None:
             raise away(self, name, data, destination, source_tx)
         return found
@@ -378,8 +381,9 @@ class Mux:
         assert self.source is not None
         name, data, source_tx = args["name"], args.get("data"), event.transition.id
         try:
-            for server in self._addressed(name, data, args.get("destination"), source_tx):
-                server.post_payload(name, data, source_tx=source_tx, done=server.tell_source)
+            to = args.get("destination")
+            for server in self._addressed(name, data, to, source_tx):
+                server.post_payload(name, data, to, source_tx=source_tx, done=server.tell_source)
         except RpcError as error:
             report_undelivered(self.source, error)
 
