@@ -7,6 +7,7 @@ import os
 import ssl
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -57,6 +58,7 @@ Without ADDR, -f and -d, $AM_REPL_DIR is the directory, or all sockets of this u
 @click.option("--timeout", type=seconds, help="Seconds a command may take.")
 @click.option("--secret-file", type=click.Path(path_type=Path), help="File with the shared secret.")
 @click.option("--key-id", metavar="ID", help="Id of the secret, if the server knows several.")
+@click.option("--machine", "machines", metavar="ID", multiple=True, help="Only this one of many.")
 @click.option("--tls-ca", type=click.Path(path_type=Path), help="TLS; certificates to trust.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document per command.")
 @click.option("--log-level", type=click.IntRange(0, 5), default=0, help="Log to stderr, 0 to 5.")
@@ -113,7 +115,10 @@ def _run(options: dict[str, Any], words: list[str] | None, output: Output) -> Co
     repl = Repl(
         source,
         show=output.show,
-        access=access_from(options["secret_file"], options["key_id"], options["tls_ca"]),
+        access=replace(
+            access_from(options["secret_file"], options["key_id"], options["tls_ca"]),
+            machines=options["machines"],
+        ),
         watch=options["watch"] and words is None,
         timeout=options["timeout"],
         log_level=level,

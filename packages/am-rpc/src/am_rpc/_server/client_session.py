@@ -15,11 +15,13 @@ from .._client.network_machine import NetworkMachine
 from .._errors import ErrorCode, InvalidParams, LimitExceeded, NetworkTimeout, RpcError
 from .._wire import messages as m
 from .._wire.args_chunks import ArgsChunk
+from .._wire.catalog_messages import ListRequest
 from .._wire.mutation_messages import AddErr, InChunks, Mutate
 from .._wire.protocol import Notification, Request, Response
 from .._wire.server_messages import SourceTouch
 from .._wire.typed_args import declared_args, load_args
 from .executing import Executor
+from .machines import page
 from .pushing import Pusher
 from .receiving import ArgsReceiver
 
@@ -240,6 +242,9 @@ class ClientSession:
         found = {s: a for s, a in declared.items() if readable is None or s in readable}
         self._reply(call_id, found)
 
+    def _list(self, call_id: int, message: ListRequest) -> None:
+        self._reply(call_id, page(self.server.catalog, message.after, self.key))
+
     def _pong(self, call_id: int, message: m.Ping) -> None:
         self._reply(call_id)
 
@@ -339,6 +344,7 @@ _REQUESTS: Final[dict[type[Any], Callable[[ClientSession, int, Any], None]]] = {
     m.Check: ClientSession._check,
     m.SyncRequest: ClientSession._sync,
     m.ArgsRequest: ClientSession._args,
+    ListRequest: ClientSession._list,
     m.DropWhenArgs: ClientSession._drop_when_args,
     m.Ping: ClientSession._pong,
     m.Hello: ClientSession._too_late,

@@ -41,6 +41,8 @@ logger: Final = logging.getLogger("am_rpc")
 READ_SIZE: Final = 65_536
 MINUTE: Final = 60.0
 _EARLY: Final = 1e-6
+# A timer that fires so many seconds late tells that the loop was away.
+_AWAY: Final = 1.0
 
 
 class Connection(Outgoing):
@@ -157,7 +159,7 @@ class Connection(Outgoing):
                     if await self._read_until_eof(handle):
                         return
                 if timer.cancelled_caught:
-                    self._check_silence()
+                    self._check_silence(trio.current_time() - timer.deadline)
         except FOREIGN as error:
             self._broke(error)
         except (ProtocolError, LimitExceeded) as error:
@@ -298,9 +300,15 @@ class Connection(Outgoing):
             return min(silent, self._writing_since + limits.write_stall)
         return min(silent, trio.current_time() + limits.write_stall)
 
-    def _check_silence(self) -> None:
+    def _check_silence(self, late: float) -> None:
         # Deadlines are sums of floats: one that has just fired may look a hair early.
         now, limits = trio.current_time() + _EARLY, self._limits
+        if late > _AWAY:
+            # This very loop stood still, or its host: what the peer sent meanwhile is read first,
+            # and it gets the time of a ping to answer.
+            self.last_rx = self._last_whole = max(self.last_rx, now - limits.heartbeat)
+            if self._writing_since is not None:
+                self._writing_since += late
         if self._writing_since is not None and now >= self._writing_since + limits.write_stall:
             told = f"a write stalled for {limits.write_stall:g} s"
             self.close(NetworkTimeout(told) if self._is_client else SlowPeer(told))

@@ -85,9 +85,12 @@ def trim(params: list[Any], *defaults: Any) -> list[Any]:
 
 
 class Hello(Value):
-    """First message of a client. `session` is its nonce, `sync` what it wants to follow."""
+    """First message of a client. `session` is its nonce, `sync` what it wants to follow.
 
-    __slots__ = ("hash", "id", "kid", "last", "lim", "session", "sync", "v")
+    `to` names the machine; empty if it only wants to know which ones there are.
+    """
+
+    __slots__ = ("hash", "id", "kid", "last", "lim", "session", "sync", "to", "v")
     method = "hello"
 
     def __init__(
@@ -100,8 +103,10 @@ class Hello(Value):
         kid: str | None = None,
         last: bytes | None = None,
         lim: Mapping[str, int] | None = None,
+        to: str | None = None,
     ) -> None:
         self.lim = lim
+        self.to = to
         self.id = id
         self.session = session
         self.v = v
@@ -113,7 +118,7 @@ class Hello(Value):
     def params(self) -> list[Any]:
         """Return `[{v, id, se, …}]`."""
         body: dict[str, Any] = {"v": self.v, "id": self.id, "se": self.session}
-        for key in ("hash", "sync", "kid", "last", "lim"):
+        for key in ("hash", "sync", "kid", "last", "lim", "to"):
             value = getattr(self, key)
             if value is not None:
                 body[key] = value
@@ -146,6 +151,7 @@ class Hello(Value):
             None if kid is None else printable(kid, 256, "kid"),
             None if body.get("last") is None else blob(body["last"], 8, "last"),
             optional(mapping, body.get("lim"), "lim"),
+            optional(lambda value, what: text(value, 256, what), body.get("to"), "to"),
         )
 
 

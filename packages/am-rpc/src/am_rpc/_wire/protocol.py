@@ -29,6 +29,7 @@ from .._errors import (
 from .._escape import escape
 from .._options import Limits
 from .._value import Value
+from . import catalog_messages as catalog
 from . import handshake_messages as w
 from . import messages as m
 from . import mutation_messages as mutating
@@ -51,7 +52,7 @@ _CLIENT_REQUESTS: Final[dict[str, Any]] = {
     kind.method: kind.parse
     for kind in (
         m.Hello, m.Auth, m.Ready, mutating.AddErr, m.Check, m.SyncRequest,
-        m.ArgsRequest, m.WhenArgs, m.DropWhenArgs, m.Ping,
+        m.ArgsRequest, m.WhenArgs, m.DropWhenArgs, m.Ping, catalog.ListRequest,
     )
 }  # fmt: skip
 _SERVER_REQUESTS: Final[dict[str, Any]] = {
@@ -77,6 +78,7 @@ _RESULTS: Final[dict[str, Callable[[Any], Any]]] = {
     "c": w.parse_check,
     "sync": w.Vector.parse,
     "args": w.parse_args_result,
+    "ls": catalog.parse_page,
 }
 
 
@@ -176,8 +178,13 @@ class Protocol:
         """Return how many of our requests have no response yet."""
         return len(self.expected)
 
-    def admit(self) -> None:
-        """The peer was welcomed: from now on it may say what the limits allow a known one."""
+    def admit(self, states: int | None = None) -> None:
+        """The peer was welcomed: from now on it may say what the limits allow a known one.
+
+        `states` is how many the source has, if that was not known before.
+        """
+        if states is not None:
+            self._states = states
         self._decoder.admit(self._limits, self._states)
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
