@@ -21,12 +21,13 @@ from .._wire.protocol import Notification, Request, Response
 from .._wire.server_messages import SourceTouch
 from .._wire.typed_args import declared_args, load_args
 from .executing import Executor
+from .explaining import told_reasons
 from .machines import page
 from .pushing import Pusher
 from .receiving import ArgsReceiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .._options import Access
     from .._transport.driver import Connection
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 # Bytes that the name of a client behind a relay takes beside its own.
 _NAME: Final = 200
+# Of `x`, by number.
+KINDS: Final = ("add", "remove", "set")
 # Bytes that a subscription takes beside its args: a wait, a task.
 _WAIT: Final = 4096
 
@@ -231,6 +234,35 @@ class ClientSession:
         else:
             self._reply(call_id, int(result is am.EXECUTED))
 
+    def _explain(self, call_id: int, message: m.Explain) -> None:
+        if not self.access.check:
+            raise InvalidParams("checks are not allowed", ErrorCode.NO_ACCESS)
+        _, names = self._executor.states(message.states, None)
+        kind = KINDS[message.kind]
+        source = self._source
+        if isinstance(source, NetworkMachine) and source.has_client:
+            self.server.mach.fork(self._ask_why, source, call_id, kind, names)
+        elif isinstance(source, am.BaseMachine):
+            self._tell_why(call_id, source.explain(*names, kind=kind).reasons)
+        else:
+            explained = source.schema.explain(kind, names, source.active)
+            self._tell_why(call_id, explained.reasons)
+
+    async def _ask_why(
+        self, source: NetworkMachine, call_id: int, kind: str, names: tuple[str, ...]
+    ) -> None:
+        try:
+            reasons = await source.explain_remote(*names, kind=kind)
+        except RpcError as error:
+            self.connection.refuse(call_id, error.code, str(error))
+        else:
+            self._tell_why(call_id, reasons)
+
+    def _tell_why(self, call_id: int, reasons: Iterable[str]) -> None:
+        names = self._source.schema.names
+        readable = self.server.readable(self.access)
+        self._reply(call_id, told_reasons(reasons, names, readable, self.access))
+
     def _sync(self, call_id: int, message: m.SyncRequest) -> None:
         self.server.stats.syncs += 1
         self._reply(call_id, self._pusher.take_all())
@@ -342,6 +374,7 @@ _REQUESTS: Final[dict[type[Any], Callable[[ClientSession, int, Any], None]]] = {
     AddErr: ClientSession._report_error,
     InChunks: ClientSession._execute_large,
     m.Check: ClientSession._check,
+    m.Explain: ClientSession._explain,
     m.SyncRequest: ClientSession._sync,
     m.ArgsRequest: ClientSession._args,
     ListRequest: ClientSession._list,

@@ -217,6 +217,29 @@ class Ping(_Empty):
     method = "ping"
 
 
+class Explain(Value):
+    """Ask why an add (kind 0), a remove (1) or a set (2) would come out as it does now."""
+
+    __slots__ = ("kind", "states")
+    method = "x"
+
+    def __init__(self, kind: int, states: tuple[int, ...]) -> None:
+        self.kind = kind
+        self.states = states
+
+    def params(self) -> list[Any]:
+        """Return `[kind, idxs]`."""
+        return [self.kind, self.states]
+
+    @classmethod
+    def parse(cls, params: list[Any], limits: Limits) -> Self:
+        """Read params, or raise `InvalidParams`."""
+        kind = uint(at(params, 0))
+        if kind > 2:
+            raise InvalidParams("kind of mutation")
+        return cls(kind, indexes(at(params, 1)))
+
+
 class Check(Value):
     """Run the negotiation of an add (kind 0) or a remove (kind 1) and change nothing."""
 
