@@ -61,6 +61,8 @@ from ._states import StateSource as StateSource
 from ._stats import Stats as Stats
 from ._transport.address import start_tls as start_tls
 from ._transport.meter import TrafficMeter as TrafficMeter
+from ._transport.user_sockets import user_socket as user_socket
+from ._transport.user_sockets import user_sockets as user_sockets
 from ._wire.auth import Secrets as Secrets
 from ._wire.protocol import Protocol as Protocol
 
@@ -72,7 +74,7 @@ __all__ = [
     "ReadOnlyMachine", "RemoteError", "ReplServer", "Retry", "RpcError", "Secrets", "Server",
     "ServerStates", "SlowPeer", "StateSource", "Stats", "Sync", "TrafficMeter", "VersionMismatch",
     "WrongDestination", "__version__", "bind_mux", "bind_server", "bind_server_multi", "blocking",
-    "caller", "connect", "repl", "repl_env", "start_tls",
+    "caller", "connect", "repl", "repl_env", "start_tls", "user_socket", "user_sockets",
 ]  # fmt: skip
 
 

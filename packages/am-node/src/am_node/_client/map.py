@@ -78,6 +78,11 @@ class Results:
         self._readers = trio.lowlevel.ParkingLot()
         self._feeder = trio.lowlevel.ParkingLot()
 
+    @property
+    def ahead(self) -> int:
+        """How many requests its workers can hold."""
+        return self._ahead
+
     # -- for the iterating task
 
     def __aiter__(self) -> Self:

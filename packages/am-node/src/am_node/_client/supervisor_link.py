@@ -30,7 +30,10 @@ _RETRY = am_rpc.Retry(connect_timeout=2.0, connect_tries=3, connect_delay=0.2, c
 READY_TIMEOUT = 5.0
 LINK_TIMEOUT = 9.0
 _AGAIN = 0.2
-FOLLOWED = ("Start", "Ready", "WorkersAvailable", "Draining", "ProvideWorker", "WorkerIssues")
+FOLLOWED = (
+    "Start", "Ready", "WorkersAvailable", "Draining", "ProvideWorker", "WorkerIssues",
+    "ProvideStatus",
+)  # fmt: skip
 
 
 class SupervisorLink:
@@ -42,7 +45,7 @@ class SupervisorLink:
         name: str,
         discovery: Discovery,
         *,
-        secret: bytes | None,
+        secret: bytes | tuple[str, bytes] | None,
         ssl_context: Any,
     ) -> None:
         self._name = f"nc-super-{name}-{secrets.token_hex(3)}"
@@ -85,6 +88,8 @@ class SupervisorLink:
         addr = str(contract["addr"])
         if not addr.startswith("unix:"):
             addr = reachable(addr, host)
+        elif not is_near(addr):
+            raise ValueError("the worker's socket is none of this user's")
         context = self._ssl_context
         if context is not None and contract.get("tls"):
             return tls_dialer(addr, context, host)
@@ -122,6 +127,14 @@ class SupervisorLink:
                 self._candidates.failed(addr, trio.current_time())
                 self._avoid = addr
             self._mach.add("FailingOver")
+
+    async def reached(self) -> am_rpc.NetworkMachine:
+        """Wait until some supervisor is connected, and return its replica."""
+        while self.net is None:
+            await self._mach.when("SuperReady")
+            if self.net is None:
+                await trio.lowlevel.checkpoint()
+        return self.net
 
     async def _stay_with(self, addr: str) -> bool:
         """Connect and stay until the link is over; False if it never came up or broke."""

@@ -25,12 +25,14 @@ class Peers:
     """Follows the supervisors at `addresses` for as long as this one is started."""
 
     def __init__(
-        self, shared: Shared, addresses: Sequence[str], secret: bytes | None, ssl_context: Any
+        self, shared: Shared, addresses: Sequence[str], secret: Any, ssl_context: Any
     ) -> None:
         self._shared = shared
         self._mach = shared.mach
         self._addresses = tuple(addresses)
-        self._secret = secret
+        # Of several keys, the first is the one to come in with.
+        named = next(iter(secret.items())) if isinstance(secret, dict) else None
+        self._secret = secret if named is None else (named[0], named[1][0])
         self._ssl_context = ssl_context
         self._usable: set[str] = set()
 

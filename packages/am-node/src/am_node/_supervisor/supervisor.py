@@ -19,9 +19,10 @@ from .._errors import PoolError
 from .._launchers.base import Resources
 from .._launchers.local import LocalLauncher
 from .._log import log_level
-from .._names import host_name, instance_name, supervisor_id
+from .._names import host_name, instance_name, own_name, supervisor_id
 from .._own_handlers import bind_own_handlers
 from .._settings import Policy, Pool, Rlimits, Timing, link_limits, stretch
+from .asked import Asked
 from .health import Health
 from .leases import LeaseManager
 from .peers import Peers
@@ -34,16 +35,17 @@ from .states import SupervisorStates
 from .worker_lifecycle import WorkerLifecycle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from types import TracebackType
 
     from .._launchers.base import Launcher
+    from .._status import WorkerInfo
     from .._tls import Tls
     from .._worker.worker import Worker
-    from .slot import WorkerInfo
 
-CLIENT_WRITES = frozenset({"ProvideWorker", "WorkerIssues"})
+CLIENT_WRITES = frozenset({"ProvideWorker", "WorkerIssues", "ProvideStatus"})
 PEER_READS = frozenset({"Ready", "WorkersAvailable", "Draining", "Start"})
+_LOOPBACK = "127.0.0.1"
 _PAYLOADS = frozenset({"ClientSendPayload", "SuperSendPayload", "SendPayload"})
 
 
@@ -52,13 +54,17 @@ class Supervisor:
 
     Args:
         worker: the class, or its entry point ``module:Class`` or ``path/to/file.py:Class``.
-        addr: address for clients, ``host:port`` (port 0 picks one, see `addr`) or ``unix:PATH``.
+        addr: address for clients, ``host:port`` (port 0 picks one, see `addr`) or ``unix:PATH``. By
+            default a socket in a directory of this user, where `Client` and ``am-node`` look: other
+            users of the host cannot connect.
         pool: how many workers to keep; `set_pool` changes it later.
         launcher: what starts processes; by default they are children of this one.
         worker_host: address that workers bind, for clients; by default the host of `addr`. A
             wildcard such as 0.0.0.0 is told to clients as the host that the worker is on.
         link_addr: ``host:port`` of this host that workers on other hosts dial (port 0 picks one).
-        secret: what clients have to know, as in am-rpc.
+        secret: what clients have to know, as in am-rpc: bytes, or several by the ids of their keys.
+        drain_keys: ids of the keys whose clients may drain this supervisor. Through a unix socket,
+            which only this user can use, every client may.
         tls: the certificate for every link: of clients to the supervisor and to workers, of remote
             workers to the supervisor.
         ssl_context, peer_context: replace what `tls` means for the endpoint for clients, and for
@@ -73,6 +79,7 @@ class Supervisor:
 
     :raises ValueError: for a class that other processes cannot import, or an unprotected address.
     :raises NetworkError: from ``async with``, if an address cannot be listened on.
+    :raises OSError: from ``async with``, if there is no directory for its sockets.
     """
 
     States: ClassVar[type[SupervisorStates]] = SupervisorStates
@@ -81,7 +88,7 @@ class Supervisor:
         self,
         worker: type[Worker] | str,
         *,
-        addr: str = "127.0.0.1:0",
+        addr: str | None = None,
         pool: Pool = Pool(),  # noqa: B008 - frozen
         timing: Timing = Timing(),  # noqa: B008 - frozen
         policy: Policy = Policy(),  # noqa: B008 - frozen
@@ -89,7 +96,8 @@ class Supervisor:
         kind: str | None = None,
         worker_host: str | None = None,
         link_addr: str = "127.0.0.1:0",
-        secret: bytes | None = None,
+        secret: am_rpc.Secrets | None = None,
+        drain_keys: Collection[str] = (),
         tls: Tls | None = None,
         ssl_context: Any = None,
         peer_context: Any = None,
@@ -104,6 +112,8 @@ class Supervisor:
         self.entry = worker if isinstance(worker, str) else self._entry_of(worker)
         self.kind = kind or _kind_of(worker)
         self._addr = addr
+        self._is_own = addr is None or addr.startswith("unix:")
+        self._drain_keys = frozenset(drain_keys)
         self._pool = pool
         self._timing = timing.stretched(stretch())
         self._policy = policy
@@ -111,7 +121,9 @@ class Supervisor:
         self._resources = resources
         self._options = dict(options or {})
         self._peers = tuple(peers)
-        self._worker_host = worker_host or host_of(addr)
+        # Where no other user may reach the supervisor, none may reach its workers.
+        self._workers_near = self._is_own and worker_host is None and tls is None
+        self._worker_host = worker_host or (_LOOPBACK if addr is None else host_of(addr))
         self._link_addr = link_addr
         self._tls = tls
         self._secret = secret
@@ -122,7 +134,8 @@ class Supervisor:
         if is_wildcard(link_addr):
             raise ValueError(f"{link_addr} is no address that workers could dial: give one host")
         if not insecure:
-            _refuse_exposure("clients", addr, secret, self._ssl_context)
+            if addr is not None:
+                _refuse_exposure("clients", addr, secret, self._ssl_context)
             # The context for clients cannot be handed to workers, hence does not count.
             _refuse_exposure("workers", join(self._worker_host, 0), secret, tls)
             _refuse_exposure("workers", link_addr, secret, tls)
@@ -180,7 +193,7 @@ class Supervisor:
             resources=self._resources,
             options=self._options,
             directory=directory,
-            worker_host=self._worker_host,
+            worker_host="" if self._workers_near and self.launcher.same_host else self._worker_host,
             reverse_listener=None if self.launcher.same_host else self._reverse_listener(),
             tls=self._tls,
             log_level=log_level("WORKER").value,
@@ -193,6 +206,7 @@ class Supervisor:
             LeaseManager(shared),
             Health(shared),
             self._shutdown,
+            Asked(shared, None if self._is_own else self._drain_keys),
         )
         peers = Peers(shared, self._peers, self._secret, self._peer_context)
         for part in (self, *parts, peers, Lists(shared)):
@@ -225,8 +239,8 @@ class Supervisor:
         followed = frozenset(self.States.names()) - _PAYLOADS
         return am_rpc.Mux(
             self.mach,
-            self._addr,
-            access=am_rpc.Access(read=followed, write=CLIENT_WRITES),
+            self._addr or am_rpc.user_socket(own_name(self.kind)),
+            access=am_rpc.Access(read=followed, write=self._client_writes()),
             secret=self._secret,
             ssl_context=self._ssl_context,
             payload_state="ClientSendPayload",
@@ -234,6 +248,10 @@ class Supervisor:
             push_interval=0.05,
             new_server=self._new_client_server,
         )
+
+    def _client_writes(self) -> frozenset[str]:
+        may_drain = self._is_own or self._drain_keys
+        return CLIENT_WRITES | {"Draining"} if may_drain else CLIENT_WRITES
 
     def _new_client_server(
         self, mux: am_rpc.Mux, number: int, stream: trio.abc.Stream
