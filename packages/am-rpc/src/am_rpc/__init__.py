@@ -63,18 +63,21 @@ from ._transport.address import start_tls as start_tls
 from ._transport.meter import TrafficMeter as TrafficMeter
 from ._transport.user_sockets import user_socket as user_socket
 from ._transport.user_sockets import user_sockets as user_sockets
-from ._wire.auth import Secrets as Secrets
+from ._wire.keys import ClientSecrets as ClientSecrets
+from ._wire.keys import Key as Key
+from ._wire.keys import Secrets as Secrets
 from ._wire.protocol import Protocol as Protocol
 
 __all__ = [
-    "Access", "BlockingMachine", "BlockingWait", "Caller", "Client", "ClientStates", "Consumer",
-    "DeliveryError", "EncodeError", "ErrorCode", "InvalidParams", "InvalidResponse",
-    "LimitExceeded", "Limits", "Mux", "MuxStates", "NetResult", "NetworkError", "NetworkMachine",
-    "NetworkTimeout", "NoAccess", "NotConnected", "OutcomeUnknown", "Protocol", "ProtocolError",
-    "ReadOnlyMachine", "RemoteError", "ReplServer", "Retry", "RpcError", "Secrets", "Server",
-    "ServerStates", "SlowPeer", "StateSource", "Stats", "Sync", "TrafficMeter", "VersionMismatch",
-    "WrongDestination", "__version__", "bind_mux", "bind_server", "bind_server_multi", "blocking",
-    "caller", "connect", "repl", "repl_env", "start_tls", "user_socket", "user_sockets",
+    "Access", "BlockingMachine", "BlockingWait", "Caller", "Client", "ClientSecrets",
+    "ClientStates", "Consumer", "DeliveryError", "EncodeError", "ErrorCode", "InvalidParams",
+    "InvalidResponse", "Key", "LimitExceeded", "Limits", "Mux", "MuxStates", "NetResult",
+    "NetworkError", "NetworkMachine", "NetworkTimeout", "NoAccess", "NotConnected",
+    "OutcomeUnknown", "Protocol", "ProtocolError", "ReadOnlyMachine", "RemoteError", "ReplServer",
+    "Retry", "RpcError", "Secrets", "Server", "ServerStates", "SlowPeer", "StateSource", "Stats",
+    "Sync", "TrafficMeter", "VersionMismatch", "WrongDestination", "__version__", "bind_mux",
+    "bind_server", "bind_server_multi", "blocking", "caller", "connect", "repl", "repl_env",
+    "start_tls", "user_socket", "user_sockets",
 ]  # fmt: skip
 
 

@@ -186,6 +186,11 @@ class Access(Options):
             given[name] = _names(name, given[name], frozenset)
         return given
 
+    @property
+    def is_nothing(self) -> bool:
+        """Tell whether a client may neither follow nor mutate any state."""
+        return self.read == frozenset() and self.write == frozenset()
+
 
 def _names(option: str, value: Any, collection: type[Any]) -> Any:
     """Return names of states as plain str in a collection; None stays None."""

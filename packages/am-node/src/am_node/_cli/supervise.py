@@ -90,4 +90,4 @@ def _announce(line: str) -> None:
     try:
         print(line, flush=True)
     except (OSError, ValueError):
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None

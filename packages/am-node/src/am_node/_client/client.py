@@ -29,6 +29,8 @@ from .supervisor_link import SupervisorLink
 if TYPE_CHECKING:
     from types import TracebackType
 
+    import am_rpc
+
 TIMEOUT = 60.0
 ATTEMPTS = 3
 _MAX_NODES = 1000
@@ -45,7 +47,7 @@ class Client:
         kind: the kind of the workers; by default the class's.
         workers: how many workers to hold outside of `map`.
         rotate: seconds after which an unused client looks for another supervisor.
-        secret, ssl_context: as the supervisor's; a pair of key id and secret if it knows several.
+        secret, ssl_context: as of `am_rpc.Client`.
 
     Use it with ``async with``; leaving says goodbye to worker and supervisor. A subclass adds
     states by ``States`` and handlers by methods.
@@ -65,7 +67,7 @@ class Client:
         workers: int = 1,
         queue: int | None = None,
         rotate: float | None = None,
-        secret: bytes | tuple[str, bytes] | None = None,
+        secret: am_rpc.ClientSecrets | None = None,
         ssl_context: Any = None,
         parent: am.Machine | None = None,
     ) -> None:
@@ -189,6 +191,10 @@ class Client:
                 return
             raise NodeError(f"{self.supervisor} does not let this client drain it")
         raise self._without_worker(timeout)
+
+    def rotate(self, secret: am_rpc.ClientSecrets) -> None:
+        """Offer other secrets to supervisors from the next connection on; what is open goes on."""
+        self._supervisor.rotate_secret(secret)
 
     # -- work
 

@@ -45,7 +45,7 @@ class SupervisorLink:
         name: str,
         discovery: Discovery,
         *,
-        secret: bytes | tuple[str, bytes] | None,
+        secret: am_rpc.ClientSecrets | None,
         ssl_context: Any,
     ) -> None:
         self._name = f"nc-super-{name}-{secrets.token_hex(3)}"
@@ -58,6 +58,7 @@ class SupervisorLink:
         self._known = trio.Event()
         self._leave = trio.Event()
         self._avoid = ""
+        self._client: am_rpc.Client | None = None
         self.net: am_rpc.NetworkMachine | None = None
         self.addr = ""
 
@@ -128,6 +129,12 @@ class SupervisorLink:
                 self._avoid = addr
             self._mach.add("FailingOver")
 
+    def rotate_secret(self, secret: am_rpc.ClientSecrets) -> None:
+        """Offer other secrets from the next connection on."""
+        self._secret = secret
+        if self._client is not None:
+            self._client.rotate(secret)
+
     async def reached(self) -> am_rpc.NetworkMachine:
         """Wait until some supervisor is connected, and return its replica."""
         while self.net is None:
@@ -150,6 +157,7 @@ class SupervisorLink:
             secret=self._secret,
             ssl_context=self._ssl_context,
         )
+        self._client = client
         async with client:
             pipes = self._pipe(client.mach)
             try:

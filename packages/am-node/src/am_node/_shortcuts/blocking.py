@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from types import TracebackType
 
+    import am_rpc
+
     from .._client.client import Client
     from .._client.discovery import Discovery
     from .._client.map import Pair
@@ -54,7 +56,7 @@ class blocking:
         workers: int | None = None,
         launcher: Launcher | None = None,
         supers: Iterable[str] | Discovery | None = None,
-        secret: bytes | tuple[str, bytes] | None = None,
+        secret: am_rpc.ClientSecrets | None = None,
         ssl_context: Any = None,
     ) -> None:
         self._workers = checked_workers(workers)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
+    import am_rpc
+
     from .._client.client import Client
     from .._client.discovery import Discovery
     from .._client.map import Inputs, Pair
@@ -52,7 +54,7 @@ class on_asyncio:
         workers: int | None = None,
         launcher: Launcher | None = None,
         supers: Iterable[str] | Discovery | None = None,
-        secret: bytes | tuple[str, bytes] | None = None,
+        secret: am_rpc.ClientSecrets | None = None,
         ssl_context: Any = None,
     ) -> None:
         self._workers = checked_workers(workers)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     import am_machine as am
+    import am_rpc
 
     from .._client.discovery import Discovery
     from .._launchers.base import Launcher
@@ -32,7 +33,7 @@ async def open_pool(
     workers: int | None = None,
     launcher: Launcher | None = None,
     supers: Iterable[str] | Discovery | None = None,
-    secret: bytes | tuple[str, bytes] | None = None,
+    secret: am_rpc.ClientSecrets | None = None,
     ssl_context: Any = None,
 ) -> AsyncIterator[Client]:
     """Open a client together with a pool of `workers` processes of its own.

@@ -13,26 +13,22 @@ from .._status import PoolStatus
 from .._wire_work import STATUS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     import am_machine as am
 
     from .shared import Shared
 
 _MAX_REQ = 2**53
 _MAX_ERROR = 1000
+# Events that are there because of the question.
+_PASSING = frozenset({"ProvideStatus", "ClientSendPayload"})
 
 
 class Asked:
-    """The handlers of `ProvideStatus`, and the one that decides who may drain.
+    """The handlers of `ProvideStatus`, and the one that keeps it draining."""
 
-    `drainers` are ids of keys; None stands for everyone, where only this user can connect.
-    """
-
-    def __init__(self, shared: Shared, drainers: Collection[str] | None) -> None:
+    def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._mach = shared.mach
-        self._drainers = drainers
 
     def ProvideStatusEnter(self, e: am.Event) -> bool:
         """Refuse what names nobody to answer to."""
@@ -47,11 +43,6 @@ class Asked:
             data = {"req": e.args["req"], "status": amh.args_dump(self._status())}
             self._shared.payload(STATUS, data, caller.client_id)
 
-    def DrainingEnter(self, e: am.Event) -> bool:
-        """Refuse clients that were not given the right to end the pool."""
-        caller = am_rpc.caller()
-        return caller is None or self._drainers is None or caller.key_id in self._drainers
-
     def DrainingExit(self, e: am.Event) -> bool:
         """Nobody takes it back; it ends with `Start`."""
         return am_rpc.caller() is None or "Start" not in e.transition.target
@@ -64,7 +55,7 @@ class Asked:
             kind=shared.kind,
             addr="" if shared.public is None else shared.public.addr,
             pid=os.getpid(),
-            states=self._mach.active,
+            states=tuple(name for name in self._mach.active if name not in _PASSING),
             min=pool.min,
             max=pool.max,
             warm=pool.warm,

@@ -35,7 +35,7 @@ from .states import SupervisorStates
 from .worker_lifecycle import WorkerLifecycle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from .._launchers.base import Launcher
@@ -62,9 +62,9 @@ class Supervisor:
         worker_host: address that workers bind, for clients; by default the host of `addr`. A
             wildcard such as 0.0.0.0 is told to clients as the host that the worker is on.
         link_addr: ``host:port`` of this host that workers on other hosts dial (port 0 picks one).
-        secret: what clients have to know, as in am-rpc: bytes, or several by the ids of their keys.
-        drain_keys: ids of the keys whose clients may drain this supervisor. Through a unix socket,
-            which only this user can use, every client may.
+        secret: what clients have to know, as in am-rpc. One that comes through a unix socket, which
+            only this user can use, may drain the supervisor; others may with a key of which the
+            access names `Draining`.
         tls: the certificate for every link: of clients to the supervisor and to workers, of remote
             workers to the supervisor.
         ssl_context, peer_context: replace what `tls` means for the endpoint for clients, and for
@@ -97,7 +97,6 @@ class Supervisor:
         worker_host: str | None = None,
         link_addr: str = "127.0.0.1:0",
         secret: am_rpc.Secrets | None = None,
-        drain_keys: Collection[str] = (),
         tls: Tls | None = None,
         ssl_context: Any = None,
         peer_context: Any = None,
@@ -113,7 +112,6 @@ class Supervisor:
         self.kind = kind or _kind_of(worker)
         self._addr = addr
         self._is_own = addr is None or addr.startswith("unix:")
-        self._drain_keys = frozenset(drain_keys)
         self._pool = pool
         self._timing = timing.stretched(stretch())
         self._policy = policy
@@ -206,9 +204,9 @@ class Supervisor:
             LeaseManager(shared),
             Health(shared),
             self._shutdown,
-            Asked(shared, None if self._is_own else self._drain_keys),
+            Asked(shared),
         )
-        peers = Peers(shared, self._peers, self._secret, self._peer_context)
+        peers = self._peer_links = Peers(shared, self._peers, self._secret, self._peer_context)
         for part in (self, *parts, peers, Lists(shared)):
             bind_own_handlers(self.mach, part)
         await self._stack.enter_async_context(self.mach)
@@ -250,8 +248,7 @@ class Supervisor:
         )
 
     def _client_writes(self) -> frozenset[str]:
-        may_drain = self._is_own or self._drain_keys
-        return CLIENT_WRITES | {"Draining"} if may_drain else CLIENT_WRITES
+        return CLIENT_WRITES | {"Draining"} if self._is_own else CLIENT_WRITES
 
     def _new_client_server(
         self, mux: am_rpc.Mux, number: int, stream: trio.abc.Stream
@@ -317,6 +314,18 @@ class Supervisor:
         with trio.move_on_after(self._timing.op_timeout):
             return await receive.receive()
         raise PoolError("no answer to ListWorkers in time")
+
+    async def rotate(self, secret: am_rpc.Secrets) -> None:
+        """Take other secrets of clients from now on, and offer them to peers; see `am_rpc.Mux`.
+
+        Workers are not concerned: each lease has a secret of its own.
+
+        :raises ValueError: if there is no secret among them, or an empty one.
+        """
+        public = self._opened.public
+        assert public is not None
+        await public.rotate(secret)
+        self._peer_links.rotate(secret)
 
     async def drain(self) -> None:
         """End gently: clients go elsewhere, running work gets its time, then workers end.

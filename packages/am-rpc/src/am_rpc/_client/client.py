@@ -28,6 +28,7 @@ from .._reason import HINT, translate
 from .._states import ClientStates, error_state
 from .._transport.address import open_stream, parse_address
 from .._transport.driver import Connection
+from .._wire.keys import Credentials
 from .._wire.messages import REFUSED
 from .._wire.protocol import Protocol
 from .following import Following
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .._wire.handshake_messages import Welcome
+    from .._wire.keys import ClientSecrets
     from .._wire.server_messages import Payload
     from .client_options import ClientOptions
 
@@ -64,7 +66,8 @@ class Client(Following):
         retry: when to try again.
         limits: bounds, in bytes, counts and seconds.
         ssl_context: TLS.
-        secret: shared secret, or a pair of key id and secret.
+        secret: shared secret or `Key`, a pair of key id and secret, or several: the first is
+            offered, and the next after a refusal.
         on_disconnect: `buffer` mutations while disconnected, or `cancel` them.
         on_unknown: when the server lost the session, `cancel` written mutations with
             `OutcomeUnknown`, or `resend` them, which may execute them twice.
@@ -87,7 +90,7 @@ class Client(Following):
         retry: Retry = Retry(),  # noqa: B008 - frozen
         limits: Limits = Limits(),  # noqa: B008 - frozen
         ssl_context: ssl.SSLContext | None = None,
-        secret: bytes | tuple[str, bytes] | None = None,
+        secret: ClientSecrets | None = None,
         on_disconnect: Literal["buffer", "cancel"] = "buffer",
         on_unknown: Literal["cancel", "resend"] = "cancel",
         filter_mutations: bool = False,
@@ -111,12 +114,7 @@ class Client(Following):
         self.addr = addr if isinstance(addr, str) else ""
         self._dial = self._dialer(addr, ssl_context)
         self._consumer = consumer
-        self.key_id = None
-        self.secret = None
-        if isinstance(secret, tuple):
-            self.key_id, self.secret = secret
-        else:
-            self.secret = secret
+        self.credentials = Credentials(secret)
         self._cancel_offline = on_disconnect == "cancel"
         self.filter_mutations = filter_mutations
         self._closing = False
@@ -167,6 +165,10 @@ class Client(Following):
         else:
             why = "it does not answer"
         raise NetworkTimeout(f"no connection to {name} within {timeout:g} s: {why}") from error
+
+    def rotate(self, secret: ClientSecrets) -> None:
+        """Offer other secrets from the next connection on; the one that there is goes on."""
+        self.credentials = Credentials(secret)
 
     async def __aenter__(self) -> Self:
         await self.mach.__aenter__()
@@ -244,9 +246,13 @@ class Client(Following):
                 mach.add("Connecting")
             ready, error = await self._connect_once()
             if ready:
+                self.credentials.worked()
                 attempt, since = 0, trio.current_time()
                 self.stats.reconnects += 1
             self.last_error = error
+            if isinstance(error, NoAccess) and self.credentials.refused():
+                logger.info("%s: %s; the next secret is tried", self.mach.id, error)
+                continue
             self._tell_disconnected(error)
             if self._closing or mach.disposed:
                 return

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import am_machine as am
 
     from .._options import Limits, Retry, Sync
+    from .._wire.keys import ClientSecrets
 
 
 class ClientOptions(TypedDict, total=False):
@@ -22,7 +23,7 @@ class ClientOptions(TypedDict, total=False):
     retry: Retry
     limits: Limits
     ssl_context: ssl.SSLContext | None
-    secret: bytes | tuple[str, bytes] | None
+    secret: ClientSecrets | None
     on_disconnect: Literal["buffer", "cancel"]
     on_unknown: Literal["cancel", "resend"]
     filter_mutations: bool

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .._options import Limits, Retry
     from .._transport.driver import Connection
     from .._wire.handshake_messages import Shape, Welcome
+    from .._wire.keys import Credentials
     from .network_machine import NetworkMachine
 
 # Names of states that a hello lists one by one; more than these come joined, for a server takes
@@ -47,8 +48,7 @@ class Following(Calls):
         resend_unknown: whether mutations of a lost session are sent again.
     """
 
-    key_id: str | None
-    secret: bytes | None
+    credentials: Credentials
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Following(Calls):
             self._nonce,
             hash=schema_hash(own) if own is not None else None,
             sync=self._wire_sync(),
-            kid=self.key_id,
+            kid=self.credentials.key_id,
             last=self._boot,
             lim=told(self.limits, OF_CLIENT) or None,
         )

@@ -35,7 +35,7 @@ async def shake_hands(connection: Connection, client: Following, hello: m.Hello)
     except VersionMismatch as error:
         told = f"the server speaks another version of the protocol ({error}), this client {hello.v}"
         raise VersionMismatch(told) from error
-    secret = client.secret
+    secret = client.credentials.secret
     if isinstance(greeting, w.Welcome):
         if secret is not None:
             raise NoAccess("the server did not ask for the secret")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import am_machine as am
 
     from .._client.network_machine import NetworkMachine
+    from .._wire.keys import ClientSecrets
 
 logger: Final = logging.getLogger("am_rpc")
 _UNDER_WAY: Final = ("Connecting", "Connected")
@@ -36,7 +37,7 @@ class Access:
     """How to reach machines: TLS, and a shared secret with its key id if it has one."""
 
     ssl_context: ssl.SSLContext | None = None
-    secret: bytes | tuple[str, bytes] | None = None
+    secret: ClientSecrets | None = None
 
 
 class Peer:

@@ -144,9 +144,11 @@ class Acceptor:
             session = store.open(hello.session, hello.id, greeted.key_id, now)
         resumed = session.accepted
         server.stats.resumes += resumed
-        feed = DeltaEncoder(server.source.schema.names, greeted.sync, server.readable)
+        feed = DeltaEncoder(
+            server.source.schema.names, greeted.sync, server.readable(greeted.access)
+        )
         session.limits = agreed(server.serving.limits, greeted.limits, OF_CLIENT)
-        client = ClientSession(server, connection, session, feed)
+        client = ClientSession(server, connection, session, feed, greeted.access, greeted.key)
         replaced = store.attach(session, client)
         if replaced is not None:
             replaced.connection.close()

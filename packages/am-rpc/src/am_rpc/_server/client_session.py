@@ -24,8 +24,10 @@ from .pushing import Pusher
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .._options import Access
     from .._transport.driver import Connection
     from .._wire.delta_encoder import DeltaEncoder
+    from .._wire.keys import Key
     from .._wire.payload_chunks import Parcel
     from .._wire.protocol import Event
     from .server import Server
@@ -44,23 +46,33 @@ class ClientSession:
         connection: the transport, not running yet.
         session: the client's session.
         feed: the clock stream, its baseline set by the welcome.
+        access: what the client may do.
+        key: what it proved to have, if anything.
     """
 
     __slots__ = (
         "_boot", "_executor", "_pusher", "_responses", "_source", "_untouch", "_waits",
-        "connection", "feed", "server", "session",
+        "access", "connection", "feed", "key", "server", "session",
     )  # fmt: skip
 
     def __init__(
-        self, server: Server, connection: Connection, session: Session, feed: DeltaEncoder
+        self,
+        server: Server,
+        connection: Connection,
+        session: Session,
+        feed: DeltaEncoder,
+        access: Access,
+        key: Key | None = None,
     ) -> None:
         self.server = server
         self.connection = connection
         self.session = session
         self.feed = feed
+        self.access = access
+        self.key = key
         self._source = server.source
         self._pusher = Pusher(server, connection, feed)
-        self._executor = Executor(server, connection, session, feed, self._pusher)
+        self._executor = Executor(server, connection, session, feed, self._pusher, access)
         self._responses: dict[int, Callable[[Response], None]] = {}
         # Token -> the wait, and what it takes of the session's budget.
         self._waits: dict[int, tuple[Any, int]] = {}
@@ -150,7 +162,7 @@ class ClientSession:
         self._executor.mutate(call_id, message)
 
     def _check(self, call_id: int, message: m.Check) -> None:
-        if not self.server.serving.access.check:
+        if not self.access.check:
             raise InvalidParams("checks are not allowed", ErrorCode.NO_ACCESS)
         indexes, names = self._executor.writable(message.states)
         args = load_args(self._source.schema, indexes, message.args)
@@ -177,7 +189,7 @@ class ClientSession:
         self.server.mach.add("MetricSync")
 
     def _args(self, call_id: int, message: m.ArgsRequest) -> None:
-        readable = self.server.serving.access.read
+        readable = self.access.read
         declared = declared_args(self._source.schema)
         found = {s: a for s, a in declared.items() if readable is None or s in readable}
         self._reply(call_id, found)
@@ -202,7 +214,7 @@ class ClientSession:
             raise InvalidParams("state")
         if len(self._waits) >= self.server.serving.limits.subscriptions:
             raise InvalidParams("too many subscriptions", ErrorCode.TOO_LARGE)
-        indexes, names = self._executor.states((message.state,), self.server.serving.access.read)
+        indexes, names = self._executor.states((message.state,), self.access.read)
         args = load_args(self._source.schema, indexes, message.args)
         self._end_wait(message.token)
         cost = size + _WAIT

@@ -14,8 +14,9 @@ from .._errors import ErrorCode, InvalidParams, NoAccess, ProtocolError, RpcErro
 from .._options import Access, Limits, Sync
 from .._stats import Stats
 from .._wire.agreed_limits import OF_CLIENT, parse_told
-from .._wire.auth import NONCE_SIZE, Secrets, check_secrets, verify_client
+from .._wire.auth import NONCE_SIZE, verify_client
 from .._wire.handshake_messages import Challenge
+from .._wire.keys import Key, Keyring
 from .._wire.messages import VERSION, Auth, Hello, Ready
 from .._wire.protocol import Refusal, Request
 from .session import SessionStore
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._transport.driver import Connection
+    from .._wire.keys import Secrets
     from .._wire.protocol import Event
 
 logger: Final = logging.getLogger("am_rpc")
@@ -55,14 +57,24 @@ class Serving:
     stats: Stats = field(default_factory=Stats)
     sessions: SessionStore = field(init=False)
     strangers: Strangers = field(init=False)
+    keyring: Keyring | None = field(init=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.origins, str):
             raise TypeError("origins: give several, not one str")
         self.origins = tuple(self.origins)
-        check_secrets(self.secret)
+        self.keyring = None if self.secret is None else Keyring(self.secret)
         self.sessions = SessionStore(self.limits, self.stats)
         self.strangers = Strangers(self.limits.strangers)
+
+    def rotate(self, secret: Secrets) -> None:
+        """Take these keys from now on, instead of those before; raises as `Keyring`."""
+        self.keyring = Keyring(secret)
+        self.secret = secret
+
+    def still_takes(self, key_id: str | None, key: Key | None) -> bool:
+        """Tell whether who proved to have this key would be let in with the same rights again."""
+        return self.keyring is None or self.keyring.holds(key_id, key)
 
 
 class Greeted(NamedTuple):
@@ -74,6 +86,9 @@ class Greeted(NamedTuple):
     mac: bytes | None
     reply_to: int
     limits: dict[str, int]
+    access: Access
+    # What it proved to have, if the server wants a secret.
+    key: Key | None = None
 
 
 async def greet(connection: Connection, serving: Serving) -> Greeted:
@@ -83,7 +98,7 @@ async def greet(connection: Connection, serving: Serving) -> Greeted:
 
     Raises:
         VersionMismatch: no protocol version in common.
-        NoAccess: wrong secret or id; raised after a random delay.
+        NoAccess: wrong secret or id, or a key that opens nothing; raised after a random delay.
         ProtocolError, NetworkError: the handshake broke.
     """
     call_id, hello = await _expect(connection, Hello)
@@ -96,16 +111,16 @@ async def greet(connection: Connection, serving: Serving) -> Greeted:
         await _refuse(connection, call_id, error.code, str(error))
         raise ProtocolError(str(error)) from error
     sync = Sync(**hello.sync) if hello.sync is not None else Sync()
-    if serving.secret is None:
-        if serving.allow_id is not None and hello.id != serving.allow_id:
+    if serving.keyring is None:
+        if serving.allow_id not in (None, hello.id) or serving.access.is_nothing:
             await _deny(connection, call_id, serving)
-        return Greeted(hello, sync, None, None, call_id, said)
+        return Greeted(hello, sync, None, None, call_id, said, serving.access)
     nonce = secrets.token_bytes(NONCE_SIZE)
     challenge = connection.protocol.send_result(call_id, Challenge(nonce))
     await connection.send_now(challenge)
     call_id, auth = await _expect(connection, Auth, repeat=(call_id, challenge))
     verdict = verify_client(
-        serving.secret,
+        serving.keyring,
         key_id=hello.kid,
         client_id=hello.id,
         server_nonce=nonce,
@@ -116,7 +131,11 @@ async def greet(connection: Connection, serving: Serving) -> Greeted:
     if verdict is None or serving.allow_id not in (None, hello.id):
         await _deny(connection, call_id, serving)
     assert verdict is not None
-    return Greeted(hello, sync, verdict.key_id, verdict.mac, call_id, said)
+    key = verdict.key
+    access = serving.access if key.access is None else key.access
+    if access.is_nothing:
+        await _deny(connection, call_id, serving)
+    return Greeted(hello, sync, verdict.key_id, verdict.mac, call_id, said, access, key)
 
 
 async def await_ready(connection: Connection, call_id: int, welcome: bytes) -> None:

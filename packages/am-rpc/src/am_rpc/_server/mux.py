@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .._stats import Stats
-    from .._wire.auth import Secrets
+    from .._wire.keys import Secrets
     from .payload_sender import Delivery
 
 logger: Final = logging.getLogger("am_rpc")
@@ -197,6 +197,21 @@ class Mux:
             while self.servers:
                 self._empty = trio.Event()
                 await self._empty.wait()
+
+    async def rotate(self, secret: Secrets) -> None:
+        """Take other secrets from now on, in place of those before.
+
+        Give the old one and the new one until every client has the new one, then the new one
+        alone. Clients whose key is still taken, with the same rights, notice nothing. The others
+        are told goodbye: who has another good one comes back with its session, so nothing is lost.
+
+        Raises:
+            ValueError: there is no secret among them, or an empty one.
+        """
+        self.serving.rotate(secret)
+        async with trio.open_nursery() as nursery:
+            for server in tuple(self.servers.values()):
+                nursery.start_soon(server.leave_stale)
 
     # Handlers of the mux's machine.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import am_machine as am
 
     from .._options import Access, Limits
-    from .._wire.auth import Secrets
+    from .._wire.keys import Secrets
     from .mux import Mux
     from .server import Server
 

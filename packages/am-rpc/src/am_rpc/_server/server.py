@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .._stats import Stats
-    from .._wire.auth import Secrets
+    from .._wire.keys import Secrets
     from .client_session import ClientSession
     from .payload_sender import Done
 
@@ -56,7 +56,7 @@ class Server:
         access: what clients may follow and mutate.
         limits: bounds, in bytes, counts and seconds.
         ssl_context: TLS for every connection.
-        secret: shared secret, or a map of key id to (secret, client ids or None).
+        secret: shared secret, a `Key`, several of which each is good, or a map of key ids to those.
         allow_id: the only client id that is served.
         payload_state: state of the source whose activation sends a payload.
         origins: web pages that may connect by websocket, as `https://host`; others may not.
@@ -151,10 +151,9 @@ class Server:
         relayed: bytes | None = getattr(self.source, "boot", None)
         return relayed or self.serving.boot
 
-    @property
-    def readable(self) -> frozenset[str] | None:
+    def readable(self, access: Access) -> frozenset[str] | None:
         """States a client may follow, None for all; a relay has only what it follows itself."""
-        allowed = self.serving.access.read
+        allowed = access.read
         tracked: frozenset[str] | None = getattr(self.source, "tracked", None)
         if allowed is None or tracked is None:
             return tracked if allowed is None else allowed
@@ -209,6 +208,17 @@ class Server:
         """
         if self.client is not None:
             await self.client.connection.say_bye(reason)
+
+    async def rotate(self, secret: Secrets) -> None:
+        """Take other secrets from now on; see `Mux.rotate`."""
+        self.serving.rotate(secret)
+        await self.leave_stale()
+
+    async def leave_stale(self) -> None:
+        """Say goodbye to a client whose key is not taken any more, or opens something else."""
+        client = self.client
+        if client is not None and not self.serving.still_takes(client.session.key_id, client.key):
+            await client.connection.say_bye("rotated")
 
     # Handlers of the server's machine.
 
