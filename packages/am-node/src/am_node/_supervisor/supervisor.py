@@ -56,7 +56,7 @@ class Supervisor:
         worker: the class, or its entry point ``module:Class`` or ``path/to/file.py:Class``.
         addr: address for clients, ``host:port`` (port 0 picks one, see `addr`) or ``unix:PATH``. By
             default a socket in a directory of this user, where `Client` and ``am-node`` look: other
-            users of the host cannot connect.
+            users of the host cannot connect. With `tls` it is a port of loopback.
         pool: how many workers to keep; `set_pool` changes it later.
         launcher: what starts processes; by default they are children of this one.
         worker_host: address that workers bind, for clients; by default the host of `addr`. A
@@ -110,6 +110,8 @@ class Supervisor:
         self.launcher = launcher or LocalLauncher()
         self.entry = worker if isinstance(worker, str) else self._entry_of(worker)
         self.kind = kind or _kind_of(worker)
+        if addr is None and (tls or ssl_context) is not None:
+            addr = f"{_LOOPBACK}:0"
         self._addr = addr
         self._is_own = addr is None or addr.startswith("unix:")
         self._pool = pool
