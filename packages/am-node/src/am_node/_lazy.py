@@ -14,6 +14,7 @@ _ROOMS = {
     "_client.map": "Results",
     "_client.states": "ClientStates LaneStates",
     "_entry": "entry_point_of load_entry_point",
+    "_frozen": "freeze_support",
     "_launchers.base": "ExitInfo Launcher Resources WorkerHandle WorkerSpec",
     "_launchers.local": "LocalLauncher",
     "_launchers.memory": "MemoryLauncher",

@@ -11,7 +11,7 @@ import trio
 from .._client.client import Client
 from .._errors import PoolError
 from .._escape import printable
-from .._settings import Pool
+from .._settings import Pool, Timing
 from .._supervisor.runtime_dir import runtime_directory
 from .._supervisor.supervisor import Supervisor
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from .._client.discovery import Discovery
     from .._launchers.base import Launcher
     from .._worker.worker import Worker
+
+
+# Nobody replaces a class whose import takes long, so it gets the time; a death is noticed at once.
+_TIMING = Timing(conn_timeout=60.0)
 
 
 @asynccontextmanager
@@ -84,7 +88,7 @@ async def _supervised(
     pool = Pool(min=1, max=most, warm=most)
     with runtime_directory() as directory:
         addr = f"unix:{directory / 'p'}"
-        supervisor = Supervisor(worker, addr=addr, pool=pool, launcher=launcher)
+        supervisor = Supervisor(worker, addr=addr, pool=pool, launcher=launcher, timing=_TIMING)
         failed = _FirstFailure()
         supervisor.mach.bind(failed)
         async with supervisor:

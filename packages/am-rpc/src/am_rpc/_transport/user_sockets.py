@@ -44,6 +44,7 @@ def user_folder() -> Path:
         folder = Path(tempfile.gettempdir(), f"{_FOLDER}-{os.geteuid()}")
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
+        folder.chmod(0o700)  # whatever the umask took away
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise PermissionError(f"{folder} is not a directory of this user")
