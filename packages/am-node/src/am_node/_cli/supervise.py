@@ -27,9 +27,9 @@ def add(commands: Any) -> None:
         "--addr", help="address for clients, host:port or unix:PATH; default: a socket of this user"
     )
     parser.add_argument("--workers", type=int, help="keep exactly so many workers")
-    parser.add_argument("--min", type=int, default=_POOL.min, help="ready workers at least")
-    parser.add_argument("--max", type=int, default=_POOL.max, help="processes at most")
-    parser.add_argument("--warm", type=int, default=_POOL.warm, help="idle workers beyond need")
+    parser.add_argument("--min", type=int, help=f"ready workers at least ({_POOL.min})")
+    parser.add_argument("--max", type=int, help=f"processes at most ({_POOL.max})")
+    parser.add_argument("--warm", type=int, help=f"idle workers beyond need ({_POOL.warm})")
     parser.add_argument("--memory", type=int, metavar="MIB", help="address space of a worker")
     parser.add_argument("--files", type=int, metavar="N", help="open descriptors of a worker")
     parser.add_argument("--cpu", type=int, metavar="SECONDS", help="processor time of a worker")
@@ -67,9 +67,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _pool(options: argparse.Namespace) -> Pool:
-    if options.workers is not None:
-        return Pool(options.workers, options.workers, 0)
-    return Pool(options.min, options.max, options.warm)
+    given = {name: getattr(options, name) for name in ("min", "max", "warm")}
+    figures = {name: value for name, value in given.items() if value is not None}
+    if options.workers is None:
+        return Pool(**figures)
+    if figures:
+        raise ValueError(f"--workers says it all: leave out --{', --'.join(figures)}")
+    return Pool(options.workers, options.workers, 0)
 
 
 async def _announce_and_serve(supervisor: Supervisor) -> int:

@@ -87,7 +87,7 @@ async def _supervised(
     most = checked_workers(workers)
     pool = Pool(min=1, max=most, warm=most)
     with runtime_directory() as directory:
-        addr = f"unix:{directory / 'p'}"
+        addr = f"unix:{directory.path / 'p'}"
         supervisor = Supervisor(worker, addr=addr, pool=pool, launcher=launcher, timing=_TIMING)
         failed = _FirstFailure()
         supervisor.mach.bind(failed)

@@ -28,6 +28,7 @@ from .._reason import HINT, translate
 from .._states import ClientStates, error_state
 from .._transport.address import open_stream, parse_address
 from .._transport.driver import Connection
+from .._wire.catalog_messages import ListRequest
 from .._wire.keys import Credentials
 from .._wire.messages import REFUSED
 from .._wire.protocol import Protocol
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from types import TracebackType
 
+    from .._wire.catalog_messages import MachineInfo
     from .._wire.handshake_messages import Welcome
     from .._wire.keys import ClientSecrets
     from .._wire.server_messages import Payload
@@ -59,6 +61,7 @@ class Client(Following):
         addr: `host:port`, `unix:PATH`, `ws://…` or `wss://…`, or an async function that returns a
             connected stream.
         schema: typed schema whose states the source must have; its args classes are checked here.
+        machine: id of the machine to follow, where the address has several.
         id: client id, random if not given; the machine is `rc-<id>`.
         consumer: machine with the `Consumer` schema that receives payloads.
         parent: machine that disposes this one with itself.
@@ -84,6 +87,7 @@ class Client(Following):
         schema: am.Schema | type[am.States] | Mapping[str, Any] | None = None,
         *,
         id: str | None = None,
+        machine: str | None = None,
         consumer: am.MachineApi | None = None,
         parent: am.Machine | None = None,
         sync: Sync = Sync(),  # noqa: B008 - frozen
@@ -107,6 +111,7 @@ class Client(Following):
             limits,
             retry,
             resend_unknown=on_unknown == "resend",
+            machine=machine,
         )
         if consumer is not None and "ServerPayload" not in consumer.schema:
             raise ValueError(f"consumer {consumer.id} has no state ServerPayload: see Consumer")
@@ -169,6 +174,22 @@ class Client(Following):
     def rotate(self, secret: ClientSecrets) -> None:
         """Offer other secrets from the next connection on; the one that there is goes on."""
         self.credentials = Credentials(secret)
+
+    async def machines(self) -> tuple[MachineInfo, ...]:
+        """Return the machines behind the address, this one among them; see `list_machines`.
+
+        Raises:
+            NetworkError: no answer within the total time of `Retry`.
+            RpcError: the server refused, or knows no lists.
+        """
+        found: dict[str, MachineInfo] = {}
+        after = ""
+        while page := await self.call(ListRequest(after)):
+            found |= {machine.id: machine for machine in page}
+            if page[-1].id <= after:
+                break
+            after = page[-1].id
+        return tuple(found.values())
 
     async def __aenter__(self) -> Self:
         await self.mach.__aenter__()

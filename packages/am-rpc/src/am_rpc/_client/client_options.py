@@ -17,6 +17,7 @@ class ClientOptions(TypedDict, total=False):
     """Those of `Client` that are given by name; `connect` and `blocking` take them, too."""
 
     id: str | None
+    machine: str | None
     consumer: am.MachineApi | None
     parent: am.Machine | None
     sync: Sync

@@ -45,6 +45,7 @@ class Following(Calls):
         own: the schema that the source must have, if the user gave one.
         sync: what to follow.
         limits, retry: as of the client.
+        machine: id of the machine that is asked for, where there are several.
         resend_unknown: whether mutations of a lost session are sent again.
     """
 
@@ -59,10 +60,12 @@ class Following(Calls):
         retry: Retry,
         *,
         resend_unknown: bool,
+        machine: str | None = None,
     ) -> None:
         super().__init__(limits, retry, Stats())
         self.id = id
         self._own = own
+        self.machine = machine
         self.sync_options = sync
         self._resend_unknown = resend_unknown
         self._net: NetworkMachine | None = None
@@ -116,6 +119,7 @@ class Following(Calls):
             kid=self.credentials.key_id,
             last=self._boot,
             lim=told(self.limits, OF_CLIENT) or None,
+            to=self.machine,
         )
         welcome = await shake_hands(connection, self, hello)
         schema = self._schema_of(welcome.shape)

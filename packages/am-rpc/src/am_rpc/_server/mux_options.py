@@ -23,6 +23,7 @@ class MuxOptions(TypedDict, total=False):
 
     listener: trio.abc.Listener[Any] | None
     new_server: Callable[[Mux, int, trio.abc.Stream], Server] | None
+    children: bool
     max_clients: int
     push_interval: float | None
     push_max_mutations: int

@@ -24,7 +24,9 @@ from .._transport.address import (
     remove_socket_file,
 )
 from .acceptor import Acceptor
+from .greeter import Greeter
 from .handshake import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, check_exposure
+from .machines import OneMachine
 from .payload_sender import Delivery, PayloadSender, bind_payloads, report_undelivered
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from .._stats import Stats
     from .._wire.keys import Secrets
     from .client_session import ClientSession
+    from .greeter import Met
+    from .machines import Catalog
     from .payload_sender import Done
 
 logger: Final = logging.getLogger("am_rpc")
@@ -105,6 +109,12 @@ class Server:
         # Who shakes hands, and whether one more client may be welcomed; a mux gives its own.
         self.strangers = self.serving.strangers
         self.admit: Callable[[], bool] = _always
+        # Set by a mux of several machines: all of them, and who was greeted there already; the boot
+        # id of this one, which its sessions are bound to, too.
+        self.catalog: Catalog = OneMachine(source)
+        self.met: Met | None = None
+        self.own_boot: bytes | None = None
+        self.session_scope = b""
         self.client: ClientSession | None = None
         # Whether the last connection ended with the client's goodbye, instead of just ending.
         self.said_bye = False
@@ -119,9 +129,13 @@ class Server:
         self._tunnel = None if tunnel is None else parse_address(tunnel)
         self._tunnel_retry = tunnel_retry
         kind = None if self._address is None else self._address.kind
-        self._reception = Acceptor(
-            self, websocket=self.serving.websocket or kind == "ws", server_side=tunnel is None
+        greeter = Greeter(
+            self.serving,
+            self.catalog,
+            websocket=self.serving.websocket or kind == "ws",
+            server_side=tunnel is None,
         )
+        self._reception = Acceptor(self, greeter)
         self.postman = PayloadSender(self)
         self._opened = trio.Event()
         self._open_error: Exception | None = None
@@ -149,7 +163,7 @@ class Server:
     def boot(self) -> bytes:
         """Boot id of the source: that of the serving object, or the one a relay was told."""
         relayed: bytes | None = getattr(self.source, "boot", None)
-        return relayed or self.serving.boot
+        return relayed or self.own_boot or self.serving.boot
 
     def readable(self, access: Access) -> frozenset[str] | None:
         """States a client may follow, None for all; a relay has only what it follows itself."""
@@ -247,7 +261,10 @@ class Server:
     async def RpcReadyState(self, event: am.Event) -> None:
         """Accept connections, or serve the one given."""
         if self._stream is not None:
-            await self._reception.serve(self._stream)
+            if self.met is not None:
+                await self._reception.serve_met(self.met)
+            else:
+                await self._reception.serve(self._stream)
             self.ended.set()
             return
         if self._tunnel is not None:
