@@ -56,6 +56,9 @@ class Portal(Generic[T]):
         atexit.register(self.close)
         self._thread.start()
         try:
+            # Looked at now and then, so that a signal which another thread was given is handled.
+            while not self._opened.done():
+                wait([self._opened], timeout=_LOOKING)
             return self._opened.result()
         except BaseException:
             self.close()
