@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .._wire.server_messages import Payload
     from .network_machine import NetworkMachine
     from .outbox import Entry, Outbox
+    from .passing import Answer, Passing, Taker
 
 
 class Uplink(Protocol):
@@ -65,6 +66,13 @@ class Uplink(Protocol):
     def on_touch(self, callback: Callable[[bool], None]) -> Callable[[], None]:
         """Call back when the source is reached or lost; returns what ends that."""
         ...
+
+    def pass_payloads(self, taker: Taker) -> Callable[[], None]:
+        """Offer payloads that come from the source; returns what ends that."""
+        ...
+
+    def reaches(self, client_id: str, is_there: bool) -> None:
+        """A client is served behind this replica, or no more."""
 
     def origin(self) -> Origin | None:
         """Where a mutation that is made now comes from."""
@@ -153,6 +161,7 @@ class LinkClient(Protocol):
     stats: Stats
     outbox: Outbox
     seen_tokens: SeenTokens
+    passing: Passing
 
     @property
     def is_flushing(self) -> bool:
@@ -181,8 +190,8 @@ class LinkClient(Protocol):
     def stop_requested(self) -> None:
         """The server wants this client to stop for good."""
 
-    def consume(self, message: Payload, data: Any) -> None:
-        """Give a payload to the consumer."""
+    def deliver(self, message: Payload, data: Any, answer: Answer) -> None:
+        """Give a payload to the consumer, or to who is behind this client."""
 
 
 class NoUplink:
@@ -199,6 +208,13 @@ class NoUplink:
     def on_touch(self, callback: Callable[[bool], None]) -> Callable[[], None]:
         """It never changes."""
         return _nothing
+
+    def pass_payloads(self, taker: Taker) -> Callable[[], None]:
+        """None ever come."""
+        return _nothing
+
+    def reaches(self, client_id: str, is_there: bool) -> None:
+        """There is nobody to tell."""
 
     def origin(self) -> Origin | None:
         """Nothing travels, so nothing needs one."""

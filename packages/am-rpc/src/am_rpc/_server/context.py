@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .client_session import ClientSession
     from .handshake import Serving
     from .machines import Catalog
-    from .payload_sender import PayloadSender
+    from .payload_sender import Delivery, Done, PayloadSender
     from .strangers import Strangers
 
 
@@ -65,6 +65,19 @@ class SessionContext(PushContext, ExecuteContext, Protocol):
     @property
     def boot(self) -> bytes:
         """Boot id of the source."""
+        ...
+
+    def post_payload(
+        self,
+        name: str,
+        data: Any,
+        destination: str | None = None,
+        *,
+        source: str | None = None,
+        source_tx: str | None = None,
+        done: Done | None = None,
+    ) -> Delivery:
+        """Begin to deliver a payload."""
         ...
 
     def readable(self, access: Access) -> frozenset[str] | None:

@@ -465,7 +465,7 @@ class Mux:
             DeliveryError, EncodeError, LimitExceeded: as `Server.send_payload`.
         """
         posted = [
-            (server, server.post_payload(name, data, source_tx=source_tx))
+            (server, server.post_payload(name, data, destination, source_tx=source_tx))
             for server in self._addressed(None, name, data, destination, source_tx)
         ]
         errors: list[RpcError] = []
@@ -498,9 +498,12 @@ class Mux:
             server
             for server in self.servers.values()
             if server.client is not None
-            and destination in (None, server.client.session.client_id)
+            and server.client.is_way_to(destination)
             and (source is None or self._machines is None or server.source is source)
         ]
+        # Who is here needs no relay.
+        direct = [s for s in found if s.client and s.client.session.client_id == destination]
+        found = direct or found
         if not found and destination is not None:
             scope = None
             if source is not None and self._machines is not None:
@@ -526,8 +529,9 @@ class Mux:
         source = cast("am.MachineApi", event.machine)
         name, data, source_tx = args["name"], args.get("data"), event.transition.id
         try:
-            for server in self._addressed(source, name, data, args.get("destination"), source_tx):
-                server.post_payload(name, data, source_tx=source_tx, done=server.tell_source)
+            to = args.get("destination")
+            for server in self._addressed(source, name, data, to, source_tx):
+                server.post_payload(name, data, to, source_tx=source_tx, done=server.tell_source)
         except RpcError as error:
             report_undelivered(source, error)
 
