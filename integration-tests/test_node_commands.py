@@ -135,41 +135,6 @@ def test_lines_that_a_full_disk_refuses_are_told_and_those_before_are_there(fold
     assert re.fullmatch(r'am-node: stdout: .*; not written: {"args": .*\n', err)
 
 
-def test_what_the_user_got_wrong_is_one_line_and_exit_code_2(folder: Path) -> None:
-    for command, told in (
-        ("supervisor squarer:Squarer --addr nowhere", "nowhere"),
-        ("supervisor squarer:Squarer --workers 0", "at least 1"),
-        ("supervisor squarer:Squarer --path missing", "no such folder"),
-        ("map squarer:Missing", "no class Missing"),
-        ("map squarer:Squarer --supers 127.0.0.1:9 --workers 0", "--workers"),
-        ("work squarer:Squarer --supers ,", "empty address"),
-        ("status --supers 127.0.0.1", "127.0.0.1"),
-        ("status --secret-file /dev/null", "holds no secret"),
-    ):
-        code, out, err = _sh(folder, f"{AM_NODE} {command} < /dev/null")
-        assert (code, out) == (2, ""), command
-        assert told in err.splitlines()[-1], command
-        assert "Traceback" not in err
-
-
-def test_what_the_system_refuses_is_one_line_and_exit_code_3(folder: Path) -> None:
-    closed = folder / "closed"
-    closed.mkdir(exist_ok=True)
-    closed.chmod(0o755)
-    (closed / "asyncmachine").mkdir(mode=0o755, exist_ok=True)
-    for command, told in (
-        (f"XDG_RUNTIME_DIR={closed} {AM_NODE} supervisor squarer:Squarer", "open to other users"),
-        (f"{AM_NODE} supervisor squarer:Squarer --addr unix:/nowhere/at/all", "/nowhere/at/all"),
-        (f"{AM_NODE} map squarer:Squarer missing.jsonl", "missing.jsonl"),
-        (f"{AM_NODE} work squarer:Squarer --supers 127.0.0.1:9 --timeout 0.5", "no supervisor was"),
-        (f"{AM_NODE} status --supers 127.0.0.1:9 --timeout 0.5", "no supervisor told"),
-    ):
-        code, out, err = _sh(folder, f"{command} < /dev/null")
-        assert (code, out) == (3, ""), (command, err)
-        assert told in err, command
-        assert len(err.splitlines()) == 1, err
-
-
 def test_a_supervisor_that_cannot_say_where_it_listens_serves_those_who_know(folder: Path) -> None:
     code, out, err = _sh(
         folder,
