@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .machines import Chooser
     from .payload_sender import Delivery
 
+    NewServer = Callable[["Mux", int, trio.abc.Stream], Server]
+
 logger: Final = logging.getLogger("am_rpc")
 MAX_CLIENTS: Final = 4096
 _MAX_TURNED_AWAY: Final = 64
@@ -70,7 +72,7 @@ class Mux:
         addr: str | None = None,
         *,
         listener: trio.abc.Listener[Any] | None = None,
-        new_server: Callable[[Mux, int, trio.abc.Stream], Server] | None = None,
+        new_server: NewServer | None = None,
         children: bool = False,
         max_clients: int = MAX_CLIENTS,
         push_interval: float | None = PUSH_INTERVAL,
@@ -436,7 +438,7 @@ class Mux:
 
     def _make_server(
         self,
-        factory: Callable[[Mux, int, trio.abc.Stream], Server],
+        factory: NewServer,
         number: int,
         stream: trio.abc.Stream,
     ) -> Server | None:
@@ -463,7 +465,7 @@ class Mux:
             DeliveryError, EncodeError, LimitExceeded: as `Server.send_payload`.
         """
         posted = [
-            (server, server.post_payload(name, data, source_tx=source_tx))
+            (server, server.post_payload(name, data, destination, source_tx=source_tx))
             for server in self._addressed(None, name, data, destination, source_tx)
         ]
         errors: list[RpcError] = []
@@ -496,9 +498,12 @@ class Mux:
             server
             for server in self.servers.values()
             if server.client is not None
-            and destination in (None, server.client.session.client_id)
+            and server.client.is_way_to(destination)
             and (source is None or self._machines is None or server.source is source)
         ]
+        # Who is here needs no relay.
+        direct = [s for s in found if s.client and s.client.session.client_id == destination]
+        found = direct or found
         if not found and destination is not None:
             scope = None
             if source is not None and self._machines is not None:
@@ -524,8 +529,9 @@ class Mux:
         source = cast("am.MachineApi", event.machine)
         name, data, source_tx = args["name"], args.get("data"), event.transition.id
         try:
-            for server in self._addressed(source, name, data, args.get("destination"), source_tx):
-                server.post_payload(name, data, source_tx=source_tx, done=server.tell_source)
+            to = args.get("destination")
+            for server in self._addressed(source, name, data, to, source_tx):
+                server.post_payload(name, data, to, source_tx=source_tx, done=server.tell_source)
         except RpcError as error:
             report_undelivered(source, error)
 
