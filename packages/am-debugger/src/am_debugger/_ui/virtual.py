@@ -14,6 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from .colors import CURSOR, PLAIN
+from .fitting import Row, cut
 from .keys import bindings_of
 from .lines import LineWidget
 from .typing_ahead import TypingAhead, letter_of
@@ -22,17 +23,18 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
-Row = list[tuple[str, "Style"]]
 
-
-def strip_of(row: Row, width: int, *, is_cursor: bool = False) -> Strip:
-    """A row as wide as its pane; what is too long ends in an ellipsis."""
+def strip_of(row: Row, width: int, *, is_cursor: bool = False, rest: Style = PLAIN) -> Strip:
+    """A row as wide as its pane; what is too long ends in an ellipsis, what is left is of the
+    style `rest`."""
     segments: list[Segment] = []
     left = width
-    for text, style in row:
+    for position, (text, style) in enumerate(row, 1):
         size = cell_len(text)
+        if size == left and any([more for more, _ in row[position:]]):
+            text, size = f"{text} ", size + 1  # what comes after it is cut
         if size > left:
-            text = _cut(text, left)
+            text = cut(text, left)
             size = cell_len(text)
         if text:
             segments.append(Segment(text, _under_cursor(style) if is_cursor else style))
@@ -40,22 +42,13 @@ def strip_of(row: Row, width: int, *, is_cursor: bool = False) -> Strip:
         if left <= 0:
             break
     if left > 0:
-        segments.append(Segment(" " * left, CURSOR if is_cursor else PLAIN))
+        segments.append(Segment(" " * left, CURSOR if is_cursor else rest))
     return Strip(segments, width)
 
 
 def _under_cursor(style: Style) -> Style:
     """A row under the cursor is of one color; faces stay."""
     return CURSOR + Style(bold=style.bold, italic=style.italic, underline=style.underline)
-
-
-def _cut(text: str, width: int) -> str:
-    if width <= 0:
-        return ""
-    kept = text[: width - 1]
-    while cell_len(kept) > width - 1:
-        kept = kept[:-1]
-    return f"{kept}…"
 
 
 class VirtualList(LineWidget, ScrollView, can_focus=True):
