@@ -11,6 +11,7 @@ import sys
 import tempfile
 import traceback
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ from .._feed.forward import forward
 from .._feed.listening import is_loopback
 from .._feed.server import Server
 from .._feed.viewing import view
-from .._feed.wishes import ServerWishes
+from .._feed.wishes import ServerWishes, ViewerWishes
 from .._files.inspect import inert
 from .._files.outputs.handlers import OutputHandlers
 from .._files.port import DumpFiles, forget_old, rotated_name
@@ -175,10 +176,19 @@ class Instance:
             if options.serve is not None and not (options.forward or options.rotate_tx):
                 return  # tabs view it by themselves
 
-            async def viewing() -> None:
-                await view(store, listener, options.view_from, self.process, secret=peer, tls=tls)
-
-            nursery.start_soon(viewing)
+            wishes = self.debugger.wishes = ViewerWishes()
+            nursery.start_soon(
+                partial(
+                    view,
+                    store,
+                    listener,
+                    options.view_from,
+                    self.process,
+                    secret=peer,
+                    tls=tls,
+                    wishes=wishes,
+                )
+            )
         else:
             addresses = default_addresses() if options.listen is None else list(options.listen)
             if self.private is not None:

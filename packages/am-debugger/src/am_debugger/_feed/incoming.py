@@ -204,7 +204,7 @@ class Incoming:
         """The handle by which this connection knows a machine."""
         if self.link is None:
             return None
-        return next((h for h, known in self.link.clients.items() if known is client), None)
+        return self.link.handle_of(client)
 
     async def _write(self) -> None:
         """Send acknowledgements and wishes. Reading goes on whether the peer takes them or not."""

@@ -46,6 +46,10 @@ class Link:
         self._exact = exact
         self._is_live = is_live
         self._clients: dict[int, Client] = {}
+        # Handles of machines that nobody tells the other side of now.
+        self._left: set[int] = set()
+        self.details: dict[int, int] = {}
+        """Levels of detail at which the other side is told of machines, by handle."""
         # Serial numbers of machines -> how many handles they have here.
         self._handles: dict[int, int] = {}
         self._ignored: set[int] = set()
@@ -101,6 +105,10 @@ class Link:
                 self.log(message)
             case dbg.PendingMsg(handle, items):
                 self.client(handle).pending = Pending(now, items)
+            case dbg.Detail(handle, level):
+                self.details[handle] = level
+            case dbg.Left(handle):
+                self._leave(handle)
             case dbg.Gone(handle, time):
                 client = self.client(handle)
                 client.gone_at = _time(time)
@@ -177,19 +185,40 @@ class Link:
             return True
         return self._ignores_unknown and handle not in self._clients
 
+    def _leave(self, handle: int) -> None:
+        """Nobody tells the other side of a machine any more.
+
+        :raises BadMessageError: if there is none of this handle.
+        """
+        client = self.client(handle)
+        if handle not in self._left:
+            self._left.add(handle)
+            self._count(client, -1)
+
+    def _count(self, client: Client, by: int) -> None:
+        """A handle of this link means a machine, or does no more."""
+        handles = self._handles
+        was = handles.get(client.serial, 0)
+        handles[client.serial] = was + by
+        if self._is_live and (was == 0 or was + by == 0):
+            client.connections += by
+
+    def handle_of(self, client: Client) -> int | None:
+        """The handle of a machine that is told of now."""
+        found = (h for h, known in self._clients.items() if known is client)
+        return next((h for h in found if h not in self._left), None)
+
     def _connect(self, handle: int, client: Client) -> None:
         before = self._clients.get(handle)
+        if before is not None and handle in self._left:
+            self._left.discard(handle)
+            self._count(before, 1)
         if before is client:
             return
         self._clients[handle] = client
-        handles = self._handles
-        handles[client.serial] = handles.get(client.serial, 0) + 1
-        if handles[client.serial] == 1 and self._is_live:
-            client.connections += 1
+        self._count(client, 1)
         if before is not None:
-            handles[before.serial] -= 1
-            if not handles[before.serial] and self._is_live:
-                before.connections -= 1
+            self._count(before, -1)
 
     def _known_client(
         self, process: dbg.Process, machine_id: str, names: tuple[str, ...]
@@ -295,10 +324,12 @@ class Link:
 
     def close(self) -> None:
         """Nothing more comes by this link."""
-        if self._is_live:
-            for client in set(self._clients.values()):
-                client.connections -= 1
+        for handle, client in self._clients.items():
+            if handle not in self._left:
+                self._count(client, -1)
         self._clients.clear()
+        self._left.clear()
+        self.details.clear()
         self._handles.clear()
         self._resuming.clear()
         self._known.clear()
