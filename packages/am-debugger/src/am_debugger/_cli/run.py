@@ -8,7 +8,6 @@ import os
 import signal
 import ssl
 import sys
-import tempfile
 import traceback
 from datetime import datetime
 from functools import partial
@@ -342,12 +341,13 @@ def _check_web() -> None:
 def _run_with_tabs(instance: Instance) -> None:
     """The web server, which only this mode imports."""
     from .._serve.launcher import run_with_tabs
+    from .._serve.private_folder import private_folder
 
     options = instance.options
     guard = Guard(is_loopback(options.serve), options.serve_url)
     if not guard.is_loopback:
         print(f"am-dbg: whoever reaches {options.serve} can drive the debugger", file=sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="am-dbg-") as folder:  # mode 0700
+    with private_folder() as folder:
         collector = options.view_from
         if collector is None:
             collector = instance.private = dbg.parse_address(f"unix:{folder}/tabs.sock")

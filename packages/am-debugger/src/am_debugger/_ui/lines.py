@@ -90,7 +90,7 @@ class LineWidget(Widget):
             Region(0, y, width, 1) for y in range(height) if self._drawn.get(y) != self.line(y)
         ]
         title = self.border_title
-        if title != self._drawn_title:
+        if title != self._drawn_title and width:  # else there is nothing to draw it on
             self._drawn_title = title
             changed.append(Region(-1, -1, width + 2, 1))
         if changed:
