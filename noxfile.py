@@ -39,7 +39,7 @@ LAYERS = {
 }
 # Packages whose tests start processes and measure them: never beside each other.
 TOUCHY = {"am-node"}
-LANES = 2  # of `checks`
+LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
 # programs alone are used, and a terminal and a browser that a test can type into and read.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
@@ -173,18 +173,24 @@ def fill_with_all(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def checks(session: nox.Session) -> None:
-    """Each step of `dev` and the tests of each package, all once; the first failure ends it."""
+    """Each step of `dev` and the tests of each package, all once; the first failure ends it.
 
-    def job(name: str, session: str, *args: str, after: str = "", room: str = "") -> Job:
-        return Job(name, (sys.executable, "-m", "nox", "-s", session, "--", *args), after, room)
+    Where AM_SERVERS=1 asks for it, session `observability` runs beside them.
+    """
 
+    def job(name: str, session: str, *args: str, **how: Any) -> Job:
+        return Job(name, (sys.executable, "-m", "nox", "-s", session, "--", *args), **how)
+
+    touchy = {"room": "processes"}
     steps = [name for name in STEPS if name not in ("lint", "tests", "processes")]
-    units = sorted(LAYERS, key=lambda name: name not in TOUCHY)
+    units = [name for name in LAYERS if name not in TOUCHY]  # the longest comes first
     jobs = [
         job("lint", "dev", "lint"),  # first, since it fills the environment of the others
-        job("processes", "dev", "processes", after="lint", room="processes"),
-        *(job(name, f"unit({name})", room="processes" * (name in TOUCHY)) for name in units),
-        *(job(name, "dev", name, after="lint") for name in steps),
+        *(job(name, f"unit({name})", **touchy) for name in LAYERS if name in TOUCHY),
+        job("processes", "dev", "processes", after="lint", **touchy),
+        *(job(name, f"unit({name})", yields=True) for name in units),
+        *(job(name, name) for name in ("observability",) if os.environ.get("AM_SERVERS") == "1"),
+        *(job(name, "dev", name, after="lint", yields=True) for name in steps),
     ]
     if not run_jobs(jobs, LANES):
         session.error("not all checks passed")
@@ -252,7 +258,9 @@ def observability(session: nox.Session) -> None:
     # The demo is run as its readers run it, by this very nox; first it gets what it needs.
     prepare = ("-m", "nox", "-s", "demo", "--install-only")
     session.run(sys.executable, *prepare, external=True, silent=True)
-    session.run(*command, env={"PATH": path_with(SERVERS), "AM_NOX": sys.executable})
+    env = {"PATH": path_with(SERVERS), "AM_NOX": sys.executable}
+    # Asked for by name, a server that cannot be had is a failure and no reason to skip.
+    session.run(*command, env={**env, **({"CI": "true"} if os.environ.get("AM_SERVERS") else {})})
 
 
 def path_with(programs: dict[str, str], *, libraries: bool = False) -> str:
@@ -292,6 +300,10 @@ def nightly(session: nox.Session) -> None:
         "AM_DBG_FUZZ_CASES": "1000000",
         "AM_DBG_TEST_CASES": "50",
         "AM_THREAD_SECONDS": "30",
+        "AM_PUBSUB_SEEDS": "20",
+        "AM_PUBSUB_FUZZ_CASES": "100000",
+        "AM_PUBSUB_KILLS_SECONDS": "600",
+        "AM_PUBSUB_CYCLES": "1000",
     }
     engine = ("gate", "injection", "laws", "thread_readers")
     sized = (
@@ -300,6 +312,8 @@ def nightly(session: nox.Session) -> None:
         "packages/am-rpc/tests/server/test_pressure.py",
         "packages/am-telemetry/tests/dbg/test_codec.py",
         "packages/am-debugger/tests/cli/test_run_commands.py",
+        "packages/am-pubsub/tests/simulation/test_scenarios.py",
+        "packages/am-pubsub/tests/gossip/test_parse.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 

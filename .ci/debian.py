@@ -5,6 +5,8 @@ The packages are not installed: that would start services, and take the rights t
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -12,7 +14,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _WRAPPER = """#!/bin/sh
@@ -36,7 +38,8 @@ def bring(programs: Mapping[str, str], place: Path, *, libraries: bool = False) 
     if missing:
         packages = [programs[name] for name in missing]
         try:
-            _unpack(packages, place, libraries=libraries)
+            with _alone(place):
+                _unpack(packages, place, libraries=libraries)
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"No {', '.join(packages)}, install them by other means: {error}", flush=True)
         else:
@@ -45,8 +48,16 @@ def bring(programs: Mapping[str, str], place: Path, *, libraries: bool = False) 
     return [str(folder) for folder in folders]
 
 
-def _unpack(packages: list[str], place: Path, *, libraries: bool) -> None:
+@contextlib.contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Other sessions that bring something to the same place wait meanwhile."""
     place.mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _unpack(packages: list[str], place: Path, *, libraries: bool) -> None:
     if os.getuid() == 0:
         _run(place, "apt-get", "update", "-qq")
     else:

@@ -2,11 +2,13 @@
 
 What a command prints is shown when it failed, whole; of each one line tells how long it took, and
 how much of a processor, which tells more where others are at work. A job may wait for another one,
-and jobs that share a room never run at the same time.
+jobs that share a room never run at the same time, and jobs that only compute can yield to those
+that wait for processes and look at the clock.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,6 +20,7 @@ from typing import IO
 
 _LOOK = 0.2  # seconds between looks at what runs
 _GRACE = 20.0  # seconds for a job to end once it was told to
+_YIELDING = 10  # the niceness of jobs that yield
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Job:
     """The job that has to succeed before."""
     room: str = ""
     """Of the jobs in one room one runs at a time."""
+    yields: bool = False
+    """Leave the processors to the other jobs where there are not enough of them."""
 
 
 @dataclass
@@ -47,6 +52,9 @@ class _Running:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        if self.job.yields:
+            with contextlib.suppress(ProcessLookupError):  # it has ended already
+                os.setpriority(os.PRIO_PGRP, self.process.pid, _YIELDING)
 
     def ended(self) -> int | None:
         """Print how it ended, and all that it printed if it failed; None while it runs."""

@@ -21,7 +21,7 @@ def lanes(root: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return lanes  # type: ignore[no-any-return]
 
 
-def job(lanes: Any, name: str, code: str = "", **how: str) -> Any:
+def job(lanes: Any, name: str, code: str = "", **how: Any) -> Any:
     """A job that runs a line of Python."""
     return lanes.Job(name, (sys.executable, "-c", code), **how)
 
@@ -72,6 +72,14 @@ def test_a_job_waits_for_the_one_that_it_comes_after(lanes: Any, tmp_path: Path)
     second = job(lanes, "second", marks(tmp_path, "second"), after="first")
     assert lanes.run_jobs([second, first], 2)
     assert span(tmp_path, "first")[1] <= span(tmp_path, "second")[0]
+
+
+def test_a_job_that_yields_has_the_lower_priority(lanes: Any, tmp_path: Path) -> None:
+    for name, yields in (("meek", True), ("firm", False)):
+        path = str(tmp_path / name)
+        code = f"import os, time; time.sleep(0.3); open({path!r}, 'w').write(str(os.nice(0)))"
+        assert lanes.run_jobs([job(lanes, name, code, yields=yields)], 1)
+    assert int((tmp_path / "meek").read_text()) > int((tmp_path / "firm").read_text())
 
 
 def test_what_can_never_begin_is_an_error(lanes: Any) -> None:

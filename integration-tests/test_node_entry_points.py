@@ -20,8 +20,6 @@ PATIENCE = 60.0
 WORKER = "\nimport am_node\nclass W(am_node.Worker):\n    def work(self): return 1\n"
 # What the module does when it is imported, options of the command, and the reason to be told.
 BAD = {
-    "fails": ("raise RuntimeError('no luck')", [], r"exit code 70: .* RuntimeError: no luck"),
-    "has a fault in its text": ("def (:", [], r"exit code 70: .* SyntaxError: .*"),
     "hangs": ("import time\ntime.sleep(1000)", [], r"no report within 5 s .* the import of bad:W"),
     "hangs and ignores signals": (
         "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(1000)",
@@ -63,9 +61,22 @@ BAD = {
 }  # fmt: skip
 
 
+# What no worker will ever import: the command says so and ends by itself.
+FINAL = {
+    "fails": ("raise RuntimeError('no luck')", r"RuntimeError: no luck"),
+    "has a fault in its text": ("def (:", r"SyntaxError: .*"),
+    "imports what is not there": ("import no_such_module", r"ModuleNotFoundError: .*"),
+    "has no such class": ("class V: pass", r"bad has no class W"),
+    "has another class": ("class W: pass", r"bad:W is not a subclass of am_node.Worker"),
+}
+
+
 @contextmanager
-def _supervisor(folder: Path, *options: str) -> Iterator[Callable[[], str]]:
-    """Run the command in a folder; gives what reads the next line of its output."""
+def _supervisor(folder: Path, *options: str, code: int = 0) -> Iterator[Callable[[], str]]:
+    """Run the command in a folder; gives what reads the next line of its output.
+
+    `code` is what it is to exit with: if that is not 0, without being asked to.
+    """
     command = [sys.executable, "-m", "am_node", "supervisor", "bad:W", "--workers", "1",
                "--addr", "127.0.0.1:0", *options]  # fmt: skip
     process = subprocess.Popen(
@@ -78,8 +89,9 @@ def _supervisor(folder: Path, *options: str) -> Iterator[Callable[[], str]]:
     finally:
         timer.kill()
         timer.wait()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        if not code:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == code
         process.stdout.close()
 
 
@@ -99,6 +111,21 @@ def test_an_entry_point_that_cannot_be_used_is_one_line_with_its_reason(
         told = line()
         assert time.monotonic() - began <= (PATIENCE if "--cpu" in options else WITHIN)
     assert re.fullmatch(rf"WARNING am_node worker nw-W-\S+: {reason}\n", told), told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", FINAL)
+def test_a_class_that_nobody_can_import_ends_the_command_after_one_line(
+    tmp_path: Path, way: str
+) -> None:
+    code, reason = FINAL[way]
+    (tmp_path / "bad.py").write_text(code + "\n")
+    with _supervisor(tmp_path, "--conn-timeout", str(PATIENCE), code=70) as line:
+        assert "listens on" in line()
+        told = line()
+        assert line() == ""
+    pattern = rf"ERROR am_node worker nw-W-\S+: exit code 78: am_node: .*{reason}\n"
+    assert re.fullmatch(pattern, told), told
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OTHER_SCHEMA = am.compile_schema(OTHER)
 # After so many calls every handler only accepts, so that handlers which call up each other end.
 MOST_CALLS = 30
+NO_NEWS = ((), (), ())
 RAISED: dict[str, type[BaseException]] = {}
 
 
@@ -178,9 +179,9 @@ class Play:
 
     def look_around(self, word: str) -> None:
         m = self.m
-        ticks = tuple(m.time())
+        clock, active = m.clock(), m.active
         self.seen.append(
-            (ticks, m.active, m.queue_tick, told(m.err), m.refused, m.disposed, self.news(),
+            (tuple(m.time()), active, m.queue_tick, told(m.err), m.refused, m.disposed, self.news(),
              str(self.other), self.other.queue_tick)
         )  # fmt: skip
         for event in self.kept:
@@ -192,8 +193,8 @@ class Play:
         for one in (m, self.other):
             if one.transition is not None or one.queue:
                 self.broken.append(f"{one.id} is not idle after {word}")
-        if m.active != tuple([s for s in m.clock() if m.tick(s) & 1]):
-            self.broken.append(f"ticks {m.clock()} but active {m.active} after {word}")
+        if active != tuple([state for state, tick in clock.items() if tick & 1]):
+            self.broken.append(f"ticks {clock} but active {active} after {word}")
         if am.current_source() is not None:
             self.broken.append(f"a cause is left after {word}")
         if not m.disposed and not m.when_queue_ends().done:
@@ -201,6 +202,8 @@ class Play:
 
     def news(self) -> tuple[object, ...]:
         """Which waits are done, contexts expired and results settled since it was asked last."""
+        if not self.waits and not self.contexts and not self.results:
+            return NO_NEWS
         woken = [i for i, wait in self.waits.items() if wait.done]
         for i in woken:
             self.done[i] = self.waits.pop(i)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import am_machine as am
@@ -140,17 +141,11 @@ class Listening:
         self.ears = [make() for make in way.ears]
         self.is_up = False
         self.tracers: list[am.Tracer] = []
-        chance = random.Random(play.case.seed + 1)
+        is_early, self.points = _drawn(play.case.seed)
         # Tracers come by the constructor or later.
-        self.is_early = way.when == "start" and chance.random() < 0.5
+        self.is_early = way.when == "start" and is_early
         if self.is_early:
             self.tracers = [t for ear in self.ears if (t := ear.tracer()) is not None]
-        # Calls of handlers, or of the program, at which the ears go up and down in turn.
-        self.points: set[int] = set()
-        point = chance.choice([1, 1, 1, 2, 3])
-        while point < 60:
-            self.points.add(point)
-            point += chance.choice([1, 1, 2, 3, 8])
 
     def begin(self) -> None:
         """The machines are about to be made."""
@@ -189,6 +184,22 @@ class Listening:
                     ear.down(self.play.m)
             except Exception as error:
                 self.play.broken.append(f"to listen raises {type(error).__name__}")
+
+
+@lru_cache(maxsize=2)  # all ways of a case are gone through in a row
+def _drawn(seed: int) -> tuple[bool, frozenset[int]]:
+    """Whether tracers come early in a case, and at which calls ears go up and down in turn.
+
+    The calls are those of handlers, or of the program.
+    """
+    chance = random.Random(seed + 1)
+    is_early = chance.random() < 0.5
+    points: set[int] = set()
+    point = chance.choice([1, 1, 1, 2, 3])
+    while point < 60:
+        points.add(point)
+        point += chance.choice([1, 1, 2, 3, 8])
+    return is_early, frozenset(points)
 
 
 def _read(event: am.Event, machine: am.Machine | None = None) -> None:

@@ -12,6 +12,8 @@ import trio
 import am_node
 import am_rpc
 from am_node import _log
+from am_node._boot import BootConfig
+from am_node._supervisor.slot import Lease
 
 
 class Echo(am_node.Worker):
@@ -19,8 +21,22 @@ class Echo(am_node.Worker):
         return x
 
 
-def test_the_minimum_is_clipped_to_the_maximum() -> None:
-    assert am_node.Pool(min=7, max=3).min == 3
+def test_a_minimum_over_the_maximum_is_refused_where_both_were_given() -> None:
+    with pytest.raises(ValueError, match="minimum is over the maximum"):
+        am_node.Pool(min=5, max=2)
+    assert am_node.Pool(max=1).min == 1
+    assert am_node.Pool(min=20).max == 20
+    assert (am_node.Pool().min, am_node.Pool().max) == (2, 10)
+
+
+def test_configurations_show_no_secret() -> None:
+    config = BootConfig(
+        "unix:/b", b"token-1", "K", "m:K", "nw", "rc", b"token-2", "", "", tls=b"key-3"
+    )
+    spec = am_node.WorkerSpec("nw", config.to_bytes())
+    lease = Lease("l", "c", "w", b"token-4")
+    shown = f"{config!r} {spec!r} {lease!r}"
+    assert not [word for word in ("token-", "key-") if word in shown]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
+# Characters of an address that somebody else gave.
+MAX_ADDR = 256
 _WILDCARDS = frozenset({"0.0.0.0", "::"})
 
 
@@ -37,6 +39,23 @@ def host_of(addr: str) -> str:
     place = rest.partition("/")[0]
     has_port = place.rpartition(":")[2].isdigit() and not place.endswith("]")
     return host_port(place if has_port else f"{place}:0")[0]
+
+
+def check_address(addr: object) -> str:
+    """Return an address that came from elsewhere, once it is known to be one.
+
+    :raises ValueError: if it is none: its port, its path, or its kind.
+    """
+    if not isinstance(addr, str) or len(addr) > MAX_ADDR or not addr.isprintable():
+        raise ValueError(f"{str(addr)[:MAX_ADDR]!r} is no address")
+    if addr.startswith("unix:"):
+        if not addr.removeprefix("unix:"):
+            raise ValueError(f"no path in address {addr!r}")
+    else:
+        host_of(addr)
+        if "://" not in addr and not host_port(addr)[1]:
+            raise ValueError(f"{addr!r} has no port to connect to")
+    return addr
 
 
 def join(host: str, port: int) -> str:

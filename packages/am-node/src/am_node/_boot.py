@@ -22,7 +22,7 @@ import msgpack  # type: ignore[import-untyped]
 from ._errors import BootError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 BOOT_VARIABLE = "AM_NODE_BOOT"
 # A pipe takes 64 KiB at once on Linux, so writing the map never waits for the child.
@@ -40,24 +40,24 @@ class BootConfig:
     `near_addr` are to be bound, the last one for clients on the same host; without `local_addr` the
     worker dials `bootstrap` for its private link, too. `ppid` is the pid the
     child's parent must have (0: not checked), `lifeline` whether stdin stays open as long as the
-    supervisor lives. `path` goes to the front of ``sys.path``. `tls` holds certificate, chain and
+    supervisor lives. `path` goes to the end of ``sys.path``. `tls` holds certificate, chain and
     key in PEM, if links are to be encrypted. Durations are seconds.
     """
 
     bootstrap: str
-    token: bytes
+    token: bytes = field(repr=False)
     kind: str
     entry: str
     worker_id: str
     super_id: str
-    link_token: bytes
+    link_token: bytes = field(repr=False)
     local_addr: str
     public_addr: str
     near_addr: str = ""
     ppid: int = 0
     lifeline: bool = True
     log_level: int = 0
-    tls: bytes = b""
+    tls: bytes = field(default=b"", repr=False)
     path: tuple[str, ...] = ()
     timing: Mapping[str, float] = field(default_factory=dict)
     rlimits: Mapping[str, int] = field(default_factory=dict)
@@ -66,12 +66,21 @@ class BootConfig:
     def to_bytes(self) -> bytes:
         """The map in MessagePack, without the length.
 
-        :raises BootError: if it is larger than 64 KiB.
+        Names of files that are no Unicode travel as Python writes them.
+
+        :raises BootError: if it is larger than 64 KiB, or holds what cannot travel.
         """
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        packed = cast("bytes", msgpack.packb(plain))  # its None is for packers that keep a buffer
+        try:
+            packed = cast("bytes", msgpack.packb(plain, unicode_errors="surrogateescape"))
+        except (TypeError, ValueError, OverflowError) as exc:
+            raise BootError(f"the boot configuration cannot be written: {exc}") from exc
         if len(packed) > MAX_BOOT_BYTES:
-            raise BootError(f"the boot configuration has {len(packed)} bytes, over 64 KiB")
+            path = sum(len(os.fsencode(entry)) for entry in self.path)
+            raise BootError(
+                f"the boot configuration has {len(packed)} bytes, over 64 KiB, "
+                f"{path} of them for the {len(self.path)} entries of sys.path"
+            )
         return packed
 
     @classmethod
@@ -84,7 +93,13 @@ class BootConfig:
         if len(packed) > MAX_BOOT_BYTES:
             raise BootError(f"the boot configuration has {len(packed)} bytes, over 64 KiB")
         try:
-            plain = msgpack.unpackb(packed, raw=False, use_list=False, strict_map_key=True)
+            plain = msgpack.unpackb(
+                packed,
+                raw=False,
+                use_list=False,
+                strict_map_key=True,
+                unicode_errors="surrogateescape",
+            )
         except (ValueError, msgpack.UnpackException) as exc:
             raise BootError("the boot configuration is not MessagePack") from exc
         if not isinstance(plain, dict):
@@ -111,6 +126,22 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "lifeline": (bool,),
     "path": (tuple,),
 }
+
+
+def module_path(entries: Iterable[object]) -> tuple[str, ...]:
+    """What a worker can use of a ``sys.path``: each folder once, whatever type it was put in as.
+
+    A relative entry, such as the empty one, is where this process is now.
+    """
+    found: dict[str, None] = {}
+    for entry in entries:
+        try:
+            text = os.fsdecode(cast("str", entry))
+            found[os.path.abspath(text)] = None
+        except (TypeError, ValueError, OSError):
+            # No name of a file, which Python's own import skips as well; or no folder any more.
+            continue
+    return tuple(found)
 
 
 def framed(packed: bytes) -> bytes:

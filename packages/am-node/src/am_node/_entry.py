@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+# What a worker's process exits with if its class cannot be imported.
+EXIT_ENTRY = 78
 _loading_worker = False
 
 

@@ -72,7 +72,14 @@ class SupervisorLost(NodeError):
 
 
 class WorkerLost(NodeError):
-    """The worker went away with the request, on each of the attempts allowed."""
+    """The worker went away with the request, on each of the attempts allowed.
+
+    ``worker_id`` is the last of them, ``attempt`` the number of attempts made. Notes tell of the
+    others, and what the last one wrote last.
+    """
+
+    worker_id = ""
+    attempt = 0
 
 
 class NoWorkers(NodeError):
@@ -83,8 +90,10 @@ class WorkError(NodeError):
     """The work itself failed on the worker; retrying it is the caller's choice.
 
     ``type_name`` is the name of the exception's class there, ``message`` its text, ``worker_id``
-    the worker.
+    the worker, and ``attempt`` the number of the attempt, from 1.
     """
+
+    attempt = 1
 
     def __init__(self, type_name: str, message: str, worker_id: str = "") -> None:
         super().__init__(f"{type_name}: {message}" if message else type_name)

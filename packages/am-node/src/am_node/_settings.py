@@ -27,20 +27,25 @@ def link_limits(silence: float, **more: float) -> am_rpc.Limits:
     return am_rpc.Limits(**limits)
 
 
+class _Default(int):
+    """A number that nobody gave."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     """How many workers a supervisor keeps.
 
     `max` bounds the processes that exist at any instant, those being killed included. `min`
-    workers must be ready for the pool to be ready; it is clipped to `max`. `warm` idle workers are
-    kept beyond what is needed, within `max`. `max_client_workers` bounds the workers that one
-    client may hold (default: max).
+    workers must be ready for the pool to be ready. Of these two, one that is not given makes room
+    for the other: ``Pool(max=1)`` has a `min` of 1, ``Pool(min=20)`` a `max` of 20. `warm` idle
+    workers are kept beyond what is needed, within `max`. `max_client_workers` bounds the workers
+    that one client may hold (default: max).
 
-    :raises ValueError: for a negative number, or a `max` below 1.
+    :raises ValueError: for a negative number, a `max` below 1, or a given `min` over a given `max`.
     """
 
-    min: int = 2
-    max: int = 10
+    min: int = _Default(2)
+    max: int = _Default(10)
     warm: int = 5
     max_client_workers: int | None = None
 
@@ -54,7 +59,15 @@ class Pool:
                 raise ValueError(f"Pool.{field.name} must be a number of workers, not {value!r}")
         if self.max < 1:
             raise ValueError("Pool.max must be at least 1")
-        object.__setattr__(self, "min", min(self.min, self.max))
+        low, high = self.min, self.max
+        if isinstance(low, _Default):
+            low = min(low, high)
+        elif isinstance(high, _Default):
+            high = max(low, high)
+        elif low > high:
+            raise ValueError(f"Pool(min={low}, max={high}): the minimum is over the maximum")
+        object.__setattr__(self, "min", int(low))
+        object.__setattr__(self, "max", int(high))
 
     @property
     def client_limit(self) -> int:

@@ -21,6 +21,8 @@ MAX_REQ_BYTES: Final = 64
 MAX_TYPE: Final = 256
 MAX_MESSAGE: Final = 16 * 1024
 MAX_TRACE: Final = 16 * 1024
+# Characters of what a lost worker wrote last.
+MAX_WORDS: Final = 2000
 # A batch of answers stays a small message; a larger answer travels alone.
 MAX_TOGETHER_BYTES: Final = 64 * 1024
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import am_machine as am
 import am_rpc
@@ -12,6 +12,10 @@ from ._debugging import inner_tags
 from ._errors import WorkerError
 
 log = logging.getLogger("am_node")
+
+# Payloads of a worker to its supervisor: an error of its own; that it has drained and ends.
+WORKER_ERROR: Final = "WorkerError"
+WORKER_ENDS: Final = "WorkerEnds"
 
 
 class Owner(Protocol):
@@ -32,6 +36,9 @@ class Followed(Protocol):
     @property
     def mach(self) -> am.Machine:
         """The machine of its place in the pool."""
+
+    agreed: bool
+    """Whether it said that it ends."""
 
 
 class Watch:
@@ -70,7 +77,10 @@ class NewsOf:
     def ServerPayloadState(self, e: am.Event) -> None:
         args: Any = e.args
         data = args.get("data")
-        if args.get("name") != "WorkerError" or not isinstance(data, dict):
+        if args.get("name") == WORKER_ENDS:
+            self._worker.agreed = True
+            return
+        if args.get("name") != WORKER_ERROR or not isinstance(data, dict):
             log.warning("worker %s sent an unknown payload", self._worker.id)
             return
         text = f"{data.get('type', 'error')}: {data.get('message', '')}"

@@ -414,3 +414,74 @@ async def test_what_may_run_once_is_alone_at_its_worker(pooled: Any, clock: trio
         pairs = client.map(inputs, workers=2, attempts=1)
         assert sorted([result async for _, result in pairs]) == list(range(12))
         assert set(load) == {0}
+
+
+async def _stop_by_break(client: am_node.Client, inputs: Any) -> None:
+    async for _ in client.map(inputs, workers=3):
+        break
+
+
+async def _stop_by_return(client: am_node.Client, inputs: Any) -> Any:
+    async for args, _ in client.map(inputs, workers=3):
+        return args
+
+
+async def _stop_by_error(client: am_node.Client, inputs: Any) -> None:
+    try:
+        async for _ in client.map(inputs, workers=3):
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+
+
+async def _stop_by_cancel(client: am_node.Client, inputs: Any) -> None:
+    with trio.move_on_after(1):
+        async for _ in client.map(inputs, workers=3):
+            await trio.sleep_forever()
+
+
+async def _stop_by_hand(client: am_node.Client, inputs: Any) -> None:
+    results = client.map(inputs, workers=3)
+    await anext(results)
+    await results.aclose()
+
+
+async def _stop_in_the_middle_of_a_wait(client: am_node.Client, inputs: Any) -> None:
+    with trio.move_on_after(0.5):
+        async for _ in client.map([{"x": n, "pause": 100} for n in range(9)], workers=3):
+            pass
+
+
+async def _stop_by_inputs_that_fail(client: am_node.Client, inputs: Any) -> None:
+    def failing() -> Any:
+        yield from _inputs(5)
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError):
+        async for _ in client.map(failing(), workers=3):
+            pass
+
+
+STOPS = [
+    _stop_by_break, _stop_by_return, _stop_by_error, _stop_by_cancel, _stop_by_hand,
+    _stop_in_the_middle_of_a_wait, _stop_by_inputs_that_fail,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("worker", [Echo, Queued])
+@pytest.mark.parametrize("stop", STOPS)
+async def test_a_map_gives_back_what_it_holds_however_it_is_left(
+    pooled: Any, clock: trio.abc.Clock, worker: type[am_node.Worker], stop: Any
+) -> None:
+    inputs = [{"x": n, "pause": 0.1} for n in range(200)]
+    async with (
+        pooled(worker, 3, 3) as sup,
+        am_node.Client("c", worker, supers=[sup.addr]) as client,
+    ):
+        await stop(client, inputs)
+        with trio.fail_after(3):
+            await client.mach.when_not("WorkPending")
+            while len(await sup.workers(lambda w: bool(w.client))) > 1:  # noqa: ASYNC110
+                await trio.sleep(0.1)
+        with trio.fail_after(3):
+            assert await client.work(x=7) == 7

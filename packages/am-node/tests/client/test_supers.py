@@ -1,5 +1,6 @@
 """Many supervisors: which one to use, when to leave it, how to learn of others."""
 
+import os
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -151,3 +152,68 @@ async def test_an_unused_client_rotates_at_times(
             used.add(client.supervisor)
             await trio.sleep(10)
         assert len(used) == 2
+
+
+BAD = ["host:99999", "host", "unix:", "", "host:0", "ftp://host", "a\nb:1", "x" * 300 + ":1"]
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_what_is_no_address_is_refused_where_it_is_given(bad: str) -> None:
+    with pytest.raises(ValueError, match=r"address|port|host"):
+        am_node.Client("c", Echo, supers=["127.0.0.1:7000", bad])
+
+
+async def test_what_is_no_address_does_not_end_a_discovery(
+    pooled: Any, clock: trio.abc.Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Junk:
+        async def addresses(self) -> Any:
+            yield frozenset({*BAD, 7, None})
+            yield frozenset(BAD)
+            await trio.sleep(1)
+            yield frozenset({*BAD, sup.addr})
+
+    async with pooled(Echo) as sup, am_node.Client("c", Echo, supers=Junk()) as client:
+        assert await client.work(x=1) == 1
+    told = [record.getMessage() for record in caplog.records if "left out" in record.msg]
+    assert len(told) == len(set(told)) == len(BAD) + 2
+
+
+async def test_a_discovery_that_raises_is_asked_again(pooled: Any, clock: trio.abc.Clock) -> None:
+    class Fragile:
+        tries = 0
+
+        async def addresses(self) -> Any:
+            Fragile.tries += 1
+            if Fragile.tries < 4:
+                raise OSError("the directory is not mounted yet")
+            yield frozenset({sup.addr})
+
+    async with pooled(Echo) as sup, am_node.Client("c", Echo, supers=Fragile()) as client:
+        with trio.fail_after(10):
+            assert await client.work(x=1) == 1
+
+
+async def test_a_directory_of_addresses_reads_regular_files_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.addr")
+    (tmp_path / "folder.addr").mkdir()
+    (tmp_path / "endless.addr").symlink_to("/dev/zero")
+    (tmp_path / "good.addr").write_text("127.0.0.1:1")
+    with trio.fail_after(5):
+        async with aclosing(am_node.FileDir(tmp_path).addresses()) as found:
+            assert await anext(found) == {"127.0.0.1:1"}
+
+
+async def test_a_lost_supervisor_is_named_with_the_reason() -> None:
+    async with am_node.Client("c", Echo, supers=["127.0.0.1:1", "unix:/no/such"]) as client:
+        with pytest.raises(am_node.SupervisorLost) as caught:
+            await client.work(x=1, timeout=3)
+    assert "127.0.0.1:1: " in str(caught.value)
+    assert "refused" in str(caught.value)
+
+
+@pytest.mark.parametrize("addr", ["unix:/run/docker.sock", "host:99999", 7, None])
+async def test_an_address_in_a_contract_is_checked_like_any_other(addr: Any) -> None:
+    client = am_node.Client("c", Echo, supers=["127.0.0.1:7000"])
+    with pytest.raises(ValueError, match=r"address|port|socket"):
+        client._supervisor.way_to({"addr": addr})

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.trio
 WORKER = (sys.executable, "-m", "am_node", "worker")
 # Like ssh: `-T`, a host, and a line for the shell there; streams are passed on as they are.
 SSH = """#!/bin/sh
-[ "$1" = -T ] || exit 64
+[ "$1 $2" = "-T --" ] || exit 64
+shift
 [ "$2" = node1 ] || exit 65
 exec /bin/sh -c "$3"
 """

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.trio
 
 # Like ssh: `-T`, a host, and a line for the shell there; streams are passed on as they are.
 SSH = """#!/bin/sh
-[ "$1" = -T ] || exit 64
+[ "$1 $2" = "-T --" ] || exit 64
+shift
 [ "$2" = node1 ] || [ "$2" = node2 ] || exit 65
 echo "$2" >> "$0.hosts"
 exec /bin/sh -c "$3"

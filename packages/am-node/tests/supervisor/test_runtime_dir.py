@@ -18,7 +18,8 @@ def _dead_pid() -> int:
 
 
 def test_it_is_private_and_removed_with_its_contents(tmp_path: Path) -> None:
-    with runtime_directory(tmp_path) as path:
+    with runtime_directory(tmp_path) as directory:
+        path = directory.path
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
         (path / "w1").touch()
     assert list(tmp_path.iterdir()) == []
@@ -26,7 +27,8 @@ def test_it_is_private_and_removed_with_its_contents(tmp_path: Path) -> None:
 
 def test_socket_paths_in_it_stay_below_a_hundred_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/tmp/" + "x" * 90)
-    with runtime_directory() as path:
+    with runtime_directory() as directory:
+        path = directory.path
         assert len(os.fsencode(path / "w100000")) <= 100
 
 
@@ -39,13 +41,15 @@ def test_what_a_dead_owner_left_is_swept(tmp_path: Path) -> None:
 
 
 def test_what_a_living_owner_uses_is_left_alone(tmp_path: Path) -> None:
-    with runtime_directory(tmp_path) as path:
+    with runtime_directory(tmp_path) as directory:
+        path = directory.path
         assert sweep(tmp_path) == []
         assert path.is_dir()
 
 
 def test_a_locked_directory_is_left_alone_even_if_its_pid_looks_dead(tmp_path: Path) -> None:
-    with runtime_directory(tmp_path) as path:
+    with runtime_directory(tmp_path) as directory:
+        path = directory.path
         foreign = tmp_path / f"am-node-{_dead_pid()}-abcdef"
         path.rename(foreign)
         assert sweep(tmp_path) == []

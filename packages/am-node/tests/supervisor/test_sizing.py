@@ -12,7 +12,8 @@ COUNTS = st.integers(0, 30)
 
 @st.composite
 def pools(draw: st.DrawFn) -> am_node.Pool:
-    return am_node.Pool(draw(COUNTS), draw(st.integers(1, 30)), draw(COUNTS))
+    high = draw(st.integers(1, 30))
+    return am_node.Pool(draw(st.integers(0, high)), high, draw(COUNTS))
 
 
 @st.composite

@@ -124,5 +124,10 @@ def _is_zombie(pid: int) -> bool:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
 def test_a_worker_that_is_orphaned_already_ends_at_once() -> None:
-    code = "from am_node._worker.lifeline import die_with_parent; die_with_parent(1)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=30).returncode == EXIT_ORPHANED
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(timeout=30)
+    code = f"from am_node._worker.lifeline import die_with_parent; die_with_parent({gone.pid})"
+    done = subprocess.run([sys.executable, "-c", code], timeout=30, capture_output=True)
+    assert done.returncode == EXIT_ORPHANED
+    assert done.stderr.count(b"\n") == 1
+    assert b"is gone" in done.stderr

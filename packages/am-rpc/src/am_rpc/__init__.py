@@ -21,6 +21,7 @@ from ._client.blocking import BlockingWait as BlockingWait
 from ._client.blocking import blocking as blocking
 from ._client.client import Client as Client
 from ._client.client import connect as connect
+from ._client.listing import list_machines as list_machines
 from ._client.network_machine import NetworkMachine as NetworkMachine
 from ._errors import DeliveryError as DeliveryError
 from ._errors import EncodeError as EncodeError
@@ -31,6 +32,7 @@ from ._errors import LimitExceeded as LimitExceeded
 from ._errors import NetworkError as NetworkError
 from ._errors import NetworkTimeout as NetworkTimeout
 from ._errors import NoAccess as NoAccess
+from ._errors import NoMachine as NoMachine
 from ._errors import NotConnected as NotConnected
 from ._errors import OutcomeUnknown as OutcomeUnknown
 from ._errors import ProtocolError as ProtocolError
@@ -61,18 +63,22 @@ from ._states import StateSource as StateSource
 from ._stats import Stats as Stats
 from ._transport.address import start_tls as start_tls
 from ._transport.meter import TrafficMeter as TrafficMeter
-from ._wire.auth import Secrets as Secrets
+from ._wire.catalog_messages import MachineInfo as MachineInfo
+from ._wire.keys import ClientSecrets as ClientSecrets
+from ._wire.keys import Key as Key
+from ._wire.keys import Secrets as Secrets
 from ._wire.protocol import Protocol as Protocol
 
 __all__ = [
-    "Access", "BlockingMachine", "BlockingWait", "Caller", "Client", "ClientStates", "Consumer",
-    "DeliveryError", "EncodeError", "ErrorCode", "InvalidParams", "InvalidResponse",
-    "LimitExceeded", "Limits", "Mux", "MuxStates", "NetResult", "NetworkError", "NetworkMachine",
-    "NetworkTimeout", "NoAccess", "NotConnected", "OutcomeUnknown", "Protocol", "ProtocolError",
-    "ReadOnlyMachine", "RemoteError", "ReplServer", "Retry", "RpcError", "Secrets", "Server",
-    "ServerStates", "SlowPeer", "StateSource", "Stats", "Sync", "TrafficMeter", "VersionMismatch",
+    "Access", "BlockingMachine", "BlockingWait", "Caller", "Client", "ClientSecrets",
+    "ClientStates", "Consumer", "DeliveryError", "EncodeError", "ErrorCode", "InvalidParams",
+    "InvalidResponse", "Key", "LimitExceeded", "Limits", "MachineInfo", "Mux", "MuxStates",
+    "NetResult", "NetworkError", "NetworkMachine", "NetworkTimeout", "NoAccess", "NoMachine",
+    "NotConnected", "OutcomeUnknown", "Protocol", "ProtocolError", "ReadOnlyMachine",
+    "RemoteError", "ReplServer", "Retry", "RpcError", "Secrets", "Server", "ServerStates",
+    "SlowPeer", "StateSource", "Stats", "Sync", "TrafficMeter", "VersionMismatch",
     "WrongDestination", "__version__", "bind_mux", "bind_server", "bind_server_multi", "blocking",
-    "caller", "connect", "repl", "repl_env", "start_tls",
+    "caller", "connect", "list_machines", "repl", "repl_env", "start_tls",
 ]  # fmt: skip
 
 

@@ -94,6 +94,15 @@ class SlowPeer(NetworkError):
     """The peer does not read what is sent to it, so the connection was closed."""
 
 
+class NoMachine(NetworkError):
+    """The address has several machines, and not the one that was named, or none was named.
+
+    A machine that the key does not open looks as if it did not exist.
+    """
+
+    code = ErrorCode.BUSY
+
+
 class NetworkTimeout(NetworkError, TimeoutError):
     """A deadline of seconds passed before the peer answered."""
 

@@ -49,7 +49,19 @@ class Limits(Options):
     strangers: int = option(
         "connections", "that may shake hands at once; the oldest makes room", default=64
     )
-    args: int = option("bytes", "largest mutation with its args, encoded", default=64 * KIB)
+    args: int = option(
+        "bytes", "largest mutation with its args, encoded, in one message", default=64 * KIB
+    )
+    large_args: int = option(
+        "bytes",
+        "largest args that come in chunks, and all that a client holds of them; 0 for none",
+        default=64 * MIB,
+    )
+    large_array: int = option("items", "longest array in args that come in chunks", default=65_536)
+    large_map: int = option("items", "largest map in args that come in chunks", default=4096)
+    large_timeout: float = option(
+        "seconds", "time from the first to the last chunk of args", default=60.0
+    )
     args_depth: int = option("levels", "deepest nesting of args", default=16)
     args_keys: int = option("keys", "most keywords of one mutation", default=256)
     arg_key: int = option("bytes", "longest keyword", default=128)
@@ -185,6 +197,11 @@ class Access(Options):
         for name in given.keys() & {"read", "write"}:
             given[name] = _names(name, given[name], frozenset)
         return given
+
+    @property
+    def is_nothing(self) -> bool:
+        """Tell whether a client may neither follow nor mutate any state."""
+        return self.read == frozenset() and self.write == frozenset()
 
 
 def _names(option: str, value: Any, collection: type[Any]) -> Any:

@@ -40,7 +40,28 @@ class Inbox:
 async def test_what_a_server_does_not_take_is_told_at_the_call(
     serve: Any, limits: dict[str, int], args: dict[str, Any], named: str
 ) -> None:
-    # The client has the usual limits; only the server knows better.
+    # The client has the usual limits; only the server knows better. It takes no chunks of args.
+    served = am_rpc.Limits(large_args=0, **limits)
+    async with serve(limits=served) as pair, pair.connect() as net:
+        with pytest.raises(am_rpc.EncodeError, match=named) as told_:
+            net.add("D", **args)
+        assert "argument d" in str(told_.value)
+        assert await net.add("D", d=1) is am.EXECUTED
+        assert net.client.stats.reconnects == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "args", "named"),
+    [
+        ({"large_array": 2000}, {"d": [0] * 2001}, "Limits.large_array"),
+        ({"large_map": 2000}, {"d": {f"k{n}": 0 for n in range(2001)}}, "Limits.large_map"),
+        ({"large_args": 70_000}, {"d": b"x" * 70_001}, "Limits.large_args"),
+        ({"containers": 100}, {"d": [[]] * 101}, "Limits.containers"),
+    ],
+)
+async def test_what_a_server_does_not_even_take_in_chunks_is_told_at_the_call(
+    serve: Any, limits: dict[str, int], args: dict[str, Any], named: str
+) -> None:
     async with serve(limits=am_rpc.Limits(**limits)) as pair, pair.connect() as net:
         with pytest.raises(am_rpc.EncodeError, match=named) as told_:
             net.add("D", **args)
@@ -56,6 +77,8 @@ async def test_what_a_server_does_not_take_is_told_at_the_call(
         ({"map": 3000}, {"d": {f"k{n}": 0 for n in range(3000)}}),
         ({"args": 400_000, "text": 300_000}, {"d": "x" * 250_000}),
         ({"containers": 30_000, "args": 500_000, "array": 20_000}, {"d": [[]] * 15_000}),
+        ({"array": 20, "large_array": 3000}, {"d": [0] * 3000}),
+        ({"large_map": 5000}, {"d": {f"k{n}": 0 for n in range(5000)}}),
     ],
 )
 async def test_a_server_that_takes_more_is_sent_more(

@@ -584,7 +584,7 @@ async def test_the_shell_lists_machines_on_demand(fleet: Fleet) -> None:
 
 
 async def test_an_arg_that_is_too_big_is_a_usage_error(fleet: Fleet) -> None:
-    words = ["add", "worker-1", "Work", "--arg", "note", "--val", "x" * 70_000]
+    words = ["add", "worker-1", "Work", "--arg", "note", "--val", str([0] * 65_537)]
     assert (await fleet.repl.run(words)).code is Code.USAGE
 
 

@@ -123,7 +123,7 @@ async def test_unknown_states_and_bad_args_raise_at_the_call(serve: Any) -> None
         with pytest.raises(am_rpc.EncodeError):
             net.add("D", _private=1)
         with pytest.raises(am_rpc.EncodeError):
-            net.add("D", text="x" * 70_000)
+            net.add("D", numbers=[0] * 65_537)
         with pytest.raises(TypeError):
             net.add("D", value=2**64)
         deep: list[Any] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 
 import am_machine as am
 import am_rpc
-from am_rpc._errors import EncodeError
+from am_rpc._budget import Budget
+from am_rpc._errors import EncodeError, InvalidParams
+from am_rpc._wire.args_chunks import ArgsChunk, Assembly, LargeArgs
 from am_rpc._wire.codec import encode_args
 from am_rpc._wire.fitting import ArgsFitting
-from am_rpc._wire.mutation_messages import Mutate
+from am_rpc._wire.mutation_messages import InChunks, Mutate
 from am_rpc._wire.payload_chunks import Assembler, wrap
 from am_rpc._wire.protocol import Notification, Protocol, Request
 from am_rpc._wire.server_messages import PayloadAnnounced, PayloadChunk
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
 
 # Small, so that what is made up at random meets each of them.
 SMALL = am_rpc.Limits(
-    array=5, client_array=9, map=4, text=12, client_text=64, args=200, message=190,
+    array=6, client_array=9, map=4, text=12, client_text=64, args=200, message=190,
+    large_args=300, large_array=8, large_map=6,
     client_message=6_000, depth=8, args_depth=7, args_keys=5, chunk=80, payload=400,
 )  # fmt: skip
 
@@ -47,6 +51,16 @@ TOO_MUCH = [
     (object(), "argument data: object cannot be sent"),
     ({1: 2}, "argument data: dict keys must be str"),
 ]
+# Of chunks, the others being the same in both forms.
+TOO_MUCH_IN_CHUNKS = [
+    ([0] * 65_537, "argument data: 65537 items, at most 65536 .*Limits.large_array"),
+    ({f"k{n}": n for n in range(4097)}, "argument data: 4097 keys, at most 4096 .*large_map"),
+    ({"x": [1, {"y": [0] * 65_537}]}, "argument data: 65537 items, at most 65536 .*large_array"),
+    ([[]] * 10_000, "argument data: .* lists and dicts, at most .*Limits.containers"),
+    (b"x" * (64 << 20), r"argument data: args are limited to 67108864 bytes \(Limits.large_args"),
+    *TOO_MUCH[5:],
+    TOO_MUCH[3],
+]
 JUST_ENOUGH = [
     list(range(1024)),
     {f"k{n}": n for n in range(1024)},
@@ -55,6 +69,14 @@ JUST_ENOUGH = [
     "\N{SNOWMAN}" * 21_000,
     2**64 - 1,
 ]
+JUST_ENOUGH_IN_CHUNKS = [
+    [0] * 65_536,
+    {f"k{n}": n for n in range(4096)},
+    [[]] * 9_000,
+    "\N{SNOWMAN}" * 100_000,
+]
+# Those that do not mutate travel in one message.
+IN_CHUNKS = ("add", "remove", "set", "toggle", "add_ns", "add_err")
 CALLS: dict[str, Callable[..., Any]] = {
     "add": lambda net, data: net.add("D", few=1, data=data),
     "remove": lambda net, data: net.remove("D", data=data),
@@ -69,7 +91,8 @@ CALLS: dict[str, Callable[..., Any]] = {
 @pytest.mark.trio
 @pytest.mark.parametrize("call", CALLS)
 async def test_what_a_server_would_not_take_is_refused_at_the_call(serve: Any, call: str) -> None:
-    async with serve() as pair, pair.connect() as net:
+    # It takes no chunks.
+    async with serve(limits=am_rpc.Limits(large_args=0)) as pair, pair.connect() as net:
         made = net.client.last_id
         for data, told in TOO_MUCH:
             with pytest.raises(am_rpc.EncodeError, match=told):
@@ -80,6 +103,25 @@ async def test_what_a_server_would_not_take_is_refused_at_the_call(serve: Any, c
         for data in JUST_ENOUGH:
             CALLS[call](net, data)
             assert await net.check_add("D", data=data) is am.EXECUTED
+        assert await net.add("D") is am.EXECUTED
+        assert net.client.stats.reconnects == 0
+        assert pair.mux.stats.errors == 0
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("call", IN_CHUNKS)
+async def test_what_a_server_would_not_take_in_chunks_is_refused_at_the_call(
+    serve: Any, call: str
+) -> None:
+    async with serve() as pair, pair.connect() as net:
+        made = net.client.last_id
+        for data, told in TOO_MUCH_IN_CHUNKS:
+            with pytest.raises(am_rpc.EncodeError, match=told):
+                CALLS[call](net, data)
+        assert net.client.last_id == made
+        for data in JUST_ENOUGH_IN_CHUNKS:
+            CALLS[call](net, data)
+        await net.flush()
         assert await net.add("D") is am.EXECUTED
         assert net.client.stats.reconnects == 0
         assert pair.mux.stats.errors == 0
@@ -166,7 +208,7 @@ async def test_records_that_are_too_much_for_one_message_are_merged(serve: Any) 
 async def test_a_relay_that_takes_less_refuses_and_goes_on(serve: Any, network: Any) -> None:
     below = network()
     async with (
-        serve(limits=am_rpc.Limits(array=10)) as pair,
+        serve(limits=am_rpc.Limits(array=10, large_args=0)) as pair,
         pair.connect() as middle,
         am_rpc.Mux(middle, listener=below.listener()) as relay,
         am_rpc.Client(below.dial) as client,
@@ -195,20 +237,88 @@ ARGS = st.dictionaries(st.sampled_from(["a", "b", "data", "long_name", "x1", "y"
 @example(dict.fromkeys(["a", "b", "data", "x1", "y"]), "a")
 @settings(deadline=None)
 def test_a_server_takes_every_call_that_a_client_makes(args: dict[str, Any], method: str) -> None:
+    large: LargeArgs | None = None
     try:
         plain = encode_args(args, SMALL)
         data = Protocol.encode_mutation(7, method, (1, 2), plain, None)
         fitting = ArgsFitting(SMALL)
         if len(data) > fitting.least:
-            fitting.check(plain, len(data))
+            large = fitting.cut(plain, (1, 2), len(data))
     except EncodeError:
         return
     server = Protocol(client=False, limits=SMALL)
     server._raw = None
-    server.receive_data(data)
-    event = server.next_event()
-    assert isinstance(event, Request), event
-    assert event.message == Mutate(method, (1, 2), plain)
+    if large is None:
+        server.receive_data(data)
+        assert taken(server) == [Mutate(method, (1, 2), plain)]
+        return
+    chunks = []
+    for chunk in large.chunks(7, method):
+        server.receive_data(Protocol.send_notification(chunk))
+        chunks += taken(server)
+    server.receive_data(Protocol.encode_mutation(7, method, (1, 2), large.count, None))
+    (last,) = taken(server)
+    budget = Budget(SMALL.large_args, "large_args")
+    assembly = Assembly(chunks[0], SMALL, budget)
+    for chunk in chunks:
+        assembly.add(chunk)
+    assert last == InChunks(Mutate(method, (1, 2)), assembly.count)
+    assert assembly.is_whole
+    assert decoded(assembly) == plain
+    assert budget.used == 0
+
+
+def taken(server: Protocol) -> list[Any]:
+    found = []
+    while (event := server.next_event()) is not None:
+        assert isinstance(event, (Request, Notification)), event
+        found.append(event.message)
+    return found
+
+
+def decoded(assembly: Assembly) -> Any:
+    steps = assembly.decode()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+@given(st.binary(max_size=300), st.integers(1, 50))
+@settings(deadline=None)
+def test_bytes_that_are_no_args_are_refused_by_name(data: bytes, piece: int) -> None:
+    pieces = [data[at : at + piece] for at in range(0, len(data), piece)] or [b""]
+    budget = Budget(SMALL.large_args, "large_args")
+    chunks = [
+        ArgsChunk(7, index, len(pieces), part, "a", (1,)) for index, part in enumerate(pieces)
+    ]
+    assembly = Assembly(chunks[0], SMALL, budget)
+    try:
+        for chunk in chunks:
+            assembly.add(chunk)
+        args = decoded(assembly)
+    except (InvalidParams, am_rpc.LimitExceeded):
+        assembly.drop()
+    else:
+        assert encode_args(args, SMALL.replace(args_depth=8)) == args
+    assert budget.used == 0
+
+
+def test_headers_alone_take_no_room() -> None:
+    # Each says that so many items follow, within the one before.
+    limits = am_rpc.Limits()
+    data = b"\x81\xa1x" + b"\xdc\xff\xff" * 300
+    chunk = ArgsChunk(7, 0, 1, data, "a", (1,))
+    assembly = Assembly(chunk, limits, Budget(limits.large_args, "large_args"))
+    assembly.add(chunk)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidParams, match="not complete"):
+            decoded(assembly)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @given(VALUES)

@@ -52,6 +52,8 @@ class Link:
         """Levels of detail at which the other side is told of machines, by handle."""
         # Serial numbers of machines -> how many handles they have here.
         self._handles: dict[int, int] = {}
+        # Serial numbers of machines -> the handle that was given last.
+        self._latest: dict[int, int] = {}
         self._ignored: set[int] = set()
         self._ignores_unknown = False
         # Serial numbers of machines whose end this link told.
@@ -68,6 +70,14 @@ class Link:
     def clients(self) -> Mapping[int, Client]:
         """Machines by handle."""
         return self._clients
+
+    def handle_of(self, client: Client) -> int | None:
+        """The handle that a machine was given last; None if it has none here, or if nobody tells
+        the other side of it now."""
+        handle = self._latest.get(client.serial)
+        if handle is None or handle in self._left or self._clients.get(handle) is not client:
+            return None
+        return handle
 
     def client(self, handle: int) -> Client:
         """The machine of a handle.
@@ -106,6 +116,7 @@ class Link:
             case dbg.PendingMsg(handle, items):
                 self.client(handle).pending = Pending(now, items)
             case dbg.Detail(handle, level):
+                self.client(handle)  # there is one of this handle
                 self.details[handle] = level
             case dbg.Left(handle):
                 self._leave(handle)
@@ -203,11 +214,6 @@ class Link:
         if self._is_live and (was == 0 or was + by == 0):
             client.connections += by
 
-    def handle_of(self, client: Client) -> int | None:
-        """The handle of a machine that is told of now."""
-        found = (h for h, known in self._clients.items() if known is client)
-        return next((h for h in found if h not in self._left), None)
-
     def _connect(self, handle: int, client: Client) -> None:
         before = self._clients.get(handle)
         if before is not None and handle in self._left:
@@ -216,9 +222,15 @@ class Link:
         if before is client:
             return
         self._clients[handle] = client
+        self._latest[client.serial] = handle
         self._count(client, 1)
         if before is not None:
             self._count(before, -1)
+            if not self._handles[before.serial]:
+                self._latest.pop(before.serial, None)
+            elif self._latest.get(before.serial) == handle:
+                others = [h for h, known in self._clients.items() if known is before]
+                self._latest[before.serial] = others[-1]
 
     def _known_client(
         self, process: dbg.Process, machine_id: str, names: tuple[str, ...]
@@ -331,6 +343,7 @@ class Link:
         self._left.clear()
         self.details.clear()
         self._handles.clear()
+        self._latest.clear()
         self._resuming.clear()
         self._known.clear()
         self._announced.clear()

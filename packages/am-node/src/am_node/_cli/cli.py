@@ -19,6 +19,7 @@ import trio
 from .._client.client import Client
 from .._entry import load_entry_point
 from .._errors import EntryPointError, NodeError, NoWorkers, SupervisorLost, WorkError, WorkTimeout
+from .._escape import printable
 from .._log import log_level, show_machines
 from .._settings import Pool, Rlimits, Timing
 from .._supervisor.serve import serve
@@ -41,17 +42,27 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments == ["worker"]:
         run_worker()
-    # The console script has its own folder in front; a user's module lies in the current one.
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     options = _parser().parse_args(arguments)
     try:
+        _search(getattr(options, "path", None) or [os.getcwd()])
         sys.exit(options.run(options))
     except (NodeError, ValueError, OSError) as exc:
-        print(f"am-node: {exc}", file=sys.stderr)
+        _complain(str(exc))
         sys.exit(USAGE if isinstance(exc, (EntryPointError, ValueError)) else UNREACHED)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _search(folders: Sequence[str]) -> None:
+    """Look for the user's module in these, after all others: a file there replaces no module."""
+    own = {"", os.getcwd()}
+    # `python -m` has put the current folder in front.
+    sys.path[:] = [entry for entry in sys.path if entry not in own]
+    sys.path += [os.path.abspath(folder) for folder in folders]
+
+
+def _complain(text: str) -> None:
+    print(f"am-node: {printable(text)}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,9 +80,9 @@ def _add_supervisor(commands: Any) -> None:
     parser.add_argument("entry", help="the worker class: module:Class or path/to/file.py:Class")
     parser.add_argument("--addr", default="127.0.0.1:7000", help="address for clients")
     parser.add_argument("--workers", type=int, help="keep exactly so many workers")
-    parser.add_argument("--min", type=int, default=_POOL.min, help="ready workers at least")
-    parser.add_argument("--max", type=int, default=_POOL.max, help="processes at most")
-    parser.add_argument("--warm", type=int, default=_POOL.warm, help="idle workers beyond need")
+    parser.add_argument("--min", type=int, help=f"ready workers at least ({_POOL.min})")
+    parser.add_argument("--max", type=int, help=f"processes at most ({_POOL.max})")
+    parser.add_argument("--warm", type=int, help=f"idle workers beyond need ({_POOL.warm})")
     parser.add_argument("--memory", type=int, metavar="MIB", help="address space of a worker")
     parser.add_argument("--files", type=int, metavar="N", help="open descriptors of a worker")
     parser.add_argument("--cpu", type=int, metavar="SECONDS", help="processor time of a worker")
@@ -101,6 +112,12 @@ def _add_work(commands: Any) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--path",
+        action="append",
+        default=[],
+        help="folder in which to look for the class, after all others; the current one if none",
+    )
     parser.add_argument("--secret-file", help="file with the secret shared by both sides")
     parser.add_argument("--log", default="WARNING", help="level of the log on stderr")
 
@@ -110,13 +127,10 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _supervise(options: argparse.Namespace) -> int:
     _log_to_stderr(options.log, "SUPERVISOR")
-    pool = Pool(options.min, options.max, options.warm)
-    if options.workers is not None:
-        pool = Pool(options.workers, options.workers, 0)
     supervisor = Supervisor(
         options.entry,
         addr=options.addr,
-        pool=pool,
+        pool=_pool(options),
         rlimits=Rlimits(
             memory=None if options.memory is None else options.memory * 2**20,
             files=options.files,
@@ -128,6 +142,16 @@ def _supervise(options: argparse.Namespace) -> int:
         insecure=options.insecure,
     )
     return trio.run(_announce_and_serve, supervisor)
+
+
+def _pool(options: argparse.Namespace) -> Pool:
+    given = {name: getattr(options, name) for name in ("min", "max", "warm")}
+    figures = {name: value for name, value in given.items() if value is not None}
+    if options.workers is None:
+        return Pool(**figures)
+    if figures:
+        raise ValueError(f"--workers says it all: leave out --{', --'.join(figures)}")
+    return Pool(options.workers, options.workers, 0)
 
 
 async def _announce_and_serve(supervisor: Supervisor) -> int:
@@ -146,7 +170,7 @@ async def _announce_and_serve(supervisor: Supervisor) -> int:
 def _work(options: argparse.Namespace) -> int:
     _log_to_stderr(options.log, "CLIENT")
     if len(options.arg) != len(options.val):
-        print("am-node: each --arg needs a --val", file=sys.stderr)
+        _complain("each --arg needs a --val")
         return USAGE
     worker = load_entry_point(options.entry)
     if not issubclass(worker, Worker):
@@ -155,13 +179,13 @@ def _work(options: argparse.Namespace) -> int:
     try:
         result = trio.run(_ask, worker, options, args)
     except WorkError as exc:
-        print(f"am-node: the work failed: {exc}", file=sys.stderr)
+        _complain(f"the work failed: {exc}")
         return FAILED
     except WorkTimeout as exc:
-        print(f"am-node: {exc}", file=sys.stderr)
+        _complain(str(exc))
         return LATE
     except (NoWorkers, SupervisorLost) as exc:
-        print(f"am-node: {exc}", file=sys.stderr)
+        _complain(str(exc))
         return UNREACHED
     print(json.dumps(result, default=str, ensure_ascii=False))
     return DONE

@@ -19,7 +19,7 @@ from .._wire_work import LEASE_ENDED, PROVIDE
 from .._worker.worker import Worker
 from .discovery import Discovery, as_discovery
 from .link_pool import LinkPool
-from .map import Inputs, Results
+from .map import Inputs, Mapper, Results
 from .request import Request
 from .states import ClientStates
 from .supervisor_link import SupervisorLink
@@ -143,7 +143,8 @@ class Client:
     def _without_worker(self, timeout: float) -> NoWorkers | SupervisorLost:
         if self.mach.is_("SuperReady"):
             return NoWorkers(f"no worker was free within {timeout:g} s")
-        return SupervisorLost(f"no supervisor was reached within {timeout:g} s")
+        tried = self._supervisor.failures
+        return SupervisorLost(f"no supervisor was reached within {timeout:g} s ({tried})")
 
     # -- work
 
@@ -202,7 +203,7 @@ class Client:
         over included. The first error cancels the rest, unless `return_errors` puts it in place of
         a result. The other options are those of `work`, for each input.
         """
-        return Results(
+        mapper = Mapper(
             self.mach,
             self._links,
             inputs,
@@ -214,6 +215,7 @@ class Client:
             retry_on=frozenset(retry_on),
             busy=self._count_open,
         )
+        return Results(mapper)
 
     async def _perform(
         self,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import trio
+
+from .._address import check_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -61,14 +65,23 @@ class FileDir:
         for number, path in enumerate(self._directory.glob("*.addr")):
             if number >= _MAX_FILES:
                 break
-            try:
-                with path.open("rb") as file:
-                    text = file.read(_MAX_ADDR_BYTES + 1)
-            except OSError:
-                continue
+            text = _read_regular(path)
             if len(text) <= _MAX_ADDR_BYTES and text.strip().isascii():
                 found.add(text.strip().decode("ascii"))
         return frozenset(found - {""})
+
+
+def _read_regular(path: Path) -> bytes:
+    """The beginning of a file; nothing of what is no file, which may never end."""
+    try:
+        # Opening a named pipe would wait for somebody who writes to it.
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        with open(number, "rb") as file:
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                return b""
+            return file.read(_MAX_ADDR_BYTES + 1)
+    except OSError:
+        return b""
 
 
 class DnsName:
@@ -103,7 +116,7 @@ def _join(host: str, port: int) -> str:
 def as_discovery(supers: Iterable[str] | Discovery) -> Discovery:
     """A discovery of whatever a user gave.
 
-    :raises ValueError: for a single text instead of a list, or no address at all.
+    :raises ValueError: for a single text instead of a list, no address at all, or what is none.
     """
     if isinstance(supers, Discovery):
         return supers
@@ -112,4 +125,4 @@ def as_discovery(supers: Iterable[str] | Discovery) -> Discovery:
     listed = tuple(supers)
     if not listed:
         raise ValueError("give at least one supervisor's address")
-    return StaticList(listed)
+    return StaticList([check_address(addr) for addr in listed])

@@ -18,7 +18,9 @@ import am_helpers as amh
 import am_machine as am
 
 from .._errors import WorkerLost
+from .._escape import printable
 from .._settings import stretch
+from .._wire_work import MAX_WORDS
 from .worker_link import WorkerLink
 
 if TYPE_CHECKING:
@@ -266,9 +268,10 @@ class LinkPool:
                 request.is_suspect = True
                 request.tried -= 1
         for request in held:
+            if request.is_sent:
+                request.lost(link.worker_id, link.why, link.words)
             if request.tried >= request.attempts:
-                tried = f"{link.why}, in each of {request.tried} attempts"
-                request.fail(WorkerLost(tried))
+                request.fail_as_lost()
             else:
                 self.try_again(request)
         link.close()
@@ -373,7 +376,8 @@ class LinkPool:
         """The supervisor says that a lease is over: do not wait for the link to find out."""
         for link in tuple(self._links):
             if link.lease and link.lease == data.get("lease"):
-                link.lose(f"the lease ended: {data.get('reason', '')}")
+                words = str(data.get("words", ""))[:MAX_WORDS]
+                link.lose(f"the lease ended: {data.get('reason', '')}", printable(words))
 
 
 def _load(link: WorkerLink) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import trio
@@ -27,11 +28,45 @@ class Results:
     """What ``client.map`` returns: an async iterator of pairs ``(args, result)``.
 
     Iterating starts it. It ends by itself; to stop before, leave an ``async with`` on it or call
-    `aclose`, which cancels the requests that run.
+    `aclose`, which cancels the requests that run. One that nobody refers to any more, as after a
+    ``break``, stops likewise, a turn of the event loop later.
 
     With n requests in the hands of workers at most, no more than 3 n inputs are taken beyond the
     results that were iterated over: n wait in stock here, so that a worker never waits for inputs.
     """
+
+    def __init__(self, mapper: Mapper) -> None:
+        # Whatever runs holds that one, not this: so the end of the last reference here is noticed.
+        self._mapper = mapper
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Pair:
+        return await self._mapper.next()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Cancel what runs. Harmless after the end."""
+        self._mapper.close()
+        await trio.lowlevel.checkpoint()
+
+    def __del__(self) -> None:
+        self._mapper.close_soon()
+
+
+class Mapper:
+    """A map that is under way, for as long as its `Results` are wanted."""
 
     def __init__(
         self,
@@ -47,9 +82,10 @@ class Results:
         retry_on: frozenset[str],
         busy: Callable[[int], None],
     ) -> None:
-        self._fork: am.Fork | None = None
         if workers < 1:
             raise ValueError("map needs at least one worker")
+        self._fork: am.Fork | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
         self._mach = mach
         self._links = links
         self._inputs = aiter(inputs) if isinstance(inputs, AsyncIterable) else iter(inputs)
@@ -80,11 +116,13 @@ class Results:
 
     # -- for the iterating task
 
-    def __aiter__(self) -> Self:
-        return self
+    async def next(self) -> Pair:
+        """Return the next pair.
 
-    async def __anext__(self) -> Pair:
+        :raises StopAsyncIteration: after the last one.
+        """
         if self._fork is None:
+            self._token = trio.lowlevel.current_trio_token()
             self._fork = self._mach.fork(self._run)
         if self._pairs:
             await trio.lowlevel.checkpoint_if_cancelled()
@@ -99,31 +137,17 @@ class Results:
         self._want_inputs()
         return self._pairs.popleft()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Cancel what runs. Harmless after the end."""
-        self._close()
-        await trio.lowlevel.checkpoint()
-
-    def __del__(self) -> None:
-        # An iterator that was dropped half way must not hold its workers.
-        if self._fork is not None:
-            self._close()
-
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Cancel what runs, and give back what is held for it."""
         self._over = True
         if self._fork is not None:
             self._fork.cancel()
+
+    def close_soon(self) -> None:
+        """The same, from wherever the last reference to the results has ended, in any thread."""
+        if self._token is not None and not self._over:
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self.close)
 
     # -- taking inputs, in a task of the client's
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._errors import WorkError
+from .._errors import WorkerLost, WorkError
 from .._escape import printable
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .worker_link import WorkerLink
 
 REQ_BYTES = 16
+# Lost workers that an error tells of.
+MOST_LOSSES = 10
 
 
 class Request:
@@ -27,7 +29,7 @@ class Request:
 
     __slots__ = (
         "args", "attempts", "deadline", "done", "error", "given_at", "is_owned", "is_sent",
-        "is_suspect", "link",
+        "is_suspect", "link", "losses",
         "number", "req", "result", "retry_on", "source", "tried",
     )  # fmt: skip
 
@@ -57,6 +59,8 @@ class Request:
         # One of several that were at a worker when it was lost: it may be what kills workers.
         self.is_suspect = False
         self.given_at = 0.0
+        # Of each worker that was lost with it: which, why, and the last that it wrote.
+        self.losses: list[tuple[str, str, str]] = []
         self.result: Any = None
         self.error: Exception | None = None
 
@@ -72,6 +76,7 @@ class Request:
             self.result = answer.get("data")
         else:
             failure = _work_error(error, worker_id)
+            failure.attempt = self.tried
             if failure.type_name in self.retry_on and self.tried < self.attempts:
                 # The worker would answer the same id from memory.
                 self.req = secrets.token_bytes(REQ_BYTES)
@@ -79,6 +84,22 @@ class Request:
             self.error = failure
         self.done(self)
         return True
+
+    def lost(self, worker_id: str, why: str, words: str) -> None:
+        """A worker is gone that may have begun it."""
+        self.losses.append((worker_id, why, words))
+        del self.losses[:-MOST_LOSSES]
+
+    def fail_as_lost(self) -> None:
+        """All attempts are used up: the last loss is the error, the others are notes."""
+        worker_id, why, words = self.losses[-1]
+        error = WorkerLost(f"{why}, in each of {self.tried} attempts")
+        error.worker_id, error.attempt = worker_id, self.tried
+        for number, (worker, reason, _) in enumerate(self.losses[:-1], 1):
+            error.add_note(f"Attempt {number}, on the worker {worker}: {reason}")
+        if words:
+            error.add_note(f"The last that the worker {worker_id} wrote:\n{words}")
+        self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """There will be no answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import trio
 import am_helpers as amh
 import am_rpc
 
-from .._address import host_of, reachable
+from .._address import check_address, host_of, reachable
+from .._escape import printable
 from .._names import wire_id
 from .._settings import link_limits, stretch
 from .._tls import tls_dialer
@@ -18,18 +20,24 @@ from .candidates import Candidates
 from .near import is_near, near_dialer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import am_machine as am
 
     from .._tls import Dialer
     from .discovery import Discovery
 
+_log = logging.getLogger("am_node")
 # Three tries within five seconds, then it is another supervisor's turn.
 _RETRY = am_rpc.Retry(connect_timeout=2.0, connect_tries=3, connect_delay=0.2, connect_total=5.0)
 READY_TIMEOUT = 5.0
 LINK_TIMEOUT = 9.0
 _AGAIN = 0.2
+_LONGEST_PAUSE = 30.0
+_MOST_REFUSED = 100
+# Of what is told of supervisors that cannot be reached.
+_MOST_FAILURES = 10
+_MAX_WHY = 300
 FOLLOWED = ("Start", "Ready", "WorkersAvailable", "Draining", "ProvideWorker", "WorkerIssues")
 
 
@@ -55,19 +63,58 @@ class SupervisorLink:
         self._known = trio.Event()
         self._leave = trio.Event()
         self._avoid = ""
+        self._refused: set[str] = set()
+        # Why those that were tried are not in use.
+        self._failures: dict[str, str] = {}
         self.net: am_rpc.NetworkMachine | None = None
         self.addr = ""
 
     async def discover(self) -> None:
         """Follow the discovery."""
-        async for addresses in self._discovery.addresses():
-            self._candidates.update(addresses)
-            self._wake()
+        pause = _AGAIN
+        while True:
+            try:
+                async for addresses in self._discovery.addresses():
+                    pause = _AGAIN
+                    self._candidates.update(self._proper(addresses))
+                    self._wake()
+                return
+            except Exception:
+                # It is somebody else's code, and those that are known may still be there.
+                _log.exception("the discovery of supervisors failed; once more in %g s", pause)
+            await trio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def tell(self, addresses: frozenset[str]) -> None:
         """Learn of more supervisors."""
-        self._candidates.merge(addresses)
+        self._candidates.merge(self._proper(addresses))
         self._wake()
+
+    def _proper(self, addresses: Iterable[object]) -> frozenset[str]:
+        """Leave out what is no address; each of those is told of once."""
+        proper = set()
+        for addr in addresses:
+            try:
+                proper.add(check_address(addr))
+            except ValueError as exc:
+                told = str(exc)
+                if told not in self._refused and len(self._refused) < _MOST_REFUSED:
+                    self._refused.add(told)
+                    _log.warning("a supervisor's address is left out: %s", told)
+        return frozenset(proper)
+
+    @property
+    def failures(self) -> str:
+        """Each address that was tried in vain, with the reason; or that there is none."""
+        if not self._failures:
+            return "none answered yet" if len(self._candidates) else "no address is known"
+        return "; ".join(f"{addr}: {why}" for addr, why in self._failures.items())
+
+    def _failed(self, addr: str, why: str) -> None:
+        self._failures.pop(addr, None)
+        self._failures[addr] = printable(" ".join(why.split())[:_MAX_WHY])
+        while len(self._failures) > _MOST_FAILURES:
+            del self._failures[next(iter(self._failures))]
 
     def _wake(self) -> None:
         if len(self._candidates):
@@ -82,14 +129,16 @@ class SupervisorLink:
         :raises KeyError, TypeError, ValueError: if the payload names no address.
         """
         host = "localhost" if self.addr.startswith("unix:") else host_of(self.addr)
-        addr = str(contract["addr"])
+        addr = check_address(contract["addr"])
         if not addr.startswith("unix:"):
             addr = reachable(addr, host)
+        elif not is_near(addr):
+            raise ValueError(f"{addr} is no socket of a worker of this user")
         context = self._ssl_context
         if context is not None and contract.get("tls"):
             return tls_dialer(addr, context, host)
         near = str(contract.get("near", ""))
-        return near_dialer(near, addr) if is_near(near) and not is_near(addr) else addr
+        return near_dialer(near, addr) if is_near(near) and not addr.startswith("unix:") else addr
 
     @property
     def alternatives(self) -> int:
@@ -118,6 +167,7 @@ class SupervisorLink:
             self._leave = trio.Event()
             if await self._stay_with(addr):
                 self._candidates.reached(addr)
+                self._failures.pop(addr, None)
             else:
                 self._candidates.failed(addr, trio.current_time())
                 self._avoid = addr
@@ -143,8 +193,10 @@ class SupervisorLink:
                 await client.ready(READY_TIMEOUT * stretch())
                 self.net = client.net
                 self._mach.remove("FailingOver")
+                self._failures.pop(addr, None)
                 return await self._until_over(client)
-            except am_rpc.RpcError:
+            except am_rpc.RpcError as exc:
+                self._failed(addr, str(client.last_error or exc))
                 return False
             finally:
                 self.net = None
@@ -189,6 +241,7 @@ class SupervisorLink:
                 if not client.mach.is_("Ready"):
                     break
             polite = False
+            self._failed(self.addr, f"lost: {client.last_error or 'the link ended'}")
             over.set()
 
         async with trio.open_nursery() as nursery:

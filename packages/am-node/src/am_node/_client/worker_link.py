@@ -12,6 +12,7 @@ import am_machine as am
 import am_rpc
 
 from .._debugging import inner_tags
+from .._escape import printable
 from .._names import wire_id
 from .._settings import link_limits, stretch
 from .._wire_work import ANSWER
@@ -81,7 +82,7 @@ class WorkerLink:
         self.worker_id = ""
         self.lease = ""
         self.stats = am_rpc.Stats()
-        self.why = ""
+        self.why = self.words = ""
         self.mach.add("Start")
 
     @property
@@ -170,11 +171,15 @@ class WorkerLink:
                     timeout=2 * grace,
                 )  # fmt: skip
 
-    def lose(self, why: str) -> None:
-        """Declare the worker lost; its requests are the owner's to move."""
+    def lose(self, why: str, words: str = "") -> None:
+        """Declare the worker lost; its requests are the owner's to move.
+
+        `words` are the last that it wrote on stderr.
+        """
         if self._is_lost:
             return
-        self.why = why
+        self.why = printable(" ".join(why.split()))
+        self.words = words
         self._is_lost = True
         if not self.mach.disposed:
             self.mach.add("WorkerLost")

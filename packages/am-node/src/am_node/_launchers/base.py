@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import trio
 
+from .._escape import printable
+
 if TYPE_CHECKING:
     from trio import TaskStatus
 
@@ -44,7 +46,7 @@ class WorkerSpec:
     """
 
     worker_id: str
-    config: bytes
+    config: bytes = field(repr=False)  # secrets are in it
     command: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     resources: Resources = Resources()
@@ -54,9 +56,10 @@ class WorkerSpec:
         """Pass on a line which the worker printed on `stream` (``stdout`` or ``stderr``)."""
         if self.on_line is not None:
             self.on_line(stream, text)
-        else:
+        elif worker_log.isEnabledFor(logging.INFO):
+            told = printable(text)
             worker_log.info(
-                "[%s] %s", self.worker_id, text, extra={"worker": self.worker_id, "stream": stream}
+                "[%s] %s", self.worker_id, told, extra={"worker": self.worker_id, "stream": stream}
             )
 
 

@@ -127,12 +127,13 @@ async def _attend(
         with trio.move_on_after(_DRAIN_SECONDS):
             await drained.wait()
         nursery.cancel_scope.cancel()
-    by_signal = returncode < 0
+    reasons = [f"flooded {name}" for name, seconds in floods.items() if seconds >= _TELL_SECONDS]
+    if returncode is None:
+        reasons.append("nobody knows how: this process ignores SIGCHLD")
+    by_signal = returncode is not None and returncode < 0
     return ExitInfo(
         code=None if by_signal else returncode,
-        signal=-returncode if by_signal else None,
+        signal=-returncode if returncode is not None and by_signal else None,
         stderr=str(tail),
-        reason=", ".join(
-            f"flooded {name}" for name, seconds in floods.items() if seconds >= _TELL_SECONDS
-        ),
+        reason=", ".join(reasons),
     )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._boot import BootConfig
-from .._entry import load_entry_point
+from .._entry import EXIT_ENTRY, load_entry_point
+from .._errors import EntryPointError
 from .._worker.host import WorkerHost
 from .._worker.worker import Worker
 from .base import ExitInfo, WorkerHandle, WorkerSpec
@@ -59,10 +60,14 @@ class MemoryLauncher:
         except Exception as exc:
             text = f"{type(exc).__name__}: {exc}"
             spec.line("stderr", text)
-            return ExitInfo(code=70, stderr=text)
+            return ExitInfo(code=_code_of(exc), stderr=text)
         finally:
             self.hosts.pop(spec.worker_id, None)
         return ExitInfo(signal=int(signals.SIGKILL))
+
+
+def _code_of(exc: Exception) -> int:
+    return EXIT_ENTRY if isinstance(exc, EntryPointError) else 70
 
 
 def _in_this_process(config: BootConfig) -> BootConfig:

@@ -30,7 +30,8 @@ class _Child(Protocol):
     async def exited(self) -> None:
         """Return once the process is dead, before it is reaped where that is possible."""
 
-    def reap(self) -> int: ...
+    def reap(self) -> int | None:
+        """Its return code, as in `subprocess`; None if the system kept none."""
 
 
 class LocalProcess:
@@ -44,6 +45,7 @@ class LocalProcess:
         self.stdout = stdout
         self.stderr = stderr
         self._returncode: int | None = None
+        self._is_reaped = False
 
     @property
     def pid(self) -> int:
@@ -52,7 +54,7 @@ class LocalProcess:
 
     @property
     def returncode(self) -> int | None:
-        """As in `subprocess`: negative for a signal, None while it runs."""
+        """As in `subprocess`: negative for a signal, None while it runs, or if nobody knows."""
         return self._returncode
 
     async def feed(self, data: bytes) -> None:
@@ -67,13 +69,13 @@ class LocalProcess:
     def terminate(self) -> None:
         """Close the lifeline and send ``SIGTERM`` to the process itself, which asks it to drain."""
         self.close_lifeline()
-        if self._returncode is None:
+        if not self._is_reaped:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self.pid, signals.SIGTERM)
 
     def kill(self) -> None:
         """Send ``SIGKILL`` to its process group."""
-        if self._returncode is None:
+        if not self._is_reaped:
             self._kill_group()
 
     def _kill_group(self) -> None:
@@ -81,13 +83,17 @@ class LocalProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signals.SIGKILL)
 
-    async def wait(self) -> int:
-        """Wait until it ended, end what is left of its process group, and reap it."""
-        if self._returncode is None:
+    async def wait(self) -> int | None:
+        """Wait until it ended, end what is left of its process group, and reap it.
+
+        None is returned if the system kept no code: this process ignores SIGCHLD.
+        """
+        if not self._is_reaped:
             await self._child.exited()
             # Not reaped yet, so the group's number cannot belong to anybody else.
             self._kill_group()
             self._returncode = self._child.reap()
+            self._is_reaped = True
         return self._returncode
 
     def close(self) -> None:
@@ -127,12 +133,20 @@ def _start_on_this_thread(
         env=None if env is None else dict(env),
         cwd=cwd,
     )
-    ends = []
-    for pipe in (popen.stdin, popen.stdout, popen.stderr):
-        assert pipe is not None
-        ends.append(trio.lowlevel.FdStream(os.dup(pipe.fileno())))
-        pipe.close()
-    return LocalProcess(_PidfdChild(popen), *ends)
+    ends: list[trio.lowlevel.FdStream] = []
+    try:
+        for pipe in (popen.stdin, popen.stdout, popen.stderr):
+            assert pipe is not None
+            ends.append(trio.lowlevel.FdStream(os.dup(pipe.fileno())))
+            pipe.close()
+        return LocalProcess(_PidfdChild(popen), *ends)
+    except OSError:  # out of descriptors: nobody would ever hear of this child again
+        popen.kill()
+        for stream in (*ends, popen.stdin, popen.stdout, popen.stderr):
+            if stream is not None:
+                stream.close()
+        popen.wait()
+        raise
 
 
 async def _start_by_trio(
@@ -162,9 +176,16 @@ class _PidfdChild:
     async def exited(self) -> None:
         await trio.lowlevel.wait_readable(self._pidfd)
 
-    def reap(self) -> int:
+    def reap(self) -> int | None:
         os.close(self._pidfd)
-        return self._popen.wait()
+        try:
+            status = os.waitpid(self.pid, 0)[1]
+        except ChildProcessError:
+            # `Popen.wait` would call that 0, which is what a good end looks like.
+            self._popen.returncode = 0
+            return None
+        self._popen.returncode = code = os.waitstatus_to_exitcode(status)
+        return code
 
 
 class _TrioChild:
@@ -175,7 +196,7 @@ class _TrioChild:
     async def exited(self) -> None:
         await self._process.wait()
 
-    def reap(self) -> int:
+    def reap(self) -> int | None:
         code = self._process.returncode
         assert code is not None
         return code

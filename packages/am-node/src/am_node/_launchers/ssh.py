@@ -42,7 +42,7 @@ class CommandLauncher(LocalLauncher):
 
 
 class SshLauncher(LocalLauncher):
-    """Starts workers on `hosts`, at most `slots` on each, by ``ssh -T host exec <command>``.
+    """Starts workers on `hosts`, at most `slots` on each, by ``ssh -T -- host exec <command>``.
 
     The connection's stdin is the lifeline, so a worker ends with its supervisor or its connection.
     `ssh` is the client's command with options, for example for keys. Hosts take turns. `command`
@@ -77,7 +77,7 @@ class SshLauncher(LocalLauncher):
     def command_for(self, spec: WorkerSpec) -> tuple[str, ...]:
         """The ssh command; what the remote shell sees is quoted."""
         remote = shlex.join(super().command_for(spec))
-        return (*self._ssh, "-T", self._places[spec.worker_id], f"exec {remote}")
+        return (*self._ssh, "-T", "--", self._places[spec.worker_id], f"exec {remote}")
 
     async def run(
         self,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import trio
 
 from .._errors import ErrHeartbeat, ErrWorkerExit, ErrWorkerHealth, WorkerError
+from .._escape import printable
 from .shared import log
 
 if TYPE_CHECKING:
@@ -71,12 +73,18 @@ class Health:
             log.error("error in %s", self._mach.id, exc_info=self._mach.err)
             self._mach.remove("Exception")
 
+    def ErrSendPayloadState(self, e: am.Event) -> None:
+        """A client that has gone takes nothing any more: that is no error of the pool."""
+        self._mach.remove("ErrSendPayload", "Exception")
+        log.info("a payload was not delivered: %s", self._mach.err)
+
     def ErrWorkerState(self, e: am.Event) -> None:
         """Log the error, count it, and end a worker that had too many."""
         self._mach.remove("ErrWorker", "Exception")
         error = self._mach.err
         name = error.worker_id if isinstance(error, WorkerError) else e.args.get("worker_id")
-        log.warning("%s", _line(error, name))
+        final = self._shared.failure is not None
+        log.log(logging.ERROR if final else logging.WARNING, "%s", _line(error, name))
         slot = self._shared.slots.get(str(name))
         if slot is None or isinstance(error, ErrWorkerExit):
             return
@@ -96,5 +104,5 @@ class Health:
 
 def _line(error: BaseException | None, worker: object) -> str:
     """One line that names the worker, whatever its error says."""
-    text = " ".join(str(error).split())
+    text = printable(" ".join(str(error).split()))
     return text if not worker or str(worker) in text else f"worker {worker}: {text}"

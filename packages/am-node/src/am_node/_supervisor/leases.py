@@ -15,7 +15,7 @@ from .._escape import printable
 from .._wire_work import LEASE_ENDED, PROVIDE
 from .shared import log
 from .slot import Lease
-from .worker_lifecycle import told_exit
+from .worker_lifecycle import last_words, told_exit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,11 +101,14 @@ class LeaseManager:
         reason = await self._end_of(slot)
         if slot.lease is not lease:
             return
+        notice = {"lease": lease.id, "worker_id": slot.id}
         if slot.exit is not None:
             reason = f"{reason}: {told_exit(slot.exit)}"
-        log.info("lease of %s by %s ended: %s", slot.id, lease.client, reason)
-        notice = {"lease": lease.id, "worker_id": slot.id, "reason": reason}
-        self._shared.payload(LEASE_ENDED, notice, lease.client)
+            notice["words"] = last_words(slot.exit)
+        log.info("lease of %s by %s ended: %s", slot.id, lease.client, printable(reason))
+        if not slot.mach.is_("ClientLeft"):
+            # Whoever left knows, and may be no more.
+            self._shared.payload(LEASE_ENDED, {**notice, "reason": reason}, lease.client)
         self._take_back(slot, lease)
 
     async def _end_of(self, slot: Slot) -> str:

@@ -31,7 +31,7 @@ _MAX_DIR_BYTES = 80
 
 
 @contextlib.contextmanager
-def runtime_directory(base: Path | None = None) -> Iterator[Path]:
+def runtime_directory(base: Path | None = None) -> Iterator[RuntimeDirectory]:
     """Make a directory of mode 0700 for sockets; it is removed, with all in it, at the end.
 
     `base` defaults to ``$XDG_RUNTIME_DIR`` if that is a short path to a directory, else the
@@ -39,18 +39,52 @@ def runtime_directory(base: Path | None = None) -> Iterator[Path]:
 
     :raises OSError: if no directory can be made there.
     """
-    root = base or _default_base()
-    sweep(root)
-    path = root / f"{RUNTIME_PREFIX}{os.getpid()}-{secrets.token_hex(3)}"
-    path.mkdir(mode=0o700)
-    path.chmod(0o700)  # whatever the umask took away
-    lock = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    directory = RuntimeDirectory(base)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield path
+        yield directory
     finally:
-        shutil.rmtree(path, ignore_errors=True)
-        os.close(lock)
+        directory.remove()
+
+
+class RuntimeDirectory:
+    """A directory of this process for sockets, below `base`; `ensure` makes it again if need be.
+
+    :raises OSError: if no directory can be made there.
+    """
+
+    def __init__(self, base: Path | None = None) -> None:
+        self._base = base
+        self._lock: int | None = None
+        self._make()
+
+    def ensure(self) -> Path:
+        """Return the path of the directory, which may be another one than before.
+
+        What cleans up temporary files, or the end of a login, may have taken it away.
+
+        :raises OSError: if it is gone and no other can be made.
+        """
+        if not self.path.is_dir():
+            self.remove()
+            self._make()
+        return self.path
+
+    def remove(self) -> None:
+        """Remove it, with all in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
+
+    def _make(self) -> None:
+        root = self._base or _default_base()
+        sweep(root)
+        self.path = root / f"{RUNTIME_PREFIX}{os.getpid()}-{secrets.token_hex(3)}"
+        self.path.mkdir(mode=0o700)
+        self.path.chmod(0o700)  # whatever the umask took away
+        lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._lock = lock
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _default_base() -> Path:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal as signals
 from typing import TYPE_CHECKING
 
 import trio
+
+from .._errors import EntryPointError
 
 if TYPE_CHECKING:
     from .supervisor import Supervisor
@@ -20,11 +23,18 @@ async def serve(
 
     ``SIGTERM`` or ``SIGINT`` drain it: clients go elsewhere, running work gets its time; the code
     is 0 then. A second signal ends the workers at once; the code is 130. The address is reported
-    by `task_status` as soon as clients can connect. Must run in the main thread. Cancelling ends
+    by `task_status` as soon as clients can connect. If the class cannot be imported, and no worker
+    ever came up, the code is 70. Must run in the main thread. Cancelling ends
     the workers.
     """
     code = 0
-    with trio.open_signal_receiver(signals.SIGTERM, signals.SIGINT) as arrivals:
+    if signals.getsignal(signals.SIGCHLD) == signals.SIG_IGN:
+        # Inherited; the system would keep no exit code of a worker.
+        signals.signal(signals.SIGCHLD, signals.SIG_DFL)
+    with (
+        trio.open_signal_receiver(signals.SIGTERM, signals.SIGINT) as arrivals,
+        contextlib.suppress(EntryPointError),  # logged by then
+    ):
         async with supervisor, trio.open_nursery() as nursery:
 
             async def on_signals() -> None:

@@ -11,16 +11,17 @@ import trio
 from .sizing import Census, CrashLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
     import am_machine as am
     import am_rpc
 
+    from .._errors import EntryPointError
     from .._launchers.base import Launcher, Resources
     from .._settings import Policy, Pool, Rlimits, Timing
     from .._tls import Tls
     from .reverse_listener import ReverseListener
+    from .runtime_dir import RuntimeDirectory
     from .slot import Slot
 
 log = logging.getLogger("am_node")
@@ -40,7 +41,7 @@ class Shared:
     rlimits: Rlimits
     resources: Resources
     options: Mapping[str, Any]
-    directory: Path
+    directory: RuntimeDirectory
     worker_host: str
     # What remote workers dial; None for launchers on this host.
     reverse_listener: ReverseListener | None = None
@@ -51,6 +52,10 @@ class Shared:
     restarts: int = 0
     forks: int = 0
     exit_code: int = 0
+    # Whether any worker was ever linked; why none ever will.
+    came_up: bool = False
+    failure: EntryPointError | None = None
+    give_up: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.crashes = CrashLog(self.timing, self.policy)

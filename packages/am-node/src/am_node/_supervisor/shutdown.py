@@ -62,7 +62,6 @@ class Shutdown:
             pool, census = self._shared.pool, self._shared.census()
             if census.ready <= pool.min and census.existing < pool.max:
                 await self._one_more()
-            slot.kill_reason = "restart"
             await self._drain(slot, trio.current_time() + self._timing.drain_timeout)
             if slot.alive:
                 self._mach.add("KillWorker", id=slot.id, reason="restart")

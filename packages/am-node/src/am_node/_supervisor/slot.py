@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import trio
@@ -33,7 +33,7 @@ class Lease:
     id: str
     client: str
     worker_link: str
-    token: bytes
+    token: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,8 @@ class Slot:
         self.died_at_work = False
         self.lease: Lease | None = None
         self.kill_reason = ""
+        # The worker said that it ends now, since it has drained.
+        self.agreed = False
         self.recent_until = self.forked_at
         self._errors: deque[float] = deque()
         self.mach.add("Initing")

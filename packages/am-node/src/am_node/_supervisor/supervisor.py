@@ -73,6 +73,8 @@ class Supervisor:
 
     :raises ValueError: for a class that other processes cannot import, or an unprotected address.
     :raises NetworkError: from ``async with``, if an address cannot be listened on.
+    :raises EntryPointError: from ``async with``, whose body is cancelled, if the class cannot be
+        imported by a worker and no worker ever came up.
     """
 
     States: ClassVar[type[SupervisorStates]] = SupervisorStates
@@ -140,6 +142,8 @@ class Supervisor:
         )
         debug(self.mach)
         self._stack = AsyncExitStack()
+        # Cancelled if there is no sense in going on.
+        self._scope = trio.CancelScope()
         self._shared: Shared | None = None
 
     def _entry_of(self, worker: type[Worker]) -> str:
@@ -164,9 +168,14 @@ class Supervisor:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        return await self._stack.__aexit__(exc_type, exc, traceback)
+        is_over = await self._stack.__aexit__(exc_type, exc, traceback)
+        failure = None if self._shared is None else self._shared.failure
+        if failure is not None and (exc is None or is_over):
+            raise failure from None
+        return is_over
 
     async def _open(self) -> None:
+        self._stack.enter_context(self._scope)
         directory = self._stack.enter_context(runtime_directory())
         shared = self._shared = Shared(
             mach=self.mach,
@@ -201,9 +210,10 @@ class Supervisor:
         if shared.reverse_listener is not None:
             await self._listen(shared.reverse_listener)
         shared.public = await self._stack.enter_async_context(self._public_mux())
-        private = await self._stack.enter_async_context(self._private_mux(directory))
+        private = await self._stack.enter_async_context(self._private_mux(directory.path))
         self.addr = shared.public.addr
         self.local_addr = private.addr
+        shared.give_up = self._scope.cancel
         self.mach.add("Start", public_addr=self.addr, local_addr=self.local_addr)
         for mux, state in ((shared.public, "PublicRpcReady"), (private, "LocalRpcReady")):
             amh.bind_ready(mux.mach, self.mach, state)
@@ -291,13 +301,21 @@ class Supervisor:
     ) -> tuple[WorkerInfo, ...]:
         """List the workers, those that `filter` accepts.
 
-        :raises PoolError: if there is no answer within a second.
+        :raises TypeError: if `filter` is no function.
+        :raises PoolError: if the supervisor is not started, or there is no answer within a second.
         """
-        send, receive = trio.open_memory_channel[tuple["WorkerInfo", ...]](1)
-        if not self.mach.add("ListWorkers", channel=send, filter=filter):
+        if filter is not None and not callable(filter):
+            raise TypeError(
+                f"a filter of workers is a function of a WorkerInfo, not {filter!r}: "
+                "for example `lambda info: 'Ready' in info.states`"
+            )
+        if self.mach.not_("Start"):
             raise PoolError("the supervisor is not started")
+        send, receive = trio.open_memory_channel[tuple["WorkerInfo", ...]](1)
+        self.mach.add("ListWorkers", channel=send)
         with trio.move_on_after(self._timing.op_timeout):
-            return await receive.receive()
+            # Filtered here, so that what the filter raises is the caller's.
+            return tuple(info for info in await receive.receive() if filter is None or filter(info))
         raise PoolError("no answer to ListWorkers in time")
 
     async def drain(self) -> None:

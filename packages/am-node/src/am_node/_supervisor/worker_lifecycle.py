@@ -20,14 +20,24 @@ import am_helpers as amh
 import am_rpc
 
 from .._address import join
-from .._boot import BootConfig
-from .._errors import ErrWorkerConn, ErrWorkerExit, ErrWorkerKill, WorkerError
+from .._boot import BootConfig, module_path
+from .._entry import EXIT_ENTRY
+from .._errors import (
+    EntryPointError,
+    ErrWorkerConn,
+    ErrWorkerExit,
+    ErrWorkerKill,
+    NodeError,
+    WorkerError,
+)
 from .._escape import printable
 from .._launchers.base import WorkerHandle, WorkerSpec
 from .._names import wire_id, worker_id
 from .._settings import link_limits, stretch
+from .._wire_work import MAX_WORDS
 from .._worker_news import NewsOf, Watch
 from .bootstrap import Addresses, Bootstrap
+from .pool import EXIT_GAVE_UP
 from .slot import Slot
 
 if TYPE_CHECKING:
@@ -47,6 +57,7 @@ _PLANNED = frozenset({"surplus", "drain", "restart", "reuse"})
 # only the moment that a launcher may need to pass on the first of two signals.
 _FAILURE = "failure"
 _LAST_MOMENT = 0.1
+_MOST_LINES = 20
 
 
 class WorkerLifecycle:
@@ -129,10 +140,15 @@ class WorkerLifecycle:
         failure: WorkerError | None = None
         try:
             async with self._expecting(slot, link), trio.open_nursery() as nursery:
-                await nursery.start(bootstrap.serve, *self._meeting_point(slot, link))
-                await self._turn(slot)
-                if not slot.mach.is_("Stopping"):
-                    failure = await self._live(slot, bootstrap, link, nursery)
+                try:
+                    await nursery.start(bootstrap.serve, *self._meeting_point(slot, link))
+                    await self._turn(slot)
+                    if not slot.mach.is_("Stopping"):
+                        failure = await self._live(slot, bootstrap, link, nursery)
+                except Exception as exc:
+                    # Whatever the system refuses before there is a process: a folder, a socket,
+                    # a configuration that cannot be handed over.
+                    failure = _cannot_start(slot, exc)
                 bootstrap.close()
         finally:
             self._ended(slot, failure)
@@ -160,8 +176,8 @@ class WorkerLifecycle:
         self._mach.add("ForkingWorker", id=slot.id)
         try:
             slot.handle = await nursery.start(self._process, slot, spec, scope)
-        except OSError as exc:
-            return ErrWorkerConn(f"the process cannot be started: {exc}", slot.id)
+        except Exception as exc:  # of the system, or of a launcher of one's own
+            return _cannot_start(slot, exc)
         with scope:
             failure = await self._bring_up(slot, bootstrap, link)
         if slot.exit is None:
@@ -242,6 +258,7 @@ class WorkerLifecycle:
     def _linked(self, slot: Slot, client: am_rpc.Client) -> None:
         net = client.net
         slot.net = net
+        self._shared.came_up = True
         slot.mach.add("Linked")
         for state in _PIPED:
             amh.bind(net, slot.mach, state)
@@ -279,34 +296,48 @@ class WorkerLifecycle:
         self._started(slot)
         slot.mach.add("Gone")
         shared.slots.pop(slot.id, None)
-        was_up = slot.mach.tick("Ready") > 0
-        # A worker exits with 0 only after it drained.
-        drained = was_up and slot.exit is not None and slot.exit.ok
-        planned = (drained and not slot.kill_reason) or slot.kill_reason in _PLANNED
-        now = trio.current_time()
-        if not planned and not self._mach.is_("Draining"):
+        # What an end means is what was said before it. An exit code may be anybody's.
+        planned = slot.kill_reason in _PLANNED or (slot.agreed and not slot.kill_reason)
+        if not planned and not self._mach.is_("Draining") and shared.failure is None:
             shared.restarts += 1
-            # One that had come up and was killed from outside tells nothing of its class.
-            outside = was_up and slot.exit is not None and slot.exit.signal == SIGKILL
-            if slot.died_at_work:
-                shared.crashes.died_at_work(now)
-            elif not outside and shared.crashes.died(now, now - slot.forked_at):
-                self._mach.add("CrashLoop")
+            self._count_death(slot)
             if slot.exit is not None and slot.kill_reason != _FAILURE:
                 failure = _exit_error(slot)
             elif slot.exit is not None and failure is not None:
                 failure = ErrWorkerConn(f"{failure}{_hints(slot.exit)}", slot.id)
+            self._give_up_if_final(slot)
             if failure is not None:
                 self._mach.add_err("ErrWorker", failure, worker_id=slot.id)
         self._mach.add("WorkerGone", id=slot.id)
         self._mach.add("WorkerKilled", id=slot.id)
         slot.mach.dispose()
+        if shared.failure is not None:
+            self._mach.remove("Start")
+            shared.give_up()
         shared.changed()
+
+    def _count_death(self, slot: Slot) -> None:
+        crashes, now = self._shared.crashes, trio.current_time()
+        # One that had come up and was killed from outside tells nothing of its class.
+        was_up = slot.mach.tick("Ready") > 0
+        outside = was_up and slot.exit is not None and slot.exit.signal == SIGKILL
+        if slot.died_at_work:
+            crashes.died_at_work(now)
+        elif not outside and crashes.died(now, now - slot.forked_at):
+            self._mach.add("CrashLoop")
+
+    def _give_up_if_final(self, slot: Slot) -> None:
+        """There is no sense in another try if the class cannot be imported and never was."""
+        shared, info = self._shared, slot.exit
+        if shared.came_up or info is None or info.code != EXIT_ENTRY:
+            return
+        shared.failure = EntryPointError(_last_line(info) or f"{shared.entry} cannot be imported")
+        shared.exit_code = EXIT_GAVE_UP
 
     # -- configuration
 
     def _socket(self, prefix: str, slot: Slot) -> str:
-        return f"unix:{self._shared.directory / prefix}{slot.id[-6:]}"
+        return f"unix:{self._shared.directory.ensure() / prefix}{slot.id[-6:]}"
 
     def _spec(self, slot: Slot, bootstrap: Bootstrap, link: _Link) -> WorkerSpec:
         shared = self._shared
@@ -330,7 +361,7 @@ class WorkerLifecycle:
             lifeline=shared.launcher.lifeline,
             log_level=shared.log_level,
             tls=b"" if shared.tls is None else shared.tls.pem,
-            path=tuple(sys.path) if local else (),
+            path=module_path(sys.path) if local else (),
             timing=asdict(shared.timing),
             rlimits=limits,
             options=dict(shared.options),
@@ -352,6 +383,13 @@ class _Link:
         return addr if self.line is None else self.line.reachable(addr)
 
 
+def _cannot_start(slot: Slot, exc: Exception) -> ErrWorkerConn:
+    while isinstance(exc, ExceptionGroup):
+        exc = exc.exceptions[0]
+    named = exc if isinstance(exc, (OSError, NodeError)) else f"{type(exc).__name__}: {exc}"
+    return ErrWorkerConn(f"the process cannot be started: {named}", slot.id)
+
+
 def _exit_error(slot: Slot) -> ErrWorkerExit:
     info = slot.exit
     assert info is not None
@@ -363,6 +401,11 @@ def told_exit(info: ExitInfo) -> str:
     """How a process ended, with the last that it said."""
     last = _last_line(info)
     return f"{info}: {last}" if last else str(info)
+
+
+def last_words(info: ExitInfo) -> str:
+    """The last lines that it wrote on stderr, as far as a caller gets to see them."""
+    return "\n".join(info.stderr[-MAX_WORDS:].splitlines()[-_MOST_LINES:])
 
 
 def _hints(info: ExitInfo) -> str:

@@ -24,7 +24,7 @@ import am_helpers as amh
 import am_machine as am
 import am_rpc
 
-from .._boot import BootConfig
+from .._boot import BootConfig, module_path
 from .._entry import entry_point_of
 from .._errors import NodeError
 from .._launchers.base import ExitInfo, Launcher, WorkerHandle, WorkerSpec
@@ -164,7 +164,7 @@ async def _trial(
             bootstrap = Bootstrap(worker_id, mach)
             line: Line | None = None
             if launcher.same_host:
-                address = f"unix:{directory}/b"
+                address = f"unix:{directory.path}/b"
                 await nursery.start(bootstrap.serve, address)
             else:
                 board = ReverseListener(link_addr, None)
@@ -183,10 +183,10 @@ async def _trial(
                 worker_id=worker_id,
                 super_id=wire_id(trial.super_id),
                 link_token=trial.link_token,
-                local_addr=f"unix:{directory}/w" if launcher.same_host else "",
+                local_addr=f"unix:{directory.path}/w" if launcher.same_host else "",
                 public_addr=LOCAL,
                 lifeline=launcher.lifeline,
-                path=tuple(sys.path) if launcher.same_host else (),
+                path=module_path(sys.path) if launcher.same_host else (),
                 timing=asdict(Timing(**timing)),
             )
             spec = WorkerSpec(worker_id, config.to_bytes(), on_line=trial.take_line)

@@ -6,7 +6,9 @@ and a worker inside a test.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections import deque
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,8 @@ from .._own_handlers import bind_own_handlers
 from .._reverse_call import Purpose, dial
 from .._settings import Timing, link_limits
 from .._tls import pinned_context, server_context
+from .._wire_work import error_answer
+from .._worker_news import WORKER_ENDS, WORKER_ERROR
 from .._worker_states import BootstrapStates
 from .client_session import ClientSession
 from .dialled_link import supervisor_listener
@@ -42,6 +46,7 @@ SUPERVISOR_WRITES = frozenset({"ServeClient", "Healthcheck", "Draining", "Start"
 _UNFOLLOWED = frozenset({"ClientSendPayload", "SuperSendPayload", "SendPayload"})
 
 _NEWS_INTERVAL = 0.1
+_MOST_NEWS = 16
 
 _log = logging.getLogger("am_node")
 
@@ -66,7 +71,9 @@ class WorkerHost:
         self.mach.bind(self)
         self._client_session: ClientSession | None = None
         # The private connections whose other end has proved to be the supervisor.
-        self._supers: set[int] = set()
+        self._supers: dict[int, am_rpc.Server] = {}
+        # Errors of this worker that its supervisor does not know of yet.
+        self._news: deque[dict[str, str]] = deque(maxlen=_MOST_NEWS)
         self._drained = False
         # Set when the private link was gone for too long and there is no other lifeline.
         self.orphaned = trio.Event()
@@ -176,7 +183,7 @@ class WorkerHost:
     ) -> am_rpc.Server:
         name = f"{self.mach.id}-super-{number}"
         server = am_rpc.Server(self.mach, stream=stream, serving=mux.serving, name=name)
-        server.mach.bind(_SuperDoor(self.mach, self._supers, number))
+        server.mach.bind(_SuperDoor(self.mach, self._supers, number, server))
         return server
 
     def _readable(self) -> frozenset[str]:
@@ -257,7 +264,15 @@ class WorkerHost:
         self._drained = True
         with trio.move_on_after(self.timing.drain_timeout):
             await self.mach.when("Idle")
+        await self._say_that_it_ends()
         self.mach.remove("Start")
+
+    async def _say_that_it_ends(self) -> None:
+        """Make the end a planned one for the supervisor, which may be gone."""
+        with trio.move_on_after(self.timing.op_timeout):
+            for server in tuple(self._supers.values()):
+                with contextlib.suppress(am_rpc.RpcError):
+                    await server.send_payload(WORKER_ENDS, {})
 
     def ExceptionState(self, e: am.Event) -> None:
         """Tell the supervisor of every error that is not the work's own."""
@@ -267,9 +282,18 @@ class WorkerHost:
             return
         exc = self.mach.err
         _log.error("error in worker %s", self.mach.id, exc_info=exc)
-        news = {"type": type(exc).__name__, "message": str(exc)[:1000]}
-        self.mach.add("SuperSendPayload", name="WorkerError", data=news)
+        if exc is not None:
+            self._news.append(error_answer(exc)["error"])
         self.mach.remove("Exception")
+        self._tell_news()
+
+    def SuperConnectedState(self, e: am.Event) -> None:
+        """The supervisor gets to know of errors that came before it did."""
+        self._tell_news()
+
+    def _tell_news(self) -> None:
+        while self._news and self.mach.is_("SuperConnected", "LocalRpcReady"):
+            self.mach.add("SuperSendPayload", name=WORKER_ERROR, data=self._news.popleft())
 
 
 class _SuperDoor:
@@ -278,16 +302,23 @@ class _SuperDoor:
     A connection alone says nothing: only whoever passed the handshake is the supervisor.
     """
 
-    def __init__(self, mach: am.Machine, supers: set[int], number: int) -> None:
+    def __init__(
+        self,
+        mach: am.Machine,
+        supers: dict[int, am_rpc.Server],
+        number: int,
+        server: am_rpc.Server,
+    ) -> None:
         self._mach = mach
         self._supers = supers
         self._number = number
+        self._server = server
 
     def HandshakeDoneState(self, e: am.Event) -> None:
-        self._supers.add(self._number)
+        self._supers[self._number] = self._server
         self._mach.add("SuperConnected")
 
     def HandshakeDoneEnd(self, e: am.Event) -> None:
-        self._supers.discard(self._number)
+        self._supers.pop(self._number, None)
         if not self._supers and not self._mach.disposed:
             self._mach.remove("SuperConnected")

@@ -30,15 +30,29 @@ def die_with_parent(ppid: int) -> None:
     """Have the kernel kill this process when its parent's forking thread ends (Linux; elsewhere:
     nothing).
 
-    `ppid` is the pid that the parent said it has (0: unknown). A parent that died before the
-    request was made would go unnoticed, so a process that is orphaned already exits here with code
-    75.
+    `ppid` is the pid of the supervisor (0: unknown). A parent that died before the request was
+    made would go unnoticed, so a process that is orphaned already exits here with code 75, after a
+    line that says so. A command that wraps this one, such as ``timeout`` or ``uv run``, is the
+    parent instead: this process then ends with it, and by the lifeline with the supervisor.
     """
     if sys.platform != "linux" or not ppid:
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signals.SIGKILL), 0, 0, 0)
-    if os.getppid() != ppid:
+    if os.getppid() != ppid and not _exists(ppid):
+        told = f"am_node: the supervisor, process {ppid}, is gone or cannot be seen from here\n"
+        with contextlib.suppress(OSError):
+            os.write(2, told.encode())
         os._exit(EXIT_ORPHANED)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def take_stdin() -> int:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from .._boot import BootConfig, read_boot_config
-from .._entry import load_entry_point, loading_worker
-from .._errors import NodeError
+from .._entry import EXIT_ENTRY, load_entry_point, loading_worker
+from .._errors import EntryPointError, NodeError
+from .._escape import printable
 from .._log import show_machines
 from .background import in_background
 from .host import WorkerHost
@@ -39,25 +40,36 @@ def run_worker(
     """Be a worker process: read the boot configuration, serve, exit.
 
     The class comes from the configuration unless it is given. Exit codes: 0 after draining, 70 if
-    the worker could not come up (the reason is the last line on stderr), 75 if the supervisor
-    vanished. The process then ends as every program does, but within a second whatever threads its
-    work left behind; outside the main thread it ends at once. `leave`, such as `sys.exit`, is
-    called with the code instead, for programs with something to do after that. Outside the main
-    thread no signals are handled: see `drain_worker`.
+    the worker could not come up (the reason is the last line on stderr), 78 if its class cannot be
+    imported, 75 if the supervisor vanished. The process then ends as every program does, but within
+    a second whatever threads its work left behind; outside the main thread it ends at once.
+    `leave`, such as `sys.exit`, is called with the code instead, for programs with something to do
+    after that. Outside the main thread no signals are handled: see `drain_worker`.
     """
     try:
         config = read_boot_config()
         line = take_stdin() if config.lifeline else None
         die_with_parent(config.ppid)
         apply_rlimits(config.rlimits)
-        sys.path[:0] = [path for path in config.path if path not in sys.path]
+        # At the end: what a worker needs itself comes from where its interpreter finds it.
+        sys.path += [path for path in config.path if path not in sys.path]
         cls = worker or _worker_class(config.entry)
         with _own_signals(restore=leave is not None):
             code = _serve(cls, config, line)
     except NodeError as exc:
-        print(f"am_node: {exc}", file=sys.stderr, flush=True)
-        code = EXIT_FAILED
+        print(f"am_node: {printable(str(exc))}", file=sys.stderr, flush=True)
+        code = EXIT_ENTRY if _is_final(exc) else EXIT_FAILED
     (leave or _exit)(code)
+
+
+def _is_final(exc: NodeError) -> bool:
+    """Whether it would be the same for the next worker: its class cannot be imported.
+
+    Not if the system refused something, such as memory or a file, which it may give another time.
+    """
+    return isinstance(exc, EntryPointError) and not isinstance(
+        exc.__cause__, (OSError, MemoryError)
+    )
 
 
 def _exit(code: int) -> NoReturn:
@@ -85,7 +97,7 @@ def _worker_class(entry: str) -> type[Worker]:
     if os.getpid() != worker:
         _end_twins(worker, entry)
     if not issubclass(cls, Worker):
-        raise NodeError(f"{entry} is not a subclass of am_node.Worker")
+        raise EntryPointError(f"{entry} is not a subclass of am_node.Worker")
     return cls
 
 

@@ -19,6 +19,7 @@ from .._errors import (
     OutcomeUnknown,
     RpcError,
 )
+from .._results import NetResult
 from .._transport.signal import Signal
 from .._wire.fitting import ArgsFitting, blame
 from .._wire.mutation_messages import Mutate
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .._options import Limits, Retry
-    from .._results import NetResult
     from .._stats import Stats
+    from .._wire.args_chunks import LargeArgs
     from .._wire.messages import Message
     from .._wire.mutation_messages import AddErr, Origin
     from .._wire.protocol import Response
@@ -95,6 +96,11 @@ class Calls:
             data = Protocol.encode_mutation(seq, method, states, args, source)
         except EncodeError as error:
             raise blame(args, error) from error
+        if len(data) > self._fitting.least:
+            large = self._fitting.cut(args, states, len(data))
+            if large is not None:
+                data = Protocol.encode_mutation(seq, method, states, large.count, source)
+                return self._push(seq, method, states, args, data, result, large)
         return self._push(seq, method, states, args, data, result)
 
     def submit_error(self, message: AddErr, result: NetResult) -> bool:
@@ -104,7 +110,13 @@ class Calls:
             data = Protocol.encode_request(seq, message)
         except EncodeError as error:
             raise blame(message.args, error) from error
-        return self._push(seq, message.method, message.states, message.args, data, result)
+        args, states = message.args, message.states
+        large = None
+        if len(data) > self._fitting.least:
+            large = self._fitting.cut(args, states, len(data))
+            if large is not None:
+                data = Protocol.encode_request(seq, message.with_args(large.count))
+        return self._push(seq, message.method, states, args, data, result, large)
 
     def submit_one_way(self, method: str, states: tuple[int, ...], args: Mapping[str, Any]) -> bool:
         """Put a mutation without response into the outbox; False if it has no room."""
@@ -113,6 +125,12 @@ class Calls:
             data = Protocol.send_notification(Mutate(method, states, args, seq=seq))
         except EncodeError as error:
             raise blame(args, error) from error
+        if len(data) > self._fitting.least:
+            large = self._fitting.cut(args, states, len(data))
+            if large is not None:
+                # Somebody has to say whether there is room for it, though nobody here asks.
+                data = Protocol.encode_mutation(seq, method, states, large.count, None)
+                return self._push(seq, method, states, args, data, NetResult(), large)
         self.stats.notifications += 1
         return self._push(seq, method, states, args, data, None)
 
@@ -124,18 +142,18 @@ class Calls:
         args: Mapping[str, Any],
         data: bytes,
         result: NetResult | None,
+        large: LargeArgs | None = None,
     ) -> bool:
-        size = len(data)
-        if size > self._fitting.least:
-            self._fitting.check(args, size)
         outbox, link = self.outbox, self.link
-        if not outbox.has_room(size) or (link is None and not self._may_wait()):
+        has_room = outbox.has_room(len(data), 0 if large is None else large.size)
+        if not has_room or (link is None and not self._may_wait()):
             self.stats.canceled += 1
             return False
         self.last_id = seq
         now = trio.current_time()
         is_first = not outbox
-        outbox.push(Entry(seq, method, states, args, data, result, now, now + self._call_total))
+        due = now + self._call_total
+        outbox.push(Entry(seq, method, states, args, data, result, now, due, large))
         self.stats.calls += 1
         if self._looks_at == math.inf:
             self._look.set()
@@ -176,6 +194,9 @@ class Calls:
         """Take a mutation out of the outbox; nobody waits for its answer any more."""
         if self.outbox.pop(entry.seq) is not None:
             self._settle_unanswered(entry, error)
+            if self.link is not None:
+                # Others may have waited behind it.
+                self.link.connection.wake()
 
     def abandon(self, error: RpcError) -> None:
         """Settle everything that is not settled: there will be no connection for this reason."""
@@ -227,7 +248,8 @@ class Calls:
             return NotConnected("there is no connection")
         limits = self.limits
         told = f"{limits.calls} mutations or {limits.calls_bytes} bytes wait to be settled"
-        return LimitExceeded(f"the outbox is full: {told} (Limits.calls, Limits.calls_bytes)")
+        names = "Limits.calls, Limits.calls_bytes, Limits.large_args of args in chunks"
+        return LimitExceeded(f"the outbox is full: {told} ({names})")
 
     def outbox_shrank(self) -> None:
         """Call back those who waited for what is gone."""
@@ -379,7 +401,11 @@ class Calls:
                 self.mach.add("CallRetryFailed", err=NetworkTimeout("a call was given up"))
             elif link is None or not entry.is_out:
                 entry.due = entry.created + retry.call_total
-            elif link.connection.is_writing or link.answered_at > now - retry.call_timeout:
+            elif (
+                entry.is_partial
+                or link.connection.is_writing
+                or link.answered_at > now - retry.call_timeout
+            ):
                 # It has not left yet, or its turn has not come: a repeat would only wait behind it.
                 entry.due = now + retry.call_timeout
             else:
@@ -404,7 +430,8 @@ class Calls:
         link = self.link
         if link is None:
             return
-        if any(entry.written and entry.heard == self.stats.bytes_in for entry in late):
+        heard = self.stats.bytes_in
+        if any(e.written and e.heard == heard and not e.is_partial for e in late):
             self._silent += 1
         else:
             self._silent = 0

@@ -28,6 +28,8 @@ from .._reason import HINT, translate
 from .._states import ClientStates, error_state
 from .._transport.address import open_stream, parse_address
 from .._transport.driver import Connection
+from .._wire.catalog_messages import ListRequest
+from .._wire.keys import Credentials
 from .._wire.messages import REFUSED
 from .._wire.protocol import Protocol
 from .following import Following
@@ -40,7 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from types import TracebackType
 
+    from .._wire.catalog_messages import MachineInfo
     from .._wire.handshake_messages import Welcome
+    from .._wire.keys import ClientSecrets
     from .._wire.server_messages import Payload
     from .client_options import ClientOptions
 
@@ -57,6 +61,7 @@ class Client(Following):
         addr: `host:port`, `unix:PATH`, `ws://…` or `wss://…`, or an async function that returns a
             connected stream.
         schema: typed schema whose states the source must have; its args classes are checked here.
+        machine: id of the machine to follow, where the address has several.
         id: client id, random if not given; the machine is `rc-<id>`.
         consumer: machine with the `Consumer` schema that receives payloads.
         parent: machine that disposes this one with itself.
@@ -64,7 +69,8 @@ class Client(Following):
         retry: when to try again.
         limits: bounds, in bytes, counts and seconds.
         ssl_context: TLS.
-        secret: shared secret, or a pair of key id and secret.
+        secret: shared secret or `Key`, a pair of key id and secret, or several: the first is
+            offered, and the next after a refusal.
         on_disconnect: `buffer` mutations while disconnected, or `cancel` them.
         on_unknown: when the server lost the session, `cancel` written mutations with
             `OutcomeUnknown`, or `resend` them, which may execute them twice.
@@ -81,13 +87,14 @@ class Client(Following):
         schema: am.Schema | type[am.States] | Mapping[str, Any] | None = None,
         *,
         id: str | None = None,
+        machine: str | None = None,
         consumer: am.MachineApi | None = None,
         parent: am.Machine | None = None,
         sync: Sync = Sync(),  # noqa: B008 - frozen
         retry: Retry = Retry(),  # noqa: B008 - frozen
         limits: Limits = Limits(),  # noqa: B008 - frozen
         ssl_context: ssl.SSLContext | None = None,
-        secret: bytes | tuple[str, bytes] | None = None,
+        secret: ClientSecrets | None = None,
         on_disconnect: Literal["buffer", "cancel"] = "buffer",
         on_unknown: Literal["cancel", "resend"] = "cancel",
         filter_mutations: bool = False,
@@ -104,6 +111,7 @@ class Client(Following):
             limits,
             retry,
             resend_unknown=on_unknown == "resend",
+            machine=machine,
         )
         if consumer is not None and "ServerPayload" not in consumer.schema:
             raise ValueError(f"consumer {consumer.id} has no state ServerPayload: see Consumer")
@@ -111,12 +119,7 @@ class Client(Following):
         self.addr = addr if isinstance(addr, str) else ""
         self._dial = self._dialer(addr, ssl_context)
         self._consumer = consumer
-        self.key_id = None
-        self.secret = None
-        if isinstance(secret, tuple):
-            self.key_id, self.secret = secret
-        else:
-            self.secret = secret
+        self.credentials = Credentials(secret)
         self._cancel_offline = on_disconnect == "cancel"
         self.filter_mutations = filter_mutations
         self._closing = False
@@ -167,6 +170,26 @@ class Client(Following):
         else:
             why = "it does not answer"
         raise NetworkTimeout(f"no connection to {name} within {timeout:g} s: {why}") from error
+
+    def rotate(self, secret: ClientSecrets) -> None:
+        """Offer other secrets from the next connection on; the one that there is goes on."""
+        self.credentials = Credentials(secret)
+
+    async def machines(self) -> tuple[MachineInfo, ...]:
+        """Return the machines behind the address, this one among them; see `list_machines`.
+
+        Raises:
+            NetworkError: no answer within the total time of `Retry`.
+            RpcError: the server refused, or knows no lists.
+        """
+        found: dict[str, MachineInfo] = {}
+        after = ""
+        while page := await self.call(ListRequest(after)):
+            found |= {machine.id: machine for machine in page}
+            if page[-1].id <= after:
+                break
+            after = page[-1].id
+        return tuple(found.values())
 
     async def __aenter__(self) -> Self:
         await self.mach.__aenter__()
@@ -244,9 +267,13 @@ class Client(Following):
                 mach.add("Connecting")
             ready, error = await self._connect_once()
             if ready:
+                self.credentials.worked()
                 attempt, since = 0, trio.current_time()
                 self.stats.reconnects += 1
             self.last_error = error
+            if isinstance(error, NoAccess) and self.credentials.refused():
+                logger.info("%s: %s; the next secret is tried", self.mach.id, error)
+                continue
             self._tell_disconnected(error)
             if self._closing or mach.disposed:
                 return

@@ -10,19 +10,21 @@ if TYPE_CHECKING:
     import am_machine as am
 
     from .._options import Limits, Retry, Sync
+    from .._wire.keys import ClientSecrets
 
 
 class ClientOptions(TypedDict, total=False):
     """Those of `Client` that are given by name; `connect` and `blocking` take them, too."""
 
     id: str | None
+    machine: str | None
     consumer: am.MachineApi | None
     parent: am.Machine | None
     sync: Sync
     retry: Retry
     limits: Limits
     ssl_context: ssl.SSLContext | None
-    secret: bytes | tuple[str, bytes] | None
+    secret: ClientSecrets | None
     on_disconnect: Literal["buffer", "cancel"]
     on_unknown: Literal["cancel", "resend"]
     filter_mutations: bool

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .._options import Limits, Retry
     from .._transport.driver import Connection
     from .._wire.handshake_messages import Shape, Welcome
+    from .._wire.keys import Credentials
     from .network_machine import NetworkMachine
 
 # Names of states that a hello lists one by one; more than these come joined, for a server takes
@@ -44,11 +45,11 @@ class Following(Calls):
         own: the schema that the source must have, if the user gave one.
         sync: what to follow.
         limits, retry: as of the client.
+        machine: id of the machine that is asked for, where there are several.
         resend_unknown: whether mutations of a lost session are sent again.
     """
 
-    key_id: str | None
-    secret: bytes | None
+    credentials: Credentials
 
     def __init__(
         self,
@@ -59,10 +60,12 @@ class Following(Calls):
         retry: Retry,
         *,
         resend_unknown: bool,
+        machine: str | None = None,
     ) -> None:
         super().__init__(limits, retry, Stats())
         self.id = id
         self._own = own
+        self.machine = machine
         self.sync_options = sync
         self._resend_unknown = resend_unknown
         self._net: NetworkMachine | None = None
@@ -113,9 +116,10 @@ class Following(Calls):
             self._nonce,
             hash=schema_hash(own) if own is not None else None,
             sync=self._wire_sync(),
-            kid=self.key_id,
+            kid=self.credentials.key_id,
             last=self._boot,
             lim=told(self.limits, OF_CLIENT) or None,
+            to=self.machine,
         )
         welcome = await shake_hands(connection, self, hello)
         schema = self._schema_of(welcome.shape)

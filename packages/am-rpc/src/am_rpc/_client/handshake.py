@@ -3,39 +3,78 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
-from .._errors import InvalidResponse, NoAccess, NotConnected, ProtocolError, VersionMismatch
+from .._errors import (
+    ErrorCode,
+    InvalidResponse,
+    NetworkError,
+    NoAccess,
+    NoMachine,
+    NotConnected,
+    ProtocolError,
+    VersionMismatch,
+)
 from .._reason import HINT
 from .._wire import handshake_messages as w
 from .._wire import messages as m
 from .._wire.auth import NONCE_SIZE, client_mac, verify_server
+from .._wire.catalog_messages import CHOOSE
 from .._wire.protocol import Notification, Response
 
 if TYPE_CHECKING:
+    from .._options import Retry
     from .._transport.driver import Connection
+    from .._wire.keys import Credentials
     from .._wire.protocol import Event
-    from .following import Following
 
 
-async def shake_hands(connection: Connection, client: Following, hello: m.Hello) -> w.Welcome:
+class Speaker(Protocol):
+    """Who introduces itself."""
+
+    credentials: Credentials
+
+    @property
+    def retry(self) -> Retry:
+        """When a message is repeated."""
+        ...
+
+    def next_id(self) -> int:
+        """Return the number of the next request."""
+        ...
+
+
+async def shake_hands(connection: Connection, client: Speaker, hello: m.Hello) -> w.Welcome:
     """Introduce the client and return the server's welcome, not accepted yet.
 
     Raises:
         NoAccess: the server refused the client, or did not prove that it knows the secret.
         RpcError: any other refusal, by its code.
+        NoMachine: there is no such machine, or none was named where there are several.
         NetworkError: the connection broke.
     """
     try:
-        greeting = await _ask(connection, client, hello)
+        return await _introduce(connection, client, hello)
+    except NetworkError as error:
+        if error.code is not ErrorCode.BUSY or str(error) != CHOOSE:
+            raise
+        told = "there are several machines: name one, by machine="
+        if hello.to is not None:
+            told = f"there is no machine {hello.to!r} for this client"
+        raise NoMachine(told) from error
+
+
+async def _introduce(connection: Connection, client: Speaker, hello: m.Hello) -> w.Welcome:
+    try:
+        greeting = await ask(connection, client, hello)
     except NoAccess as error:
         raise NoAccess(f"the server does not let in the client id {hello.id}") from error
     except VersionMismatch as error:
         told = f"the server speaks another version of the protocol ({error}), this client {hello.v}"
         raise VersionMismatch(told) from error
-    secret = client.secret
+    secret = client.credentials.secret
     if isinstance(greeting, w.Welcome):
         if secret is not None:
             raise NoAccess("the server did not ask for the secret")
@@ -45,7 +84,7 @@ async def shake_hands(connection: Connection, client: Following, hello: m.Hello)
     nonce = secrets.token_bytes(NONCE_SIZE)
     mac = client_mac(secret, greeting.nonce, nonce, connection.protocol.hello_digest)
     try:
-        welcome = await _ask(connection, client, m.Auth(nonce, mac))
+        welcome = await ask(connection, client, m.Auth(nonce, mac))
     except NoAccess as error:
         told = f"the server refused the secret, or it is not meant for the client id {hello.id}"
         raise NoAccess(told) from error
@@ -56,12 +95,13 @@ async def shake_hands(connection: Connection, client: Following, hello: m.Hello)
     return welcome
 
 
-async def accept(connection: Connection, client: Following) -> None:
+async def accept(connection: Connection, client: Speaker) -> None:
     """Tell the server that its welcome is fine; afterwards it begins to push."""
-    await _ask(connection, client, m.Ready())
+    await ask(connection, client, m.Ready())
 
 
-async def _ask(connection: Connection, client: Following, message: m.Message) -> Any:
+async def ask(connection: Connection, client: Speaker, message: m.Message) -> Any:
+    """Make a call before `run`, again if it is not answered in time, and return its result."""
     call_id = client.next_id()
     data = connection.protocol.send_request(call_id, message)
     while True:

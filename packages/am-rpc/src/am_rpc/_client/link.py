@@ -24,14 +24,16 @@ from .._errors import (
 from .._wire import handshake_messages as w
 from .._wire import messages as m
 from .._wire import server_messages as news
+from .._wire.args_chunks import INCOMPLETE, NO_ROOM
 from .._wire.payload_chunks import Assembler
 from .._wire.protocol import Notification, Request, Response
 from .._wire.server_messages import Update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .._transport.driver import Connection
+    from .._wire.args_chunks import ArgsChunk
     from .._wire.mutation_messages import MutationResult
     from .._wire.protocol import Event
     from .client import Client
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("am_rpc")
 MISMATCH_WINDOW: Final = 60.0
+# Bytes of large args that are handed to a connection before others have a turn.
+_AT_ONCE: Final = 256 * 1024
+_NOT_KEPT: Final = frozenset((NO_ROOM, INCOMPLETE))
 
 
 class Link:
@@ -58,6 +63,9 @@ class Link:
         # Settled while a full sync was on its way; told once it is here.
         self._held: list[tuple[Entry, am.Result, RemoteError | None]] = []
         self._pinged_at: float | None = None
+        # A mutation with large args whose chunks are on their way, and those still to be sent.
+        self._large: Entry | None = None
+        self._chunks: Iterator[ArgsChunk] = iter(())
         # The reason of the server's goodbye, once that was heard.
         self.bye: str | None = None
         # When the last answer to a mutation came.
@@ -110,16 +118,70 @@ class Link:
                 entry.due = due
                 if entry.result is not None:
                     expected[entry.seq] = entry.method
-                out.append(entry.data)
+                if entry.large is None:
+                    out.append(entry.data)
+                else:
+                    self._large, self._chunks = entry, entry.large.chunks(entry.seq, entry.method)
             client.look_at(due)
-            if outbox.is_holding:
-                # Answered in order: the answer tells that what is before it could be read.
-                self.request(m.Ping(), self._passed)
-            if outbox.one_way and (
-                outbox.one_way >= client.limits.unacknowledged or client.is_flushing
-            ):
-                self.ping()
+            if self._large is None:
+                self._handed_over()
+        if self._large is not None and not self._hand_chunks(self._large, now, out):
+            # The rest when these have left.
+            return now
         return None
+
+    def _handed_over(self) -> None:
+        client = self.client
+        outbox = client.outbox
+        if outbox.is_holding:
+            # Answered in order: the answer tells that what is before it could be read.
+            self.request(m.Ping(), self._passed)
+        if outbox.one_way and (
+            outbox.one_way >= client.limits.unacknowledged or client.is_flushing
+        ):
+            self.ping()
+
+    def _hand_chunks(self, entry: Entry, now: float, out: list[bytes]) -> bool:
+        """Hand over the next chunks, and the mutation behind the last; tell whether that is all."""
+        client, size = self.client, 0
+        if client.outbox.get(entry.seq) is entry:
+            for chunk in self._chunks:
+                data = self.connection.protocol.send_notification(chunk)
+                out.append(data)
+                size += len(data)
+                if size >= _AT_ONCE:
+                    return False
+            out.append(entry.data)
+            entry.is_partial, entry.written = False, True
+            entry.heard = client.stats.bytes_in
+            entry.due = now + client.retry.call_timeout
+            client.look_at(entry.due)
+        # Else it was refused, or given up.
+        self._large, self._chunks = None, iter(())
+        self._handed_over()
+        return True
+
+    def _make_again(self, entry: Entry) -> bool:
+        """Have a mutation written again for which the server has no room now; False if too late."""
+        client, now = self.client, trio.current_time()
+        retry = client.retry
+        entry.repeats += 1
+        if entry.repeats > retry.call_tries or now - entry.created >= retry.call_total:
+            return False
+        if self._large is entry:
+            self._large, self._chunks = None, iter(())
+        pause = retry.call_pause(entry.repeats)
+        entry.is_partial = False
+        entry.due = now + pause + retry.call_timeout
+        client.mach.fork(self._make_later, entry, pause)
+        return True
+
+    async def _make_later(self, entry: Entry, pause: float) -> None:
+        await trio.sleep(pause)
+        outbox = self.client.outbox
+        if not self.connection.closed and outbox.get(entry.seq) is entry:
+            outbox.take_back(entry)
+            self.connection.wake()
 
     def _passed(self, response: Response) -> None:
         if response.error is None:
@@ -155,6 +217,14 @@ class Link:
         outbox = self.client.outbox
         if outbox.acknowledge(event.id):
             self.client.outbox_shrank()
+        if (
+            event.error is not None
+            and (waiting := outbox.get(event.id)) is not None
+            and waiting.large is not None
+            and str(event.error) in _NOT_KEPT
+            and self._make_again(waiting)
+        ):
+            return
         entry = outbox.pop(event.id)
         if entry is None:
             known = self._calls.pop(event.id, None)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from .._options import Limits
     from .._results import NetResult
+    from .._wire.args_chunks import LargeArgs
 
 
 class Entry:
@@ -21,7 +22,8 @@ class Entry:
     `created` and `due` (when to look at it again) are seconds, `heard` is how many bytes had come
     from the server when it was written last. `is_out` tells whether the connection of now has it,
     `is_asked` whether the server was asked on it for a receipt, `blame` how far it is held to be
-    the reason why connections ended.
+    the reason why connections ended. `large` are args that go ahead of `data`; `is_partial` tells
+    that the connection does not have all of it yet.
     """
 
     __slots__ = (
@@ -33,6 +35,8 @@ class Entry:
         "heard",
         "is_asked",
         "is_out",
+        "is_partial",
+        "large",
         "method",
         "repeats",
         "result",
@@ -51,6 +55,7 @@ class Entry:
         result: NetResult | None,
         created: float,
         due: float = 0.0,
+        large: LargeArgs | None = None,
     ) -> None:
         self.seq = seq
         self.method = method
@@ -64,6 +69,8 @@ class Entry:
         self.written = False
         self.is_out = False
         self.is_asked = False
+        self.is_partial = False
+        self.large = large
         self.blame = 0
         self.heard = 0
         self.repeats = 0
@@ -82,6 +89,8 @@ class Outbox:
 
     A server executes them in order and says how far it has come, so if it ends the connection the
     first one behind that may be why. That one is then sent alone, the others wait until it passed.
+    So they do behind one with large args until that is settled: a server may have no room for it
+    and be asked again, and what comes later must not overtake it.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -96,6 +105,9 @@ class Outbox:
         # The one that is sent alone, and whether the others wait for it by now.
         self._suspect: Entry | None = None
         self.is_holding = False
+        # The one with large args that was handed to the connection and is not settled.
+        self._large: Entry | None = None
+        self._large_bytes = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -120,10 +132,14 @@ class Outbox:
         """Return the id of the newest entry, or 0."""
         return next(reversed(self._entries), 0)
 
-    def has_room(self, size: int = 0) -> bool:
-        """Tell whether one more of `size` bytes fits."""
+    def has_room(self, size: int = 0, large: int = 0) -> bool:
+        """Tell whether one more of `size` bytes fits, and so many of large args."""
         limits = self._limits
-        return len(self._entries) < limits.calls and self._bytes + size <= limits.calls_bytes
+        return (
+            len(self._entries) < limits.calls
+            and self._bytes + size <= limits.calls_bytes
+            and (not large or self._large_bytes + large <= limits.large_args)
+        )
 
     def push(self, entry: Entry) -> None:
         """Take a new mutation; it is the newest."""
@@ -132,41 +148,64 @@ class Outbox:
         if entry.result is None:
             self._one_way[entry.seq] = entry
         self._bytes += len(entry.data)
+        if entry.large is not None:
+            self._large_bytes += entry.large.size
 
     def take_fresh(self) -> list[Entry]:
         """Return what waits to be written, oldest first; it counts as written now.
 
-        If one is to be sent alone it is the last of them; see `is_holding`, and `passed`.
+        One that is to be sent alone is the last of them (see `is_holding`, and `passed`), and so is
+        one with large args: the connection has to be given its chunks first.
         """
-        fresh, suspect = self._fresh, self._suspect
-        if suspect is None:
-            self._fresh = []
-        else:
-            self.is_holding = True
-            self._fresh = [entry for entry in fresh if entry.seq > suspect.seq]
-            fresh = [entry for entry in fresh if entry.seq <= suspect.seq]
-        fresh = self._within_window(fresh)
+        fresh, self._fresh = self._fresh, []
+        if (
+            self._suspect is not None
+            or self._large_bytes
+            or len(fresh) > self.window - self._unanswered
+        ):
+            most = self._how_many(fresh)
+            fresh, self._fresh = fresh[:most], fresh[most:]
         for entry in fresh:
-            entry.written = entry.is_out = True
+            entry.is_out = True
+            # Chunks alone are nothing that a server could execute.
+            entry.written = entry.written or entry.large is None
             self._unanswered += entry.result is not None
         return fresh
 
-    def _within_window(self, fresh: list[Entry]) -> list[Entry]:
+    def _how_many(self, fresh: list[Entry]) -> int:
+        """Return how many of these may be written now."""
         room = self.window - self._unanswered
-        if len(fresh) <= room:
-            return fresh
         for at, entry in enumerate(fresh):
             if entry.result is not None:
                 if room <= 0:
-                    self._fresh = fresh[at:] + self._fresh
-                    return fresh[:at]
+                    return at
                 room -= 1
-        return fresh
+            if entry is self._suspect:
+                self.is_holding = True
+            if entry.large is not None:
+                entry.is_partial = True
+                self._large = entry
+            if entry is self._suspect or entry.large is not None:
+                return at + 1
+        return len(fresh)
+
+    def take_back(self, entry: Entry) -> None:
+        """Have one with large args written once more: nothing of it was kept."""
+        if self._large is entry:
+            self._large = None
+            self._unanswered -= entry.is_out and entry.result is not None
+            entry.is_out = False
+            self._fresh.insert(0, entry)
 
     @property
     def has_fresh(self) -> bool:
         """Tell whether something may be written."""
-        return bool(self._fresh) and not self.is_holding and self._unanswered < self.window
+        return (
+            bool(self._fresh)
+            and not self.is_holding
+            and self._large is None
+            and self._unanswered < self.window
+        )
 
     def passed(self) -> None:
         """The server has read the one that was sent alone: the others follow."""
@@ -178,6 +217,10 @@ class Outbox:
         entry = self._entries.pop(seq, None)
         if entry is not None:
             self._bytes -= len(entry.data)
+            if entry.large is not None:
+                self._large_bytes -= entry.large.size
+                if self._large is entry:
+                    self._large = None
             if entry.result is None:
                 del self._one_way[seq]
             elif entry.is_out:
@@ -192,7 +235,7 @@ class Outbox:
         if not self._one_way:
             return False
         for seq, entry in tuple(self._one_way.items()):
-            if seq >= before or not entry.is_out:
+            if seq >= before or not entry.is_out or entry.is_partial:
                 break
             self.pop(seq)
         return True
@@ -224,8 +267,9 @@ class Outbox:
         self.passed()
         self._fresh = list(self._entries.values())
         self._unanswered = 0
+        self._large = None
         for entry in self._fresh:
-            entry.is_out = entry.is_asked = False
+            entry.is_out = entry.is_asked = entry.is_partial = False
 
     def forget_written(self) -> list[Entry]:
         """The server's session is gone: return, and drop, what may have been executed."""
@@ -241,6 +285,7 @@ class Outbox:
         self._entries.clear()
         self._fresh.clear()
         self._one_way.clear()
-        self._bytes = self._unanswered = 0
+        self._bytes = self._large_bytes = self._unanswered = 0
+        self._large = None
         self.passed()
         return entries

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("am_rpc")
 CONNECT_TIME: Final = 1.0
+# What each machine of an address that has several adds to that.
+CONNECT_EACH: Final = 0.02
 WATCH_EVERY: Final = 0.5
 # Files that are written in a row are looked at once.
 DEBOUNCE: Final = 1.0
@@ -76,7 +78,7 @@ class Repl(ah.DisposedHandlers):
         # How many commands keep each state active; scripts may nest.
         self._running: Counter[str] = Counter()
         self.mach = ah.common(ReplStates, id="arpc", handlers=self, log_level=log_level)
-        self.pool = Pool(self.mach, access)
+        self.pool = Pool(self.mach, access, follow=watch, changed=self.recount)
 
     async def __aenter__(self) -> Self:
         await self.mach.__aenter__()
@@ -181,10 +183,17 @@ class Repl(ah.DisposedHandlers):
             self._on_notice(line)
 
     async def settle(self, timeout: float = CONNECT_TIME) -> None:  # noqa: ASYNC109 - a bound
-        """Wait until every address was tried, at most `timeout` seconds."""
-        with trio.move_on_after(timeout):
-            await self.mach.when("Ready")
-            await self.mach.when_not("Connecting")
+        """Wait until every machine was tried, at most `timeout` seconds and 20 ms for each."""
+        begun = trio.current_time()
+        while (left := self._patience(begun, timeout)) > 0:
+            with trio.move_on_after(left):
+                await self.mach.when("Ready")
+                await self.mach.when_not("Connecting")
+                return
+
+    def _patience(self, begun: float, timeout: float) -> float:
+        known = len(self.pool.peers) * CONNECT_EACH
+        return begun + timeout + known - trio.current_time()
 
     # Commands.
 

@@ -11,17 +11,17 @@ import trio
 
 from .._errors import ErrorCode, NetworkError, NetworkTimeout, RpcError
 from .._reason import translate
-from .._transport.address import is_loopback_host, start_tls
-from .._transport.driver import Connection
 from .._wire.agreed_limits import OF_CLIENT, OF_SERVER, agreed, told
 from .._wire.delta_encoder import DeltaEncoder
 from .._wire.handshake_messages import Welcome
-from .._wire.protocol import Protocol
 from .._wire.schema import schema_hash, schema_to_wire
 from .client_session import ClientSession
-from .handshake import Greeted, await_ready, greet
+from .handshake import Greeted, await_ready
+from .machines import told_id, told_parent
 
 if TYPE_CHECKING:
+    from .._transport.driver import Connection
+    from .greeter import Greeter, Met
     from .server import Server
 
 
@@ -30,25 +30,29 @@ class Acceptor:
 
     Args:
         server: whose source is served; its `client` is whom it serves now.
-        websocket: whether streams speak websocket.
-        server_side: whether TLS, if there is a context, is still to be agreed upon.
+        greeter: who takes the first words of a connection.
     """
 
-    def __init__(self, server: Server, *, websocket: bool, server_side: bool) -> None:
+    def __init__(self, server: Server, greeter: Greeter) -> None:
         self._server = server
-        self._websocket = websocket
-        self._server_side = server_side
+        self._greeter = greeter
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve a stream to its end, and close it. Errors become states of the server."""
-        if not self._websocket:
+        if not self._greeter.websocket:
             await self._serve_in(stream, None)
             return
         async with trio.open_nursery() as nursery:
             await self._serve_in(stream, nursery)
             nursery.cancel_scope.cancel()
 
-    async def _serve_in(self, stream: trio.abc.Stream, nursery: trio.Nursery | None) -> None:
+    async def serve_met(self, met: Met) -> None:
+        """Serve a client that was greeted elsewhere, as `serve` does a stream."""
+        await self._serve_in(met.connection.stream, None, met)
+
+    async def _serve_in(
+        self, stream: trio.abc.Stream, nursery: trio.Nursery | None, met: Met | None = None
+    ) -> None:
         server = self._server
         limits = server.serving.limits
         error: RpcError | None = None
@@ -57,12 +61,12 @@ class Acceptor:
         scope = strangers.enter()
         try:
             with scope, trio.fail_after(limits.handshake):
-                stream = await self._wrap(stream, nursery)
-                protocol = Protocol(
-                    client=False, limits=limits, states=len(server.source.schema), stranger=True
-                )
-                connection = Connection(stream, protocol, limits, server.stats)
-                client = await self._welcome(connection)
+                if met is None:
+                    states = len(server.source.schema)
+                    met = await self._greeter.meet(stream, nursery, states)
+                if met is not None:
+                    stream = met.connection.stream
+                    client = await self._welcome(*met)
             strangers.leave(scope)
             if scope.cancelled_caught:
                 client = None
@@ -84,24 +88,8 @@ class Acceptor:
         if error is not None and not server.mach.disposed:
             server.report(error)
 
-    async def _wrap(self, stream: trio.abc.Stream, nursery: trio.Nursery | None) -> trio.abc.Stream:
-        context = self._server.serving.ssl_context
-        if context is not None and self._server_side:
-            stream = await start_tls(stream, context, server_side=True)
-        if nursery is None:
-            return stream
-        # Only here, for it needs an extra.
-        from .._transport.websocket import accept_websocket_stream
-
-        serving = self._server.serving
-        is_own = is_loopback_host if serving.is_loopback else None
-        return await accept_websocket_stream(
-            stream, nursery, origins=serving.origins, is_own_host=is_own
-        )
-
-    async def _welcome(self, connection: Connection) -> ClientSession | None:
+    async def _welcome(self, connection: Connection, greeted: Greeted) -> ClientSession | None:
         server = self._server
-        greeted = await greet(connection, server.serving)
         if server.source.disposed:
             await self._refuse(connection, greeted, ErrorCode.DISPOSED, "the source is disposed")
             return None
@@ -122,7 +110,7 @@ class Acceptor:
         )
         try:
             await connection.send_now(welcome)
-            await await_ready(connection, greeted.reply_to, welcome)
+            await await_ready(connection, greeted, welcome, server.catalog)
         except BaseException:
             self._leave(client)
             raise
@@ -139,14 +127,17 @@ class Acceptor:
     def _admit(self, connection: Connection, greeted: Greeted) -> tuple[ClientSession, bool]:
         server = self._server
         hello, store, now = greeted.hello, server.serving.sessions, trio.current_time()
-        session = store.resume(hello.session, hello.id, greeted.key_id, now)
+        who = (hello.session, hello.id, greeted.key_id, now, server.session_scope)
+        session = store.resume(*who)
         if session is None:
-            session = store.open(hello.session, hello.id, greeted.key_id, now)
+            session = store.open(*who)
         resumed = session.accepted
         server.stats.resumes += resumed
-        feed = DeltaEncoder(server.source.schema.names, greeted.sync, server.readable)
+        feed = DeltaEncoder(
+            server.source.schema.names, greeted.sync, server.readable(greeted.access)
+        )
         session.limits = agreed(server.serving.limits, greeted.limits, OF_CLIENT)
-        client = ClientSession(server, connection, session, feed)
+        client = ClientSession(server, connection, session, feed, greeted.access, greeted.key)
         replaced = store.attach(session, client)
         if replaced is not None:
             replaced.connection.close()
@@ -164,12 +155,9 @@ class Acceptor:
         if client.feed.has_schema and hello.hash != schema_hash(source.schema):
             schema = schema_to_wire(source.schema)
         shape = client.feed.shape(schema, source.time(), source.queue_tick, source.machine_tick)
-        # A relay speaks in the name of what it relays.
-        relayed: str | None = getattr(source, "remote_id", None)
-        parent = source.parent
-        parent_id = None if parent is None else parent.id
+        relayed = told_id(source) != source.id
         return Welcome(
-            relayed or source.id,
+            told_id(source),
             server.boot,
             shape,
             resumed,
@@ -179,8 +167,8 @@ class Acceptor:
             True,
             hops + 1,
             greeted.mac,
-            parent_id if relayed is None else getattr(source, "remote_parent", None),
-            None if relayed is None else source.id,
+            told_parent(source),
+            source.id if relayed else None,
         )
 
     def _told_limits(self) -> dict[str, int]:

@@ -14,24 +14,33 @@ import am_machine as am
 from .._client.network_machine import NetworkMachine
 from .._errors import ErrorCode, InvalidParams, LimitExceeded, NetworkTimeout, RpcError
 from .._wire import messages as m
-from .._wire.mutation_messages import AddErr, Mutate
+from .._wire.args_chunks import ArgsChunk
+from .._wire.catalog_messages import ListRequest
+from .._wire.mutation_messages import AddErr, InChunks, Mutate
 from .._wire.protocol import Notification, Request, Response
 from .._wire.server_messages import SourceTouch
 from .._wire.typed_args import declared_args, load_args
 from .executing import Executor
+from .explaining import told_reasons
+from .machines import page
 from .pushing import Pusher
+from .receiving import ArgsReceiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from .._options import Access
     from .._transport.driver import Connection
     from .._wire.delta_encoder import DeltaEncoder
+    from .._wire.keys import Key
     from .._wire.payload_chunks import Parcel
     from .._wire.protocol import Event
     from .server import Server
     from .session import Session
 
 
+# Of `x`, by number.
+KINDS: Final = ("add", "remove", "set")
 # Bytes that a subscription takes beside its args: a wait, a task.
 _WAIT: Final = 4096
 
@@ -44,23 +53,36 @@ class ClientSession:
         connection: the transport, not running yet.
         session: the client's session.
         feed: the clock stream, its baseline set by the welcome.
+        access: what the client may do.
+        key: what it proved to have, if anything.
     """
 
     __slots__ = (
-        "_boot", "_executor", "_pusher", "_responses", "_source", "_untouch", "_waits",
-        "connection", "feed", "server", "session",
+        "_args_in", "_boot", "_executor", "_pusher", "_responses", "_source", "_untouch", "_waits",
+        "access", "connection", "feed", "key", "server", "session",
     )  # fmt: skip
 
     def __init__(
-        self, server: Server, connection: Connection, session: Session, feed: DeltaEncoder
+        self,
+        server: Server,
+        connection: Connection,
+        session: Session,
+        feed: DeltaEncoder,
+        access: Access,
+        key: Key | None = None,
     ) -> None:
         self.server = server
         self.connection = connection
         self.session = session
         self.feed = feed
+        self.access = access
+        self.key = key
         self._source = server.source
         self._pusher = Pusher(server, connection, feed)
-        self._executor = Executor(server, connection, session, feed, self._pusher)
+        self._executor = Executor(server, connection, session, feed, self._pusher, access)
+        self._args_in = ArgsReceiver(
+            server.mach, connection, session, self._executor, server.serving.limits
+        )
         self._responses: dict[int, Callable[[Response], None]] = {}
         # Token -> the wait, and what it takes of the session's budget.
         self._waits: dict[int, tuple[Any, int]] = {}
@@ -86,6 +108,7 @@ class ClientSession:
             self._untouch()
         for token in tuple(self._waits):
             self._end_wait(token)
+        self._args_in.end()
         responses, self._responses = self._responses, {}
         lost = Response(0, "", NetworkTimeout("the connection ended"), None)
         for callback in responses.values():
@@ -138,6 +161,10 @@ class ClientSession:
     def _hear(self, message: Any) -> None:
         if type(message) is Mutate:
             self._executor.mutate_one_way(message)
+        elif type(message) is ArgsChunk:
+            self._args_in.take(message)
+        elif type(message) is InChunks:
+            self._args_in.execute(None, message)
         else:
             # A goodbye.
             self.server.said_bye = True
@@ -149,8 +176,11 @@ class ClientSession:
     def _report_error(self, call_id: int, message: AddErr) -> None:
         self._executor.mutate(call_id, message)
 
+    def _execute_large(self, call_id: int, message: InChunks) -> None:
+        self._args_in.execute(call_id, message)
+
     def _check(self, call_id: int, message: m.Check) -> None:
-        if not self.server.serving.access.check:
+        if not self.access.check:
             raise InvalidParams("checks are not allowed", ErrorCode.NO_ACCESS)
         indexes, names = self._executor.writable(message.states)
         args = load_args(self._source.schema, indexes, message.args)
@@ -171,16 +201,48 @@ class ClientSession:
         else:
             self._reply(call_id, int(result is am.EXECUTED))
 
+    def _explain(self, call_id: int, message: m.Explain) -> None:
+        if not self.access.check:
+            raise InvalidParams("checks are not allowed", ErrorCode.NO_ACCESS)
+        _, names = self._executor.states(message.states, None)
+        kind = KINDS[message.kind]
+        source = self._source
+        if isinstance(source, NetworkMachine) and source.has_client:
+            self.server.mach.fork(self._ask_why, source, call_id, kind, names)
+        elif isinstance(source, am.BaseMachine):
+            self._tell_why(call_id, source.explain(*names, kind=kind).reasons)
+        else:
+            explained = source.schema.explain(kind, names, source.active)
+            self._tell_why(call_id, explained.reasons)
+
+    async def _ask_why(
+        self, source: NetworkMachine, call_id: int, kind: str, names: tuple[str, ...]
+    ) -> None:
+        try:
+            reasons = await source.explain_remote(*names, kind=kind)
+        except RpcError as error:
+            self.connection.refuse(call_id, error.code, str(error))
+        else:
+            self._tell_why(call_id, reasons)
+
+    def _tell_why(self, call_id: int, reasons: Iterable[str]) -> None:
+        names = self._source.schema.names
+        readable = self.server.readable(self.access)
+        self._reply(call_id, told_reasons(reasons, names, readable, self.access))
+
     def _sync(self, call_id: int, message: m.SyncRequest) -> None:
         self.server.stats.syncs += 1
         self._reply(call_id, self._pusher.take_all())
         self.server.mach.add("MetricSync")
 
     def _args(self, call_id: int, message: m.ArgsRequest) -> None:
-        readable = self.server.serving.access.read
+        readable = self.access.read
         declared = declared_args(self._source.schema)
         found = {s: a for s, a in declared.items() if readable is None or s in readable}
         self._reply(call_id, found)
+
+    def _list(self, call_id: int, message: ListRequest) -> None:
+        self._reply(call_id, page(self.server.catalog, message.after, self.key))
 
     def _pong(self, call_id: int, message: m.Ping) -> None:
         self._reply(call_id)
@@ -202,7 +264,7 @@ class ClientSession:
             raise InvalidParams("state")
         if len(self._waits) >= self.server.serving.limits.subscriptions:
             raise InvalidParams("too many subscriptions", ErrorCode.TOO_LARGE)
-        indexes, names = self._executor.states((message.state,), self.server.serving.access.read)
+        indexes, names = self._executor.states((message.state,), self.access.read)
         args = load_args(self._source.schema, indexes, message.args)
         self._end_wait(message.token)
         cost = size + _WAIT
@@ -237,9 +299,12 @@ class ClientSession:
 
 _REQUESTS: Final[dict[type[Any], Callable[[ClientSession, int, Any], None]]] = {
     AddErr: ClientSession._report_error,
+    InChunks: ClientSession._execute_large,
     m.Check: ClientSession._check,
+    m.Explain: ClientSession._explain,
     m.SyncRequest: ClientSession._sync,
     m.ArgsRequest: ClientSession._args,
+    ListRequest: ClientSession._list,
     m.DropWhenArgs: ClientSession._drop_when_args,
     m.Ping: ClientSession._pong,
     m.Hello: ClientSession._too_late,

@@ -22,6 +22,7 @@ from .session import SETTLED, Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from .._options import Access
     from .._transport.driver import Connection
     from .._wire.delta_encoder import DeltaEncoder
     from .pushing import Pusher
@@ -48,11 +49,12 @@ class Executor:
         session: which mutations were executed before.
         feed: which states the client's indexes mean.
         pusher: what is sent with an answer.
+        access: what the client may do.
     """
 
     __slots__ = (
-        "_caller", "_connection", "_feed", "_known", "_payload_state", "_pusher", "_server",
-        "_session", "_source", "_writable",
+        "_access", "_caller", "_connection", "_feed", "_known", "_payload_state", "_pusher",
+        "_server", "_session", "_source", "_writable",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +64,7 @@ class Executor:
         session: Session,
         feed: DeltaEncoder,
         pusher: Pusher,
+        access: Access,
     ) -> None:
         self._server = server
         self._source = server.source
@@ -70,7 +73,8 @@ class Executor:
         self._caller = Caller(session.client_id, session.nonce, session.key_id)
         self._feed = feed
         self._pusher = pusher
-        self._writable = server.serving.access.write
+        self._access = access
+        self._writable = access.write
         self._payload_state = server.serving.payload_state
         # What was mutated before -> source indexes and names, which never change.
         self._known: dict[tuple[int, ...], States] = {}
@@ -134,7 +138,7 @@ class Executor:
 
     def _tells(self, message: Mutate | AddErr) -> bool:
         """Whether the client hears of errors; of one that it reports it knows."""
-        return type(message) is Mutate and self._server.serving.access.errors
+        return type(message) is Mutate and self._access.errors
 
     # Answers.
 

@@ -10,23 +10,39 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import trio
 
-from .._errors import ErrorCode, InvalidParams, NoAccess, ProtocolError, RpcError, VersionMismatch
+from .._caller import Caller
+from .._errors import (
+    ErrorCode,
+    InvalidParams,
+    NoAccess,
+    NotConnected,
+    ProtocolError,
+    RpcError,
+    VersionMismatch,
+)
 from .._options import Access, Limits, Sync
 from .._stats import Stats
 from .._wire.agreed_limits import OF_CLIENT, parse_told
-from .._wire.auth import NONCE_SIZE, Secrets, check_secrets, verify_client
+from .._wire.auth import NONCE_SIZE, verify_client
+from .._wire.catalog_messages import CHOOSE, ListRequest
 from .._wire.handshake_messages import Challenge
+from .._wire.keys import Key, Keyring
 from .._wire.messages import VERSION, Auth, Hello, Ready
-from .._wire.protocol import Refusal, Request
+from .._wire.protocol import Notification, Refusal, Request
+from .machines import page, told_id
 from .session import SessionStore
 from .strangers import Strangers
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    import am_machine as am
 
     from .._transport.driver import Connection
+    from .._wire.keys import Secrets
     from .._wire.protocol import Event
+    from .machines import Catalog
 
 logger: Final = logging.getLogger("am_rpc")
 PUSH_INTERVAL: Final = 0.25
@@ -55,14 +71,24 @@ class Serving:
     stats: Stats = field(default_factory=Stats)
     sessions: SessionStore = field(init=False)
     strangers: Strangers = field(init=False)
+    keyring: Keyring | None = field(init=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.origins, str):
             raise TypeError("origins: give several, not one str")
         self.origins = tuple(self.origins)
-        check_secrets(self.secret)
+        self.keyring = None if self.secret is None else Keyring(self.secret)
         self.sessions = SessionStore(self.limits, self.stats)
         self.strangers = Strangers(self.limits.strangers)
+
+    def rotate(self, secret: Secrets) -> None:
+        """Take these keys from now on, instead of those before; raises as `Keyring`."""
+        self.keyring = Keyring(secret)
+        self.secret = secret
+
+    def still_takes(self, key_id: str | None, key: Key | None) -> bool:
+        """Tell whether who proved to have this key would be let in with the same rights again."""
+        return self.keyring is None or self.keyring.holds(key_id, key)
 
 
 class Greeted(NamedTuple):
@@ -74,16 +100,22 @@ class Greeted(NamedTuple):
     mac: bytes | None
     reply_to: int
     limits: dict[str, int]
+    access: Access
+    source: am.MachineApi
+    # What it proved to have, if the server wants a secret.
+    key: Key | None = None
 
 
-async def greet(connection: Connection, serving: Serving) -> Greeted:
-    """Take the client's hello, and its proof if there is a secret.
+async def greet(connection: Connection, serving: Serving, catalog: Catalog) -> Greeted | None:
+    """Take the client's hello, and its proof if there is a secret; find the machine that it means.
+
+    None if it means no machine that it may have: then it can only ask which ones there are.
 
     Refusals were written to the client when this raises.
 
     Raises:
         VersionMismatch: no protocol version in common.
-        NoAccess: wrong secret or id; raised after a random delay.
+        NoAccess: wrong secret or id, or a key that opens nothing; raised after a random delay.
         ProtocolError, NetworkError: the handshake broke.
     """
     call_id, hello = await _expect(connection, Hello)
@@ -96,16 +128,19 @@ async def greet(connection: Connection, serving: Serving) -> Greeted:
         await _refuse(connection, call_id, error.code, str(error))
         raise ProtocolError(str(error)) from error
     sync = Sync(**hello.sync) if hello.sync is not None else Sync()
-    if serving.secret is None:
-        if serving.allow_id is not None and hello.id != serving.allow_id:
+    if serving.keyring is None:
+        if serving.allow_id not in (None, hello.id) or serving.access.is_nothing:
             await _deny(connection, call_id, serving)
-        return Greeted(hello, sync, None, None, call_id, said)
+        source = await _choose(connection, catalog, hello, call_id, None, None)
+        if source is None:
+            return None
+        return Greeted(hello, sync, None, None, call_id, said, serving.access, source)
     nonce = secrets.token_bytes(NONCE_SIZE)
     challenge = connection.protocol.send_result(call_id, Challenge(nonce))
     await connection.send_now(challenge)
     call_id, auth = await _expect(connection, Auth, repeat=(call_id, challenge))
     verdict = verify_client(
-        serving.secret,
+        serving.keyring,
         key_id=hello.kid,
         client_id=hello.id,
         server_nonce=nonce,
@@ -116,18 +151,67 @@ async def greet(connection: Connection, serving: Serving) -> Greeted:
     if verdict is None or serving.allow_id not in (None, hello.id):
         await _deny(connection, call_id, serving)
     assert verdict is not None
-    return Greeted(hello, sync, verdict.key_id, verdict.mac, call_id, said)
+    key = verdict.key
+    access = serving.access if key.access is None else key.access
+    if access.is_nothing:
+        await _deny(connection, call_id, serving)
+    source = await _choose(connection, catalog, hello, call_id, verdict.key_id, key)
+    if source is None:
+        return None
+    return Greeted(hello, sync, verdict.key_id, verdict.mac, call_id, said, access, source, key)
 
 
-async def await_ready(connection: Connection, call_id: int, welcome: bytes) -> None:
+async def _choose(
+    connection: Connection,
+    catalog: Catalog,
+    hello: Hello,
+    call_id: int,
+    key_id: str | None,
+    key: Key | None,
+) -> am.MachineApi | None:
+    """Return the machine that a client means; without one, tell it what there is until it goes."""
+    source = catalog.find(hello.to, Caller(hello.id, hello.session, key_id))
+    if source is not None and (key is None or key.opens(told_id(source))):
+        return source
+    refusal = connection.protocol.send_refusal(call_id, ErrorCode.BUSY, CHOOSE)
+    await connection.send_now(refusal)
+    try:
+        while True:
+            event = await connection.receive()
+            if isinstance(event, Request) and isinstance(event.message, ListRequest):
+                rows = page(catalog, event.message.after, key)
+                await connection.send_now(connection.protocol.send_result(event.id, rows))
+            elif isinstance(event, Request) and event.id == call_id:
+                await connection.send_now(refusal)
+            elif isinstance(event, Notification):
+                return None
+            elif isinstance(event, Request):
+                await _refuse(connection, event.id, ErrorCode.NOT_READY, CHOOSE)
+                return None
+            else:
+                raise ProtocolError("no machine was chosen")
+    except NotConnected:
+        return None
+
+
+async def await_ready(
+    connection: Connection, greeted: Greeted, welcome: bytes, catalog: Catalog
+) -> None:
     """Wait until the client accepted the welcome, which is repeated if the client repeats."""
-    ready, _ = await _expect(connection, Ready, repeat=(call_id, welcome))
-    connection.protocol.admit()
+
+    def tell(after: str) -> list[list[Any]]:
+        return page(catalog, after, greeted.key)
+
+    ready, _ = await _expect(connection, Ready, repeat=(greeted.reply_to, welcome), tell=tell)
+    connection.protocol.admit(len(greeted.source.schema))
     await connection.send_now(connection.protocol.send_result(ready))
 
 
 async def _expect(
-    connection: Connection, kind: type[Any], repeat: tuple[int, bytes] | None = None
+    connection: Connection,
+    kind: type[Any],
+    repeat: tuple[int, bytes] | None = None,
+    tell: Callable[[str], list[list[Any]]] | None = None,
 ) -> tuple[int, Any]:
     while True:
         event: Event = await connection.receive()
@@ -139,6 +223,10 @@ async def _expect(
         if isinstance(event, Refusal) and event.id is not None:
             await _refuse(connection, event.id, event.code, event.text)
             raise ProtocolError(event.text)
+        if tell is not None and isinstance(event, Request) and type(event.message) is ListRequest:
+            rows = tell(event.message.after)
+            await connection.send_now(connection.protocol.send_result(event.id, rows))
+            continue
         if isinstance(event, Request):
             await _refuse(connection, event.id, ErrorCode.NOT_READY, "say hello first")
         raise ProtocolError(f"{kind.__name__} was expected, not {type(event).__name__}")

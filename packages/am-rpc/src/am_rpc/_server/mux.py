@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
+from weakref import WeakKeyDictionary
 
 import trio
 
@@ -13,22 +15,26 @@ import am_machine as am
 from .._env import own_tags, tune
 from .._errors import ErrorCode, NetworkError, RpcError
 from .._options import Access, Limits
-from .._reason import reason
+from .._reason import reason, translate
 from .._states import MuxStates
 from .._transport.address import accept, open_listener, parse_address, remove_socket_file, start_tls
 from .._transport.driver import Connection
 from .._wire.protocol import Protocol
+from .greeter import Greeter
 from .handshake import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, check_exposure, turn_away
+from .machines import Machines
 from .payload_sender import away, bind_payloads, report_undelivered
 from .server import Server
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
     from .._stats import Stats
-    from .._wire.auth import Secrets
+    from .._wire.keys import Secrets
+    from .greeter import Met
+    from .machines import Chooser
     from .payload_sender import Delivery
 
 logger: Final = logging.getLogger("am_rpc")
@@ -37,10 +43,13 @@ _MAX_TURNED_AWAY: Final = 64
 
 
 class Mux:
-    """Serves a source to many clients at one address.
+    """Serves a source, or many of them by their ids, to many clients at one address.
 
     Args:
-        source: the machine to serve; None if `new_server` chooses.
+        source: the machine to serve; or several, of which a client names one; or a function of a
+            machine id and the `Caller` that finds it, or returns None; None if `new_server`
+            chooses.
+        children: serve living submachines, too, whose ids must be unique.
         addr: `host:port` (port 0 picks one, see `addr`), `unix:PATH` or `ws://…`.
         listener: a trio listener to use instead of an address.
         new_server: factory `(mux, connection number, stream) -> Server`; raising refuses the peer.
@@ -51,17 +60,18 @@ class Mux:
     Use it with `async with`, which listens and, at the end, says goodbye to all clients.
 
     Raises:
-        ValueError: a bad address, or one that `strict` refuses.
+        ValueError: a bad address, or one that `strict` refuses; two machines with one id.
         NetworkError: from `async with`, if the address cannot be listened on.
     """
 
     def __init__(
         self,
-        source: am.MachineApi | None,
+        source: am.MachineApi | Iterable[am.MachineApi] | Chooser | None,
         addr: str | None = None,
         *,
         listener: trio.abc.Listener[Any] | None = None,
         new_server: Callable[[Mux, int, trio.abc.Stream], Server] | None = None,
+        children: bool = False,
         max_clients: int = MAX_CLIENTS,
         push_interval: float | None = PUSH_INTERVAL,
         push_max_mutations: int = PUSH_MAX_MUTATIONS,
@@ -84,7 +94,10 @@ class Mux:
             push_interval, push_max_mutations, strict, access, limits,
             ssl_context, secret, allow_id, payload_state, origins=origins,
         )  # fmt: skip
-        self.source = source
+        self.source = cast("am.MachineApi", source) if _is_machine(source) else None
+        self._machines = _several(source, self.source, children=children)
+        if self._machines is not None and new_server is not None:
+            raise ValueError("new_server chooses one source: give no several machines")
         self.servers: dict[int, Server] = {}
         self.stats: Stats = self.serving.stats
         self._address = None if addr is None else parse_address(addr)
@@ -93,6 +106,8 @@ class Mux:
             self.serving.websocket = self._address.kind == "ws"
             self.serving.is_loopback = self._address.is_local
         self._listener = listener
+        # Boot ids of several machines, for as long as each of them lives.
+        self._boots: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
         self._new_server = new_server or _serve_same
         self._max_clients = max_clients
         self._connections = 0
@@ -101,8 +116,9 @@ class Mux:
         self._turning_away = 0
         self._number = 0
         self._empty: trio.Event | None = None
-        self._payload_binding: Any = None
-        source_id = "" if source is None else source.id
+        # Of each source that is followed, or was.
+        self._payload_bindings: dict[am.MachineApi, Any] = {}
+        source_id = self.source_id
         self.mach = am.Machine(
             MuxStates,
             id=f"rm-{name or source_id or 'mux'}",
@@ -144,9 +160,7 @@ class Mux:
                     told = f"cannot listen on {self._address}: {reason(error)}"
                     raise NetworkError(told) from error
             if self.source is not None:
-                self._payload_binding = bind_payloads(
-                    self.source, self.serving.payload_state, self._on_send_payload
-                )
+                self._hear_payloads(self.source)
             self.mach.add("Start")
         except BaseException as error:
             await self.mach.__aexit__(type(error), error, error.__traceback__)
@@ -159,8 +173,8 @@ class Mux:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._payload_binding is not None:
-            self._payload_binding.detach()
+        for source in tuple(self._payload_bindings):
+            self._hear_no_payloads(source)
         await self._close_listener()
         try:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self._close_time):
@@ -171,6 +185,36 @@ class Mux:
     @property
     def _close_time(self) -> float:
         return self.serving.limits.close
+
+    # Several machines.
+
+    @property
+    def machines(self) -> tuple[am.MachineApi, ...]:
+        """The machines that were given, without their submachines."""
+        if self._machines is not None:
+            return self._machines.own
+        return () if self.source is None else (self.source,)
+
+    def serve(self, machine: am.MachineApi) -> None:
+        """Serve one more machine from now on.
+
+        Raises:
+            ValueError: this mux serves one source, or has a machine of this id.
+        """
+        if self._machines is None:
+            raise ValueError(f"{self.mach.id} serves one source; give it a list")
+        self._machines.add(machine)
+
+    async def withdraw(self, machine_id: str) -> None:
+        """Serve a machine no longer, and say goodbye to its clients; an unknown id is ignored."""
+        machine = None if self._machines is None else self._machines.remove(machine_id)
+        if machine is None:
+            return
+        self._hear_no_payloads(machine)
+        async with trio.open_nursery() as nursery:
+            for server in tuple(self.servers.values()):
+                if server.source is machine:
+                    nursery.start_soon(server.disconnect, "withdrawn")
 
     async def _close_listener(self) -> None:
         listener, self._listener = self._listener, None
@@ -197,6 +241,21 @@ class Mux:
             while self.servers:
                 self._empty = trio.Event()
                 await self._empty.wait()
+
+    async def rotate(self, secret: Secrets) -> None:
+        """Take other secrets from now on, in place of those before.
+
+        Give the old one and the new one until every client has the new one, then the new one
+        alone. Clients whose key is still taken, with the same rights, notice nothing. The others
+        are told goodbye: who has another good one comes back with its session, so nothing is lost.
+
+        Raises:
+            ValueError: there is no secret among them, or an empty one.
+        """
+        self.serving.rotate(secret)
+        async with trio.open_nursery() as nursery:
+            for server in tuple(self.servers.values()):
+                nursery.start_soon(server.leave_stale)
 
     # Handlers of the mux's machine.
 
@@ -263,16 +322,14 @@ class Mux:
 
     async def _serve(self, number: int, stream: trio.abc.Stream) -> None:
         try:
+            if self._machines is not None:
+                await self._serve_chosen(self._machines, number, stream)
+                return
             server = self._make_server(number, stream)
             if server is None:
                 await self._be_refused(stream)
                 return
-            server.strangers = self.serving.strangers
-            server.admit = partial(self._admit, number)
-            self.servers[number] = server
-            async with server:
-                self.mach.add("ClientConnected")
-                await server.ended.wait()
+            await self._run(number, server)
         except Exception as error:
             # Whatever went wrong with one client, the others and the listener go on.
             logger.exception("%s: a connection failed", self.mach.id)
@@ -284,6 +341,72 @@ class Mux:
             self._has_room()
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(stream)
+
+    async def _run(self, number: int, server: Server) -> None:
+        server.strangers = self.serving.strangers
+        server.admit = partial(self._admit, number)
+        self.servers[number] = server
+        async with server:
+            self.mach.add("ClientConnected")
+            await server.ended.wait()
+
+    async def _serve_chosen(self, machines: Machines, number: int, stream: trio.abc.Stream) -> None:
+        """Serve the machine that a client asks for."""
+        async with trio.open_nursery() as nursery:
+            met = await self._meet(machines, stream, nursery)
+            if met is not None:
+                source = met.greeted.source
+                try:
+                    await self._run(number, self._server_of(machines, number, met))
+                finally:
+                    self.servers.pop(number, None)
+                    self._left(machines, source)
+            # Of a websocket.
+            nursery.cancel_scope.cancel()
+
+    async def _meet(
+        self, machines: Machines, stream: trio.abc.Stream, nursery: trio.Nursery
+    ) -> Met | None:
+        """Greet a client; None if it is not let in, or only asked which machines there are."""
+        serving = self.serving
+        greeter = Greeter(serving, machines, websocket=serving.websocket)
+        scope = serving.strangers.enter()
+        error: Exception | None = None
+        try:
+            with scope, trio.fail_after(serving.limits.handshake):
+                return await greeter.meet(stream, nursery if serving.websocket else None)
+            self.stats.strangers_evicted += 1
+        except trio.TooSlowError:
+            error = NetworkError(f"no machine chosen within {serving.limits.handshake:g} s")
+        except Exception as fault:
+            error = translate(fault)
+        finally:
+            serving.strangers.leave(scope)
+        if error is not None:
+            self.stats.errors += 1
+            logger.info("%s: %s", self.mach.id, error)
+        return None
+
+    def _server_of(self, machines: Machines, number: int, met: Met) -> Server:
+        source = met.greeted.source
+        server = Server(
+            source,
+            stream=met.connection.stream,
+            name=f"{source.id}-{number}",
+            serving=self.serving,
+        )
+        server.met, server.catalog = met, machines
+        boot = self._boots.setdefault(source, secrets.token_bytes(8))
+        server.own_boot = server.session_scope = boot
+        self._hear_payloads(source)
+        return server
+
+    def _left(self, machines: Machines, source: am.MachineApi) -> None:
+        """Let go of a source that nobody follows any more, unless it stays with this mux."""
+        if source not in machines.own and all(
+            s.source is not source for s in self.servers.values()
+        ):
+            self._hear_no_payloads(source)
 
     def _admit(self, number: int) -> bool:
         if len(self._clients) >= self._max_clients:
@@ -327,7 +450,7 @@ class Mux:
         """
         posted = [
             (server, server.post_payload(name, data, source_tx=source_tx))
-            for server in self._addressed(name, data, destination, source_tx)
+            for server in self._addressed(None, name, data, destination, source_tx)
         ]
         errors: list[RpcError] = []
 
@@ -344,29 +467,53 @@ class Mux:
             raise errors[0]
 
     def _addressed(
-        self, name: str, data: Any, destination: str | None, source_tx: str | None
+        self,
+        source: am.MachineApi | None,
+        name: str,
+        data: Any,
+        destination: str | None,
+        source_tx: str | None,
     ) -> list[Server]:
-        """Return the servers of `destination`, or of all; a payload for who is away is kept."""
+        """Return the servers of `destination`, or of all; a payload for who is away is kept.
+
+        Of several machines `source` is the one that sends; None means that the mux does.
+        """
         found = [
             server
             for server in self.servers.values()
-            if server.client is not None and destination in (None, server.client.session.client_id)
+            if server.client is not None
+            and destination in (None, server.client.session.client_id)
+            and (source is None or self._machines is None or server.source is source)
         ]
         if not found and destination is not None:
-            raise away(self, name, data, destination, source_tx)
+            scope = None
+            if source is not None and self._machines is not None:
+                scope = self._boots.get(source, b"")
+            origin = self.mach.id if source is None else source.id
+            raise away(self.serving, origin, name, data, destination, source_tx, scope)
         return found
+
+    def _hear_payloads(self, source: am.MachineApi) -> None:
+        if source not in self._payload_bindings:
+            state = self.serving.payload_state
+            self._payload_bindings[source] = bind_payloads(source, state, self._on_send_payload)
+
+    def _hear_no_payloads(self, source: am.MachineApi) -> None:
+        binding = self._payload_bindings.pop(source, None)
+        if binding is not None:
+            binding.detach()
 
     def _on_send_payload(self, event: am.Event) -> None:
         args = event.args
         if "name" not in args:
             return
-        assert self.source is not None
+        source = cast("am.MachineApi", event.machine)
         name, data, source_tx = args["name"], args.get("data"), event.transition.id
         try:
-            for server in self._addressed(name, data, args.get("destination"), source_tx):
+            for server in self._addressed(source, name, data, args.get("destination"), source_tx):
                 server.post_payload(name, data, source_tx=source_tx, done=server.tell_source)
         except RpcError as error:
-            report_undelivered(self.source, error)
+            report_undelivered(source, error)
 
 
 def _serve_same(mux: Mux, number: int, stream: trio.abc.Stream) -> Server:
@@ -378,3 +525,14 @@ def _serve_same(mux: Mux, number: int, stream: trio.abc.Stream) -> Server:
         name=f"{mux.source.id}-{number}",
         serving=mux.serving,
     )
+
+
+def _is_machine(source: object) -> bool:
+    return isinstance(source, am.BaseMachine) or hasattr(source, "schema")
+
+
+def _several(source: Any, one: am.MachineApi | None, *, children: bool) -> Machines | None:
+    """Return the machines to choose from, None where there is no choice."""
+    if one is not None:
+        return Machines((one,), children=True) if children else None
+    return None if source is None else Machines(source, children=children)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import am_machine as am
 
     from .._options import Access, Limits
-    from .._wire.auth import Secrets
+    from .._wire.keys import Secrets
     from .mux import Mux
     from .server import Server
 
@@ -23,6 +23,7 @@ class MuxOptions(TypedDict, total=False):
 
     listener: trio.abc.Listener[Any] | None
     new_server: Callable[[Mux, int, trio.abc.Stream], Server] | None
+    children: bool
     max_clients: int
     push_interval: float | None
     push_max_mutations: int

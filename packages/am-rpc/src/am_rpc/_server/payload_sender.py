@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .._wire.payload_chunks import Parcel
     from .._wire.protocol import Response
     from .client_session import ClientSession
-    from .mux import Mux
+    from .handshake import Serving
     from .server import Server
     from .session import Session
 
@@ -143,7 +143,7 @@ class PayloadSender:
         """Begin to deliver a payload; see `Server.post_payload`."""
         server, client = self._server, self._server.client
         if destination is not None and (client is None or destination != client.session.client_id):
-            raise away(server, name, data, destination, source_tx)
+            raise away(server.serving, server.source.id, name, data, destination, source_tx)
         if client is None:
             raise WrongDestination("no client is connected")
         undelivered = client.session.undelivered
@@ -227,16 +227,25 @@ class PayloadSender:
 
 
 def away(
-    server: Server | Mux, name: str, data: Any, client_id: str, source_tx: str | None
+    serving: Serving,
+    origin: str,
+    name: str,
+    data: Any,
+    client_id: str,
+    source_tx: str | None,
+    scope: bytes | None = None,
 ) -> DeliveryError:
-    """Keep a payload for a client that is away; return the error that says what became of it."""
-    session = server.serving.sessions.of_client(client_id)
+    """Keep a payload for a client that is away; return the error that says what became of it.
+
+    `scope` is that of the sessions of the machine that sends, None for any.
+    """
+    session = serving.sessions.of_client(client_id, scope)
     if session is None:
         return WrongDestination(f"no client {client_id}")
     undelivered = session.undelivered
     token = undelivered.next_token()
-    limits = _most_to(session, server.serving.limits)
-    undelivered.push(wrap(token, name, data, server.source_id, source_tx, limits))
+    limits = _most_to(session, serving.limits)
+    undelivered.push(wrap(token, name, data, origin, source_tx, limits))
     return DeliveryError(f"{client_id} is away; payload {name} is sent when it is back")
 
 

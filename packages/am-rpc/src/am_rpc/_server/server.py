@@ -24,7 +24,9 @@ from .._transport.address import (
     remove_socket_file,
 )
 from .acceptor import Acceptor
+from .greeter import Greeter
 from .handshake import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, check_exposure
+from .machines import OneMachine
 from .payload_sender import Delivery, PayloadSender, bind_payloads, report_undelivered
 
 if TYPE_CHECKING:
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .._stats import Stats
-    from .._wire.auth import Secrets
+    from .._wire.keys import Secrets
     from .client_session import ClientSession
+    from .greeter import Met
+    from .machines import Catalog
     from .payload_sender import Done
 
 logger: Final = logging.getLogger("am_rpc")
@@ -56,7 +60,7 @@ class Server:
         access: what clients may follow and mutate.
         limits: bounds, in bytes, counts and seconds.
         ssl_context: TLS for every connection.
-        secret: shared secret, or a map of key id to (secret, client ids or None).
+        secret: shared secret, a `Key`, several of which each is good, or a map of key ids to those.
         allow_id: the only client id that is served.
         payload_state: state of the source whose activation sends a payload.
         origins: web pages that may connect by websocket, as `https://host`; others may not.
@@ -105,6 +109,12 @@ class Server:
         # Who shakes hands, and whether one more client may be welcomed; a mux gives its own.
         self.strangers = self.serving.strangers
         self.admit: Callable[[], bool] = _always
+        # Set by a mux of several machines: all of them, and who was greeted there already; the boot
+        # id of this one, which its sessions are bound to, too.
+        self.catalog: Catalog = OneMachine(source)
+        self.met: Met | None = None
+        self.own_boot: bytes | None = None
+        self.session_scope = b""
         self.client: ClientSession | None = None
         # Whether the last connection ended with the client's goodbye, instead of just ending.
         self.said_bye = False
@@ -119,9 +129,13 @@ class Server:
         self._tunnel = None if tunnel is None else parse_address(tunnel)
         self._tunnel_retry = tunnel_retry
         kind = None if self._address is None else self._address.kind
-        self._reception = Acceptor(
-            self, websocket=self.serving.websocket or kind == "ws", server_side=tunnel is None
+        greeter = Greeter(
+            self.serving,
+            self.catalog,
+            websocket=self.serving.websocket or kind == "ws",
+            server_side=tunnel is None,
         )
+        self._reception = Acceptor(self, greeter)
         self.postman = PayloadSender(self)
         self._opened = trio.Event()
         self._open_error: Exception | None = None
@@ -149,12 +163,11 @@ class Server:
     def boot(self) -> bytes:
         """Boot id of the source: that of the serving object, or the one a relay was told."""
         relayed: bytes | None = getattr(self.source, "boot", None)
-        return relayed or self.serving.boot
+        return relayed or self.own_boot or self.serving.boot
 
-    @property
-    def readable(self) -> frozenset[str] | None:
+    def readable(self, access: Access) -> frozenset[str] | None:
         """States a client may follow, None for all; a relay has only what it follows itself."""
-        allowed = self.serving.access.read
+        allowed = access.read
         tracked: frozenset[str] | None = getattr(self.source, "tracked", None)
         if allowed is None or tracked is None:
             return tracked if allowed is None else allowed
@@ -210,6 +223,17 @@ class Server:
         if self.client is not None:
             await self.client.connection.say_bye(reason)
 
+    async def rotate(self, secret: Secrets) -> None:
+        """Take other secrets from now on; see `Mux.rotate`."""
+        self.serving.rotate(secret)
+        await self.leave_stale()
+
+    async def leave_stale(self) -> None:
+        """Say goodbye to a client whose key is not taken any more, or opens something else."""
+        client = self.client
+        if client is not None and not self.serving.still_takes(client.session.key_id, client.key):
+            await client.connection.say_bye("rotated")
+
     # Handlers of the server's machine.
 
     async def RpcStartingState(self, event: am.Event) -> None:
@@ -237,7 +261,10 @@ class Server:
     async def RpcReadyState(self, event: am.Event) -> None:
         """Accept connections, or serve the one given."""
         if self._stream is not None:
-            await self._reception.serve(self._stream)
+            if self.met is not None:
+                await self._reception.serve_met(self.met)
+            else:
+                await self._reception.serve(self._stream)
             self.ended.set()
             return
         if self._tunnel is not None:

@@ -79,19 +79,30 @@ class Session:
     """
 
     __slots__ = (
-        "_most_outcomes", "_outcomes", "accepted", "budget", "client_id", "idle_since", "key_id",
-        "last", "limits", "next_call", "nonce", "owner", "undelivered",
+        "_most_outcomes", "_outcomes", "accepted", "args_budget", "budget", "client_id",
+        "idle_since", "key_id", "last", "limits", "next_call", "nonce", "owner", "scope",
+        "undelivered",
     )  # fmt: skip
 
     def __init__(
-        self, nonce: bytes, client_id: str, key_id: str | None, limits: Limits, whole: Budget
+        self,
+        nonce: bytes,
+        client_id: str,
+        key_id: str | None,
+        limits: Limits,
+        whole: Budget,
+        scope: bytes = b"",
     ) -> None:
         self.nonce = nonce
         self.client_id = client_id
         self.key_id = key_id
+        # Which machine of several it is with: sessions of one mean nothing to another.
+        self.scope = scope
         # What the client takes; the server's own where it said nothing.
         self.limits = limits
         self.budget = Budget(limits.session_bytes, "session_bytes", client_id, whole)
+        # Args are kept only while their mutation comes in.
+        self.args_budget = Budget(limits.large_args, "large_args", client_id, whole)
         self.undelivered = Undelivered(limits, self.budget)
         self.last = 0
         self.next_call = 0
@@ -190,31 +201,48 @@ class SessionStore:
         return None
 
     def resume(
-        self, nonce: bytes, client_id: str, key_id: str | None, now: float
+        self, nonce: bytes, client_id: str, key_id: str | None, now: float, scope: bytes = b""
     ) -> Session | None:
-        """Return a session that lives and belongs to this client and key, else None."""
+        """Return a session that lives and belongs to this client, key and machine, else None."""
         self.expire(now)
         session = self._find(nonce)
-        if session is None or session.client_id != client_id or session.key_id != key_id:
+        if session is None or not _belongs(session, client_id, key_id) or session.scope != scope:
             return None
         return session
 
-    def open(self, nonce: bytes, client_id: str, key_id: str | None, now: float) -> Session:
+    def open(
+        self, nonce: bytes, client_id: str, key_id: str | None, now: float, scope: bytes = b""
+    ) -> Session:
         """Return a new session, to be attached next.
 
         A nonce that belongs to somebody else stays theirs: the newcomer gets a session that
-        nobody can resume.
+        nobody can resume. One that the same client had with another machine makes room.
         """
         self.expire(now)
-        session = Session(nonce, client_id, key_id, self._limits, self.budget)
-        if self._find(nonce) is None:
+        session = Session(nonce, client_id, key_id, self._limits, self.budget, scope)
+        known = self._find(nonce)
+        if known is not None and known.scope != scope and _belongs(known, client_id, key_id):
+            self._drop(known)
+            known = None
+        if known is None:
             self._live[nonce] = session
         return session
 
-    def of_client(self, client_id: str) -> Session | None:
+    def _drop(self, session: Session) -> None:
+        for kind in (self._live, self._idle, self._strangers):
+            if kind.get(session.nonce) is session:
+                del kind[session.nonce]
+        if session.owner is None:
+            session.budget.end()
+
+    def of_client(self, client_id: str, scope: bytes | None = None) -> Session | None:
         """Return the newest session of a client that is away, if there is one."""
         for session in reversed(tuple(self._all())):
-            if session.client_id == client_id and session.owner is None:
+            if (
+                session.client_id == client_id
+                and session.owner is None
+                and scope in (None, session.scope)
+            ):
                 return session
         return None
 
@@ -271,3 +299,7 @@ class SessionStore:
                 if session.idle_since is None or session.idle_since > oldest:
                     break
                 kind.popitem(last=False)[1].budget.end()
+
+
+def _belongs(session: Session, client_id: str, key_id: str | None) -> bool:
+    return session.client_id == client_id and session.key_id == key_id

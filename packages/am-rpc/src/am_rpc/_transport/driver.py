@@ -32,7 +32,7 @@ from .._wire.protocol import Event, Protocol, Refusal, Request, Unasked
 from .writer import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from .._options import Limits
     from .._stats import Stats
@@ -41,6 +41,8 @@ logger: Final = logging.getLogger("am_rpc")
 READ_SIZE: Final = 65_536
 MINUTE: Final = 60.0
 _EARLY: Final = 1e-6
+# A timer that fires so many seconds late tells that the loop was away.
+_AWAY: Final = 1.0
 
 
 class Connection(Outgoing):
@@ -54,8 +56,8 @@ class Connection(Outgoing):
     """
 
     __slots__ = (
-        "_errors", "_errors_since", "_is_withheld", "_last_whole", "_pinged_since", "last_rx",
-        "ping", "protocol",
+        "_errors", "_errors_since", "_is_withheld", "_last_whole", "_pinged_since", "_steps",
+        "last_rx", "ping", "protocol",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +69,8 @@ class Connection(Outgoing):
         self._errors_since = 0.0
         # Whether what this batch leads to is not written at its end.
         self._is_withheld = False
+        # What has to be done before the next message is handled.
+        self._steps: Generator[None] | None = None
         self.last_rx = trio.current_time()
         # The `last_rx` of the last whole message.
         self._last_whole = self.last_rx
@@ -155,7 +159,7 @@ class Connection(Outgoing):
                     if await self._read_until_eof(handle):
                         return
                 if timer.cancelled_caught:
-                    self._check_silence()
+                    self._check_silence(trio.current_time() - timer.deadline)
         except FOREIGN as error:
             self._broke(error)
         except (ProtocolError, LimitExceeded) as error:
@@ -169,9 +173,13 @@ class Connection(Outgoing):
         protocol, stats, socket = self.protocol, self._stats, self._socket
         wait_readable = trio.lowlevel.wait_readable
         while True:
+            if self._steps is not None:
+                await self._take_steps(self._steps)
             more = self._handle_batch(handle)
             if self.closed:
                 return True
+            if self._steps is not None:
+                continue
             if self._is_full:
                 # Too much to cork.
                 self._wake.set()
@@ -196,6 +204,24 @@ class Connection(Outgoing):
             stats.bytes_in += len(data)
             protocol.receive_data(data)
 
+    def do_first(self, steps: Generator[None]) -> None:
+        """Take these steps before the next message is handled; others have turns between them."""
+        self._steps = steps
+
+    async def _take_steps(self, steps: Generator[None]) -> None:
+        # Who is cancelled amid them goes on with the next one.
+        while not self.closed:
+            await trio.lowlevel.checkpoint()
+            try:
+                next(steps)
+            except StopIteration:
+                break
+            except Exception:
+                self._report_fault(None)
+                break
+        self._steps = None
+        steps.close()
+
     def _handle_batch(self, handle: Callable[[Event], None]) -> bool:
         """Handle what has come, and write what that led to; tell whether there may be more."""
         next_event = self.protocol.next_event
@@ -217,6 +243,8 @@ class Connection(Outgoing):
                         handle(event)
                     except Exception:
                         self._report_fault(event)
+                    if self._steps is not None:
+                        return True
                 if self.closed:
                     return False
             return True
@@ -244,7 +272,7 @@ class Connection(Outgoing):
         else:
             self._write_batch()
 
-    def _report_fault(self, event: Event) -> None:
+    def _report_fault(self, event: Event | None) -> None:
         """A handler of an event failed, which is a fault of ours and no reason to end."""
         reference = secrets.token_hex(4)
         logger.exception("internal error %s", reference)
@@ -272,9 +300,15 @@ class Connection(Outgoing):
             return min(silent, self._writing_since + limits.write_stall)
         return min(silent, trio.current_time() + limits.write_stall)
 
-    def _check_silence(self) -> None:
+    def _check_silence(self, late: float) -> None:
         # Deadlines are sums of floats: one that has just fired may look a hair early.
         now, limits = trio.current_time() + _EARLY, self._limits
+        if late > _AWAY:
+            # This very loop stood still, or its host: what the peer sent meanwhile is read first,
+            # and it gets the time of a ping to answer.
+            self.last_rx = self._last_whole = max(self.last_rx, now - limits.heartbeat)
+            if self._writing_since is not None:
+                self._writing_since += late
         if self._writing_since is not None and now >= self._writing_since + limits.write_stall:
             told = f"a write stalled for {limits.write_stall:g} s"
             self.close(NetworkTimeout(told) if self._is_client else SlowPeer(told))

@@ -263,6 +263,8 @@ class Outgoing:
                             await wake.wait()
                         self._timer = math.inf
                     continue
+                # Once it is taken out, a cancellation would lose it, and the goodbye after it.
+                await trio.lowlevel.checkpoint_if_cancelled()
                 data = memoryview(out[0] if len(out) == 1 else b"".join(out))
                 self._out_bytes = len(data)
                 out.clear()
@@ -275,6 +277,9 @@ class Outgoing:
                 self._writing_since = None
                 self._tell_written()
         except FOREIGN as error:
+            # What the peer said before it closed may not have been read yet, such as its goodbye:
+            # whoever reads meets the end as well, after that, and then closes this.
+            await trio.sleep(self._limits.grace)
             self._broke(error)
         except Exception as error:
             logger.exception("internal error in the writer")

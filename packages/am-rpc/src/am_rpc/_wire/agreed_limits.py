@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Of a server, for its clients.
 OF_SERVER: Final = (
     "message", "text", "array", "map", "depth", "containers", "args", "args_depth", "args_keys",
-    "arg_key", "outcomes",
+    "arg_key", "outcomes", "large_args", "large_array", "large_map",
 )  # fmt: skip
 # Of a client, for its server.
 OF_CLIENT: Final = (
@@ -27,6 +27,7 @@ OF_CLIENT: Final = (
 _USUAL: Final = Limits()
 # Less is not believed: who takes no more could not be talked to, or only in crumbs.
 _LEAST: Final = 16
+_MAY_BE_NONE: Final = frozenset(("large_args",))
 _MOST_BITS: Final = 31
 
 
@@ -41,8 +42,9 @@ def parse_told(value: Any, names: tuple[str, ...]) -> dict[str, int]:
     are passed over."""
     found = mapping(value, "lim")
     said = {name: uint(found[name], _MOST_BITS) for name in names if name in found}
-    if said and min(said.values()) < _LEAST:
-        raise InvalidParams(f"lim: {min(said, key=said.__getitem__)}")
+    for name, most in said.items():
+        if most < _LEAST and name not in _MAY_BE_NONE:
+            raise InvalidParams(f"lim: {name}")
     return said
 
 

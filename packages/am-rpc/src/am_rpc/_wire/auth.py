@@ -8,16 +8,15 @@ nothing in it (version, id, wishes) can be changed on the way.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from .keys import Key, Keyring
 
 NONCE_SIZE: Final = 32
 _CLIENT: Final = b"arpc/1 client\0"
 _SERVER: Final = b"arpc/1 server\0"
-
-# A secret for all, or key id -> (secret, the client ids it is good for; None means every one).
-Secrets = bytes | Mapping[str, tuple[bytes, frozenset[str] | set[str] | None]]
 
 
 def client_mac(secret: bytes, server_nonce: bytes, client_nonce: bytes, hello: bytes) -> bytes:
@@ -30,27 +29,16 @@ def server_mac(secret: bytes, server_nonce: bytes, client_nonce: bytes) -> bytes
     return hmac.digest(secret, _SERVER + client_nonce + server_nonce, sha256)
 
 
-def check_secrets(secrets: Secrets | None) -> None:
-    """Refuse secrets that protect nothing.
-
-    :raises ValueError: if there is an empty secret, or a map without any.
-    """
-    if secrets is None:
-        return
-    found = [secrets] if isinstance(secrets, bytes) else [secret for secret, _ in secrets.values()]
-    if not found or not all(found):
-        raise ValueError("an empty secret protects nothing; None stands for no secret")
-
-
 class Verdict(NamedTuple):
-    """Who authenticated: the key id, and the server's proof to send back."""
+    """Who authenticated: the key id, the key itself, and the server's proof to send back."""
 
     key_id: str | None
+    key: Key
     mac: bytes
 
 
 def verify_client(
-    secrets: Secrets,
+    keyring: Keyring,
     *,
     key_id: str | None,
     client_id: str,
@@ -61,26 +49,20 @@ def verify_client(
 ) -> Verdict | None:
     """Return a verdict, or None if the proof does not hold.
 
-    An unknown key id costs the same time as a wrong secret.
+    An unknown key id costs the same time as a wrong secret, and of several keys all are tried.
     """
-    secret, allowed = find_secret(secrets, key_id)
-    known = secret is not None
-    expected = client_mac(secret or b"\0", server_nonce, client_nonce, hello)
-    if not hmac.compare_digest(expected, mac) or not known or secret is None:
+    keys = keyring.find(key_id)
+    found: Key | None = None
+    for key in keys:
+        expected = client_mac(key.secret, server_nonce, client_nonce, hello)
+        if hmac.compare_digest(expected, mac) and found is None:
+            found = key
+    if not keys:
+        hmac.compare_digest(client_mac(b"\0", server_nonce, client_nonce, hello), mac)
+    if found is None or (found.ids is not None and client_id not in found.ids):
         return None
-    if allowed is not None and client_id not in allowed:
-        return None
-    key = None if isinstance(secrets, bytes) else key_id
-    return Verdict(key, server_mac(secret, server_nonce, client_nonce))
-
-
-def find_secret(
-    secrets: Secrets, key_id: str | None
-) -> tuple[bytes | None, frozenset[str] | set[str] | None]:
-    """Return the secret of a key id and the client ids it is good for."""
-    if isinstance(secrets, bytes):
-        return secrets, None
-    return secrets.get(key_id or "", (None, None))
+    known = key_id if keyring.is_named else None
+    return Verdict(known, found, server_mac(found.secret, server_nonce, client_nonce))
 
 
 def verify_server(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _SCHEMA: Final = 4096
 # Bytes of a message beside the payload in it: its head, and names of at most 256 characters.
 _AROUND: Final = 4096
+# Bytes of a chunk of args beside the args: the states that its mutation names; the rest.
+_STATES: Final = 16 * 1024
+_CHUNK_HEAD: Final = 40
 
 
 class Bounds(NamedTuple):
@@ -71,6 +74,20 @@ def bounds_of_chunked(limits: Limits) -> Bounds:
     array = limits.client_array
     names = ("payload", "client_array", "client_array", "client_containers")
     return Bounds(limits.payload, math.inf, array, array, limits.client_containers, names)
+
+
+def bounds_of_large(limits: Limits) -> Bounds:
+    """Return what a server takes of args that come in chunks."""
+    names = ("large_args", "large_array", "large_map", "containers")
+    return Bounds(
+        limits.large_args, math.inf, limits.large_array, limits.large_map, limits.containers, names
+    )
+
+
+def args_piece(limits: Limits) -> tuple[int, int]:
+    """Return how many bytes of args travel in one chunk, and how many are left for its states."""
+    around = min(_STATES, limits.message // 2)
+    return max(1, min(limits.chunk, limits.text, limits.message - around)), around - _CHUNK_HEAD
 
 
 def piece_size(limits: Limits) -> int:

@@ -21,7 +21,7 @@ from .bounds import bounds_of_chunked, bounds_of_client, bounds_of_server, bound
 from .container_count import ContainerCount
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from .._options import Limits
     from .bounds import Bounds
@@ -40,6 +40,8 @@ _FIRST_BUFFER: Final = 4096
 _MORE: Final = object()
 # Unpackers kept for the next connection that has something to say.
 _POOL: Final = 16
+# Items that are checked before others get a turn.
+_STEP: Final = 100_000
 # Levels of a message that its args are within.
 _AROUND: Final = 2
 
@@ -62,8 +64,15 @@ def check_value(root: object, depth: int, containers: float = math.inf) -> None:
 
     It may have so many `containers`, which are arrays and maps.
     """
+    for _ in check_in_steps(root, depth, containers):
+        pass
+
+
+def check_in_steps(root: object, depth: int, containers: float = math.inf) -> Iterator[None]:
+    """Check as `check_value` does, in steps between which others may have a turn."""
     plain = SCALARS.issuperset
     level: list[Any] = [] if type(root) in SCALARS else [root]
+    seen = 0
     for _ in range(depth):
         if not level:
             return
@@ -72,6 +81,10 @@ def check_value(root: object, depth: int, containers: float = math.inf) -> None:
             raise LimitExceeded("too many arrays and maps in one message")
         below: list[Any] = []
         for node in level:
+            seen += len(node) if isinstance(node, (list, dict)) else 1
+            if seen > _STEP:
+                seen = 0
+                yield
             kind = type(node)
             if kind is dict:
                 if not _TEXT.issuperset(map(type, node)):
@@ -150,21 +163,6 @@ class Decoder:
         if rest:
             self.feed(rest)
 
-    def _new_unpacker(self) -> Any:
-        bounds = self._bounds
-        return msgpack.Unpacker(
-            read_size=min(_FIRST_BUFFER, bounds.message),
-            max_buffer_size=bounds.message,
-            max_str_len=int(bounds.text),
-            max_bin_len=int(bounds.text),
-            max_array_len=bounds.array,
-            max_map_len=bounds.table,
-            max_ext_len=0,
-            raw=False,
-            strict_map_key=True,
-            ext_hook=_refuse_extension,
-        )
-
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes; raise `LimitExceeded` if the unfinished message outgrows the limits."""
         if self._count is not None:
@@ -172,7 +170,7 @@ class Decoder:
         unpacker = self._unpacker
         if unpacker is None:
             is_lent = self._pool and not self._is_stranger
-            unpacker = self._pool.pop() if is_lent else self._new_unpacker()
+            unpacker = self._pool.pop() if is_lent else new_unpacker(self._bounds)
             self._unpacker = unpacker
             self._fed = self._mark = unpacker.tell()
         try:
@@ -247,6 +245,23 @@ class Decoder:
         """Return how many arrays and maps are still to be checked for in the last value."""
         most = self._bounds.containers
         return most if self.size > most else math.inf
+
+
+def new_unpacker(bounds: Bounds) -> Any:
+    """Return an unpacker that takes nothing larger than the bounds."""
+    longest = int(min(bounds.text, bounds.message))
+    return msgpack.Unpacker(
+        read_size=min(_FIRST_BUFFER, bounds.message),
+        max_buffer_size=bounds.message,
+        max_str_len=longest,
+        max_bin_len=longest,
+        max_array_len=bounds.array,
+        max_map_len=bounds.table,
+        max_ext_len=0,
+        raw=False,
+        strict_map_key=True,
+        ext_hook=_refuse_extension,
+    )
 
 
 def _refuse_extension(code: int, data: bytes) -> None:

@@ -21,15 +21,20 @@ _RUN: Final = re.compile(
 _SIZED: Final = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
 # First byte of a longer array or map -> bytes of the number of items behind it.
 _CONTAINERS: Final = {0xDC: 2, 0xDE: 2, 0xDD: 4, 0xDF: 4}
+_MAPS: Final = frozenset((0xDE, 0xDF))
 
 
 class ContainerCount:
-    """Counts in a stream of bytes that begins where a value begins; `total` is what came so far."""
+    """Counts in a stream of bytes that begins where a value begins.
 
-    __slots__ = ("_rest", "_skip", "total")
+    `total` is how many have come so far, `items` how many keys and values they announced.
+    """
+
+    __slots__ = ("_rest", "_skip", "items", "total")
 
     def __init__(self) -> None:
         self.total = 0
+        self.items = 0
         # The beginning of a value whose length is not here yet, and bytes of a text to come.
         self._rest = b""
         self._skip = 0
@@ -60,6 +65,7 @@ class ContainerCount:
         first = chunk[at]
         if 0x80 <= first < 0xA0:
             self.total += 1
+            self.items += first - 0x90 if first >= 0x90 else 2 * (first - 0x80)
             return at + 1
         width = _SIZED.get(first) or _CONTAINERS.get(first)
         if width is None:
@@ -67,7 +73,9 @@ class ContainerCount:
             return None if 0xA0 <= first < 0xC0 or 0xCA <= first < 0xD4 else at + 1
         if at + 1 + width > len(chunk):
             return None
+        length = int.from_bytes(chunk[at + 1 : at + 1 + width], "big")
         if first in _CONTAINERS:
             self.total += 1
+            self.items += 2 * length if first in _MAPS else length
             return at + 1 + width
-        return at + 1 + width + int.from_bytes(chunk[at + 1 : at + 1 + width], "big")
+        return at + 1 + width + length

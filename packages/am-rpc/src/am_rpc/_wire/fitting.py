@@ -10,7 +10,8 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import EncodeError
-from .bounds import bounds_of_server
+from .args_chunks import LargeArgs
+from .bounds import bounds_of_large, bounds_of_server
 from .codec import pack
 
 if TYPE_CHECKING:
@@ -86,10 +87,13 @@ class ArgsFitting:
         limits: those of the server, which are taken to be one's own.
     """
 
-    __slots__ = ("_bounds", "_limit", "_most", "least")
+    __slots__ = ("_bounds", "_large_bounds", "_limit", "_limits", "_most", "least")
 
     def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._bounds = bounds_of_server(limits)
+        # None if the server takes no args in chunks.
+        self._large_bounds = bounds_of_large(limits) if limits.large_args else None
         self._limit = "args" if limits.args < limits.message else "message"
         self._most = min(limits.args, limits.message)
         # Encoded calls up to this size need no look at what they consist of.
@@ -98,15 +102,30 @@ class ArgsFitting:
     def check(self, args: Mapping[str, Any], size: int) -> None:
         """Raise `EncodeError` unless a server takes a call of `size` bytes with these args."""
         if size > self._most:
-            largest = max(args, key=lambda key: len(pack(args[key])), default="")
             told = f"a call with args is limited to {self._most} bytes (Limits.{self._limit})"
-            raise EncodeError(f"argument {largest}: {told}, this one has {size}")
-        left = self._bounds.containers - _AROUND
-        for key, value in args.items():
-            left -= check_width(f"argument {key}", value, self._bounds)
-            if left < 0:
-                most, limit = self._bounds.containers - _AROUND, self._bounds.names[3]
-                raise _too_many(f"argument {key}", most - left, "lists and dicts", most, limit)
+            raise EncodeError(f"argument {_largest(args)}: {told}, this one has {size}")
+        _check_widths(args, self._bounds)
+
+    def cut(self, args: Mapping[str, Any], states: tuple[int, ...], size: int) -> LargeArgs | None:
+        """Return the args as what travels ahead of a call, or None if the call holds them itself.
+
+        :raises EncodeError: if a server takes a call of `size` bytes with these args in neither
+            form.
+        """
+        bounds = self._large_bounds
+        try:
+            self.check(args, size)
+        except EncodeError:
+            if bounds is None:
+                raise
+        else:
+            return None
+        cut = LargeArgs(args, states, self._limits)
+        if cut.size > bounds.message:
+            told = f"args are limited to {bounds.message} bytes (Limits.large_args)"
+            raise EncodeError(f"argument {_largest(args)}: {told}, these have {cut.size}")
+        _check_widths(args, bounds)
+        return cut
 
     def check_unsent(self, args: Mapping[str, Any]) -> None:
         """Raise `EncodeError` unless a server takes a call that is encoded later."""
@@ -116,6 +135,19 @@ class ArgsFitting:
             raise blame(args, error) from error
         if size > self.least:
             self.check(args, size)
+
+
+def _largest(args: Mapping[str, Any]) -> str:
+    return max(args, key=lambda key: len(pack(args[key])), default="")
+
+
+def _check_widths(args: Mapping[str, Any], bounds: Bounds) -> None:
+    left = bounds.containers - _AROUND
+    for key, value in args.items():
+        left -= check_width(f"argument {key}", value, bounds)
+        if left < 0:
+            most, limit = bounds.containers - _AROUND, bounds.names[3]
+            raise _too_many(f"argument {key}", most - left, "lists and dicts", most, limit)
 
 
 def blame(args: Mapping[str, Any], error: EncodeError) -> EncodeError:

@@ -56,11 +56,7 @@ class Message(Protocol):
 def parse_args(value: Any, limits: Limits) -> dict[str, Any]:
     """Return keyword arguments from a peer, or raise `InvalidParams`."""
     args = mapping(value, "args")
-    if len(args) > limits.args_keys:
-        raise InvalidParams("too many args")
-    for key in args:
-        if not is_arg_name(key, limits.arg_key):
-            raise InvalidParams("bad arg name")
+    check_arg_names(args, limits)
     try:
         check_value(args, limits.args_depth)
     except LimitExceeded:
@@ -68,6 +64,15 @@ def parse_args(value: Any, limits: Limits) -> dict[str, Any]:
             f"args nested deeper than {limits.args_depth} levels", ErrorCode.TOO_LARGE
         ) from None
     return args
+
+
+def check_arg_names(args: Mapping[str, Any], limits: Limits) -> None:
+    """Raise `InvalidParams` if there are too many args, or one has a bad name."""
+    if len(args) > limits.args_keys:
+        raise InvalidParams("too many args")
+    for key in args:
+        if type(key) is not str or not is_arg_name(key, limits.arg_key):
+            raise InvalidParams("bad arg name")
 
 
 def trim(params: list[Any], *defaults: Any) -> list[Any]:
@@ -80,9 +85,12 @@ def trim(params: list[Any], *defaults: Any) -> list[Any]:
 
 
 class Hello(Value):
-    """First message of a client. `session` is its nonce, `sync` what it wants to follow."""
+    """First message of a client. `session` is its nonce, `sync` what it wants to follow.
 
-    __slots__ = ("hash", "id", "kid", "last", "lim", "session", "sync", "v")
+    `to` names the machine; empty if it only wants to know which ones there are.
+    """
+
+    __slots__ = ("hash", "id", "kid", "last", "lim", "session", "sync", "to", "v")
     method = "hello"
 
     def __init__(
@@ -95,8 +103,10 @@ class Hello(Value):
         kid: str | None = None,
         last: bytes | None = None,
         lim: Mapping[str, int] | None = None,
+        to: str | None = None,
     ) -> None:
         self.lim = lim
+        self.to = to
         self.id = id
         self.session = session
         self.v = v
@@ -108,7 +118,7 @@ class Hello(Value):
     def params(self) -> list[Any]:
         """Return `[{v, id, se, …}]`."""
         body: dict[str, Any] = {"v": self.v, "id": self.id, "se": self.session}
-        for key in ("hash", "sync", "kid", "last", "lim"):
+        for key in ("hash", "sync", "kid", "last", "lim", "to"):
             value = getattr(self, key)
             if value is not None:
                 body[key] = value
@@ -141,6 +151,7 @@ class Hello(Value):
             None if kid is None else printable(kid, 256, "kid"),
             None if body.get("last") is None else blob(body["last"], 8, "last"),
             optional(mapping, body.get("lim"), "lim"),
+            optional(lambda value, what: text(value, 256, what), body.get("to"), "to"),
         )
 
 
@@ -204,6 +215,29 @@ class Ping(_Empty):
 
     __slots__ = ()
     method = "ping"
+
+
+class Explain(Value):
+    """Ask why an add (kind 0), a remove (1) or a set (2) would come out as it does now."""
+
+    __slots__ = ("kind", "states")
+    method = "x"
+
+    def __init__(self, kind: int, states: tuple[int, ...]) -> None:
+        self.kind = kind
+        self.states = states
+
+    def params(self) -> list[Any]:
+        """Return `[kind, idxs]`."""
+        return [self.kind, self.states]
+
+    @classmethod
+    def parse(cls, params: list[Any], limits: Limits) -> Self:
+        """Read params, or raise `InvalidParams`."""
+        kind = uint(at(params, 0))
+        if kind > 2:
+            raise InvalidParams("kind of mutation")
+        return cls(kind, indexes(at(params, 1)))
 
 
 class Check(Value):

@@ -102,14 +102,20 @@ class Mutate(Value):
     @classmethod
     def parse_as(
         cls, method: str, params: list[Any], limits: Limits, *, one_way: bool = False
-    ) -> Self:
+    ) -> Self | InChunks:
         """Read params, or raise `InvalidParams`."""
         seq = uint(at(params, 0), 32) if one_way else None
         start = 1 if one_way else 0
         states = indexes(at(params, start))
-        args = parse_args(at(params, start + 1) or {}, limits)
+        count, args = _count_or_args(at(params, start + 1), limits)
         source = None if one_way else at(params, 2)
-        return cls(method, states, args, None if source is None else Origin.parse(source), seq)
+        origin = None if source is None else Origin.parse(source)
+        message = cls(method, states, args, origin, seq)
+        return message if count is None else InChunks(message, count)
+
+    def with_args(self, args: Mapping[str, Any]) -> Mutate:
+        """Return the same with other args."""
+        return Mutate(self.method, self.states, args, self.source, self.seq)
 
 
 class AddErr(Value):
@@ -143,19 +149,42 @@ class AddErr(Value):
         return trim([self.states, error, self.args, source], None, {})
 
     @classmethod
-    def parse(cls, params: list[Any], limits: Limits) -> Self:
+    def parse(cls, params: list[Any], limits: Limits) -> Self | InChunks:
         """Read params, or raise `InvalidParams`."""
         error = mapping(at(params, 1), "error")
         trace = error.get("tb")
+        count, args = _count_or_args(at(params, 2), limits)
         source = at(params, 3)
-        return cls(
+        message = cls(
             indexes(at(params, 0)),
             text(error.get("t"), 256, "error type"),
             text(error.get("m"), limits.text, "error message"),
             None if trace is None else text(trace, limits.text, "trace"),
-            parse_args(at(params, 2) or {}, limits),
+            args,
             None if source is None else Origin.parse(source),
         )
+        return message if count is None else InChunks(message, count)
+
+    def with_args(self, args: Any) -> AddErr:
+        """Return the same with other args, or with the number of their chunks."""
+        return AddErr(self.states, self.type_name, self.message, self.trace, args, self.source)
+
+
+class InChunks(Value):
+    """A mutation whose args went ahead of it, in so many chunks; `message` has none."""
+
+    __slots__ = ("count", "message")
+
+    def __init__(self, message: Mutate | AddErr, count: int) -> None:
+        self.message = message
+        self.count = count
+
+
+def _count_or_args(value: Any, limits: Limits) -> tuple[int | None, Mapping[str, Any]]:
+    """Return how many chunks the args came in, if they did, else the args."""
+    if type(value) is int:
+        return uint(value, 32), NO_ARGS
+    return None, parse_args(value or {}, limits)
 
 
 class MutationResult(Value):

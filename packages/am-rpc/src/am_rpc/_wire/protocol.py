@@ -29,10 +29,12 @@ from .._errors import (
 from .._escape import escape
 from .._options import Limits
 from .._value import Value
+from . import catalog_messages as catalog
 from . import handshake_messages as w
 from . import messages as m
 from . import mutation_messages as mutating
 from . import server_messages as news
+from .args_chunks import ArgsChunk
 from .codec import Decoder, check_value, pack
 from .mutation_messages import MUTATIONS, Mutate, MutationResult
 
@@ -50,13 +52,15 @@ _CLIENT_REQUESTS: Final[dict[str, Any]] = {
     kind.method: kind.parse
     for kind in (
         m.Hello, m.Auth, m.Ready, mutating.AddErr, m.Check, m.SyncRequest,
-        m.ArgsRequest, m.WhenArgs, m.DropWhenArgs, m.Ping,
+        m.ArgsRequest, m.WhenArgs, m.DropWhenArgs, m.Ping, catalog.ListRequest, m.Explain,
     )
 }  # fmt: skip
 _SERVER_REQUESTS: Final[dict[str, Any]] = {
     kind.method: kind.parse for kind in (news.Payload, m.Ping)
 }
-_CLIENT_NOTIFICATIONS: Final[dict[str, Any]] = {m.Bye.method: m.Bye.parse}
+_CLIENT_NOTIFICATIONS: Final[dict[str, Any]] = {
+    kind.method: kind.parse for kind in (m.Bye, ArgsChunk)
+}
 _SERVER_NOTIFICATIONS: Final[dict[str, Any]] = {
     "u": news.Update.parse,
     **{
@@ -74,6 +78,8 @@ _RESULTS: Final[dict[str, Callable[[Any], Any]]] = {
     "c": w.parse_check,
     "sync": w.Vector.parse,
     "args": w.parse_args_result,
+    "ls": catalog.parse_page,
+    "x": w.parse_lines,
 }
 
 
@@ -173,8 +179,13 @@ class Protocol:
         """Return how many of our requests have no response yet."""
         return len(self.expected)
 
-    def admit(self) -> None:
-        """The peer was welcomed: from now on it may say what the limits allow a known one."""
+    def admit(self, states: int | None = None) -> None:
+        """The peer was welcomed: from now on it may say what the limits allow a known one.
+
+        `states` is how many the source has, if that was not known before.
+        """
+        if states is not None:
+            self._states = states
         self._decoder.admit(self._limits, self._states)
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
@@ -339,10 +350,13 @@ class Protocol:
         seq: int,
         method: str,
         states: tuple[int, ...],
-        args: Mapping[str, Any],
+        args: Mapping[str, Any] | int,
         source: Origin | None,
     ) -> bytes:
-        """Return the bytes of a request to mutate, as `encode_request` of a `Mutate` would be."""
+        """Return the bytes of a request to mutate, as `encode_request` of a `Mutate` would be.
+
+        Args that travel ahead are the number of their chunks here.
+        """
         if source is not None:
             return pack((REQUEST, seq, method, (states, args, source.wire())))
         return pack((REQUEST, seq, method, (states, args) if args else (states,)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 import am_machine as am
 
@@ -55,11 +56,29 @@ def schema_from_wire(wire: Mapping[str, Any]) -> am.Schema:
     return schema
 
 
+# By identity, for equal schemas may have their states in another order.
+_hashes: dict[int, tuple[ref[am.Schema], bytes]] = {}
+
+
 def schema_hash(schema: Mapping[str, am.State]) -> bytes:
     """Return the first 16 bytes of the SHA-256 of the schema's canonical form."""
+    known = _hashes.get(id(schema))
+    if known is not None and known[0]() is schema:
+        return known[1]
     rows = [
         [name, body.get("auto", False), body.get("multi", False)]
         + [body.get(relation, []) for relation in _RELATIONS]
         for name, body in schema_to_wire(schema).items()
     ]
-    return sha256(pack(rows)).digest()[:16]
+    found = sha256(pack(rows)).digest()[:16]
+    if isinstance(schema, am.Schema):
+        number = id(schema)
+        _hashes[number] = (ref(schema, lambda _: _forget(number)), found)
+    return found
+
+
+def _forget(number: int) -> None:
+    known = _hashes.get(number)
+    # Another schema may have the number by now.
+    if known is not None and known[0]() is None:
+        _hashes.pop(number, None)
