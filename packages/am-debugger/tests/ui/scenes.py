@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from am_debugger._cli.options import parse
 from am_debugger._cli.run import Instance
 from am_debugger._ui.launcher import running
+from am_debugger._ui.port import ScreenPort
 
 from ..fixtures.record import FIXTURE
 
@@ -90,18 +91,29 @@ def render(scene: Scene, folder: Path) -> tuple[str, str]:
             while "Ready" not in instance.debugger.machine:
                 await pilot.pause(0.05)
             _go(instance.debugger, scene)
-            # Until nothing is drawn any more.
-            for _ in range(50):
+            # Until nothing is drawn any more, also where the machine has much else to do.
+            for _ in range(100):
                 await pilot.pause(0.1)
-                picture = app.export_screenshot(title="am-dbg")
-                if found and found[-1] == picture:
+                found.append(app.export_screenshot(title="am-dbg"))
+                is_still = len(set(found[-_STILL:])) == 1 and len(found) >= _STILL
+                if is_still and _rests(instance.debugger):
                     break
-                found.append(picture)
             strips = app.screen._compositor.render_strips()
             found.insert(0, "\n".join(["".join([part.text for part in strip]) for strip in strips]))
 
     asyncio.run(asyncio.wait_for(main(), 120))
     return found[0], found[-1]
+
+
+# So many equal pictures, a tenth of a second apart, are one that stays.
+_STILL = 4
+
+
+def _rests(debugger: Debugger) -> bool:
+    """Whether nothing is under way that is drawn later."""
+    port = debugger.ui
+    assert isinstance(port, ScreenPort)
+    return port._timer is None and not port._invalid and "Loading" not in debugger.machine
 
 
 def _go(debugger: Debugger, scene: Scene) -> None:
