@@ -255,3 +255,75 @@ async def test_a_topic_that_is_not_open_says_so() -> None:
     topic = Topic("jobs", transport=MemoryNetwork().transport("a"))
     with pytest.raises(am.NotOpenError, match="async with"):
         topic.machines()
+
+
+async def test_filters_choose_by_depth_and_children(autojump_clock: Any) -> None:
+    async with peers("a", "b") as (a, b):
+        (root,) = b._first
+        below = [am.Machine(S, id=f"below-{number}", parent=root) for number in range(2)]
+        leaf = am.Machine(S, id="leaf", parent=below[0])
+        for one in (*below, leaf):
+            b.expose(one)
+        await until(lambda: len(a.machines()) == 4)
+
+        def ids(**wanted: Any) -> list[str]:
+            return sorted(one.remote_id for one in a.machines(Filters(**wanted)))
+
+        assert ids(depth=0) == ["m-b"]
+        assert ids(depth=1) == ["below-0", "below-1"]
+        assert ids(depth=2) == ["leaf"]
+        assert ids(children_min=2) == ["m-b"]
+        assert ids(children_min=1, children_max=1) == ["below-0"]
+        assert ids(children_max=0) == ["below-1", "leaf"]
+        assert ids(parent="m-b", children_max=0) == ["below-1"]
+
+
+async def test_stats_tell_what_is_held_and_for_how_long_a_neighbour_has_disagreed(
+    autojump_clock: Any,
+) -> None:
+    net = MemoryNetwork(1, latency=(0.005, 0.05))
+    async with peers("a", "b", network=net) as (a, b):
+        await trio.sleep(15)
+        stats = a.stats
+        assert (stats["records"], stats["links"], stats["lag"]) == (4, 1, 0)
+        assert stats["known"] >= 1
+        (source,) = b._first
+        net.loss = 1.0
+        source.add("Start")
+        await trio.sleep(1)
+        net.loss = 0.0
+        await until(lambda: a.stats["lag"] or b.stats["lag"], 15)
+        await until(lambda: not a.stats["lag"] and not b.stats["lag"], 15)
+        assert a.machines()[0].is_("Start")
+
+
+@pytest.mark.filterwarnings("default")
+async def test_a_peer_of_another_version_is_told_in_err_joining(autojump_clock: Any) -> None:
+    net = MemoryNetwork(1)
+    send, receive = trio.open_memory_channel[Any](100)
+    async with (
+        net.transport("next").join("jobs", send) as channel,
+        Topic("jobs", transport=net.transport("a"), connect=["next"]) as topic,
+    ):
+        up = await receive.receive()
+        channel.send(up.link, b"\x93\x02\x00\xa4jobs")  # version 2 says hello
+        with trio.fail_after(5):
+            await topic.mach.when("ErrJoining")
+        assert "another version" in str(topic.mach.err)
+        assert topic.stats["dropped.unknown"] == 1
+
+
+async def test_the_environment_sets_the_log_level_and_lets_replicas_be_debugged(
+    autojump_clock: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setenv("AM_PUBSUB_LOG", "2")
+    async with peers("a", "b") as (a, _):
+        assert a.mach.log_level == am.LogLevel.CHANGES
+        (replica,) = a.machines()
+        assert "am:inner" in replica.tags
+    monkeypatch.setenv("AM_PUBSUB_DBG", "1")
+    monkeypatch.setenv("AM_PUBSUB_LOG", "much")
+    async with peers("a", "b") as (a, _):
+        (replica,) = a.machines()
+        assert "am:inner" not in replica.tags
+    assert "AM_PUBSUB_LOG='much' is not a level" in caplog.text
