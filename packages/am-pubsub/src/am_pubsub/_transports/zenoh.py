@@ -116,6 +116,7 @@ class _Channel:
         self._kept: list[object] = []
         self._out, self._going = trio.open_memory_channel[tuple[str, bytes] | None](_QUEUE)
         self._token = trio.lowlevel.current_trio_token()
+        self._packer = msgpack.Packer(use_bin_type=True, autoreset=True)
         self._carried = trio.Event()
         self._is_over = False
 
@@ -264,7 +265,7 @@ class _Channel:
 
     def _put(self, peer: str, kind: int, mine: int, theirs: int = 0, *data: bytes) -> bool:
         """Queue a message of a link: its number at this end, and at the other if it is known."""
-        packed: bytes = msgpack.packb((kind, self._me, mine, theirs, *data))
+        packed: bytes = self._packer.pack((kind, self._me, mine, theirs, *data))
         try:
             self._out.send_nowait((f"{self._prefix}/to/{peer}", packed))
         except trio.WouldBlock:
