@@ -20,7 +20,7 @@ import am_machine as am
 import am_pubsub
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, Iterable
 
 SUPERVISORS = am_pubsub.Filters(tag="node-supervisor", states=("Ready",), without=("Draining",))
 
@@ -47,16 +47,16 @@ def peer(
     return am_pubsub.Topic("coffee", listen="127.0.0.1:0", connect=connect, machines=machines)
 
 
+def seen(topic: am_pubsub.Topic) -> list[str]:
+    """Return the ids of the machines that a peer sees."""
+    return sorted(one.remote_id for one in topic.machines())
+
+
 async def has(topic: am_pubsub.Topic, *ids: str) -> None:
     """Wait until these are the machines that a peer sees, and no others."""
     with topic.watch() as news:
-        while [one.remote_id for one in sorted_by_id(topic)] != [*ids]:
+        while seen(topic) != [*ids]:
             await anext(news)
-
-
-def sorted_by_id(topic: am_pubsub.Topic) -> list[am.MachineApi]:
-    """Return what a peer sees, by the ids of the sources."""
-    return sorted(topic.machines(), key=lambda one: one.remote_id)
 
 
 async def story() -> None:
@@ -69,9 +69,7 @@ async def story() -> None:
         ):
             await has(lab, "pot-desk", "pot-hall")
             await has(hall, "pot-desk", "pot-lab")
-            print(
-                "lab was told one address and sees:", *(one.remote_id for one in sorted_by_id(lab))
-            )
+            print("lab was told one address and sees:", *seen(lab))
 
             (there,) = lab.machines(am_pubsub.Filters(tag="place:hall"))
             warm = there.when("Warm")
@@ -89,7 +87,7 @@ async def story() -> None:
 
 
 @asynccontextmanager
-async def discovery() -> AsyncIterator[am_pubsub.TagAddresses]:
+async def discovery() -> AsyncGenerator[am_pubsub.TagAddresses]:
     """Find supervisors of a pool in the topic that AM_GOSSIP_CONNECT leads to, for a client.
 
     A supervisor is found once its machine is offered there: see `announce`.
@@ -102,7 +100,7 @@ async def discovery() -> AsyncIterator[am_pubsub.TagAddresses]:
 @asynccontextmanager
 async def announce(
     supervisor: am.Machine, address: str, connect: Iterable[str] = ()
-) -> AsyncIterator[tuple[str, ...]]:
+) -> AsyncGenerator[tuple[str, ...]]:
     """Offer the machine of a supervisor with its address; yield where the topic can be joined."""
     async with am_pubsub.Topic("pool", listen="127.0.0.1:0", connect=connect) as topic:
         topic.expose(supervisor, tags=(f"addr:{address}",))

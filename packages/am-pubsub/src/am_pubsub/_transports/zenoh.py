@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _OPEN, _OPENED, _DATA, _CLOSE = range(4)
 _CONNECT_TIMEOUT = 3.0
+_ASK_AGAIN = 0.2
 _QUEUE = 4096
 """Messages on their way out, of all links; beyond that the link that says more is closed."""
 _LAST_WORDS = 1.0
@@ -116,6 +117,7 @@ class _Channel:
         self._kept: list[object] = []
         self._out, self._going = trio.open_memory_channel[tuple[str, bytes] | None](_QUEUE)
         self._token = trio.lowlevel.current_trio_token()
+        self._packer = msgpack.Packer(use_bin_type=True, autoreset=True)
         self._carried = trio.Event()
         self._is_over = False
 
@@ -179,10 +181,14 @@ class _Channel:
             return
         answered = trio.Event()
         self._asked[link] = (peer, answered)
-        self._put(peer, _OPEN, link)
         with trio.move_on_after(_CONNECT_TIMEOUT):
-            await answered.wait()
+            while not answered.is_set():
+                # What is put before zenoh knows who listens there is lost.
+                self._put(peer, _OPEN, link)
+                with trio.move_on_after(_ASK_AGAIN):
+                    await answered.wait()
         if self._asked.pop(link, None) is not None:
+            self._put(peer, _CLOSE, link)
             self._inbox.send_nowait(DialFailed(address, "no answer"))
 
     # -- what zenoh calls, in its threads
@@ -224,8 +230,10 @@ class _Channel:
 
     def _take(self, kind: object, peer: str, number: int, mine: int, rest: list[Any]) -> None:
         if kind == _OPEN and peer.isalnum():
-            link = next(self._numbers)
-            self._up(link, peer, number, None)
+            link = self._by_peer.get((peer, number), 0)
+            if not link:
+                link = next(self._numbers)
+                self._up(link, peer, number, None)
             self._put(peer, _OPENED, link, number)
         elif kind == _OPENED:
             asked = self._asked.pop(mine, None)
@@ -264,7 +272,7 @@ class _Channel:
 
     def _put(self, peer: str, kind: int, mine: int, theirs: int = 0, *data: bytes) -> bool:
         """Queue a message of a link: its number at this end, and at the other if it is known."""
-        packed: bytes = msgpack.packb((kind, self._me, mine, theirs, *data))
+        packed: bytes = self._packer.pack((kind, self._me, mine, theirs, *data))
         try:
             self._out.send_nowait((f"{self._prefix}/to/{peer}", packed))
         except trio.WouldBlock:
