@@ -305,6 +305,8 @@ def nightly(session: nox.Session) -> None:
         "AM_PUBSUB_FUZZ_CASES": "100000",
         "AM_PUBSUB_KILLS_SECONDS": "600",
         "AM_PUBSUB_CYCLES": "1000",
+        "AM_PUBSUB_GARBAGE": "1000",
+        "AM_PUBSUB_ROUNDS": "20",
     }
     engine = ("gate", "injection", "laws", "thread_readers")
     sized = (
@@ -316,6 +318,10 @@ def nightly(session: nox.Session) -> None:
         "packages/am-debugger/tests/cli/test_run_commands.py",
         "packages/am-pubsub/tests/simulation/test_scenarios.py",
         "packages/am-pubsub/tests/gossip/test_parse.py",
+        "packages/am-pubsub/tests/topic/test_conformance.py",
+        "packages/am-pubsub/tests/topic/test_links.py",
+        "packages/am-pubsub/tests/topic/test_topic.py",
+        "integration-tests/test_pubsub_processes.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 
