@@ -433,6 +433,22 @@ def sim_pubsub(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_pubsub(session: nox.Session) -> None:
+    """How soon five processes see what a sixth one does, over TCP and over TLS."""
+    packages = local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False)
+    fill(session, *packages, *test_tools("am-pubsub"))
+    session.run("python", "packages/am-pubsub/benchmarks/latency.py")
+    session.run("python", "packages/am-pubsub/benchmarks/latency.py", "--tls")
+
+
+@nox.session
+def chart_pubsub(session: nox.Session) -> None:
+    """Draw how topics of 10 to 1,000 peers converge, into the package's docs."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False))
+    session.run("python", "packages/am-pubsub/benchmarks/chart.py", *session.posargs)
+
+
+@nox.session
 def bench_telemetry(session: nox.Session) -> None:
     """What listening costs, in one run; `-- --only connected` for some rows."""
     fill(session, *local("am-machine", extras=False), *local("am-telemetry"))
