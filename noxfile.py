@@ -500,3 +500,5 @@ def wheels(session: nox.Session, layer: str) -> None:
     if extra != LAYERS[layer]:
         session.error(f"pulled {sorted(extra)}, expected {sorted(LAYERS[layer])}")
     session.run("python", "-W", "error", "-c", f"import {layer.replace('-', '_')}")
+    if layer == "am-telemetry":
+        session.run("python", "-W", "error", "packages/am-telemetry/benchmarks/bare.py")
