@@ -299,6 +299,7 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_DBG_FUZZ_CASES": "1000000",
         "AM_DBG_TEST_CASES": "50",
+        "AM_TELEMETRY_TIMES": "20",
         "AM_THREAD_SECONDS": "30",
         "AM_PUBSUB_SEEDS": "20",
         "AM_PUBSUB_FUZZ_CASES": "100000",
@@ -310,7 +311,16 @@ def nightly(session: nox.Session) -> None:
         *(f"packages/am-machine/tests/test_{name}.py" for name in engine),
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/server/test_pressure.py",
-        "packages/am-telemetry/tests/dbg/test_codec.py",
+        *(
+            f"packages/am-telemetry/tests/{name}.py"
+            for name in (
+                "dbg/test_codec",
+                "dbg/test_feed",
+                "dbg/test_outbox",
+                "traces/test_replicas",
+                "traces/test_stories",
+            )
+        ),
         "packages/am-debugger/tests/cli/test_run_commands.py",
         "packages/am-pubsub/tests/simulation/test_scenarios.py",
         "packages/am-pubsub/tests/gossip/test_parse.py",

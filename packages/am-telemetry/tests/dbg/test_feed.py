@@ -11,6 +11,8 @@ from am_telemetry._dbg.feed import Feed, beside_list, entry_list
 from am_telemetry._dbg.outbox import Outbox, Run
 from am_telemetry._hub import MachineLink
 
+from ..sizes import TIMES
+
 SCHEMA = {"A": {"multi": True}, "B": {"auto": True, "require": ["A"]}, "C": {"remove": ["A"]}}
 
 
@@ -50,7 +52,7 @@ def played(seed: int, *, details: bool) -> tuple[am.Machine, list[am.JournalEntr
 
 
 def test_what_is_put_together_is_what_would_be_packed() -> None:
-    for seed in range(20):
+    for seed in range(6 * TIMES):
         for details in (False, True):
             machine, entries = played(seed, details=details)
             outbox = Outbox(10_000)
