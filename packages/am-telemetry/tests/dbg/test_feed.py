@@ -8,7 +8,8 @@ import am_machine as am
 from am_telemetry._dbg import feed as feed_module
 from am_telemetry._dbg.codec import pack
 from am_telemetry._dbg.feed import Feed, beside_list, entry_list
-from am_telemetry._dbg.outbox import Outbox, Run
+from am_telemetry._dbg.items import Run
+from am_telemetry._dbg.outbox import Outbox
 from am_telemetry._hub import MachineLink
 
 from ..sizes import TIMES

@@ -10,8 +10,9 @@ import msgpack
 import pytest
 
 from am_telemetry._dbg.codec import pack
+from am_telemetry._dbg.items import Ended, Gap, Rebound, Run, Track
 from am_telemetry._dbg.messages import KEYFRAME
-from am_telemetry._dbg.outbox import KEYFRAME_EACH, Ended, Gap, Outbox, Rebound, Run, Track
+from am_telemetry._dbg.outbox import KEYFRAME_EACH, Outbox
 
 from ..sizes import TIMES
 

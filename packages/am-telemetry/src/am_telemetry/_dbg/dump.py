@@ -24,7 +24,8 @@ from .codec import Decoder
 from .consumer import mach_of, new_process
 from .encode import encode, schema_def
 from .feed import Feed
-from .outbox import Ended, Gap, Outbox, Run
+from .items import Ended, Gap, Run
+from .outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import am_machine as am
 
     from .._hub import Batch, Handle, MachineLink
-    from .outbox import Rebound, Track
+    from .items import Rebound, Track
 
 MAGIC = b"AMDBG\r\n"
 MAGIC_VERSION = 1

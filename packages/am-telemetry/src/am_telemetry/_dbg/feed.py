@@ -12,13 +12,14 @@ import am_machine as am
 
 from . import messages as m
 from .codec import pack
-from .outbox import Run
+from .items import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .._hub import MachineLink
-    from .outbox import Changes, Outbox, Track
+    from .items import Changes, Track
+    from .outbox import Outbox
 
 _KINDS = {"add": 0, "remove": 1, "set": 2}
 _FLAGS = {"queued": m.QUEUED, "check": m.CHECK, "blocked": m.AUTO}
