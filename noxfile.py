@@ -282,7 +282,7 @@ def unit(session: nox.Session, package: str) -> None:
 @nox.session
 def nightly(session: nox.Session) -> None:
     """The tests that take minutes each: long chaos, long idling, many seeds."""
-    fill_with_all(session)
+    fill(session, *local(*LAYERS), *tools("dev", "nightly"), *test_tools(*LAYERS))
     places = (*(f"packages/{name}/tests" for name in LAYERS), "integration-tests")
     patient = ("-o", "faulthandler_timeout=3600", *session.posargs)
     long = {"AM_DBG_SOAK_SECONDS": "1800"}
