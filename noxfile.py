@@ -295,6 +295,8 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_SEEDS": "20",
         "AM_RPC_CALLS": "20000",
         "AM_RPC_CLIENTS": "1000",
+        "AM_RPC_IN_FLIGHT": "49900",
+        "AM_RPC_PARSE_CASES": "20000",
         "AM_RPC_CONNECTIONS": "4096",
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_DBG_FUZZ_CASES": "1000000",
@@ -311,8 +313,10 @@ def nightly(session: nox.Session) -> None:
     engine = ("gate", "injection", "laws", "thread_readers")
     sized = (
         *(f"packages/am-machine/tests/test_{name}.py" for name in engine),
+        "integration-tests/test_rpc_bulk.py",
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/server/test_pressure.py",
+        "packages/am-rpc/tests/wire/test_parse_gate.py",
         "packages/am-telemetry/tests/dbg/test_codec.py",
         "packages/am-debugger/tests/cli/test_run_commands.py",
         "packages/am-debugger/tests/feed/test_hostile.py",

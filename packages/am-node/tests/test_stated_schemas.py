@@ -67,6 +67,7 @@ WorkerReady: multi; require Start
 WorkerGone: multi; require Start
 ProvideWorker: multi; require WorkersAvailable
 WorkerIssues: multi
+ProvideStatus: multi
 ClientConnected: multi
 ClientDisconnected: multi
 SuperConnected: multi

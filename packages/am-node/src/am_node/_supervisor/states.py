@@ -104,6 +104,7 @@ class SupervisorStates(amh.Basic, am_rpc.StateSource, am.States):
         doc="A client wants a worker: `worker_rpc_id`, `super_rpc_id`.",
     )
     WorkerIssues = am.State(multi=True, doc="A client complains: `worker_id`, `reason`.")
+    ProvideStatus = am.State(multi=True, doc="A client asks how the pool is: `req`.")
 
     ClientConnected = am.State(multi=True, doc="A client connected.")
     ClientDisconnected = am.State(multi=True, doc="A client went away.")

@@ -35,10 +35,13 @@ if TYPE_CHECKING:
     from .._wire.keys import Key
     from .._wire.payload_chunks import Parcel
     from .._wire.protocol import Event
+    from .._wire.server_messages import Payload
     from .server import Server
     from .session import Session
 
 
+# Bytes that the name of a client behind a relay takes beside its own.
+_NAME: Final = 200
 # Of `x`, by number.
 KINDS: Final = ("add", "remove", "set")
 # Bytes that a subscription takes beside its args: a wait, a task.
@@ -58,8 +61,22 @@ class ClientSession:
     """
 
     __slots__ = (
-        "_args_in", "_boot", "_executor", "_pusher", "_responses", "_source", "_untouch", "_waits",
-        "access", "connection", "feed", "key", "server", "session",
+        "_args_in",
+        "_boot",
+        "_executor",
+        "_pusher",
+        "_responses",
+        "_source",
+        "_unpass",
+        "_untouch",
+        "_waits",
+        "access",
+        "behind",
+        "connection",
+        "feed",
+        "key",
+        "server",
+        "session",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +105,9 @@ class ClientSession:
         self._waits: dict[int, tuple[Any, int]] = {}
         self._boot = server.boot
         self._untouch: Callable[[], None] | None = None
+        self._unpass: Callable[[], None] | None = None
+        # Ids of clients that this one serves, a relay.
+        self.behind: set[str] = set()
 
     # Life.
 
@@ -97,6 +117,8 @@ class ClientSession:
         source = self._source
         if isinstance(source, NetworkMachine):
             self._untouch = source.uplink.on_touch(self._source_touched)
+            self._unpass = source.uplink.pass_payloads(self._pass_on)
+            source.uplink.reaches(self.session.client_id, True)
             if not source.uplink.in_touch:
                 self._source_touched(False)
         self._pusher.begin()
@@ -106,6 +128,15 @@ class ClientSession:
         self._pusher.end()
         if self._untouch is not None:
             self._untouch()
+        if self._unpass is not None:
+            self._unpass()
+            self._unpass = None
+            assert isinstance(self._source, NetworkMachine)
+            for client_id in (self.session.client_id, *self.behind):
+                self._source.uplink.reaches(client_id, False)
+        for client_id in self.behind:
+            self.session.budget.give(len(client_id) + _NAME)
+        self.behind.clear()
         for token in tuple(self._waits):
             self._end_wait(token)
         self._args_in.end()
@@ -161,6 +192,8 @@ class ClientSession:
     def _hear(self, message: Any) -> None:
         if type(message) is Mutate:
             self._executor.mutate_one_way(message)
+        elif type(message) is m.Behind:
+            self._learn(message)
         elif type(message) is ArgsChunk:
             self._args_in.take(message)
         elif type(message) is InChunks:
@@ -256,6 +289,46 @@ class ClientSession:
             self.connection.close()
         else:
             self.notify(SourceTouch(alive))
+
+    # Clients behind this one.
+
+    def _learn(self, message: m.Behind) -> None:
+        """Note whom a relay serves; only ids that its own key may have are believed."""
+        ids = None if self.key is None else self.key.ids
+        source = self._source
+        for client_id in message.ids:
+            if message.is_there == (client_id in self.behind):
+                continue
+            cost = len(client_id) + _NAME
+            if not message.is_there:
+                self.behind.discard(client_id)
+                self.session.budget.give(cost)
+            elif ids is not None and client_id not in ids:
+                continue
+            else:
+                try:
+                    self.session.budget.take(cost, "clients behind a relay")
+                except LimitExceeded:
+                    return
+                self.behind.add(client_id)
+            if isinstance(source, NetworkMachine):
+                source.uplink.reaches(client_id, message.is_there)
+
+    def is_way_to(self, client_id: str | None) -> bool:
+        """Tell whether a payload for this id goes to this client, whosever it is."""
+        return client_id in (None, self.session.client_id) or client_id in self.behind
+
+    def _pass_on(
+        self, message: Payload, data: Any, done: Callable[[RpcError | None], None]
+    ) -> bool:
+        """Begin to deliver a payload of the source above, if it is for this way."""
+        if not self.is_way_to(message.destination):
+            return False
+        source, source_tx = message.source, message.source_tx
+        self.server.post_payload(
+            message.name, data, message.destination, source=source, source_tx=source_tx, done=done
+        )
+        return True
 
     # Waits for args, kept here for the client.
 

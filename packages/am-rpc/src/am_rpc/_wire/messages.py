@@ -310,6 +310,30 @@ class DropWhenArgs(Value):
         return cls(uint(at(params, 0)))
 
 
+class Behind(Value):
+    """Clients that a relay serves, by id: they are behind it now, or no more."""
+
+    __slots__ = ("ids", "is_there")
+    method = "rl"
+
+    def __init__(self, is_there: bool, ids: tuple[str, ...]) -> None:
+        self.is_there = is_there
+        self.ids = ids
+
+    def params(self) -> list[Any]:
+        """Return `[bool, ids]`."""
+        return [self.is_there, self.ids]
+
+    @classmethod
+    def parse(cls, params: list[Any], limits: Limits) -> Self:
+        """Read params, or raise `InvalidParams`."""
+        found = at(params, 1)
+        if type(found) is not list:
+            raise InvalidParams("ids: an array was expected")
+        ids = tuple([printable(item, 256, "ids") for item in found])
+        return cls(boolean(at(params, 0), "there"), ids)
+
+
 class Bye(Value):
     """The sender closes. Reason `stop` ends a client for good, `drain` sends it elsewhere."""
 

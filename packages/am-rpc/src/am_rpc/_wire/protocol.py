@@ -59,7 +59,7 @@ _SERVER_REQUESTS: Final[dict[str, Any]] = {
     kind.method: kind.parse for kind in (news.Payload, m.Ping)
 }
 _CLIENT_NOTIFICATIONS: Final[dict[str, Any]] = {
-    kind.method: kind.parse for kind in (m.Bye, ArgsChunk)
+    kind.method: kind.parse for kind in (m.Bye, m.Behind, ArgsChunk)
 }
 _SERVER_NOTIFICATIONS: Final[dict[str, Any]] = {
     "u": news.Update.parse,
