@@ -282,7 +282,7 @@ def unit(session: nox.Session, package: str) -> None:
 @nox.session
 def nightly(session: nox.Session) -> None:
     """The tests that take minutes each: long chaos, long idling, many seeds."""
-    fill_with_all(session)
+    fill(session, *local(*LAYERS), *tools("dev", "nightly"), *test_tools(*LAYERS))
     places = (*(f"packages/{name}/tests" for name in LAYERS), "integration-tests")
     patient = ("-o", "faulthandler_timeout=3600", *session.posargs)
     long = {"AM_DBG_SOAK_SECONDS": "1800"}
@@ -309,6 +309,8 @@ def nightly(session: nox.Session) -> None:
         "AM_PUBSUB_FUZZ_CASES": "100000",
         "AM_PUBSUB_KILLS_SECONDS": "600",
         "AM_PUBSUB_CYCLES": "1000",
+        "AM_PUBSUB_GARBAGE": "1000",
+        "AM_PUBSUB_ROUNDS": "20",
     }
     engine = ("gate", "injection", "laws", "thread_readers")
     sized = (
@@ -323,6 +325,10 @@ def nightly(session: nox.Session) -> None:
         "packages/am-debugger/tests/ui/test_every_action.py",
         "packages/am-pubsub/tests/simulation/test_scenarios.py",
         "packages/am-pubsub/tests/gossip/test_parse.py",
+        "packages/am-pubsub/tests/topic/test_conformance.py",
+        "packages/am-pubsub/tests/topic/test_links.py",
+        "packages/am-pubsub/tests/topic/test_topic.py",
+        "integration-tests/test_pubsub_processes.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 
@@ -431,6 +437,22 @@ def sim_pubsub(session: nox.Session) -> None:
     """Topics of many peers in virtual time, with goals; `-- --seeds 20 --peers 1000` for more."""
     fill(session, *local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False))
     session.run("python", "packages/am-pubsub/benchmarks/simulate.py", *session.posargs)
+
+
+@nox.session
+def bench_pubsub(session: nox.Session) -> None:
+    """How soon five processes see what a sixth one does, over TCP and over TLS."""
+    packages = local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False)
+    fill(session, *packages, *test_tools("am-pubsub"))
+    session.run("python", "packages/am-pubsub/benchmarks/latency.py")
+    session.run("python", "packages/am-pubsub/benchmarks/latency.py", "--tls")
+
+
+@nox.session
+def chart_pubsub(session: nox.Session) -> None:
+    """Draw how topics of 10 to 1,000 peers converge, into the package's docs."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False))
+    session.run("python", "packages/am-pubsub/benchmarks/chart.py", *session.posargs)
 
 
 @nox.session

@@ -52,7 +52,7 @@ async def run(demo: Demo, workers: int, supers: int) -> None:
                 async with trio.open_nursery() as clients:
                     for name in demo.progress:
                         clients.start_soon(_client, demo, name, workers // CLIENTS)
-                    await demo.mach.when("AllDone")
+                    await demo.mach.when("Compared")
                 services.cancel_scope.cancel()
             everything.cancel_scope.cancel()
 
