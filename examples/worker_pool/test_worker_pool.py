@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import am_node
 from examples.worker_pool import demo as module
+from examples.worker_pool.client import discovery
 from examples.worker_pool.demo import Demo
 from examples.worker_pool.text_stats import stats_of, text_files, totals_of
 
@@ -101,3 +103,14 @@ def test_what_is_left_behind_is_named(tmp_path: Path) -> None:
     demo.pids.add(1)
     assert demo.look_around() == ["process 1", f"directory {tmp_path}"]
     assert demo.mach.not_("NothingLeft")
+
+
+def listed(addresses: list[str]) -> list[str]:
+    """A factory that makes no discovery."""
+    return addresses
+
+
+def test_the_clients_take_any_discovery() -> None:
+    assert isinstance(discovery("am_node:StaticList", ["127.0.0.1:7000"]), am_node.StaticList)
+    with pytest.raises(ValueError, match="made no discovery"):
+        discovery(f"{__name__}:listed", ["127.0.0.1:7000"])

@@ -88,6 +88,19 @@ def test_steps_are_walked_through_by_keys(tmp_path: Path) -> None:
     drive(tmp_path, body)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_an_empty_screen_says_what_to_type(tmp_path: Path, size: tuple[int, int]) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        shown = text(app)
+        assert "AM_DBG_ADDR=1 python" in shown
+        assert "amh.debug_env(machine)" in shown
+        assert "? shows the keys" in shown
+        titles = (" Schema ", " Log 2: changes ") if size[0] >= 100 else (" Log 2: changes ",)
+        assert all(title in shown for title in titles)
+
+    drive(tmp_path, body, size=size, fill=lambda store: None)
+
+
 def test_focus_that_moves_on_at_once_stays_where_it_came_last(tmp_path: Path) -> None:
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         machine = debugger.machine
