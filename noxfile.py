@@ -301,6 +301,7 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_DBG_FUZZ_CASES": "1000000",
         "AM_DBG_TEST_CASES": "50",
+        "AM_TELEMETRY_TIMES": "20",
         "AM_THREAD_SECONDS": "30",
         "AM_PUBSUB_SEEDS": "20",
         "AM_PUBSUB_FUZZ_CASES": "100000",
@@ -316,7 +317,16 @@ def nightly(session: nox.Session) -> None:
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/server/test_pressure.py",
         "packages/am-rpc/tests/wire/test_parse_gate.py",
-        "packages/am-telemetry/tests/dbg/test_codec.py",
+        *(
+            f"packages/am-telemetry/tests/{name}.py"
+            for name in (
+                "dbg/test_codec",
+                "dbg/test_feed",
+                "dbg/test_outbox",
+                "traces/test_replicas",
+                "traces/test_stories",
+            )
+        ),
         "packages/am-debugger/tests/cli/test_run_commands.py",
         "packages/am-pubsub/tests/simulation/test_scenarios.py",
         "packages/am-pubsub/tests/gossip/test_parse.py",
@@ -526,3 +536,5 @@ def wheels(session: nox.Session, layer: str) -> None:
     if extra != LAYERS[layer]:
         session.error(f"pulled {sorted(extra)}, expected {sorted(LAYERS[layer])}")
     session.run("python", "-W", "error", "-c", f"import {layer.replace('-', '_')}")
+    if layer == "am-telemetry":
+        session.run("python", "-W", "error", "packages/am-telemetry/benchmarks/bare.py")
