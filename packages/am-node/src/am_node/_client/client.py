@@ -41,6 +41,7 @@ class Client:
         supers: addresses of supervisors, or a `Discovery` of them.
         kind: the kind of the workers; by default the class's.
         workers: how many workers to hold outside of `map`.
+        keep: hold workers that are not used, up to this client's share, though others wait.
         rotate: seconds after which an unused client looks for another supervisor.
         secret, ssl_context: as the supervisor's.
 
@@ -61,6 +62,7 @@ class Client:
         kind: str | None = None,
         workers: int = 1,
         queue: int | None = None,
+        keep: bool = False,
         rotate: float | None = None,
         secret: bytes | None = None,
         ssl_context: Any = None,
@@ -89,7 +91,7 @@ class Client:
             self.mach, unique, as_discovery(supers), secret=secret, ssl_context=ssl_context
         )
         self._links = LinkPool(
-            self.mach, self._supervisor, unique, schema, depth=depth, workers=workers
+            self.mach, self._supervisor, unique, schema, depth=depth, workers=workers, keep=keep
         )
         self._open = 0
         bind_own_handlers(self.mach, self)

@@ -38,7 +38,15 @@ _MOST_REFUSED = 100
 # Of what is told of supervisors that cannot be reached.
 _MOST_FAILURES = 10
 _MAX_WHY = 300
-FOLLOWED = ("Start", "Ready", "WorkersAvailable", "Draining", "ProvideWorker", "WorkerIssues")
+FOLLOWED = (
+    "Start",
+    "Ready",
+    "WorkersAvailable",
+    "Draining",
+    "ProvideWorker",
+    "AwaitWorker",
+    "WorkerIssues",
+)
 
 
 class SupervisorLink:

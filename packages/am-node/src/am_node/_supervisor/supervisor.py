@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .._worker.worker import Worker
     from .slot import WorkerInfo
 
-CLIENT_WRITES = frozenset({"ProvideWorker", "WorkerIssues"})
+CLIENT_WRITES = frozenset({"ProvideWorker", "AwaitWorker", "WorkerIssues"})
 PEER_READS = frozenset({"Ready", "WorkersAvailable", "Draining", "Start"})
 _PAYLOADS = frozenset({"ClientSendPayload", "SuperSendPayload", "SendPayload"})
 
@@ -250,7 +250,7 @@ class Supervisor:
     ) -> am_rpc.Server:
         name = f"{self.mach.id}-{number}"
         server = am_rpc.Server(self.mach, stream=stream, serving=mux.serving, name=name)
-        server.mach.bind(_Comings(self.mach))
+        server.mach.bind(_Comings(self.mach, server))
         return server
 
     def _private_mux(self, directory: Any) -> am_rpc.Mux:
@@ -337,14 +337,18 @@ class Supervisor:
 class _Comings:
     """Handlers on the machine of one client's server: its coming and going are events."""
 
-    def __init__(self, mach: am.Machine) -> None:
+    def __init__(self, mach: am.Machine, server: am_rpc.Server) -> None:
         self._mach = mach
+        self._server = server
+        self._id = ""
 
     def HandshakeDoneState(self, e: am.Event) -> None:
-        self._mach.add("ClientConnected")
+        client = self._server.client
+        self._id = "" if client is None else client.session.client_id
+        self._mach.add("ClientConnected", id=self._id)
 
     def HandshakeDoneEnd(self, e: am.Event) -> None:
-        self._mach.add("ClientDisconnected")
+        self._mach.add("ClientDisconnected", id=self._id)
 
 
 class Lists:
