@@ -295,19 +295,27 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_SEEDS": "20",
         "AM_RPC_CALLS": "20000",
         "AM_RPC_CLIENTS": "1000",
+        "AM_RPC_IN_FLIGHT": "49900",
         "AM_RPC_CONNECTIONS": "4096",
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_DBG_FUZZ_CASES": "1000000",
         "AM_DBG_TEST_CASES": "50",
         "AM_THREAD_SECONDS": "30",
+        "AM_PUBSUB_SEEDS": "20",
+        "AM_PUBSUB_FUZZ_CASES": "100000",
+        "AM_PUBSUB_KILLS_SECONDS": "600",
+        "AM_PUBSUB_CYCLES": "1000",
     }
     engine = ("gate", "injection", "laws", "thread_readers")
     sized = (
         *(f"packages/am-machine/tests/test_{name}.py" for name in engine),
+        "integration-tests/test_rpc_bulk.py",
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/server/test_pressure.py",
         "packages/am-telemetry/tests/dbg/test_codec.py",
         "packages/am-debugger/tests/cli/test_run_commands.py",
+        "packages/am-pubsub/tests/simulation/test_scenarios.py",
+        "packages/am-pubsub/tests/gossip/test_parse.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 

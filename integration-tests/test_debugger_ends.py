@@ -4,6 +4,7 @@ process is left (which every test marked `process` is watched for)."""
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -100,6 +101,28 @@ def test_a_lost_terminal_ends_it(tmp_path: Path, port: int) -> None:
         while (tmp_path / "dbg").exists() or is_running(pid):
             assert time.monotonic() < deadline, "it still runs, or listens"
             time.sleep(0.1)  # a process of tmux, whose end nobody announces
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no hangup is told")
+def test_a_lost_terminal_that_is_not_its_own_ends_it_and_takes_no_processor(
+    tmp_path: Path, port: int
+) -> None:
+    master, slave = pty.openpty()
+    environ = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "TERM": "xterm"}
+    command = [sys.executable, "-m", "am_debugger", "-l", f"127.0.0.1:{port}"]
+    # In a session without a controlling terminal: no signal tells it of the end.
+    with subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True
+    ) as process:
+        os.close(slave)
+        try:
+            shown = b""
+            while b"choose a machine" not in shown:
+                shown += os.read(master, 1 << 16)
+            os.close(master)
+            assert process.wait(20) == 129
+        finally:
+            process.kill()
 
 
 def is_running(pid: int) -> bool:

@@ -111,7 +111,7 @@ class ThroughScissors(am_node.Client):
 async def _cut_off() -> AsyncIterator[tuple[ThroughScissors, Scissors]]:
     pool = am_node.Pool(1, 1, 0)
     async with (
-        am_node.Supervisor("mills:Mill", pool=pool) as sup,
+        am_node.Supervisor("mills:Mill", addr="127.0.0.1:0", pool=pool) as sup,
         trio.open_nursery() as nursery,
     ):
         await sup.mach.when("PoolReady")

@@ -59,6 +59,39 @@ def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return server, client
 
 
+class Fed(am_rpc.NetworkMachine):
+    """A replica without a connection; whoever feeds it also mutates the source in its place."""
+
+    def __init__(self, source: am.Machine) -> None:
+        super().__init__(None, source.schema, remote_id=source.id, id="fed")
+        self._fed_by = source
+        source.bind_tracer(Feeding(source, self))
+
+    def add(self, /, *states: str, **args: Any) -> am.Result:
+        """Mutate the source."""
+        return self._fed_by.add(*states, **args)
+
+    def remove(self, /, *states: str, **args: Any) -> am.Result:
+        """Mutate the source."""
+        return self._fed_by.remove(*states, **args)
+
+
+class Feeding(am.Tracer):
+    """Hands each change of a source to a replica."""
+
+    def __init__(self, source: am.Machine, replica: Fed) -> None:
+        self._source, self._replica = source, replica
+        self._before = source.time()
+
+    def transition_end(self, transition: am.Transition) -> None:
+        source, now = self._source, self._source.time()
+        grown = [
+            (at, new - self._before[at]) for at, new in enumerate(now) if new != self._before[at]
+        ]
+        self._before = now
+        self._replica.advance(grown, queue_tick=source.queue_tick, machine_tick=source.machine_tick)
+
+
 @asynccontextmanager
 async def machine(way: str, tmp_path: Path) -> AsyncIterator[Any]:
     """The suite's machine, or a replica of it."""
@@ -67,6 +100,9 @@ async def machine(way: str, tmp_path: Path) -> AsyncIterator[Any]:
         source = await enter(am.Machine(SuiteStates, handlers=SuiteHandlers(), id="suite"))
         if way == "local":
             yield source
+            return
+        if way == "fed":
+            yield await enter(Fed(source))
             return
         if way == "memory":
             ours, theirs = trio.testing.memory_stream_pair()
@@ -93,6 +129,9 @@ async def machine(way: str, tmp_path: Path) -> AsyncIterator[Any]:
 async def mach(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
     async with machine(request.param, tmp_path) as found:
         yield found
+
+
+FOLLOWED = pytest.mark.parametrize("mach", [*WAYS, "fed"], indirect=True)
 
 
 async def test_it_has_the_surface_of_a_machine(mach: Any) -> None:
@@ -133,6 +172,7 @@ async def test_handlers_vote_and_act(mach: Any) -> None:
     assert await mach.check_remove("Guarded") is am.EXECUTED
 
 
+@FOLLOWED
 async def test_clocks_count(mach: Any) -> None:
     for _ in range(3):
         await mach.add("Multi")
@@ -145,6 +185,7 @@ async def test_clocks_count(mach: Any) -> None:
     assert mach.queue_tick == 4
 
 
+@FOLLOWED
 async def test_reads_tell_the_same(mach: Any) -> None:
     await mach.add("C")
     assert "C" in mach
@@ -158,6 +199,7 @@ async def test_reads_tell_the_same(mach: Any) -> None:
         mach.is_("Nope")
 
 
+@FOLLOWED
 async def test_waits_resolve(mach: Any) -> None:
     waits = {
         "when": mach.when("C", "D"),
@@ -191,6 +233,7 @@ async def test_when_args_sees_what_was_given(mach: Any) -> None:
         assert await wait
 
 
+@FOLLOWED
 async def test_contexts_end_with_their_state(mach: Any) -> None:
     await mach.add("A")
     context = mach.state_ctx("A")
@@ -209,6 +252,7 @@ async def test_contexts_end_with_their_state(mach: Any) -> None:
     assert context.expired
 
 
+@FOLLOWED
 async def test_final_handlers_run(mach: Any) -> None:
     seen: list[str] = []
 
@@ -236,6 +280,7 @@ async def test_errors_are_recorded(mach: Any) -> None:
     assert await failed
 
 
+@FOLLOWED
 async def test_clocks_are_compared(mach: Any) -> None:
     await mach.add("A")
     then = mach.time()
@@ -277,6 +322,7 @@ async def test_what_is_asked_of_a_handler_is_pending_until_it_is_done(mach: Any)
     assert mach.active == ()
 
 
+@FOLLOWED
 async def test_tracers_see_transitions_until_they_are_detached(mach: Any) -> None:
     class Count(am.Tracer):
         ended = 0

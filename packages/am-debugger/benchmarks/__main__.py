@@ -1,6 +1,7 @@
 """What the debugger takes: keys, taking in, memory, loading, starting, idling, filters; in one run.
 
-    python packages/am-debugger/benchmarks [--transitions 1000000] [--machines 100] [--only NAME …]
+    python packages/am-debugger/benchmarks [--transitions 1000000] [--machines 100] [--dump FILE]
+        [--only NAME …]
 
 Everything is measured on real processes: `am-dbg` on a terminal of its own, programs with real
 machines and the real exporter. Where others share the machine, seconds on the wall say little: the
@@ -30,15 +31,20 @@ def main() -> int:
     parser.add_argument("--keys", type=int, default=Sizes.keys)
     parser.add_argument("--rate", type=float, default=Sizes.rate)
     parser.add_argument("--idle", type=float, default=Sizes.idle, help="seconds")
+    parser.add_argument("--dump", type=Path, help="load this one, and make none")
     parser.add_argument("--only", nargs="*", default=[], help="functions of rows")
     options = parser.parse_args()
     sizes = Sizes(options.machines, options.transitions, options.keys, options.rate, options.idle)
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; {sizes}")
     with tempfile.TemporaryDirectory(prefix="am-dbg-") as folder:
-        run = Run(Path(folder), sizes)
+        run = Run(Path(folder), sizes, options.dump)
         for row in (*ROWS, filter_change):
-            # Others load the dump that the collector wrote.
-            if row is collector or not options.only or row.__name__ in options.only:
+            if row is collector:
+                # Others load the dump that it writes.
+                is_wanted = options.dump is None
+            else:
+                is_wanted = not options.only or row.__name__ in options.only
+            if is_wanted:
                 row(run)
     print(f"load {os.getloadavg()[0]:.1f}")
     return 1 if any(figure.misses for figure in run.figures) else 0

@@ -13,50 +13,78 @@ import am_machine as am
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# A line that is run: the number of the call, and that of the line within it.
+Point = tuple[int, int]
 HOME = am.__file__.rpartition("__init__")[0]
 # In every schema: a state that nothing concerns, and one that a wait is for from the start.
 SPARE: dict[str, Any] = {"Probe": {}, "Later": {}}
 
 
 class Injector:
-    """A trace function that counts the lines run in the package, and raises at one of them.
+    """A trace function that notes the lines run in the package, or raises at one of them.
 
-    One that raises nowhere notes of each line whether it was run before by the same callers.
+    A line is known by the number of the call in which it is run, and by its own number in that
+    call: so only that one call has to be followed line by line when it is to raise there. One that
+    raises nowhere notes of each line whether it was run before by the same callers.
     """
 
-    def __init__(self, at: int | None, error: type[BaseException]) -> None:
+    def __init__(self, at: Point | None, error: type[BaseException]) -> None:
         self.at = at
         self.error = error
-        self.count = 0
         self.place = ""
-        # The lines that were run for the first time, each with all the lines that called it.
-        self.first: list[int] = []
+        self.calls = 0
+        # All lines that were run, and those of them that were run for the first time, each with
+        # all the lines that called it.
+        self.points: list[Point] = []
+        self.first: list[Point] = []
         self._seen: set[tuple[tuple[Any, int], ...]] = set()
 
     def called(self, frame: Any, event: str, arg: object) -> Any:
-        return self.line if frame.f_code.co_filename.startswith(HOME) else None
+        if not frame.f_code.co_filename.startswith(HOME):
+            return None
+        self.calls += 1
+        if self.at is None:
+            return self._noting(self.calls)
+        return self._raising(self.at[1]) if self.calls == self.at[0] else None
 
-    def line(self, frame: Any, event: str, arg: object) -> Any:
-        if event == "line":
-            if self.count == self.at:
-                code = frame.f_code
-                name = code.co_filename.removeprefix(HOME)
-                self.place = f"{name}:{frame.f_lineno} {code.co_name}"
-                # What a trace function raises ends the tracing.
-                raise self.error("injected")
-            if self.at is None:
-                self.note(frame)
-            self.count += 1
-        return self.line
+    def _raising(self, number: int) -> Any:
+        left = number
 
-    def note(self, frame: Any) -> None:
+        def line(frame: Any, event: str, arg: object) -> Any:
+            nonlocal left
+            if event == "line":
+                if not left:
+                    code = frame.f_code
+                    name = code.co_filename.removeprefix(HOME)
+                    self.place = f"{name}:{frame.f_lineno} {code.co_name}"
+                    # What a trace function raises ends the tracing.
+                    raise self.error("injected")
+                left -= 1
+            return line
+
+        return line
+
+    def _noting(self, call: int) -> Any:
+        number = 0
+
+        def line(frame: Any, event: str, arg: object) -> Any:
+            nonlocal number
+            if event == "line":
+                self.note(frame, (call, number))
+                number += 1
+            return line
+
+        return line
+
+    def note(self, frame: Any, point: Point) -> None:
+        self.points.append(point)
         way = []
         while frame is not None and frame.f_code.co_filename.startswith(HOME):
             way.append((frame.f_code, frame.f_lineno))
             frame = frame.f_back
         if (*way,) not in self._seen:
             self._seen.add((*way,))
-            self.first.append(self.count)
+            self.first.append(point)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -83,8 +111,8 @@ class World:
         self.later = [m.when("Later") for m in self.machines]
 
 
-def attempt(make: Callable[[], World], at: int | None, error: type[BaseException]) -> Attempt:
-    """Let it happen once, with an exception at the line of that number."""
+def attempt(make: Callable[[], World], at: Point | None, error: type[BaseException]) -> Attempt:
+    """Let it happen once, with an exception at that line."""
     world = make()
     injector = Injector(at, error)
     raised: BaseException | None = None

@@ -228,6 +228,17 @@ def test_anything_else_is_text_of_at_most_256_characters(flat: Flat) -> None:
     assert entry.args["id"].startswith("['a', 'a'")
 
 
+def test_text_that_is_not_the_whole_of_what_was_given_says_so(flat: Flat) -> None:
+    m = flat()
+    journal = kept(m)
+    for value in ("n" * 257, ["n"], b"n"):
+        m.add("A", id=value)
+        assert type(journal.read()[0].args["id"]) is am.Converted
+    for value in ("n" * 256, "", ValueError("n"), m.schema.names[0]):
+        m.add("A", id=value)
+        assert type(journal.read()[0].args["id"]) is str
+
+
 def test_text_is_made_at_once(flat: Flat) -> None:
     m, value = flat(), ["before"]
     journal = kept(m)

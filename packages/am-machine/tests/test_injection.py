@@ -25,6 +25,7 @@ from .injecting import (
     SPARE,
     Attempt,
     Injector,
+    Point,
     World,
     attempt,
     context_problems,
@@ -58,9 +59,11 @@ schemas: dict[str, am.Schema] = {}
 def new(states: dict[str, Any], *, is_fresh: bool = False, **options: Any) -> am.Machine:
     """A machine that has the spare states as well, and never measures its handlers."""
     whole = states | SPARE
-    schema = am.compile_schema(whole)
-    if not is_fresh:
-        schema = schemas.setdefault(repr(whole), schema)
+    schema = None if is_fresh else schemas.get(repr(whole))
+    if schema is None:
+        schema = am.compile_schema(whole)
+        if not is_fresh:
+            schemas[repr(whole)] = schema
     return am.Machine(schema, handler_timeout=None, **options)
 
 
@@ -344,7 +347,7 @@ SCENARIOS: list[Callable[[], World]] = [
 
 
 def broken_at(
-    scenario: Callable[[], World], at: int, error: type[BaseException]
+    scenario: Callable[[], World], at: Point, error: type[BaseException]
 ) -> tuple[str, list[str]]:
     tried = attempt(scenario, at, error)
     return tried.injector.place, tried.problems()
@@ -360,14 +363,13 @@ def test_an_exception_at_any_line_leaves_every_machine_usable(
         assert undisturbed.raised is None
         assert undisturbed.problems() == []
     injector = undisturbed.injector
-    points = (
-        injector.first[:: STEPS[error]] if STEP is None else [*range(0, injector.count, int(STEP))]
-    )
-    broken: list[tuple[int, str, list[str]]] = []
+    points = injector.first[:: STEPS[error]] if STEP is None else injector.points[:: int(STEP)]
+    broken: list[tuple[Point, str, list[str]]] = []
     with no_collection():
         for number, at in enumerate(points):
             # A cause that is left behind in the context is not to disturb the next attempt.
             place, problems = copy_context().run(broken_at, scenario, at, error)
+            assert place, f"call {at[0]} has no line {at[1]} this time"
             if problems:
                 broken.append((at, place, problems))
             if number % 200 == 0:
@@ -375,7 +377,7 @@ def test_an_exception_at_any_line_leaves_every_machine_usable(
     if broken:
         kinds = Counter(problem for *_, problems in broken for problem in set(problems))
         told = "\n".join(f"  {count:5} {kind}" for kind, count in kinds.most_common(12))
-        places = "\n".join(f"  {at:5} {place}: {'; '.join(p)}" for at, place, p in broken[:25])
+        places = "\n".join(f"  {at} {place}: {'; '.join(p)}" for at, place, p in broken[:25])
         pytest.fail(
             f"{len(broken)} of {len(points)} points break a machine\n{told}\n{places}",
             pytrace=False,

@@ -69,6 +69,7 @@ WorkerGone: multi; require Start
 ProvideWorker: multi; require WorkersAvailable
 AwaitWorker: multi; require Start
 WorkerIssues: multi
+ProvideStatus: multi
 ClientConnected: multi
 ClientDisconnected: multi
 SuperConnected: multi

@@ -5,7 +5,7 @@ Exit code 0 only if nothing but refusals came of it. Four parts, sized by the en
 * `AM_RPC_FUZZ_FRAMES` (1,000,000) inputs into the core without I/O, and `AM_RPC_FUZZ_SESSIONS` (a
   hundredth of them) into whole servers and clients over streams in memory
 * `AM_RPC_FUZZ_LIVE` (60) seconds of attacks on a live mux with a healthy client beside, and as
-  long over websockets if those are installed
+  long each over TLS and websockets, if what they need is installed
 * `AM_RPC_FUZZ_GUIDED` (60) seconds each of inputs that grow towards code not reached yet, against
   the core and against whole servers and clients; needs atheris, without it the part is skipped
 * `AM_RPC_FUZZ_SEED` (1) makes the first two repeatable
@@ -83,10 +83,10 @@ def run_sessions(count: int, rand: random.Random) -> None:
     print(f"sessions: {count} inputs, no internal error, no task left", flush=True)
 
 
-def run_live(addr: str, seconds: int, rand: random.Random) -> None:
+def run_live(kind: str, seconds: int, rand: random.Random) -> None:
     """Attack a mux over sockets."""
-    report = trio.run(live.besiege, addr, seconds, rand)
-    print(f"live mux at {addr}, {seconds} s: {report}", flush=True)
+    report = trio.run(live.besiege, kind, seconds, rand)
+    print(f"live mux over {kind}, {seconds} s: {report}", flush=True)
     if not report.ok:
         sys.exit("the attack cost too much")
 
@@ -129,9 +129,12 @@ def main() -> None:
     frames = setting("FRAMES", 1_000_000)
     run_core(frames, rand)
     run_sessions(setting("SESSIONS", frames // SESSIONS_SHARE), rand)
-    run_live("127.0.0.1:0", setting("LIVE", 60), rand)
-    if _is_installed("trio_websocket"):
-        run_live("ws://127.0.0.1:0/", setting("LIVE", 60), rand)
+    run_live("tcp", setting("LIVE", 60), rand)
+    for kind, module in (("tls", "trustme"), ("ws", "trio_websocket")):
+        if _is_installed(module):
+            run_live(kind, setting("LIVE", 60), rand)
+        else:
+            print(f"live mux over {kind}: skipped, {module} is not installed")
     seconds = setting("GUIDED", 60)
     if not _is_installed("atheris"):
         print("guided: skipped, atheris is not installed")

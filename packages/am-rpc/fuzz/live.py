@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import resource
+import ssl
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -17,8 +18,10 @@ import am_machine as am
 import am_rpc
 
 ATTACKERS: Final = 4
-WORST_ROUND_TRIP: Final = 1.0  # seconds
-GROWTH: Final = 32 * 1024  # KiB
+# Seconds of this process that a round trip of the healthy client may take, 95 of 100; what other
+# processes take of the processor does not count.
+P95_ROUND_TRIP: Final = 0.05
+GROWTH: Final = 64 * 1024  # KiB
 ACCESS: Final = am_rpc.Access(write=frozenset({"A", "B", "Beat"}))
 EMPTY_FRAMES: Final = 2_000  # more than Python's stack is deep
 
@@ -32,20 +35,32 @@ class FuzzStates(am.States):
     Guarded = am.State()
 
 
-async def attack(port: int, over_ws: bool, rand: random.Random, until: float) -> None:
+async def attack(siege: Siege, rand: random.Random, until: float) -> None:
     """Connect, say nonsense, leave; again and again."""
+    annoy = _annoy_websocket if siege.kind == "ws" else _annoy
     while trio.current_time() < until:
-        stream = await trio.open_tcp_stream("127.0.0.1", port)
+        stream: trio.abc.Stream = await trio.open_tcp_stream("127.0.0.1", siege.port)
+        siege.connections += 1
         try:
             with trio.move_on_after(0.5):
-                await (_annoy_websocket if over_ws else _annoy)(stream, rand)
+                if siege.kind == "tls" and rand.random() < 0.7:
+                    stream = await am_rpc.start_tls(stream, _blind(), server_hostname="127.0.0.1")
+                await annoy(stream, rand)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
             await trio.aclose_forcefully(stream)
 
 
-async def _annoy(stream: trio.SocketStream, rand: random.Random) -> None:
+def _blind() -> ssl.SSLContext:
+    """TLS of an attacker, who trusts everybody."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def _annoy(stream: trio.abc.Stream, rand: random.Random) -> None:
     if rand.random() < 0.7:
         hello = HELLO | {"se": rand.randbytes(8)}
         await stream.send_all(msgpack.packb([0, 1, "hello", [hello]]))
@@ -68,7 +83,7 @@ async def _annoy(stream: trio.SocketStream, rand: random.Random) -> None:
         await stream.receive_some()
 
 
-async def _annoy_websocket(stream: trio.SocketStream, rand: random.Random) -> None:
+async def _annoy_websocket(stream: trio.abc.Stream, rand: random.Random) -> None:
     if rand.random() < 0.3:
         await stream.send_all(spoiled(UPGRADE, rand))
     else:
@@ -87,11 +102,22 @@ async def _annoy_websocket(stream: trio.SocketStream, rand: random.Random) -> No
         await stream.receive_some()
 
 
+@dataclass
+class Siege:
+    """What is attacked, and how often it was."""
+
+    kind: str
+    port: int
+    connections: int = 0
+
+
 @dataclass(frozen=True)
 class Report:
     """What the attack cost the others."""
 
     connections: int
+    p95: float
+    p95_wall: float
     worst: float
     kib: int
     tasks_left: int
@@ -102,40 +128,59 @@ class Report:
     def ok(self) -> bool:
         """Whether it cost them nothing that counts."""
         clean = self.tasks_left <= 0 and self.reconnects == 0 and self.is_guarded
-        return clean and self.worst <= WORST_ROUND_TRIP and self.kib <= GROWTH
+        return clean and self.p95 <= P95_ROUND_TRIP and self.kib <= GROWTH
 
     def __str__(self) -> str:
         return (
-            f"{self.connections} connections; worst round trip of the healthy client "
-            f"{self.worst:.3f} s, {self.reconnects} reconnects; {self.kib} KiB of memory; "
+            f"{self.connections} connections; round trips of the healthy client: 95 of 100 within "
+            f"{1000 * self.p95:.1f} ms of this process ({1000 * self.p95_wall:.1f} by the clock), "
+            f"the worst {self.worst:.3f} s; {self.reconnects} reconnects; "
+            f"{self.kib} KiB of memory; "
             f"{max(self.tasks_left, 0)} tasks left; what may not be written "
             f"{'was not' if self.is_guarded else 'WAS'}"
         )
 
 
-async def besiege(addr: str, seconds: float, rand: random.Random) -> Report:
-    """Attack a mux from four sides; measure the round trips of a healthy client."""
-    worst = 0.0
+def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """TLS of the server, and of a client that trusts it."""
+    import trustme
+
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.ECDSA).configure_cert(theirs)
+    ours = ssl.create_default_context()
+    authority.configure_trust(ours)
+    return theirs, ours
+
+
+async def besiege(kind: str, seconds: float, rand: random.Random) -> Report:
+    """Attack a mux from four sides; measure the round trips of a healthy client.
+
+    `kind` is how it listens: tcp, tls or ws.
+    """
+    addr = "ws://127.0.0.1:0/" if kind == "ws" else "127.0.0.1:0"
+    theirs, ours = _contexts() if kind == "tls" else (None, None)
+    spent: list[float] = []
+    walls: list[float] = []
     async with (
         am.Machine(FuzzStates) as source,
-        am_rpc.Mux(source, addr, access=ACCESS) as mux,
-        am_rpc.connect(mux.addr) as net,
+        am_rpc.Mux(source, addr, access=ACCESS, ssl_context=theirs) as mux,
+        am_rpc.connect(mux.addr, ssl_context=ours, timeout=10) as net,
     ):
         source.add("Guarded")
         gc.collect()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         tasks = trio.lowlevel.current_statistics().tasks_living
         until = trio.current_time() + seconds
-        over_ws = addr.startswith("ws:")
-        port = int(mux.addr.rstrip("/").rpartition(":")[2])
+        siege = Siege(kind, int(mux.addr.rstrip("/").rpartition(":")[2]))
         async with trio.open_nursery() as nursery:
             for _ in range(ATTACKERS):
-                own = random.Random(rand.random())
-                nursery.start_soon(attack, port, over_ws, own, until)
+                nursery.start_soon(attack, siege, random.Random(rand.random()), until)
             while trio.current_time() < until:
-                start = time.perf_counter()
+                start, worked = time.perf_counter(), time.process_time()
                 assert await net.add("Beat") is am.EXECUTED
-                worst = max(worst, time.perf_counter() - start)
+                spent.append(time.process_time() - worked)
+                walls.append(time.perf_counter() - start)
                 await trio.sleep(0.05)
         with trio.fail_after(10):
             while len(mux.servers) > 1:  # noqa: ASYNC110 - no event for the second last one
@@ -144,6 +189,12 @@ async def besiege(addr: str, seconds: float, rand: random.Random) -> Report:
         await trio.sleep(0.5)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         left = trio.lowlevel.current_statistics().tasks_living - tasks
-        connections = mux.mach.tick("ClientConnected") // 2
         guarded = source.tick("Guarded") == 1 and source.tick("Exception") == 0
-        return Report(connections, worst, grown, left, net.client.stats.reconnects, guarded)
+        return Report(
+            siege.connections, _p95(spent), _p95(walls), max(walls), grown, left,
+            net.client.stats.reconnects, guarded,
+        )  # fmt: skip
+
+
+def _p95(values: list[float]) -> float:
+    return sorted(values)[len(values) * 95 // 100]

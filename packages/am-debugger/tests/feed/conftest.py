@@ -54,6 +54,9 @@ class Told:
         self.nbytes += nbytes
         self._tell()
 
+    async def turn(self) -> None:
+        await trio.lowlevel.checkpoint()
+
     def note(self, text: str) -> None:
         self.notes.append(text)
         self._tell()

@@ -55,6 +55,7 @@ from ._waits.context import Fork as Fork
 from ._waits.context import StateContext as StateContext
 from ._waits.waits import Wait as Wait
 from ._watch.details import JournalDetails as JournalDetails
+from ._watch.journal import Converted as Converted
 from ._watch.journal import Journal as Journal
 from ._watch.journal import JournalEntry as JournalEntry
 from ._watch.log import LogArgs as LogArgs
@@ -65,9 +66,10 @@ from ._watch.sem_log import SemLog as SemLog
 from ._watch.tracer import Tracer as Tracer
 
 __all__ = [
-    "CANCELED", "EXECUTED", "ArgsError", "BaseMachine", "Binding", "Error", "Event", "Explanation",
-    "Fork", "HandlerError", "HandlerTimeoutError", "Journal", "JournalDetails", "JournalEntry",
-    "Kind", "LogArgs", "LogEntry", "LogLevel", "Machine", "MachineApi", "MachineOptions",
+    "CANCELED", "EXECUTED", "ArgsError", "BaseMachine", "Binding", "Converted", "Error", "Event",
+    "Explanation", "Fork", "HandlerError", "HandlerTimeoutError", "Journal", "JournalDetails",
+    "JournalEntry", "Kind", "LogArgs", "LogEntry", "LogLevel", "Machine", "MachineApi",
+    "MachineOptions",
     "Mutation", "NotOpenError", "Panic", "Pending", "PendingItem", "Pipe", "QueueLoopError",
     "Resolution", "Result", "Schema", "SchemaError", "SemLog", "Snapshot", "Source", "State",
     "StateContext", "States", "Step", "StepKind", "Time", "Tracer", "Transition",

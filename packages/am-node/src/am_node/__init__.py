@@ -7,13 +7,12 @@ needed to define a worker class is imported when it is first asked for. The room
 that it knows:
 
 * `testing`, `_testing`: what a launcher of your own has to pass
-* `_cli`: the command ``am-node``
+* `_cli`: the command ``am-node``; `_shortcuts`: pools of one's own
 * `_client`: finds a supervisor, links to workers, hands out requests and takes answers
 * `_supervisor`: starts workers, keeps them healthy, leases them to clients
 * `_launchers`: how a worker is started
 * `_worker`: the worker itself, its work and its answers
-* `_errors`, `_names`, `_settings`, `_tls`, `_entry`, `_address`, `_boot`, `_log`, `_wire_work`,
-  `_worker_states`, `_worker_news`, `_reverse_call`: what several of them must agree on
+* what several of them must agree on: modules beside the rooms, `_errors` and `_settings` first
 """
 
 from typing import TYPE_CHECKING
@@ -31,14 +30,19 @@ from ._errors import ErrWorkerKill, ErrWorkerMissing
 from ._errors import NoWorkers, SupervisorLost, WorkerLost, WorkError, WorkTimeout
 
 if TYPE_CHECKING:  # loaded when first asked for
+    # Easy ways in: a pool of one's own.
+    from ._shortcuts.blocking import BlockingPool, blocking
+    from ._shortcuts.on_asyncio import AsyncioPool, on_asyncio
+    from ._shortcuts.own_pool import open_pool
+    from ._shortcuts.run import Run, run
     # The client, and how it finds supervisors.
     from ._client.client import Client
-    from ._client.discovery import Discovery, DnsName, FileDir, StaticList
+    from ._client.discovery import Discovery, DnsName, FileDir, OwnSockets, StaticList
     from ._client.map import Results
     from ._client.states import ClientStates, LaneStates
     # The supervisor, and what can be set.
     from ._supervisor.serve import serve
-    from ._supervisor.slot import WorkerInfo
+    from ._status import PoolStatus, WorkerInfo
     from ._supervisor.states import SlotStates, StartArgs, SupervisorStates
     from ._supervisor.supervisor import Supervisor
     from ._settings import Policy, Pool, Rlimits, Timing
@@ -51,6 +55,7 @@ if TYPE_CHECKING:  # loaded when first asked for
     # A worker's process, in any program.
     from ._boot import BootConfig, boot_environment
     from ._entry import entry_point_of, load_entry_point
+    from ._frozen import freeze_support
     from ._worker.main import drain_worker, run_worker
 else:
     from ._lazy import load as __getattr__  # noqa: F401 - Python asks it for names
@@ -58,15 +63,16 @@ else:
 # fmt: on
 
 __all__ = [
-    "BootConfig", "BootError", "BootstrapStates", "Client", "ClientStates", "CommandLauncher",
-    "Discovery", "DnsName", "EntryPointError", "ErrHeartbeat", "ErrWorkerConn", "ErrWorkerExit",
-    "ErrWorkerHealth", "ErrWorkerKill", "ErrWorkerMissing", "ExitInfo", "FileDir", "LaneStates",
-    "Launcher", "LocalLauncher", "MemoryLauncher", "NoWorkers", "NodeError", "Policy", "Pool",
-    "PoolError", "Resources", "Results", "Rlimits", "SlotStates", "SshLauncher", "StartArgs",
-    "StaticList", "Supervisor", "SupervisorLost", "SupervisorStates", "Timing", "Tls",
-    "WorkError", "WorkTimeout", "Worker", "WorkerError", "WorkerHandle", "WorkerInfo",
-    "WorkerLost", "WorkerSpec", "WorkerStates", "boot_environment", "drain_worker",
-    "entry_point_of", "load_entry_point", "run_worker", "serve",
+    "AsyncioPool", "BlockingPool", "BootConfig", "BootError", "BootstrapStates", "Client",
+    "ClientStates", "CommandLauncher", "Discovery", "DnsName", "EntryPointError", "ErrHeartbeat",
+    "ErrWorkerConn", "ErrWorkerExit", "ErrWorkerHealth", "ErrWorkerKill", "ErrWorkerMissing",
+    "ExitInfo", "FileDir", "LaneStates", "Launcher", "LocalLauncher", "MemoryLauncher", "NoWorkers",
+    "NodeError", "OwnSockets", "Policy", "Pool", "PoolError", "PoolStatus", "Resources", "Results",
+    "Rlimits", "Run", "SlotStates", "SshLauncher", "StartArgs", "StaticList", "Supervisor",
+    "SupervisorLost", "SupervisorStates", "Timing", "Tls", "WorkError", "WorkTimeout", "Worker",
+    "WorkerError", "WorkerHandle", "WorkerInfo", "WorkerLost", "WorkerSpec", "WorkerStates",
+    "blocking", "boot_environment", "drain_worker", "entry_point_of", "freeze_support",
+    "load_entry_point", "on_asyncio", "open_pool", "run", "run_worker", "serve",
 ]  # fmt: skip
 
 for _name in __all__:  # users and pickles see the public module, whichever room a name is in

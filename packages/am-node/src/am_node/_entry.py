@@ -48,6 +48,11 @@ def refuse_while_loading() -> None:
         )
 
 
+def is_frozen() -> bool:
+    """Whether this is a program with an interpreter of its own, made by PyInstaller or the like."""
+    return bool(getattr(sys, "frozen", False))
+
+
 def entry_point_of(cls: type) -> str:
     """Name `cls` so that `load_entry_point` finds it in another process.
 
@@ -63,8 +68,11 @@ def entry_point_of(cls: type) -> str:
     if cls.__module__ != "__main__":
         return f"{cls.__module__}:{name}"
     main = sys.modules["__main__"]
+    if is_frozen():  # each worker is this program, up to `freeze_support`
+        return f"__main__:{name}"
     spec = getattr(main, "__spec__", None)
-    if spec is not None:  # started with -m: the module's own name imports it again
+    # Started with -m the module's own name imports it again; a folder or an archive has none.
+    if spec is not None and spec.name != "__main__":
         return f"{spec.name}:{name}"
     path = getattr(main, "__file__", None)
     if path is None or not Path(path).is_file():

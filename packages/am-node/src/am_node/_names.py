@@ -34,6 +34,11 @@ def supervisor_id(kind: str) -> str:
     return f"ns-{kind}-{host_name()}-{_clock()}-{instance_name()}"
 
 
+def own_name(kind: str) -> str:
+    """What a supervisor's socket in the directory of its user is called."""
+    return f"node-{kind}"
+
+
 def worker_id(kind: str) -> str:
     """``nw-<kind>-<host>-<6 random>``."""
     return f"nw-{kind}-{host_name()}-{secrets.token_hex(3)}"

@@ -19,6 +19,8 @@ BACK: Final = "back"
 # Payloads of a supervisor: where a worker is, or that there is none; that a lease is over.
 PROVIDE: Final = "ProvideWorker"
 LEASE_ENDED: Final = "LeaseEnded"
+# How the supervisor and its workers are.
+STATUS: Final = "ProvideStatus"
 MAX_REQ_BYTES: Final = 64
 # Characters of an error that travel.
 MAX_TYPE: Final = 256

@@ -175,7 +175,7 @@ async def test_nobody_is_served_before_there_is_a_lease(pooled: Any, clock: trio
 async def test_clients_cannot_mutate_what_is_not_theirs(
     pooled: Any, clock: trio.abc.Clock, state: str
 ) -> None:
-    async with pooled(Echo, 1, 1) as sup:
+    async with pooled(Echo, 1, 1, addr="127.0.0.1:0") as sup:
         async with am_rpc.connect(sup.addr, id="me") as net:
             if state in net.schema:
                 assert await net.remove(state) is am.CANCELED

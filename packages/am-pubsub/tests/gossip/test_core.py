@@ -65,7 +65,7 @@ def test_a_lost_batch_with_a_machine_and_its_schema_is_repaired_too() -> None:
     schema = a.add_schema({"Other": {}, "Schema": {}})
     held = a.table.get((a.peer, 0))
     assert held is not None
-    info = held.entry.info
+    info = held.info
     assert info is not None
     a.expose(3, type(info)("m3", "", ("tag:x",), schema), (1, 0), pair.now)
     pair.talk()
@@ -246,7 +246,7 @@ def test_a_machine_whose_schema_grows_keeps_its_ticks_elsewhere() -> None:
     pair = Pair(a, b)
     held = a.table.get((a.peer, 1))
     assert held is not None
-    info = held.entry.info
+    info = held.info
     assert info is not None
     schema = a.add_schema({"Start": {}, "Ready": {}, "Working": {}, "More": {}})
     b.output.events.clear()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from am_pubsub import TopicConfig
 from am_pubsub._gossip.messages import Delta, Kind, pack
-from am_pubsub._gossip.parse import Malformed, Unknown, parse
+from am_pubsub._gossip.parse import Malformed, Parser, Unknown
 
 from .peers import Pair, core, expose
 
@@ -27,7 +27,7 @@ def delta(*entries: object, schemas: object = ()) -> bytes:
 
 
 def test_an_entry_is_read_with_its_sum() -> None:
-    message = parse(delta((PEER, 1, 7, (1, 2, 3))), CONFIG)
+    message = Parser.of(CONFIG).parse(delta((PEER, 1, 7, (1, 2, 3))))
     assert isinstance(message, Delta)
     (entry,) = message.entries
     assert (entry.key, entry.epoch, entry.total) == ((PEER, 1), 7, 6)
@@ -70,24 +70,24 @@ def test_an_entry_is_read_with_its_sum() -> None:
 )
 def test_what_no_honest_peer_sends_is_malformed_and_says_how(data: bytes, fault: str) -> None:
     with pytest.raises(Malformed, match=fault):
-        parse(data, CONFIG)
+        Parser.of(CONFIG).parse(data)
 
 
 @pytest.mark.parametrize("head", [(2, 0), (1, 99), (0, 1), (-1, -1)])
 def test_another_version_or_kind_is_unknown_not_malformed(head: tuple[int, int]) -> None:
     with pytest.raises(Unknown):
-        parse(msgpack.packb([*head, "x"]), CONFIG)
+        Parser.of(CONFIG).parse(msgpack.packb([*head, "x"]))
 
 
 def test_nesting_as_deep_as_a_message_is_long_is_refused() -> None:
     with pytest.raises(Malformed):
-        parse(b"\x91" * 60_000 + b"\x00", CONFIG)
+        Parser.of(CONFIG).parse(b"\x91" * 60_000 + b"\x00")
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_message_or_one_of_the_two_errors(data: bytes) -> None:
     with suppress(Malformed, Unknown):
-        parse(data, CONFIG)
+        Parser.of(CONFIG).parse(data)
 
 
 def test_mutated_messages_never_break_a_peer_and_an_honest_change_still_arrives() -> None:

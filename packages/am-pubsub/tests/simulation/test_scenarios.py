@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
-from am_pubsub.testing import SCENARIOS, Network
+from am_pubsub.testing import SCENARIOS, Figure, Network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SEEDS = range(int(os.environ.get("AM_PUBSUB_SEEDS", "1")))
 
@@ -25,6 +29,16 @@ def test_every_figure_of_a_scenario_holds(name: str, seed: int) -> None:
         if one.goal is not None and not one.holds and one.unit != "s"
     ]
     assert not missed
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["joining", "changing", "joining_late"])
+def test_every_figure_holds_among_a_thousand_peers(name: str) -> None:
+    """Times of the processor are left to the session that measures them on a machine at rest."""
+    play: Callable[..., list[Figure]] = SCENARIOS[name]
+    for seed in range(2):
+        for one in play(seed, peers=1000):
+            assert one.holds or one.unit == "s", f"seed {seed}: {one}"
 
 
 _RUN = """

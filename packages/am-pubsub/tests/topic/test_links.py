@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,3 +125,21 @@ async def test_an_address_that_others_reach_needs_protection() -> None:
     with pytest.raises(ValueError, match="secret"):
         async with open_to_all:
             pass
+
+
+async def test_a_thousand_connections_of_garbage_break_nothing() -> None:
+    """As many as AM_PUBSUB_GARBAGE says; a change arrives meanwhile."""
+    random = Random(3)
+    async with two(Links(), Links()) as (a, b, source):
+        host, _, port = a.addresses[0].rpartition(":")
+        for _ in range(int(os.environ.get("AM_PUBSUB_GARBAGE", "100"))):
+            stream = await trio.open_tcp_stream(host, int(port))
+            async with stream:
+                with suppress(trio.BrokenResourceError):
+                    await stream.send_all(random.randbytes(random.randint(1, 200)))
+        (replica,) = b.machines()
+        source.add("Ready")
+        with trio.fail_after(5):
+            await replica.when("Ready")
+        assert not a.mach.is_("Exception")
+        assert a.peers == (b.peer_id,)

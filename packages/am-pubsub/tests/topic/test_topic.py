@@ -216,7 +216,7 @@ async def test_why_nobody_is_seen_stands_in_err_joining(autojump_clock: Any, cap
     net = MemoryNetwork(1)
     async with peers("a", network=net):
         for name, options in (
-            ("x", {"name": "jobs", "accepts": lambda peer: False}),
+            ("x", {"name": "jobs", "allow": ()}),
             ("y", {"name": "jobs", "config": TopicConfig()}),
         ):
             topic = Topic(transport=net.transport(name), connect=["a"], **options)  # type: ignore[arg-type]

@@ -63,6 +63,8 @@ from ._states import StateSource as StateSource
 from ._stats import Stats as Stats
 from ._transport.address import start_tls as start_tls
 from ._transport.meter import TrafficMeter as TrafficMeter
+from ._transport.user_sockets import user_socket as user_socket
+from ._transport.user_sockets import user_sockets as user_sockets
 from ._wire.catalog_messages import MachineInfo as MachineInfo
 from ._wire.keys import ClientSecrets as ClientSecrets
 from ._wire.keys import Key as Key
@@ -78,7 +80,8 @@ __all__ = [
     "RemoteError", "ReplServer", "Retry", "RpcError", "Secrets", "Server", "ServerStates",
     "SlowPeer", "StateSource", "Stats", "Sync", "TrafficMeter", "VersionMismatch",
     "WrongDestination", "__version__", "bind_mux", "bind_server", "bind_server_multi", "blocking",
-    "caller", "connect", "list_machines", "repl", "repl_env", "start_tls",
+    "caller", "connect", "list_machines", "repl", "repl_env", "start_tls", "user_socket",
+    "user_sockets",
 ]  # fmt: skip
 
 

@@ -135,6 +135,12 @@ class EncodeError(RpcError, TypeError):
     code = ErrorCode.INVALID_PARAMS
 
 
+class PayloadTooLarge(EncodeError, LimitExceeded):
+    """A payload is larger than its receiver, or this side, takes."""
+
+    code = ErrorCode.TOO_LARGE
+
+
 class RemoteError(RpcError):
     """An error that was reported on a network machine, as the source sees it.
 

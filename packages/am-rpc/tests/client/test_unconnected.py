@@ -131,4 +131,7 @@ def test_twenty_thousand_under_one_parent_cost_each_the_same() -> None:
 
     cost(100)
     few = min(cost(1000) for _ in range(3))
-    assert cost(20_000) < 4 * few
+    many = cost(20_000)
+    assert many < 4 * few
+    # Of one core, however busy the machine is.
+    assert 20_000 * many <= 1.5

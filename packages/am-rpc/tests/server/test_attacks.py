@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import ssl
+import time
 from typing import Any
 
 import msgpack
 import pytest
 import trio
 import trio.testing
+import trustme
 
 import am_machine as am
 import am_rpc
+from am_rpc._transport.address import open_stream, parse_address
 
 pytestmark = pytest.mark.trio
 HELLO = {"v": 1, "id": "rc-x", "se": bytes(8)}
@@ -27,18 +31,67 @@ async def shake_hands(stream: trio.abc.Stream, number: int) -> None:
 
 async def test_stalled_strangers_keep_nobody_out(serve: Any) -> None:
     async with serve() as pair, pair.connect() as healthy:
-        stalled = [await pair.network.dial() for _ in range(300)]
+        stalled = [await pair.network.dial() for _ in range(1000)]
         for stream in stalled[-50:]:
             await stream.send_all(b"\x94\x00\x01")
-        with trio.fail_after(5):
-            async with pair.connect() as net:
-                assert await net.add("B") is am.EXECUTED
+        begun = time.process_time()
+        async with pair.connect() as net:
+            assert await net.add("B") is am.EXECUTED
+        # Of this process, whatever else the machine does.
+        assert time.process_time() - begun <= 1
         assert await healthy.add("D") is am.EXECUTED
         assert len(pair.mux.serving.strangers) <= am_rpc.Limits().strangers
-        assert pair.mux.stats.strangers_evicted >= 200
+        assert pair.mux.stats.strangers_evicted >= 900
         assert not pair.mux.mach.is_("Full")
         for stream in stalled:
             await trio.aclose_forcefully(stream)
+
+
+@pytest.mark.parametrize("transport", ["plain", "tls", "ws"])
+async def test_a_thousand_that_connect_and_say_nothing_keep_nobody_out(transport: str) -> None:
+    theirs = ours = None
+    if transport == "tls":
+        authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+        theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.ECDSA).configure_cert(theirs)
+        ours = ssl.create_default_context()
+        authority.configure_trust(ours)
+    addr = "ws://127.0.0.1:0" if transport == "ws" else "127.0.0.1:0"
+    async with (
+        am.Machine({"Foo": {}}) as source,
+        am_rpc.Mux(source, addr, ssl_context=theirs) as mux,
+    ):
+        port = int(mux.addr.rstrip("/").rpartition(":")[2])
+        stalled = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(1000)]
+        begun = time.process_time()
+        async with am_rpc.connect(mux.addr, ssl_context=ours, timeout=30) as net:
+            assert await net.add("Foo") is am.EXECUTED
+        assert time.process_time() - begun <= 1
+        assert len(mux.servers) <= 1, "no server is made for who says nothing"
+        for stream in stalled:
+            await trio.aclose_forcefully(stream)
+
+
+async def test_a_websocket_of_a_stranger_ends_with_it() -> None:
+    async with am.Machine({"Foo": {}}) as source, am_rpc.Mux(source, "ws://127.0.0.1:0") as mux:
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                stream = await open_stream(parse_address(mux.addr), None, nursery)
+                try:
+                    # More than the library hands on at once, none of it a message of ours.
+                    with trio.move_on_after(5):
+                        for _ in range(20):
+                            await stream.send_all(b"\xc1")
+                        await stream.receive_some()
+                except trio.BrokenResourceError:
+                    pass
+                finally:
+                    await trio.aclose_forcefully(stream)
+            nursery.cancel_scope.cancel()
+        with trio.fail_after(10):
+            while trio.lowlevel.current_statistics().tasks_living > tasks:  # noqa: ASYNC110
+                await trio.sleep(0.01)
 
 
 async def test_stalled_strangers_keep_nobody_from_a_lone_server(network: Any) -> None:

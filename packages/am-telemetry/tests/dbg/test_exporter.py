@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,6 @@ from am_telemetry.testing import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from am_telemetry._hub.stats import StreamStats
 
@@ -96,6 +96,29 @@ def test_machines_are_seen_with_their_clocks_causes_args_and_handlers(receiver: 
     process = receiver.processes[0]
     assert len(process.id) == 16
     assert process.lib.startswith("am-telemetry ")
+
+
+@pytest.mark.parametrize("detail", [1, 2])
+def test_arguments_that_were_cut_or_converted_begin_with_a_mark(
+    receiver: Receiver, detail: int
+) -> None:
+    given = {"path": Path("/a/b"), "list": [1], "long": "x" * 257, "big": 1 << 70}
+    whole = {"text": "x" * 256, "n": 5, "f": 0.5, "yes": True, "none": None}
+    mach = am.Machine(SCHEMA, id="m")
+    mach.log_args = am.LogArgs(*given, *whole, "err")
+    with DbgExporter(receiver.address, detail=detail) as dbg:
+        dbg.bind(mach)
+        mach.add("A", **given, **whole, err=OSError("gone"))
+        assert dbg.flush(5)
+        args = receiver.machine("m").txs[0].tx.args
+    assert args == {
+        "path": "…/a/b",
+        "list": "…[1]",
+        "long": "…" + "x" * 255,
+        "big": f"…{1 << 70}",
+        **whole,
+        "err": "OSError: gone",
+    }
 
 
 def test_vetoes_failures_and_refusals_tell_who_it_was(receiver: Receiver) -> None:

@@ -8,7 +8,7 @@ import am_machine as am
 from am_telemetry._dbg import feed as feed_module
 from am_telemetry._dbg.codec import pack
 from am_telemetry._dbg.feed import Feed, beside_list, entry_list
-from am_telemetry._dbg.outbox import Outbox
+from am_telemetry._dbg.outbox import Outbox, Run
 from am_telemetry._hub import MachineLink
 
 SCHEMA = {"A": {"multi": True}, "B": {"auto": True, "require": ["A"]}, "C": {"remove": ["A"]}}
@@ -65,7 +65,12 @@ def test_what_is_put_together_is_what_would_be_packed() -> None:
                     wanted.append(pack([track.h, beside_list(entry, told)]))
                 else:
                     wanted.append(pack([track.h, entry_list(entry, told)]))
-            sent = [item[1] for item in outbox.take(10_000, 1 << 30) if isinstance(item, tuple)]
+            sent = [
+                wire
+                for item in outbox.take(10_000, 1 << 30)
+                if isinstance(item, Run)
+                for wire in item.wires
+            ]
             assert sent == wanted
             assert len(sent) > 250
 
@@ -85,5 +90,6 @@ def test_a_shape_is_forgotten_where_there_are_too_many() -> None:
         feed.entries(track, journal.read())
     finally:
         feed_module._MOST_SHAPES = before
-    assert len(feed._packed) <= 8
+    assert feed._shape_count <= 8
+    assert sum(map(len, feed._shapes.values())) == feed._shape_count
     assert outbox.buffered == 40

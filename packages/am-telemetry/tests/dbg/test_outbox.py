@@ -11,7 +11,7 @@ import pytest
 
 from am_telemetry._dbg.codec import pack
 from am_telemetry._dbg.messages import KEYFRAME
-from am_telemetry._dbg.outbox import KEYFRAME_EACH, Ended, Gap, Outbox, Rebound, Track
+from am_telemetry._dbg.outbox import KEYFRAME_EACH, Ended, Gap, Outbox, Rebound, Run, Track
 
 
 def link(number: int, states: int = 4) -> Any:
@@ -28,18 +28,22 @@ class Machine:
         self.serial = 0
         self.handlers: tuple[str, ...] = ()
 
-    def act(self, random_: random.Random) -> None:
-        changes = [
-            (i, random_.randint(1, 3)) for i in random_.sample(range(4), random_.randint(0, 3))
-        ]
-        self.serial += 1
-        truth = [self.track.h, self.serial, list(self.clock), list(self.handlers)]
-        flat = [number for pair in changes for number in pair]
-        # A transition with what is true of it in place of its arguments.
-        wire = pack([self.track.h, [b"", 0, 0, 1, [], flat, 0, None, truth]])
-        self.outbox.add(self.track, wire, changes, at=0)
-        for i, gained in changes:
-            self.clock[i] += gained
+    def act(self, random_: random.Random, count: int = 1) -> None:
+        wires, moves = [], []
+        for _ in range(count):
+            changes = [
+                (i, random_.randint(1, 3)) for i in random_.sample(range(4), random_.randint(0, 3))
+            ]
+            self.serial += 1
+            truth = [self.track.h, self.serial, list(self.clock), list(self.handlers)]
+            flat = [number for pair in changes for number in pair]
+            # A transition with what is true of it in place of its arguments.
+            wires.append(pack([self.track.h, [b"", 0, 0, 1, [], flat, 0, None, truth]]))
+            moves.append(changes)
+            for i, gained in changes:
+                self.clock[i] += gained
+        after = tuple(self.clock) if random_.random() < 0.5 else None
+        self.outbox.add(Run(self.track, wires, moves, after), at=0)
 
     def lose(self, random_: random.Random) -> None:
         count = random_.randint(0, 5)
@@ -75,15 +79,16 @@ class Debugger:
 
     def receive(self, most: int) -> None:
         for item in self.outbox.take(most, 1 << 20):
-            track = item[0] if isinstance(item, tuple) else item.track
+            track = item.track
             if isinstance(item, Rebound) or not track.is_known:
                 self.introduce(track)
             if isinstance(item, Gap):
                 self.dropped[track.h] = self.dropped.get(track.h, 0) + item.count
             elif isinstance(item, Ended):
                 self.ended.add(track.h)
-            elif isinstance(item, tuple):
-                self.take(item[1])
+            elif isinstance(item, Run):
+                for wire in item.wires:
+                    self.take(wire)
 
     def take(self, wire: bytes) -> None:
         h, fields = msgpack.unpackb(wire)
@@ -109,7 +114,7 @@ def test_whatever_happens_all_is_counted_and_every_clock_is_known(seed: int) -> 
         what = random_.random()
         machine = random_.choice(machines)
         if what < 0.55:
-            machine.act(random_)
+            machine.act(random_, random_.choice([1, 1, random_.randint(2, 40)]))
         elif what < 0.58:
             machine.lose(random_)
         elif what < 0.60:
@@ -147,14 +152,15 @@ def test_whatever_happens_all_is_counted_and_every_clock_is_known(seed: int) -> 
 def test_a_keyframe_comes_first_after_a_gap_and_each_thousand() -> None:
     outbox = Outbox(10_000)
     machine = Machine(outbox, 1)
-    for _ in range(2500):
-        machine.act(random.Random(1))
+    for count in (1, 700, 1200, 599):
+        machine.act(random.Random(1), count)
     machine.lose(random.Random(1))
     machine.act(random.Random(1))
     flags = [
-        msgpack.unpackb(item[1])[1][3]
+        msgpack.unpackb(wire)[1][3]
         for item in outbox.take(5000, 1 << 30)
-        if isinstance(item, tuple)
+        if isinstance(item, Run)
+        for wire in item.wires
     ]
     keyframes = [i for i, flag in enumerate(flags) if flag & KEYFRAME]
     assert keyframes == [0, KEYFRAME_EACH, 2 * KEYFRAME_EACH, 2500]
@@ -175,11 +181,29 @@ def test_what_was_sent_is_not_dropped_while_something_waits() -> None:
     machine = Machine(outbox, 1)
     for i in range(100):
         machine.act(random.Random(i))
-    sent = [item for item in outbox.take(1000, 1 << 20) if isinstance(item, tuple)]
-    assert len(sent) == outbox.in_flight == 50
+    sent = [len(item) for item in outbox.take(1000, 1 << 20) if isinstance(item, Run)]
+    assert sum(sent) == outbox.in_flight == 50
     machine.act(random.Random(7))
     assert outbox.ack(50)
     assert outbox.acked == 50
+
+
+def test_what_is_taken_at_once_ends_with_the_entry_that_passes_the_bytes_asked_for() -> None:
+    outbox = Outbox(1000)
+    machine = Machine(outbox, 1)
+    machine.act(random.Random(1), 200)
+    machine.track.needs_keyframe = False
+    debugger = Debugger()
+    debugger.connect(outbox)
+    while outbox.unsent:
+        (run,) = outbox.take(1000, 500)
+        assert isinstance(run, Run)
+        assert sum(map(len, run.wires[:-1])) < 500
+        assert sum(map(len, run.wires)) >= 500 or not outbox.unsent
+        for wire in run.wires:
+            debugger.take(wire)
+    assert debugger.taken == 200
+    assert outbox.ack(200)
 
 
 def test_more_acknowledged_than_sent_is_refused() -> None:
@@ -194,7 +218,8 @@ def test_more_acknowledged_than_sent_is_refused() -> None:
 def test_a_clock_grows_with_its_schema() -> None:
     outbox = Outbox(10)
     track = outbox.track(link(1, 2), [1, 2])
-    outbox.add(track, pack([1, [b"", 0, 0, 1, [], [0, 1, 5, 3], 0]]), [(0, 1), (5, 3)], 0)
+    wire = pack([1, [b"", 0, 0, 1, [], [0, 1, 5, 3], 0]])
+    outbox.add(Run(track, [wire], [[(0, 1), (5, 3)]]), 0)
     list(outbox.take(10, 1000))
     assert track.cursor.clock == [2, 2, 0, 0, 0, 3]
 

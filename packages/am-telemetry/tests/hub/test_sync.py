@@ -16,7 +16,7 @@ class Slow(Consumer):
         end = time.thread_time() + 0.005
         while time.thread_time() < end:
             pass
-        self.told += [link.id for link, _ in batch]
+        self.told += [link.id for link, entries in batch for _ in entries]
 
 
 def test_all_is_told_after_a_sync_however_slow_a_consumer_is() -> None:

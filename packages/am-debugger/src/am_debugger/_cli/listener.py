@@ -51,6 +51,10 @@ class Listener:
         self._debugger.took(nbytes, is_debugger=is_debugger)
         self.begin()
 
+    async def turn(self) -> None:
+        """Keys have their turn, then others."""
+        await self._debugger.pace.turn()
+
     def note(self, text: str) -> None:
         """Something happened to the debugger itself."""
         self._debugger.note(text)

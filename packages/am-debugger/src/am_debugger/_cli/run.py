@@ -154,7 +154,9 @@ class Instance:
         debugger, store = self.debugger, self.debugger.session.store
         for path in self.options.imports:
             try:
-                async for debugger.progress in sliced(self.files.read(store, path)):
+                reading = self.files.read(store, path)
+                async for part in sliced(reading, debugger.pace):
+                    debugger.progress = part
                     debugger.ui.invalidate(Part.CLIENTS, Part.STATUS, lazily=True)
             except OSError as exc:
                 raise DumpError(path, exc.strerror or str(exc)) from exc
@@ -207,7 +209,8 @@ class Instance:
         folder: Path = self.options.dir
         path = folder / rotated_name(datetime.now())
         try:
-            async for _ in sliced(self.files.write(self.debugger.session.store, str(path), None)):
+            writing = self.files.write(self.debugger.session.store, str(path), None)
+            async for _ in sliced(writing, self.debugger.pace):
                 pass
             forget_old(folder)
         except (OSError, DebuggerError) as exc:

@@ -59,6 +59,10 @@ class Watcher:
                     self.done.set()
                     return
 
+    async def turn(self) -> None:
+        """Signals have their turn."""
+        await trio.lowlevel.checkpoint()
+
     def note(self, text: str) -> None:
         """The collector refuses us for good, or sends what does not fit."""
         if text.startswith("not viewed"):

@@ -18,6 +18,7 @@ from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
 from .drawing import DrawingHandlers
 from .moving import MovingHandlers
+from .pace import Pace
 from .ports import (
     CURSOR_PARTS,
     FilesPort,
@@ -95,6 +96,7 @@ class Debugger:
         self.files: FilesPort = NoFiles() if files is None else files
         self.session = Session(Store(max_clients=self.settings.max_clients))
         self.wishes: WishesPort = NoWishes()
+        self.pace = Pace()
         self.overlay = ("", "")
         """Title and text of what is shown in full."""
         self.addresses: Sequence[object] = ()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import am_machine as am
 
     from .debugger import Debugger
+    from .pace import Pace
 
 T = TypeVar("T")
 # Seconds of work between two checkpoints.
@@ -77,7 +78,7 @@ class WorkingHandlers:
         now = time.time_ns() // 1000
         done = Evicted()
         steps = evict(self._session.store, settings.max_bytes, now=now, log_ttl=settings.log_ttl_us)
-        async for step in sliced(steps):
+        async for step in sliced(steps, core.pace):
             done = step
         if done:
             for client in done.clients:
@@ -94,17 +95,18 @@ class WorkingHandlers:
 
     async def ImportingState(self, event: am.Event) -> None:
         """Load a dump."""
-        machine, path = event.machine, event.args_as(FileArgs).path
+        core, machine, path = self._core, event.machine, event.args_as(FileArgs).path
         try:
-            async for part in sliced(self._core.files.read(self._session.store, path)):
-                self._core.progress = part
-                self._core.ui.invalidate(Part.STATUS)
+            reading = core.files.read(self._session.store, path)
+            async for part in sliced(reading, core.pace):
+                core.progress = part
+                core.ui.invalidate(Part.STATUS, lazily=True)
         except (DebuggerError, OSError) as exc:
             machine.add_err("ErrImport", exc)
             machine.remove("Importing")
             return
         finally:
-            self._core.progress = None
+            core.progress = None
         keep_for_good()
         machine.add("InitClient")
         machine.add("ClientMsg")
@@ -119,9 +121,10 @@ class WorkingHandlers:
             path = path.with_name(path.name + ".amdbg.gz")
         moment = self._session.moment if args.only_moment else None
         try:
-            async for part in sliced(core.files.write(self._session.store, str(path), moment)):
+            writing = core.files.write(self._session.store, str(path), moment)
+            async for part in sliced(writing, core.pace):
                 core.progress = part
-                core.ui.invalidate(Part.STATUS)
+                core.ui.invalidate(Part.STATUS, lazily=True)
         except (DebuggerError, OSError) as exc:
             machine.add_err(exc)
             machine.remove("Exporting")
@@ -138,15 +141,16 @@ def keep_for_good() -> None:
     gc.freeze()
 
 
-async def sliced(steps: Iterator[T]) -> AsyncIterator[T]:
-    """Go through steps with a checkpoint every two milliseconds of work; ended early, the steps
-    are closed."""
+async def sliced(steps: Iterator[T], pace: Pace | None = None) -> AsyncIterator[T]:
+    """Go through steps with a checkpoint every two milliseconds of work, where keys have their
+    turn; ended early, the steps are closed."""
+    turn = trio.lowlevel.checkpoint if pace is None else pace.turn
     try:
         until = time.monotonic() + _SLICE
         for step in steps:
             yield step
             if time.monotonic() >= until:
-                await trio.lowlevel.checkpoint()
+                await turn()
                 until = time.monotonic() + _SLICE
     finally:
         close = getattr(steps, "close", None)

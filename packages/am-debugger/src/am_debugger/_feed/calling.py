@@ -89,10 +89,17 @@ class Handshake:
         while True:
             for message in self.decoder:
                 return message
-            data = await self._stream.receive_some(_PIECE)
-            if not data:
-                raise trio.BrokenResourceError("the other side left")
-            self.decoder.feed(data)
+            await self.more()
+
+    async def more(self) -> None:
+        """Receive more for the decoder.
+
+        :raises trio.BrokenResourceError: if the other side left.
+        """
+        data = await self._stream.receive_some(_PIECE)
+        if not data:
+            raise trio.BrokenResourceError("the other side left")
+        self.decoder.feed(data)
 
 
 async def call(

@@ -25,9 +25,9 @@ SILENCE = 35.0
 ACK_INTERVAL = 0.25
 ACK_EVERY = 256
 _PIECE = 1 << 16
-# Seconds of work between two checkpoints. From a key to the screen it takes about ten turns of the
-# loop, and each may wait for one of these.
-_SLICE = 0.001
+SLICE = 0.001
+"""Seconds of work between two turns of others. From a key to the screen it takes about ten turns of
+the loop, and each may wait for one of these."""
 _MOST_FAULTS = 1000
 CAPS = ("detail", "stack", "viewer")
 
@@ -132,17 +132,18 @@ class Incoming:
     async def _read(self) -> None:
         take, decoder = self._take, self._decoder
         while True:
-            size, until = 0, time.monotonic() + _SLICE
+            size, until = 0, time.monotonic() + SLICE
             for message in decoder:
                 take(message)
                 size += len(decoder.frame)
                 if time.monotonic() >= until:
                     # Keys and other connections have their turn.
                     self._server.took(size, is_debugger=self._is_debugger)
-                    await trio.lowlevel.checkpoint()
-                    size, until = 0, time.monotonic() + _SLICE
+                    await self._server.turn()
+                    size, until = 0, time.monotonic() + SLICE
             if size:
                 self._server.took(size, is_debugger=self._is_debugger)
+                await self._server.turn()
             if self.link is not None and self.link.taken > self._acked:
                 self._wakes.set()
             with trio.move_on_after(SILENCE) as silence:
@@ -202,9 +203,7 @@ class Incoming:
 
     def handle_of(self, client: Client) -> int | None:
         """The handle by which this connection knows a machine."""
-        if self.link is None:
-            return None
-        return next((h for h, known in self.link.clients.items() if known is client), None)
+        return None if self.link is None else self.link.handle_of(client)
 
     async def _write(self) -> None:
         """Send acknowledgements and wishes. Reading goes on whether the peer takes them or not."""

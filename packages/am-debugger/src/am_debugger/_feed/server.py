@@ -43,6 +43,9 @@ class Listener(Protocol):
     def took(self, nbytes: int, *, is_debugger: bool = False) -> None:
         """Messages of so many bytes were taken in; do they tell of a debugger's machine?"""
 
+    async def turn(self) -> None:
+        """Others have their turn, between two slices of work."""
+
     def note(self, text: str) -> None:
         """Something happened to the debugger itself."""
 
@@ -183,6 +186,10 @@ class Server:
         self._listener.took(nbytes, is_debugger=is_debugger)
         for outgoing in self.outgoing:
             outgoing.wake()
+
+    async def turn(self) -> None:
+        """Others have their turn, between two slices of work."""
+        await self._listener.turn()
 
     def fault(self, process: dbg.Process, error: BadMessageError, count: int) -> None:
         """Messages did not fit."""

@@ -11,6 +11,7 @@ from .._core.debugger import TAG
 from .._errors import BadMessageError
 from .._store.link import Link
 from .calling import Handshake, call
+from .incoming import SLICE
 
 if TYPE_CHECKING:
     import ssl
@@ -52,25 +53,41 @@ async def _take(
 ) -> None:
     await stream.send_all(dbg.encode(dbg.View(_since(store), None)))
     link = Link(store, process, exact=True)
+    decoder = handshake.decoder
     listener.connected()
     acked, is_debugger = 0, False
     try:
         while True:
-            message = await handshake.next()
-            try:
-                link.take(message, time.time_ns() // 1000)
-            except BadMessageError as exc:
-                listener.note(f"left out: {exc}")
-            if isinstance(message, dbg.Mach):
-                listener.machine_came()
-                is_debugger = is_debugger or TAG in message.tags
-            listener.took(len(handshake.decoder.frame), is_debugger=is_debugger)
+            size, until = 0, time.monotonic() + SLICE
+            for message in decoder:
+                is_debugger = _take_one(link, listener, message) or is_debugger
+                size += len(decoder.frame)
+                if time.monotonic() >= until:
+                    listener.took(size, is_debugger=is_debugger)
+                    await listener.turn()
+                    size, until = 0, time.monotonic() + SLICE
+            if size:
+                listener.took(size, is_debugger=is_debugger)
             if link.taken - acked >= _ACK_EVERY:
                 acked = link.taken
                 await stream.send_all(dbg.encode(dbg.Ack(acked)))
+            await listener.turn()
+            await handshake.more()
     finally:
         link.close()
         listener.disconnected()
+
+
+def _take_one(link: Link, listener: Listener, message: dbg.Message) -> bool:
+    """Take a message in; whether it tells that a debugger is looked at."""
+    try:
+        link.take(message, time.time_ns() // 1000)
+    except BadMessageError as exc:
+        listener.note(f"left out: {exc}")
+    if not isinstance(message, dbg.Mach):
+        return False
+    listener.machine_came()
+    return TAG in message.tags
 
 
 def _since(store: Store) -> int | None:

@@ -48,6 +48,8 @@ class Link:
         self._clients: dict[int, Client] = {}
         # Serial numbers of machines -> how many handles they have here.
         self._handles: dict[int, int] = {}
+        # Serial numbers of machines -> the handle that was given last.
+        self._latest: dict[int, int] = {}
         self._ignored: set[int] = set()
         self._ignores_unknown = False
         # Serial numbers of machines whose end this link told.
@@ -64,6 +66,11 @@ class Link:
     def clients(self) -> Mapping[int, Client]:
         """Machines by handle."""
         return self._clients
+
+    def handle_of(self, client: Client) -> int | None:
+        """The handle that a machine was given last; None if it has none here."""
+        handle = self._latest.get(client.serial)
+        return handle if handle is not None and self._clients.get(handle) is client else None
 
     def client(self, handle: int) -> Client:
         """The machine of a handle.
@@ -182,14 +189,20 @@ class Link:
         if before is client:
             return
         self._clients[handle] = client
+        self._latest[client.serial] = handle
         handles = self._handles
         handles[client.serial] = handles.get(client.serial, 0) + 1
         if handles[client.serial] == 1 and self._is_live:
             client.connections += 1
         if before is not None:
             handles[before.serial] -= 1
-            if not handles[before.serial] and self._is_live:
-                before.connections -= 1
+            if not handles[before.serial]:
+                self._latest.pop(before.serial, None)
+                if self._is_live:
+                    before.connections -= 1
+            elif self._latest.get(before.serial) == handle:
+                others = [h for h, known in self._clients.items() if known is before]
+                self._latest[before.serial] = others[-1]
 
     def _known_client(
         self, process: dbg.Process, machine_id: str, names: tuple[str, ...]
@@ -300,6 +313,7 @@ class Link:
                 client.connections -= 1
         self._clients.clear()
         self._handles.clear()
+        self._latest.clear()
         self._resuming.clear()
         self._known.clear()
         self._announced.clear()

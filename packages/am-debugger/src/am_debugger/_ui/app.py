@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,12 +11,13 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
+from .._core.pace import LONGEST
 from .._core.ports import NullUi, Part
 from .._core.showing import focusable
 from . import bars, colors, dialogs
 from .client_list import ClientList
 from .help_text import name_of
-from .keys import KEYS, PANE_KEYS
+from .keys import KEYS
 from .lines import LineWidget
 from .log_pane import LogPane
 from .matrix_pane import MatrixPane
@@ -37,13 +38,6 @@ if TYPE_CHECKING:
 
     from .._core.debugger import Debugger
 
-REPEAT_INTERVAL = 0.05
-"""Seconds between two repetitions of a key at the least."""
-_MOST_TAKEN = 64
-# Keys that people hold; letters are typed, too, and may be typed twice.
-_REPEATED = frozenset(
-    [one for key in (*KEYS, *PANE_KEYS["lists"]) for one in key.keys if len(one) > 1]
-)
 # What still works while a line is typed.
 _DIALOG_KEYS = frozenset(("escape", "ctrl+q", "alt+s"))
 _TYPED = ("ExportDialog", "SearchDialog", "NoteDialog")
@@ -112,7 +106,7 @@ class DebuggerApp(App[int]):
         self.ansi_theme_dark = colors.ANSI_DARK
         self.ansi_theme_light = colors.ANSI_LIGHT
         self.is_mounted_whole = False
-        self._taken_keys: deque[events.Key] = deque(maxlen=_MOST_TAKEN)
+        self._key_ends: asyncio.TimerHandle | None = None
         self.theme = colors.LIGHT if debugger.settings.theme == "light" else colors.DARK
 
     def get_driver_class(self) -> type[Driver]:
@@ -258,26 +252,21 @@ class DebuggerApp(App[int]):
     # ------------------------------------------------------------------ keys
 
     async def on_event(self, event: events.Event) -> None:
-        """A key that is held goes on no longer than it is held: of its repetitions one is taken
-        each fiftieth of a second and more."""
-        if isinstance(event, events.Key) and self._is_too_soon(event):
-            event.stop()
-            return
+        """No key is lost. One that is held goes on no longer than it is held: what many did is
+        drawn at once, so that they never wait for the screen."""
+        if isinstance(event, events.Key):
+            self._begin_key()
         await super().on_event(event)
 
-    def _is_too_soon(self, event: events.Key) -> bool:
-        if event.key not in _REPEATED or len(self.screen_stack) > 1:
-            return False
-        if self.debugger.machine.any_(*_TYPED):
-            return False
-        # One that was taken comes up again from the pane that it was given to.
-        if any([taken is event for taken in self._taken_keys]):
-            return False
-        last = self._taken_keys[-1] if self._taken_keys else None
-        if last is not None and last.key == event.key and event.time - last.time < REPEAT_INTERVAL:
-            return True
-        self._taken_keys.append(event)
-        return False
+    def _begin_key(self) -> None:
+        """What comes in gives way until the screen shows what the key did, if it does anything."""
+        pace = self.debugger.pace
+        if pace.has_key:
+            return
+        pace.begin_key()
+        if self._key_ends is not None:
+            self._key_ends.cancel()
+        self._key_ends = asyncio.get_running_loop().call_later(LONGEST, pace.end_key)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a name is typed, most keys are letters of it."""

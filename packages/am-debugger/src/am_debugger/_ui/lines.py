@@ -24,8 +24,9 @@ class LineWidget(Widget):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        # The lines as they were drawn, by their place in the pane.
+        # The lines as they were drawn, by their place in the pane, and those made for drawing.
         self._drawn: dict[int, Strip] = {}
+        self._fresh: dict[int, Strip] = {}
         self._drawn_title: str | None = None
         self._is_held = False
         self._ground: Style | None = None
@@ -52,11 +53,13 @@ class LineWidget(Widget):
     def notify_style_update(self) -> None:
         """Styles are others, as where the theme is."""
         self._ground = None
+        self._fresh.clear()
         super().notify_style_update()
 
     def render_line(self, y: int) -> Strip:
         """A line, as textual asks for it."""
-        strip = self._drawn[y] = self.line(y)
+        fresh = self._fresh.pop(y, None)
+        strip = self._drawn[y] = self.line(y) if fresh is None else fresh
         return strip
 
     def refresh(
@@ -69,6 +72,8 @@ class LineWidget(Widget):
         """Draw anew; while rows are updated, later and only what changed."""
         if self._is_held and repaint and not (regions or layout or recompose):
             return self
+        if not regions:
+            self._fresh.clear()
         super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
         return self
 
@@ -86,9 +91,14 @@ class LineWidget(Widget):
     def redraw(self) -> None:
         """Draw those lines that are not as they were."""
         width, height = self.size
-        changed = [
-            Region(0, y, width, 1) for y in range(height) if self._drawn.get(y) != self.line(y)
-        ]
+        drawn, fresh = self._drawn, self._fresh
+        fresh.clear()
+        changed = []
+        for y in range(height):
+            strip = self.line(y)
+            if drawn.get(y) != strip:
+                fresh[y] = strip
+                changed.append(Region(0, y, width, 1))
         title = self.border_title
         if title != self._drawn_title:
             self._drawn_title = title

@@ -11,7 +11,7 @@ from . import colors
 from .keys import bindings_of
 from .lines import LineWidget
 from .log_rows import LogRow, LogStyle, log_rows, state_at
-from .virtual import Row, strip_of
+from .virtual import Row, Strips
 
 if TYPE_CHECKING:
     from textual import events
@@ -45,6 +45,7 @@ class LogPane(LineWidget, can_focus=True):
         super().__init__(id="log")
         self._debugger = debugger
         self._rows: list[LogRow] = []
+        self._strips = Strips()
         # The rows of transitions as they were made last, and what of.
         self._made: dict[_Key, tuple[_Of, list[LogRow]]] = {}
         # Rows scrolled away from where the cursor's are, and columns to the right.
@@ -86,9 +87,13 @@ class LogPane(LineWidget, can_focus=True):
         if view is None or height <= 0:
             return []
         at, how = view.visible.position(view.cursor), self._style()
-        reach = height + abs(self._shift)
-        above = self._above(view, at, reach, how)
-        below = self._below(view, at, reach, how)
+        # So many rows back from the end of the cursor's transition; below zero, so far on.
+        back = height * 2 // 3 - self._shift
+        above = self._above(view, at, back, how)
+        on = height - min(back, len(above))
+        below = self._below(view, at, on, how)
+        if len(below) < on:  # the end of the log is at the bottom
+            above = self._above(view, at, height - len(below), how)
         start = len(above) - height * 2 // 3 + self._shift
         start = max(0, min(start, len(above) + len(below) - height))
         return [*above, *below][start : start + height]
@@ -137,7 +142,7 @@ class LogPane(LineWidget, can_focus=True):
             texts = [(text, style + colors.CURRENT) for text, style in texts]
         if self._x:
             texts = _from(texts, self._x)
-        return strip_of([mark, *texts], width).apply_style(self.ground)
+        return self._strips.strip([mark, *texts], width, self.ground)
 
     def on_resize(self) -> None:
         """Other rows fit."""

@@ -24,6 +24,8 @@ FRAME = 0.016
 """Seconds from one drawing to the next at the quickest."""
 LAZY = 0.06
 """Seconds after which that is drawn which nobody has asked for by a key."""
+# That is drawn no more than this share of the time.
+_LAZY_SHARE = 0.2
 
 
 class ScreenPort:
@@ -32,17 +34,23 @@ class ScreenPort:
 
     def __init__(self, app: DebuggerApp) -> None:
         self._app = app
+        self._pace = app.debugger.pace
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._invalid: set[Part] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._due = self._drawn = 0.0
+        # Seconds that what nobody asked for took last, and whether that is what is drawn next.
+        self._took = 0.0
+        self._is_lazy = True
 
     def invalidate(self, *parts: Part, lazily: bool = False) -> None:
         """These parts are to be drawn anew: at once if nothing was drawn just now, or lazily."""
         self._invalid.update(parts)
         now = self._loop.time()
-        due = max(self._drawn + (LAZY if lazily else FRAME), now)
+        self._is_lazy = self._is_lazy and lazily
+        rest = max(LAZY, self._took / _LAZY_SHARE) if lazily else FRAME
+        due = max(self._drawn + rest, now)
         if self._timer is not None:
             if self._due <= due:
                 return
@@ -53,10 +61,16 @@ class ScreenPort:
     def _draw(self) -> None:
         self._timer = None
         invalid, self._invalid = self._invalid, set()
+        began = self._loop.time()
         if self._app.is_mounted_whole:
             with contextlib.suppress(NoMatches):  # it is being taken down
                 self._app.draw(invalid)
         self._drawn = self._loop.time()
+        if self._is_lazy:
+            self._took = self._drawn - began
+        self._is_lazy = True
+        if self._pace.has_key:
+            self._app.call_after_refresh(self._pace.end_key)
 
     def notify(self, text: str) -> None:
         """Tell the user something in a line."""

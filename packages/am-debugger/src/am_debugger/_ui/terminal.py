@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import select
+import sys
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.driver import Driver
 
 _LOST = 129
@@ -36,6 +41,39 @@ class Output:
         return getattr(self._file, name)
 
 
+class Hangup:
+    """Calls `on_lost` once the other end of a terminal is gone, where the system tells.
+
+    A signal tells it only to whom that terminal is the controlling one. For others each read ends
+    at once with nothing, and whoever goes on reading takes a whole processor.
+    """
+
+    def __init__(self, fileno: int, on_lost: Callable[[], object]) -> None:
+        self._on_lost = on_lost
+        self._poll: select.epoll | None = None
+        if sys.platform != "linux":
+            return
+        poll = select.epoll()
+        try:
+            poll.register(fileno, 0)  # it tells of a hangup, and of nothing else
+        except OSError:  # a file, say, which cannot be lost
+            poll.close()
+            return
+        self._poll = poll
+        asyncio.get_running_loop().add_reader(poll.fileno(), self._lost)
+
+    def _lost(self) -> None:
+        self.close()
+        self._on_lost()
+
+    def close(self) -> None:
+        """Watch no longer."""
+        if self._poll is not None:
+            asyncio.get_running_loop().remove_reader(self._poll.fileno())
+            self._poll.close()
+            self._poll = None
+
+
 def survives_its_terminal(driver: type[Driver]) -> type[Driver]:
     """A driver of textual, whose output outlives the terminal."""
 
@@ -44,6 +82,22 @@ def survives_its_terminal(driver: type[Driver]) -> type[Driver]:
             super().__init__(*args, **kwargs)
             if (file := getattr(self, "_file", None)) is not None:
                 self._file = Output(file)
+            self._hangup: Hangup | None = None
+
+        def start_application_mode(self) -> None:
+            super().start_application_mode()
+            if (fileno := getattr(self, "fileno", None)) is not None:
+                self._hangup = Hangup(fileno, self._lost)
+
+        def _lost(self) -> None:
+            # Whoever reads it stops at once.
+            self.exit_event.set()
+            self._app.exit(return_code=_LOST)
+
+        def stop_application_mode(self) -> None:
+            if self._hangup is not None:
+                self._hangup.close()
+            super().stop_application_mode()
 
         def run_input_thread(self) -> None:
             super().run_input_thread()

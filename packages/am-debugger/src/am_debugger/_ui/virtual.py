@@ -25,23 +25,50 @@ if TYPE_CHECKING:
 Row = list[tuple[str, "Style"]]
 
 
+class Strips:
+    """Rows as they are drawn, kept: most of them are drawn again as they were."""
+
+    _MOST = 4096
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], Strip] = {}
+        self._ground: Style | None = None
+
+    def strip(self, row: Row, width: int, ground: Style, *, is_cursor: bool = False) -> Strip:
+        """A row as wide as its pane, on the ground of the pane."""
+        if ground is not self._ground or len(self._kept) >= self._MOST:
+            self._kept.clear()
+            self._ground = ground
+        key = (*row, width, is_cursor)
+        found = self._kept.get(key)
+        if found is None:
+            made = strip_of(row, width, is_cursor=is_cursor)
+            found = self._kept[key] = made.apply_style(ground)
+        return found
+
+
 def strip_of(row: Row, width: int, *, is_cursor: bool = False) -> Strip:
     """A row as wide as its pane; what is too long ends in an ellipsis."""
     segments: list[Segment] = []
     left = width
-    for text, style in row:
+    for k, (text, style) in enumerate(row):
         size = cell_len(text)
-        if size > left:
+        is_cut = size > left or (size == left and _has_text(row, k + 1))
+        if is_cut:
             text = _cut(text, left)
             size = cell_len(text)
         if text:
             segments.append(Segment(text, _under_cursor(style) if is_cursor else style))
         left -= size
-        if left <= 0:
+        if left <= 0 or is_cut:
             break
     if left > 0:
         segments.append(Segment(" " * left, CURSOR if is_cursor else PLAIN))
     return Strip(segments, width)
+
+
+def _has_text(row: Row, start: int) -> bool:
+    return any([cell_len(text) for text, _ in row[start:]])
 
 
 def _under_cursor(style: Style) -> Style:
@@ -67,6 +94,7 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self.cursor = 0
+        self._strips = Strips()
         # While lines are compared: working it out anew for each takes longer than comparing.
         self._known_width: int | None = None
 
@@ -110,12 +138,13 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
     def _resize(self, size: Size) -> None:
         """There are more or fewer rows. The screen is laid out anew only if the scroll bar comes or
         goes."""
-        was, height = self.virtual_size, self.scrollable_content_region.height
-        if (was.height > height) is not (size.height > height) or not self.show_vertical_scrollbar:
+        was, needs_bar = self.virtual_size, size.height > self.scrollable_content_region.height
+        if needs_bar is not self.show_vertical_scrollbar:
             self.virtual_size = size
         elif size != was:
             self.set_reactive(Widget.virtual_size, size)
-            self.vertical_scrollbar.window_virtual_size = size.height
+            if needs_bar:
+                self.vertical_scrollbar.window_virtual_size = size.height
             self.scroll_y = self.validate_scroll_y(self.scroll_y)
 
     def line(self, y: int) -> Strip:
@@ -129,7 +158,7 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
 
     def painted(self, row: Row, *, is_cursor: bool = False) -> Strip:
         """A row on the ground of the pane."""
-        return strip_of(row, self.row_width, is_cursor=is_cursor).apply_style(self.ground)
+        return self._strips.strip(row, self.row_width, self.ground, is_cursor=is_cursor)
 
     # ------------------------------------------------------------------ keys and mouse
 

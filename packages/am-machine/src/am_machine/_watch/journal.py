@@ -12,6 +12,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._causality import Source, new_ids
+from .._schema.plans import Plan
 from .._text import repr_of, text_of
 from .details import JournalDetails, Queued, details_of
 from .log import log_listener_error
@@ -22,8 +23,14 @@ if TYPE_CHECKING:
 
     from .._engine.base import BaseMachine
     from .._engine.mutation import Mutation
-    from .._schema.plans import Plan
     from .details import Raw
+
+
+class Converted(str):
+    """Text in an entry's `args` that is not the whole of what was given: it stands for a value that
+    is no number, bool, None, text or exception, or a longer text begins with it."""
+
+    __slots__ = ()
 
 
 class JournalEntry(NamedTuple):
@@ -53,7 +60,8 @@ class JournalEntry(NamedTuple):
     """The transition's id, 16 hex characters; what it caused names it by this."""
     args: Mapping[str, Any] = {}
     """The logged keywords: numbers, bools and None as they are, anything else as text of at most
-    256 characters; of `err` the type and the message."""
+    256 characters, which is a `Converted` where it is not all; of `err` the type and the
+    message."""
     vetoed: tuple[str, ...] = ()
     """The handlers that voted against, in order."""
     failed: str | None = None
@@ -65,6 +73,10 @@ class JournalEntry(NamedTuple):
     details: JournalDetails | None = None
     """What a journal with `details` tells beside; None too where it asked when the transition was
     running already."""
+    form: object = None
+    """The same object for entries that tell the same, but for time, clocks, queue tick, source, id,
+    args, handlers and details; so a reader can keep what it made of the rest. Of entries that
+    nothing is kept of, None."""
 
 
 # Items of a journal for each entry.
@@ -103,6 +115,26 @@ class Note:
         self.is_broken = is_broken
         self.vetoed = vetoed
         self.failed = failed
+
+    def is_usual(self, plan: Plan, details: JournalDetails | None) -> bool:
+        """Whether all of a transition went as planned, but for its cause and its keywords."""
+        return (
+            self.accepted is plan.accepted
+            and self.called is None
+            and (self.changes is None or self.changes == plan.increments)
+            and self.failed is None
+            and not self.is_broken
+            and not self.vetoed
+            and (details is None or details.what == "transition")
+        )
+
+
+def _details(plan: Plan, raw: Raw) -> JournalDetails:
+    """Details of a transition, whatever it came to."""
+    call = plan.call
+    is_blocked = call.is_auto and not plan.accepted
+    name = "blocked" if is_blocked else "check" if call.is_check else "transition"
+    return details_of(name, raw)
 
 
 class _Base(NamedTuple):
@@ -150,22 +182,31 @@ class _Place:
         ticks, tells_all = self.ticks, clocks or self.is_rebased
         ids = new_ids(len(taken) // FIELDS)
         before = after = tuple(ticks) if tells_all else ()
+        # What all entries of a plan have in common.
+        common: dict[Plan, tuple[str, tuple[int, ...], bool, Sequence[tuple[int, int]]]] = {}
         found: list[JournalEntry] = []
+        machine_tick, handlers = self.machine_tick, self.handlers
+        make, entry_type, no_keywords = tuple.__new__, JournalEntry, _NO_KEYWORDS
         fields = [iter(taken)] * FIELDS
         for number, (what, at, queue_tick, note) in enumerate(zip(*fields, strict=True)):
-            if type(what) is _Base:
-                ticks, self.machine_tick = list(what.ticks), what.machine_tick
-                self.is_rebased = tells_all = True
-                after = what.ticks
+            if type(what) is not Plan:
+                if type(what) is Queued:
+                    found.append(self._queued(what, at, tuple(ticks) if clocks else ()))
+                elif type(what) is _Handlers:
+                    self.handlers = handlers = what.names
+                else:
+                    ticks, self.machine_tick = list(what.ticks), what.machine_tick
+                    machine_tick = self.machine_tick
+                    self.is_rebased = tells_all = True
+                    after = what.ticks
                 continue
-            if type(what) is _Handlers:
-                self.handlers = what.names
-                continue
-            if type(what) is Queued:
-                found.append(self._queued(what, at, tuple(ticks) if clocks else ()))
-                continue
-            call = what.call
-            changes = what.increments
+            try:
+                kind, called, is_auto, changes = common[what]
+            except KeyError:
+                call = what.call
+                kind, called, is_auto = str(call.kind), call.indexes, call.is_auto
+                changes = what.increments
+                common[what] = kind, called, is_auto, changes
             if note is not None and note.changes is not None:
                 changes = note.changes
             for i, gained in changes:
@@ -178,26 +219,21 @@ class _Place:
             one: tuple[Any, ...]
             if note is None:
                 one = (
-                    at // 1000, str(call.kind), call.indexes, before, after, queue_tick, True,
-                    False, self.machine_tick, call.is_auto, None, ids[number], _NO_KEYWORDS, (),
-                    None, changes, self.handlers, None,
+                    at // 1000, kind, called, before, after, queue_tick, True, False, machine_tick,
+                    is_auto, None, ids[number], no_keywords, (), None, changes, handlers, None,
+                    what,
                 )  # fmt: skip
             else:
-                called = call.indexes if note.called is None else note.called
                 # One that caused nothing is named by nobody else.
                 told = ids[number] if note.cause is None else note.cause.transition_id
-                details = None
-                if note.details is not None:
-                    is_blocked = call.is_auto and not what.accepted
-                    name = "blocked" if is_blocked else "check" if call.is_check else "transition"
-                    details = details_of(name, note.details)
+                details = None if note.details is None else _details(what, note.details)
                 one = (
-                    at // 1000, str(call.kind), called, before, after, queue_tick, note.accepted,
-                    note.is_broken, self.machine_tick, call.is_auto, note.source, told,
-                    note.args or _NO_KEYWORDS, note.vetoed, note.failed, tuple(changes),
-                    self.handlers, details,
+                    at // 1000, kind, called if note.called is None else note.called, before, after,
+                    queue_tick, note.accepted, note.is_broken, machine_tick, is_auto, note.source,
+                    told, note.args or no_keywords, note.vetoed, note.failed, tuple(changes),
+                    handlers, details, what if note.is_usual(what, details) else None,
                 )  # fmt: skip
-            found.append(tuple.__new__(JournalEntry, one))
+            found.append(make(entry_type, one))
             self.is_rebased = False
         self.ticks = ticks
         return found
@@ -447,6 +483,9 @@ def kept_args(shown: Mapping[str, Any]) -> dict[str, Any]:
 def _kept(value: Any) -> Any:
     if value is None or type(value) in (bool, int, float):
         return value
+    text = text_of(value)
     if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {text_of(value)}"[:MAX_TEXT]
-    return text_of(value)[:MAX_TEXT]
+        text = f"{type(value).__name__}: {text}"
+    elif not isinstance(value, str):
+        return Converted(text[:MAX_TEXT])
+    return text if len(text) <= MAX_TEXT else Converted(text[:MAX_TEXT])

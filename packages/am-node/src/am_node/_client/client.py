@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import trio
 
+import am_helpers as amh
 import am_machine as am
 
 from .._debugging import debug
-from .._errors import NoWorkers, SupervisorLost, WorkTimeout
+from .._errors import NodeError, NoWorkers, SupervisorLost, WorkTimeout
 from .._log import log_level
 from .._names import client_id, host_name, instance_name
 from .._own_handlers import bind_own_handlers
-from .._wire_work import LEASE_ENDED, PROVIDE
+from .._status import PoolStatus
+from .._wire_work import LEASE_ENDED, PROVIDE, STATUS
 from .._worker.worker import Worker
 from .discovery import Discovery, as_discovery
 from .link_pool import LinkPool
@@ -26,6 +28,8 @@ from .supervisor_link import SupervisorLink
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    import am_rpc
 
 TIMEOUT = 60.0
 ATTEMPTS = 3
@@ -38,12 +42,13 @@ class Client:
     Args:
         name: what this client is called in ids.
         worker: the worker class, a `States` class with its schema, or None (no schema at hand).
-        supers: addresses of supervisors, or a `Discovery` of them.
+        supers: addresses of supervisors, or a `Discovery` of them; by default the supervisors of
+            this kind that this user runs on this host.
         kind: the kind of the workers; by default the class's.
         workers: how many workers to hold outside of `map`.
         keep: hold workers that are not used, up to this client's share, though others wait.
         rotate: seconds after which an unused client looks for another supervisor.
-        secret, ssl_context: as the supervisor's.
+        secret, ssl_context: as of `am_rpc.Client`.
 
     Use it with ``async with``; leaving says goodbye to worker and supervisor. A subclass adds
     states by ``States`` and handlers by methods.
@@ -58,13 +63,13 @@ class Client:
         name: str,
         worker: type[Worker] | type[am.States] | None = None,
         *,
-        supers: Iterable[str] | Discovery,
+        supers: Iterable[str] | Discovery | None = None,
         kind: str | None = None,
         workers: int = 1,
         queue: int | None = None,
         keep: bool = False,
         rotate: float | None = None,
-        secret: bytes | None = None,
+        secret: am_rpc.ClientSecrets | None = None,
         ssl_context: Any = None,
         parent: am.Machine | None = None,
     ) -> None:
@@ -88,14 +93,20 @@ class Client:
         unique = f"{name}-{os.getpid()}"
         self._rotate = rotate
         self._supervisor = SupervisorLink(
-            self.mach, unique, as_discovery(supers), secret=secret, ssl_context=ssl_context
+            self.mach,
+            unique,
+            as_discovery(supers, self.kind),
+            secret=secret,
+            ssl_context=ssl_context,
         )
         self._links = LinkPool(
             self.mach, self._supervisor, unique, schema, depth=depth, workers=workers, keep=keep
         )
         self._open = 0
+        self._asked = 0
+        self._answers: dict[int, _Answer] = {}
         bind_own_handlers(self.mach, self)
-        self.mach.bind(_Handlers(self.mach, self._supervisor, self._links))
+        self.mach.bind(_Handlers(self.mach, self._supervisor, self._links, self._answers))
 
     async def __aenter__(self) -> Self:
         await self.mach.__aenter__()
@@ -147,6 +158,46 @@ class Client:
             return NoWorkers(f"no worker was free within {timeout:g} s")
         tried = self._supervisor.failures
         return SupervisorLost(f"no supervisor was reached within {timeout:g} s ({tried})")
+
+    # -- the supervisor
+
+    async def status(self, timeout: float = 5.0) -> PoolStatus:  # noqa: ASYNC109
+        """Ask the supervisor in use how it and its workers are.
+
+        :raises SupervisorLost: if none is reached, or does not answer within `timeout` seconds.
+        """
+        self._asked += 1
+        answer = self._answers[self._asked] = _Answer()
+        try:
+            with trio.move_on_after(timeout):
+                net = await self._supervisor.reached()
+                if await net.add("ProvideStatus", req=self._asked) is am.EXECUTED:
+                    await answer.came.wait()
+        finally:
+            del self._answers[self._asked]
+        if answer.data is None:
+            raise SupervisorLost(f"no supervisor told its status within {timeout:g} s")
+        return _status_of(answer.data)
+
+    async def drain(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109
+        """Ask the supervisor in use to end gently, as a signal would; returns when it has agreed.
+
+        It may be asked through its user's own socket, or with a key that it names in `drain_keys`.
+
+        :raises NodeError: if it refuses.
+        :raises SupervisorLost: if none is reached within `timeout` seconds.
+        """
+        with trio.move_on_after(timeout):
+            net = await self._supervisor.reached()
+            outcome = net.add("Draining")
+            if await outcome is am.EXECUTED:
+                return
+            raise NodeError(f"{self.supervisor} does not let this client drain it")
+        raise self._without_worker(timeout)
+
+    def rotate(self, secret: am_rpc.ClientSecrets) -> None:
+        """Offer other secrets to supervisors from the next connection on; what is open goes on."""
+        self._supervisor.rotate_secret(secret)
 
     # -- work
 
@@ -273,11 +324,33 @@ def _checked(timeout: float | None, attempts: int) -> float:  # not a wait, a va
     return float("inf") if timeout is None else timeout
 
 
+class _Answer:
+    """What a supervisor answered to one question."""
+
+    def __init__(self) -> None:
+        self.came = trio.Event()
+        self.data: Any = None
+
+
+def _status_of(data: Any) -> PoolStatus:
+    try:
+        return amh.args_load(PoolStatus, data)
+    except am.ArgsError as exc:
+        raise SupervisorLost(f"the supervisor told a status that is none: {exc}") from None
+
+
 class _Handlers:
     """What a client does by itself, whatever its user's class adds."""
 
-    def __init__(self, mach: am.Machine, supervisor: SupervisorLink, links: LinkPool) -> None:
+    def __init__(
+        self,
+        mach: am.Machine,
+        supervisor: SupervisorLink,
+        links: LinkPool,
+        answers: dict[int, _Answer],
+    ) -> None:
         self._mach = mach
+        self._answers = answers
         self._supervisor = supervisor
         self._links = links
 
@@ -294,6 +367,11 @@ class _Handlers:
             self._links.provided(data)
         elif name == LEASE_ENDED and isinstance(data, Mapping):
             self._links.lease_ended(data)
+        elif name == STATUS and isinstance(data, Mapping):
+            answer = self._answers.get(data.get("req", 0))
+            if answer is not None:
+                answer.data = data.get("status")
+                answer.came.set()
         elif name == "NodesList" and isinstance(data, (list, tuple)):
             known = [addr for addr in data[:_MAX_NODES] if isinstance(addr, str)]
             self._supervisor.tell(frozenset(known))

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import trio
 
+import am_rpc
+
 from .._address import check_address
+from .._names import own_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -109,15 +112,46 @@ class DnsName:
             await trio.sleep(self._interval)
 
 
+class OwnSockets:
+    """The supervisors of this user on this host that listen where no address says otherwise.
+
+    With a `kind` those of its workers alone. They are looked for every `interval` seconds.
+    """
+
+    def __init__(self, kind: str = "", interval: float = 1.0) -> None:
+        self._kind = kind
+        self._interval = interval
+
+    async def addresses(self) -> AsyncGenerator[frozenset[str], None]:
+        """Yield the set whenever it changed."""
+        last: frozenset[str] | None = None
+        while True:
+            found = await trio.to_thread.run_sync(own_sockets, self._kind)
+            if found != last:
+                last = found
+                yield found
+            await trio.sleep(self._interval)
+
+
+def own_sockets(kind: str = "") -> frozenset[str]:
+    """The addresses of this user's supervisors on this host, of one kind or of all."""
+    if kind:
+        return frozenset(am_rpc.user_sockets(own_name(kind)))
+    mark = f"/{own_name('')}"
+    return frozenset(addr for addr in am_rpc.user_sockets() if mark in addr)
+
+
 def _join(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def as_discovery(supers: Iterable[str] | Discovery) -> Discovery:
-    """A discovery of whatever a user gave.
+def as_discovery(supers: Iterable[str] | Discovery | None, kind: str = "") -> Discovery:
+    """A discovery of whatever a user gave; None are this user's own supervisors of a kind.
 
     :raises ValueError: for a single text instead of a list, no address at all, or what is none.
     """
+    if supers is None:
+        return OwnSockets(kind)
     if isinstance(supers, Discovery):
         return supers
     if isinstance(supers, str):

@@ -39,6 +39,11 @@ class Results:
         # Whatever runs holds that one, not this: so the end of the last reference here is noticed.
         self._mapper = mapper
 
+    @property
+    def ahead(self) -> int:
+        """How many requests its workers can hold."""
+        return self._mapper.ahead
+
     def __aiter__(self) -> Self:
         return self
 
@@ -113,6 +118,11 @@ class Mapper:
         self._pairs: deque[Pair] = deque()
         self._readers = trio.lowlevel.ParkingLot()
         self._feeder = trio.lowlevel.ParkingLot()
+
+    @property
+    def ahead(self) -> int:
+        """How many requests its workers can hold."""
+        return self._ahead
 
     # -- for the iterating task
 

@@ -39,14 +39,9 @@ _MOST_REFUSED = 100
 _MOST_FAILURES = 10
 _MAX_WHY = 300
 FOLLOWED = (
-    "Start",
-    "Ready",
-    "WorkersAvailable",
-    "Draining",
-    "ProvideWorker",
-    "AwaitWorker",
-    "WorkerIssues",
-)
+    "Start", "Ready", "WorkersAvailable", "Draining", "ProvideWorker", "AwaitWorker",
+    "WorkerIssues", "ProvideStatus",
+)  # fmt: skip
 
 
 class SupervisorLink:
@@ -58,7 +53,7 @@ class SupervisorLink:
         name: str,
         discovery: Discovery,
         *,
-        secret: bytes | None,
+        secret: am_rpc.ClientSecrets | None,
         ssl_context: Any,
     ) -> None:
         self._name = f"nc-super-{name}-{secrets.token_hex(3)}"
@@ -71,6 +66,7 @@ class SupervisorLink:
         self._known = trio.Event()
         self._leave = trio.Event()
         self._avoid = ""
+        self._client: am_rpc.Client | None = None
         self._refused: set[str] = set()
         # Why those that were tried are not in use.
         self._failures: dict[str, str] = {}
@@ -181,6 +177,20 @@ class SupervisorLink:
                 self._avoid = addr
             self._mach.add("FailingOver")
 
+    def rotate_secret(self, secret: am_rpc.ClientSecrets) -> None:
+        """Offer other secrets from the next connection on."""
+        self._secret = secret
+        if self._client is not None:
+            self._client.rotate(secret)
+
+    async def reached(self) -> am_rpc.NetworkMachine:
+        """Wait until some supervisor is connected, and return its replica."""
+        while self.net is None:
+            await self._mach.when("SuperReady")
+            if self.net is None:
+                await trio.lowlevel.checkpoint()
+        return self.net
+
     async def _stay_with(self, addr: str) -> bool:
         """Connect and stay until the link is over; False if it never came up or broke."""
         self.addr = addr
@@ -195,6 +205,7 @@ class SupervisorLink:
             secret=self._secret,
             ssl_context=self._ssl_context,
         )
+        self._client = client
         async with client:
             pipes = self._pipe(client.mach)
             try:

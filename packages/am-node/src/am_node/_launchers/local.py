@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._boot import BOOT_VARIABLE, framed
+from .._entry import is_frozen
+from .._frozen import frozen_command
 from .base import ExitInfo, WorkerHandle, WorkerSpec
 from .output import FLOOD_SECONDS, Tail, read_lines
 from .process import LocalProcess, start_process
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 # With -P a file of the current directory cannot take the place of a module that a worker needs
 # before it has its supervisor's path.
-COMMAND = (sys.executable, "-P", "-m", "am_node", "worker")
+MODULE = ("-P", "-m", "am_node", "worker")
 # After a process is gone its pipes end, unless a grandchild that left the group still holds them.
 _DRAIN_SECONDS = 1.0
 _REAP_SECONDS = 5.0
@@ -30,13 +32,13 @@ _TELL_SECONDS = 2.0
 
 class LocalLauncher:
     """The default launcher: ``python -P -m am_node worker``, or any `command` that speaks its
-    protocol.
+    protocol. Workers get this interpreter's options (``-O``, ``-X dev``, ``-X utf8``, ``-B``).
 
     `env` is added to this process's environment, `cwd` is the directory to run in (default: this
     one's). Each worker is the leader of a process group, which dies with it, and inherits no
     descriptor but 0 to 2.
 
-    :raises ValueError: without `command` in a frozen program, whose executable is no interpreter.
+    :raises ValueError: without `command` in a frozen program that did not call `freeze_support`.
     """
 
     same_host = True
@@ -50,12 +52,7 @@ class LocalLauncher:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
     ) -> None:
-        if not command and getattr(sys, "frozen", False):
-            raise ValueError(
-                "this is a frozen program, which cannot run as `python -m am_node worker`: give "
-                "the command of a program that calls `am_node.run_worker()`"
-            )
-        self.command = tuple(command) or COMMAND
+        self.command = tuple(command) or _command()
         self._env = dict(env or {})
         self._cwd = cwd
 
@@ -90,6 +87,22 @@ class LocalLauncher:
         # A worker that is killed must not take half of its log with it.
         env.setdefault("PYTHONUNBUFFERED", "1")
         return env
+
+
+def _command() -> tuple[str, ...]:
+    """What starts a worker with this very interpreter, and its options."""
+    if is_frozen():
+        return frozen_command()
+    flags, options = sys.flags, []
+    if flags.optimize:
+        options.append("-" + "O" * flags.optimize)
+    if flags.dont_write_bytecode:
+        options.append("-B")
+    if flags.dev_mode:
+        options += ["-X", "dev"]
+    if flags.utf8_mode:
+        options += ["-X", "utf8"]
+    return (sys.executable, *options, *MODULE)
 
 
 async def _attend(

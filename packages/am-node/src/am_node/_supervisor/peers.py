@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 import am_rpc
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
     import am_machine as am
 
     from .shared import Shared
@@ -21,16 +19,37 @@ _FOLLOWED = ("Start", "Ready", "WorkersAvailable", "Draining")
 _RETRY = am_rpc.Retry(connect_tries=2**31, connect_total=float("inf"))
 
 
+def _offered(secret: am_rpc.Secrets | None) -> am_rpc.ClientSecrets | None:
+    """What to offer to peers, which take what this supervisor takes."""
+    if not isinstance(secret, Mapping):
+        return secret
+    offered: dict[str, Any] = dict(secret)
+    for key_id, given in secret.items():
+        if isinstance(given, tuple) and _is_pair(given):
+            offered[key_id] = given[0]
+    return offered
+
+
+def _is_pair(given: tuple[Any, ...]) -> bool:
+    """Whether this is a secret with the client ids that it is good for."""
+    return len(given) == 2 and (given[1] is None or isinstance(given[1], (set, frozenset)))
+
+
 class Peers:
     """Follows the supervisors at `addresses` for as long as this one is started."""
 
     def __init__(
-        self, shared: Shared, addresses: Sequence[str], secret: bytes | None, ssl_context: Any
+        self,
+        shared: Shared,
+        addresses: Sequence[str],
+        secret: am_rpc.Secrets | None,
+        ssl_context: Any,
     ) -> None:
         self._shared = shared
         self._mach = shared.mach
         self._addresses = tuple(addresses)
-        self._secret = secret
+        self._secret = _offered(secret)
+        self._clients: set[am_rpc.Client] = set()
         self._ssl_context = ssl_context
         self._usable: set[str] = set()
 
@@ -69,6 +88,7 @@ class Peers:
             secret=self._secret,
             ssl_context=self._ssl_context,
         )
+        self._clients.add(client)
         async with client:
             while True:
                 await client.mach.when("Ready")
@@ -78,6 +98,14 @@ class Peers:
                     await self._until_unusable(client)
                     self._usable.discard(addr)
                     self._mach.add("SuperDisconnected", addr=addr)
+
+    def rotate(self, secret: am_rpc.Secrets) -> None:
+        """Offer other secrets from the next connection on."""
+        offered = _offered(secret)
+        self._secret = offered
+        for client in self._clients:
+            if offered is not None:
+                client.rotate(offered)
 
     async def _usable_now(self, client: am_rpc.Client) -> bool:
         async with trio.open_nursery() as nursery:

@@ -83,6 +83,7 @@ class RuntimeDirectory:
         self.path.mkdir(mode=0o700)
         self.path.chmod(0o700)  # whatever the umask took away
         lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        os.fchmod(lock, 0o600)
         self._lock = lock
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

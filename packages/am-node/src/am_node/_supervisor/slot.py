@@ -12,6 +12,7 @@ import am_helpers as amh
 import am_machine as am
 
 from .._debugging import inner_tags
+from .._status import WorkerInfo
 from .states import SlotStates
 
 if TYPE_CHECKING:
@@ -35,25 +36,6 @@ class Lease:
     worker_link: str
     token: bytes = field(repr=False)
     keep: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerInfo:
-    """What is known of one worker at one moment, in plain values.
-
-    A busy worker's news is up to 0.1 s old. `client` is the RPC id of the client that holds it,
-    `tasks` how many requests it finished, `errors` how many errors are kept, `age` seconds since
-    its fork.
-    """
-
-    id: str
-    states: tuple[str, ...]
-    work_status: str
-    pid: int | None
-    client: str
-    tasks: int
-    errors: int
-    age: float
 
 
 class Slot:

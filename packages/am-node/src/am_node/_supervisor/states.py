@@ -110,6 +110,7 @@ class SupervisorStates(amh.Basic, am_rpc.StateSource, am.States):
         "with `wait` False it wants none any more.",
     )
     WorkerIssues = am.State(multi=True, doc="A client complains: `worker_id`, `reason`.")
+    ProvideStatus = am.State(multi=True, doc="A client asks how the pool is: `req`.")
 
     ClientConnected = am.State(multi=True, doc="A client connected.")
     ClientDisconnected = am.State(multi=True, doc="A client went away.")

@@ -19,9 +19,10 @@ from .._errors import PoolError
 from .._launchers.base import Resources
 from .._launchers.local import LocalLauncher
 from .._log import log_level
-from .._names import host_name, instance_name, supervisor_id
+from .._names import host_name, instance_name, own_name, supervisor_id
 from .._own_handlers import bind_own_handlers
 from .._settings import Policy, Pool, Rlimits, Timing, link_limits, stretch
+from .asked import Asked
 from .health import Health
 from .leases import LeaseManager
 from .peers import Peers
@@ -38,12 +39,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .._launchers.base import Launcher
+    from .._status import WorkerInfo
     from .._tls import Tls
     from .._worker.worker import Worker
-    from .slot import WorkerInfo
 
-CLIENT_WRITES = frozenset({"ProvideWorker", "AwaitWorker", "WorkerIssues"})
+CLIENT_WRITES = frozenset({"ProvideWorker", "AwaitWorker", "WorkerIssues", "ProvideStatus"})
 PEER_READS = frozenset({"Ready", "WorkersAvailable", "Draining", "Start"})
+_LOOPBACK = "127.0.0.1"
 _PAYLOADS = frozenset({"ClientSendPayload", "SuperSendPayload", "SendPayload"})
 
 
@@ -52,13 +54,17 @@ class Supervisor:
 
     Args:
         worker: the class, or its entry point ``module:Class`` or ``path/to/file.py:Class``.
-        addr: address for clients, ``host:port`` (port 0 picks one, see `addr`) or ``unix:PATH``.
+        addr: address for clients, ``host:port`` (port 0 picks one, see `addr`) or ``unix:PATH``. By
+            default a socket in a directory of this user, where `Client` and ``am-node`` look: other
+            users of the host cannot connect. With `tls` it is a port of loopback.
         pool: how many workers to keep; `set_pool` changes it later.
         launcher: what starts processes; by default they are children of this one.
         worker_host: address that workers bind, for clients; by default the host of `addr`. A
             wildcard such as 0.0.0.0 is told to clients as the host that the worker is on.
         link_addr: ``host:port`` of this host that workers on other hosts dial (port 0 picks one).
-        secret: what clients have to know, as in am-rpc.
+        secret: what clients have to know, as in am-rpc. One that comes through a unix socket, which
+            only this user can use, may drain the supervisor; others may with a key of which the
+            access names `Draining`.
         tls: the certificate for every link: of clients to the supervisor and to workers, of remote
             workers to the supervisor.
         ssl_context, peer_context: replace what `tls` means for the endpoint for clients, and for
@@ -73,6 +79,7 @@ class Supervisor:
 
     :raises ValueError: for a class that other processes cannot import, or an unprotected address.
     :raises NetworkError: from ``async with``, if an address cannot be listened on.
+    :raises OSError: from ``async with``, if there is no directory for its sockets.
     :raises EntryPointError: from ``async with``, whose body is cancelled, if the class cannot be
         imported by a worker and no worker ever came up.
     """
@@ -83,7 +90,7 @@ class Supervisor:
         self,
         worker: type[Worker] | str,
         *,
-        addr: str = "127.0.0.1:0",
+        addr: str | None = None,
         pool: Pool = Pool(),  # noqa: B008 - frozen
         timing: Timing = Timing(),  # noqa: B008 - frozen
         policy: Policy = Policy(),  # noqa: B008 - frozen
@@ -91,7 +98,7 @@ class Supervisor:
         kind: str | None = None,
         worker_host: str | None = None,
         link_addr: str = "127.0.0.1:0",
-        secret: bytes | None = None,
+        secret: am_rpc.Secrets | None = None,
         tls: Tls | None = None,
         ssl_context: Any = None,
         peer_context: Any = None,
@@ -105,7 +112,10 @@ class Supervisor:
         self.launcher = launcher or LocalLauncher()
         self.entry = worker if isinstance(worker, str) else self._entry_of(worker)
         self.kind = kind or _kind_of(worker)
+        if addr is None and (tls or ssl_context) is not None:
+            addr = f"{_LOOPBACK}:0"
         self._addr = addr
+        self._is_own = addr is None or addr.startswith("unix:")
         self._pool = pool
         self._timing = timing.stretched(stretch())
         self._policy = policy
@@ -113,7 +123,9 @@ class Supervisor:
         self._resources = resources
         self._options = dict(options or {})
         self._peers = tuple(peers)
-        self._worker_host = worker_host or host_of(addr)
+        # Where no other user may reach the supervisor, none may reach its workers.
+        self._workers_near = self._is_own and worker_host is None and tls is None
+        self._worker_host = worker_host or (_LOOPBACK if addr is None else host_of(addr))
         self._link_addr = link_addr
         self._tls = tls
         self._secret = secret
@@ -124,7 +136,8 @@ class Supervisor:
         if is_wildcard(link_addr):
             raise ValueError(f"{link_addr} is no address that workers could dial: give one host")
         if not insecure:
-            _refuse_exposure("clients", addr, secret, self._ssl_context)
+            if addr is not None:
+                _refuse_exposure("clients", addr, secret, self._ssl_context)
             # The context for clients cannot be handed to workers, hence does not count.
             _refuse_exposure("workers", join(self._worker_host, 0), secret, tls)
             _refuse_exposure("workers", link_addr, secret, tls)
@@ -189,7 +202,7 @@ class Supervisor:
             resources=self._resources,
             options=self._options,
             directory=directory,
-            worker_host=self._worker_host,
+            worker_host="" if self._workers_near and self.launcher.same_host else self._worker_host,
             reverse_listener=None if self.launcher.same_host else self._reverse_listener(),
             tls=self._tls,
             log_level=log_level("WORKER").value,
@@ -202,8 +215,9 @@ class Supervisor:
             LeaseManager(shared),
             Health(shared),
             self._shutdown,
+            Asked(shared),
         )
-        peers = Peers(shared, self._peers, self._secret, self._peer_context)
+        peers = self._peer_links = Peers(shared, self._peers, self._secret, self._peer_context)
         for part in (self, *parts, peers, Lists(shared)):
             bind_own_handlers(self.mach, part)
         await self._stack.enter_async_context(self.mach)
@@ -235,8 +249,8 @@ class Supervisor:
         followed = frozenset(self.States.names()) - _PAYLOADS
         return am_rpc.Mux(
             self.mach,
-            self._addr,
-            access=am_rpc.Access(read=followed, write=CLIENT_WRITES),
+            self._addr or am_rpc.user_socket(own_name(self.kind)),
+            access=am_rpc.Access(read=followed, write=self._client_writes()),
             secret=self._secret,
             ssl_context=self._ssl_context,
             payload_state="ClientSendPayload",
@@ -244,6 +258,9 @@ class Supervisor:
             push_interval=0.05,
             new_server=self._new_client_server,
         )
+
+    def _client_writes(self) -> frozenset[str]:
+        return CLIENT_WRITES | {"Draining"} if self._is_own else CLIENT_WRITES
 
     def _new_client_server(
         self, mux: am_rpc.Mux, number: int, stream: trio.abc.Stream
@@ -317,6 +334,18 @@ class Supervisor:
             # Filtered here, so that what the filter raises is the caller's.
             return tuple(info for info in await receive.receive() if filter is None or filter(info))
         raise PoolError("no answer to ListWorkers in time")
+
+    async def rotate(self, secret: am_rpc.Secrets) -> None:
+        """Take other secrets of clients from now on, and offer them to peers; see `am_rpc.Mux`.
+
+        Workers are not concerned: each lease has a secret of its own.
+
+        :raises ValueError: if there is no secret among them, or an empty one.
+        """
+        public = self._opened.public
+        assert public is not None
+        await public.rotate(secret)
+        self._peer_links.rotate(secret)
 
     async def drain(self) -> None:
         """End gently: clients go elsewhere, running work gets its time, then workers end.

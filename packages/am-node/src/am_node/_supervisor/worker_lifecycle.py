@@ -345,7 +345,10 @@ class WorkerLifecycle:
         listener = shared.reverse_listener
         local = link.line is None
         # For clients on this host; the directory is nobody else's, so there is no TLS.
-        slot.near_addr = self._socket("c", slot) if local and shared.tls is None else ""
+        near = self._socket("c", slot) if local and shared.tls is None else ""
+        # Without a host for them, workers listen nowhere else.
+        public = join(shared.worker_host, 0) if shared.worker_host else near
+        slot.near_addr = near if near != public else ""
         limits = {k: v for k, v in asdict(shared.rlimits).items() if v is not None}
         config = BootConfig(
             bootstrap=bootstrap.addr if listener is None else listener.addr,
@@ -356,7 +359,7 @@ class WorkerLifecycle:
             super_id=wire_id(link.super_id),
             link_token=link.token,
             local_addr=self._socket("w", slot) if local else "",
-            public_addr=join(shared.worker_host, 0),
+            public_addr=public,
             near_addr=slot.near_addr,
             ppid=os.getpid() if local else 0,
             lifeline=shared.launcher.lifeline,

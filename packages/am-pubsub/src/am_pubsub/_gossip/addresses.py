@@ -51,13 +51,18 @@ class AddressBook:
             else:
                 del self._known[address]
 
-    def failed(self, address: str, now: float) -> None:
-        """Note that nobody answered: it is tried again later, and later each time."""
+    def failed(self, address: str, now: float) -> int:
+        """Note that nobody answered: it is tried again later, and later each time.
+
+        Returns how often it failed on end.
+        """
         known = self._known.get(address)
-        if known is not None:
-            wait = self._config.redial_first * 2.0 ** min(known.failures, 16)
-            known.failures += 1
-            known.retry = now + min(wait, self._config.redial_most) * self._random.uniform(0.7, 1.3)
+        if known is None:
+            return 0
+        wait = self._config.redial_first * 2.0 ** min(known.failures, 16)
+        known.failures += 1
+        known.retry = now + min(wait, self._config.redial_most) * self._random.uniform(0.7, 1.3)
+        return known.failures
 
     def reached(self, address: str, peer: bytes) -> None:
         """Note who answers at an address."""

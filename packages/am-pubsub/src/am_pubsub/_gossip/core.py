@@ -30,7 +30,8 @@ from .messages import (
 )
 from .neighbours import Neighbours
 from .output import EventKind, Output
-from .parse import Malformed, Unknown, check_schema, parse
+from .ownership import Ownership
+from .parse import Malformed, Parser, Unknown, check_schema
 from .sending import Links, Sender
 from .syncing import Syncer
 from .table import ACCEPTED, REFUSED, Table, Verdict
@@ -41,11 +42,14 @@ if TYPE_CHECKING:
 
     from am_pubsub._config import TopicConfig
 
-    from .entries import Entry, Key, Vector
+    from .entries import Entry, Key, Record, Vector
     from .messages import Message
+    from .ownership import Keys
 
 _ASK_AGAIN = 1.0
 """Seconds until a machine that was asked for is asked for again."""
+_TRIALS = 2
+"""Dials that fail until somebody who is not linked to a peer suspects it."""
 _REFUSALS = {
     "another topic": "its topic has another name",
     "another version": "it speaks another version of the protocol",
@@ -60,7 +64,8 @@ class Core:
     """One peer of a topic.
 
     `schema_hash` returns the hash of a schema as it travels, and raises `ValueError` if that is
-    none. `accepts` says whether a peer may take part.
+    none. `accepts` says whether a peer may take part. With `keys` this peer signs what it says of
+    itself, and believes others what they signed.
     """
 
     def __init__(
@@ -75,20 +80,31 @@ class Core:
         schema_hash: Callable[[Mapping[str, Mapping[str, object]]], bytes],
         connect: Iterable[str] = (),
         accepts: Callable[[bytes], bool] = lambda peer: True,
+        keys: Keys | None = None,
     ) -> None:
         if len(peer) != PEER_BYTES:
             raise ValueError(f"a peer id is {PEER_BYTES} bytes long, not {len(peer)}")
         self._topic = topic
         self._config = config
+        self._parser = Parser.of(config)
         self._schema_hash = schema_hash
         self._accepts = accepts
         self.output = Output()
-        self.table = Table(config)
+        self.table = Table(config, is_signed=keys is not None)
+        self._owner = Ownership(topic, peer, keys, self.table) if keys is not None else None
         self._links = Links()
         self._book = AddressBook(connect, config, random)
         self._sender = Sender(self.table, self._links, self.output, config)
         self._members = Membership(
-            peer, epoch, self.table, self._links, self._sender, self._book, self.output, config
+            peer,
+            epoch,
+            self.table,
+            self._links,
+            self._sender,
+            self._book,
+            self.output,
+            config,
+            self._owner,
         )
         self._syncer = Syncer(
             self.table, self._links, self._sender, self.output, config, random, now
@@ -159,7 +175,7 @@ class Core:
         """Tell the ticks of a machine that was exposed."""
         held = self.table.get((self.peer, index))
         if held is not None and held.entry.vector != vector:
-            self._members.put(index, held.entry.info, vector, now)
+            self._members.put(index, held.info, vector, now)
             self._sender.flush_due(now)
 
     def unexpose(self, index: int, now: float) -> None:
@@ -170,7 +186,9 @@ class Core:
     def publish(self, data: bytes, now: float) -> None:
         """Send a payload to all peers that are there now; those who come later never see it."""
         self._payloads += 1
-        self._sender.flood(now, Kind.USER, self.peer, self.epoch, self._payloads, data)
+        what = (self.peer, self.epoch, self._payloads, data)
+        signed = (self._owner.payload(*what),) if self._owner is not None else ()
+        self._sender.flood(now, Kind.USER, *what, *signed)
 
     def leave(self, now: float) -> None:
         """Say goodbye."""
@@ -197,8 +215,12 @@ class Core:
     def dial_failed(self, address: str, now: float) -> None:
         """Take note that nobody answered at an address."""
         self._neighbours.dialled(address)
-        self._book.failed(address, now)
-        self._members.unreachable(self._book.peer_of(address), now)
+        failures = self._book.failed(address, now)
+        peer = self._book.peer_of(address)
+        self._members.unreachable(peer, now)
+        if failures == _TRIALS and len(self.neighbours()) < self._config.dial:
+            # Who has few links may be the only one to notice: nobody else lost a link to it.
+            self._members.unanswered(peer, now)
         self.output.counts["dials failed"] += 1
 
     def link_up(self, id: int, address: str | None, now: float) -> None:
@@ -236,7 +258,7 @@ class Core:
                 self._reject(link, "flood", now)
             return
         try:
-            self._take(link, parse(data, self._config), now)
+            self._take(link, self._parser.parse(data), now)
         except Malformed as error:
             self._reject(link, str(error), now)
         except Unknown:
@@ -272,7 +294,10 @@ class Core:
             case Suspect():
                 self._members.suspect(message.peer, message.epoch, link, now)
             case Bye():
-                self._members.bye(message.peer, message.epoch, link, now)
+                if self._owner is None or self._owner.says_goodbye(message):
+                    self._members.bye(message, link, now)
+                elif self.table.is_live(message.peer):
+                    self._reject(link, "forged goodbye", now)
             case Drop():
                 self._dropped(link, message, now)
             case User():
@@ -329,37 +354,80 @@ class Core:
         for digest, wire in message.schemas:
             self._learn_schema(digest, wire)
         wanted: list[Key] = []
+        news: dict[Key, bool] = {}
+        get, pending, mine = self.table.get, link.pending, self.peer
         for entry in message.entries:
-            if entry.key[0] == self.peer:
+            held = get(entry.key)
+            if held is not None and held.entry is entry:
+                # They know, so they need not be told.
+                pending.pop(entry.key, None)
+                continue
+            peer = entry.key[0]
+            if self._owner is not None and not self._is_owned(link, held, entry, wanted, now):
+                continue
+            if peer == mine:
                 self._members.contested(entry, now)
-                continue
-            if not self._accepts(entry.key[0]):
+            elif not self._accepts(peer):
                 self.output.counts["dropped.not allowed"] += 1
-                continue
-            self._entry(link, entry, wanted, now)
+            else:
+                self._entry(link, held, entry, wanted, news, now)
+        if news:
+            self._sender.tell_all(news, link)
         self._ask(link, wanted, now)
         if message.last:
             self._syncer.synced(link, now)
 
-    def _entry(self, link: Link, entry: Entry, wanted: list[Key], now: float) -> None:
+    def _is_owned(
+        self, link: Link, held: Record | None, entry: Entry, wanted: list[Key], now: float
+    ) -> bool:
+        """Tell whether an entry is to be looked at; what is no news needs no look at all."""
+        assert self._owner is not None
+        if held is not None and entry.rank <= held.rank:
+            if entry.vector and self.table.is_own_view(held.entry):
+                self._sender.send(link, now, Kind.SUSPECT, entry.key[0], entry.epoch)
+            return entry.rank == held.rank and entry.key[0] != self.peer
+        if not entry.vector and not entry.signature:
+            # A peer of theirs that did not answer: whether it lives it can show itself.
+            if entry.key[1] == 0:
+                self._members.suspect(entry.key[0], entry.epoch, link, now)
+            return False
+        if entry.key[0] != self.peer and not self._owner.key_known(entry):
+            wanted.append((entry.key[0], 0))
+            wanted.append(entry.key)
+            return False
+        if not self._owner.owns(entry):
+            self._reject(link, "forged entry", now)
+            return False
+        return True
+
+    def _entry(
+        self,
+        link: Link,
+        held: Record | None,
+        entry: Entry,
+        wanted: list[Key],
+        news: dict[Key, bool],
+        now: float,
+    ) -> None:
         key = entry.key
-        held = self.table.get(key)
-        before = held.entry if held is not None else None
-        verdict = self.table.apply(entry, now)
+        if held is None:
+            verdict = self.table.apply(entry, now)
+            whole = True
+            before = None
+        else:
+            epoch, before = held.entry.epoch, held.info
+            verdict = self.table.renew(held, entry, now)
+            whole = epoch != entry.epoch or before is not held.info
         if verdict is Verdict.SAME:
-            # They know, so they need not be told.
             link.pending.pop(key, None)
         elif verdict in ACCEPTED:
             link.pending.pop(key, None)
-            record = held or self.table.get(key)
-            assert record is not None
-            info = record.entry.info
-            whole = before is None or before.epoch != entry.epoch or before.info is not info
-            self._sender.tell(key, whole=whole, but=link)
+            news[key] = whole or news.get(key, False)
             if verdict is Verdict.CHANGED:
                 self.output.event(EventKind.CHANGED, *key)
             else:
-                self._tell_user(key, verdict, info)
+                record = held or self.table.get(key)
+                self._tell_user(key, verdict, record.info if record is not None else None)
             if whole:
                 self._members.seen(entry)
         elif verdict is Verdict.UNKNOWN:
@@ -409,14 +477,17 @@ class Core:
         for key in message.keys:
             held = self.table.get(key)
             if held is not None:
-                if held.entry.info is not None:
+                if held.info is not None:
                     # The message with the schema may be the one that was lost.
-                    link.schemas.discard(held.entry.info.schema)
+                    link.schemas.discard(held.info.schema)
                 link.want(key, whole=True)
 
     def _payload(self, link: Link, message: User, now: float) -> None:
         peer, epoch, number = message.peer, message.epoch, message.number
         if peer == self.peer or not self.table.is_live(peer):
+            return
+        if self._owner is not None and not self._owner.sends(message):
+            self._reject(link, "forged payload", now)
             return
         held = self._seen.get(peer)
         if held is None or held[0] < epoch:
@@ -424,7 +495,8 @@ class Core:
         if held[0] > epoch or number in held[1]:
             return
         held[1].append(number)
-        self._sender.flood(now, Kind.USER, peer, epoch, number, message.data, but=link)
+        signed = (message.signature,) if message.signature else ()
+        self._sender.flood(now, Kind.USER, peer, epoch, number, message.data, *signed, but=link)
         self.output.event(EventKind.RECEIVED, peer, data=message.data)
 
     # -- ends

@@ -27,8 +27,7 @@ class Digest:
 
     def bucket_of(self, key: Key) -> int:
         """Return the bucket that a machine belongs to, the same on every peer."""
-        peer, index = key
-        return crc32(b"%b:%d" % (peer, index)) % len(self._buckets)
+        return crc32(b"%b:%d" % key) % len(self._buckets)
 
     def change(self, bucket: int, change: int) -> None:
         """Take a row out of a bucket, put one in, or both: `change` is the XOR of their hashes."""

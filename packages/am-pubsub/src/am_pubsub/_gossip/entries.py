@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
+from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgpack  # type: ignore[import-untyped]
@@ -17,6 +18,8 @@ Vector: TypeAlias = tuple[int, ...]
 """The ticks of a machine's states, in index order; empty for one that is gone."""
 
 PEER_BYTES: Final = 8
+KEY_BYTES: Final = 32
+SIGNATURE_BYTES: Final = 64
 MOST_TICK: Final = 2**63
 
 
@@ -38,10 +41,15 @@ class Info:
     tags: tuple[str, ...]
     schema: bytes
     addrs: tuple[str, ...] = ()
+    key: bytes = field(default=b"", compare=False)
+    """The public key of the peer, of the topic's own machine where peers sign."""
+    signature: bytes = field(default=b"", compare=False)
 
     def wire(self) -> tuple[object, ...]:
-        """Return it as it travels."""
+        """Return it as it travels, without its signature."""
         base = (self.id, self.parent, self.tags, self.schema)
+        if self.key:
+            return (*base, self.addrs, self.key)
         return (*base, self.addrs) if self.addrs else base
 
 
@@ -61,15 +69,47 @@ class Schema:
         return cls(hash, tuple(wire), wire, _pack((hash, wire)))
 
 
-class Entry(NamedTuple):
-    """One telling of a machine: where it stands, and what it is if the receiver may not know."""
+class Entry:
+    """One telling of a machine: where it stands, and what it is if the receiver may not know.
 
-    key: Key
-    epoch: int
-    vector: Vector
-    total: int
-    """The sum of the vector: made where it was read, never taken on trust."""
-    info: Info | None = None
+    Nothing of it changes. What is made of it (its rank, its row in digests, its bytes) is kept,
+    since it is read more than once: by each neighbour's batch, and by each digest.
+    """
+
+    __slots__ = (
+        "_rank",
+        "_row",
+        "_short",
+        "_whole",
+        "epoch",
+        "info",
+        "key",
+        "signature",
+        "total",
+        "vector",
+    )
+
+    def __init__(
+        self,
+        key: Key,
+        epoch: int,
+        vector: Vector,
+        total: int,
+        info: Info | None = None,
+        signature: bytes = b"",
+    ) -> None:
+        self.key = key
+        self.epoch = epoch
+        self.vector = vector
+        self.total = total
+        """The sum of the vector: made where it was read, never taken on trust."""
+        self.info = info
+        self.signature = signature
+        """Its owner's of all but `info`, which has its own; empty where nobody signs."""
+        self._rank: Rank | None = None
+        self._row: int | None = None
+        self._short: bytes | None = None
+        self._whole: bytes | None = None
 
     @classmethod
     def of(cls, key: Key, epoch: int, vector: Vector, info: Info | None = None) -> Entry:
@@ -79,53 +119,67 @@ class Entry(NamedTuple):
     @property
     def rank(self) -> Rank:
         """What decides whether it is newer."""
-        return Rank(self.epoch, not self.vector, len(self.vector), self.total)
+        rank = self._rank
+        if rank is None:
+            vector = self.vector
+            rank = self._rank = Rank(self.epoch, not vector, len(vector), self.total)
+        return rank
 
-    def wire(self, *, whole: bool) -> bytes:
-        """Return it packed: with what the machine is if `whole`."""
-        (peer, index), epoch, vector, _, info = self
-        if whole and info is not None:
-            return _pack((peer, index, epoch, vector, info.wire()))
-        return _pack((peer, index, epoch, vector))
+    @property
+    def row(self) -> int:
+        """The 64 bits that stand for it in a digest."""
+        row = self._row
+        if row is None:
+            peer, index = self.key
+            # Of two entries of as many states both are gone, or none is.
+            text = peer + _NUMBERS.pack(index, self.epoch, len(self.vector), self.total)
+            row = self._row = int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
+        return row
+
+    def wire(self, info: Info | None = None) -> bytes:
+        """Return it packed: with what the machine is if that is given."""
+        if info is None:
+            short = self._short
+            if short is None:
+                signed = (None, self.signature) if self.signature else ()
+                short = self._short = _pack((*self.key, self.epoch, self.vector, *signed))
+            return short
+        if info is not self.info:
+            return self._packed_with(info)
+        whole = self._whole
+        if whole is None:
+            whole = self._whole = self._packed_with(info)
+        return whole
+
+    def _packed_with(self, info: Info) -> bytes:
+        signed = (self.signature + info.signature,) if self.signature else ()
+        return _pack((*self.key, self.epoch, self.vector, info.wire(), *signed))
 
 
 class Record:
     """What a peer holds of a machine, with its place in the digest."""
 
-    __slots__ = ("bucket", "entry", "packed", "rank", "row", "since")
+    __slots__ = ("bucket", "entry", "info", "since")
 
-    def __init__(self, bucket: int) -> None:
-        self.bucket = bucket
-        self.row = 0
-        self.entry: Entry
-        self.rank: Rank
-        self.since: float
-        self.packed: bytes | None
-
-    def take(self, entry: Entry, rank: Rank, now: float) -> int:
-        """Hold an entry from now on; return by what the bucket changes."""
+    def __init__(self, entry: Entry, info: Info | None, bucket: int, now: float) -> None:
         self.entry = entry
-        self.rank = rank
+        self.info = info
+        """What the machine is, from whichever entry told it; None if it is gone."""
+        self.bucket = bucket
         self.since = now
-        self.packed = None
-        before, self.row = self.row, row_hash(entry.key, rank)
-        return before ^ self.row
 
-    def wire(self) -> bytes:
-        """Return the entry without its info, packed once for all links."""
-        if self.packed is None:
-            self.packed = self.entry.wire(whole=False)
-        return self.packed
+    @property
+    def rank(self) -> Rank:
+        """What decides whether an entry is newer."""
+        return self.entry.rank
 
-
-def row_hash(key: Key, rank: Rank) -> int:
-    """Return the 64 bits that stand for this rank of this machine in digests."""
-    peer, index = key
-    epoch, gone, states, total = rank
-    text = b"%b:%d:%d:%d:%d:%d" % (peer, index, epoch, gone, states, total)
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
+    @property
+    def is_gone(self) -> bool:
+        """Whether it says that the machine is gone."""
+        return not self.entry.vector
 
 
+_NUMBERS: Final = Struct(">QQIQ")
 _packer: Final = msgpack.Packer(use_bin_type=True, autoreset=True)
 
 

@@ -59,6 +59,10 @@ class Link:
     def want(self, key: Key, *, whole: bool) -> None:
         """Let a machine be told here with the next batch."""
         self.pending[key] = whole or self.pending.get(key, False)
+        self.soon()
+
+    def soon(self) -> None:
+        """Let what is pending leave: at once, or when the last batch is some time ago."""
         if self.due is None:
             self.due = self.last_batch + self._config.batch_every
 

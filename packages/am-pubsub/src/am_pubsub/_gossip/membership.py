@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from .addresses import AddressBook
     from .entries import Info, Vector
     from .link import Link
+    from .messages import Bye
     from .output import Output
+    from .ownership import Ownership
     from .sending import Links, Sender
     from .table import Table
 
@@ -33,7 +35,9 @@ class Membership:
         book: AddressBook,
         output: Output,
         config: TopicConfig,
+        ownership: Ownership | None = None,
     ) -> None:
+        self._ownership = ownership
         self.peer = peer
         self.epoch = epoch
         self._table = table
@@ -59,9 +63,13 @@ class Membership:
         """Tell what a machine of this peer is and where it stands; no vector: it is gone."""
         key = (self.peer, index)
         held = self._table.get(key)
-        known = held.entry.info if held is not None else None
-        whole = held is None or info != known or held.rank.epoch != self.epoch
-        self._table.put_own(Entry.of(key, self.epoch, vector, info), now)
+        known = held.info if held is not None else None
+        whole = held is None or info != known or held.entry.epoch != self.epoch
+        if self._ownership is not None:
+            entry = self._ownership.entry(key, self.epoch, vector, info)
+        else:
+            entry = Entry.of(key, self.epoch, vector, info)
+        self._table.put_own(entry, now)
         self._sender.tell(key, whole=whole)
 
     def contested(self, entry: Entry, now: float) -> None:
@@ -82,7 +90,7 @@ class Membership:
         self._output.counts["refuted"] += 1
         for record in [*self._table.of_peer(self.peer)]:
             _, index = record.entry.key
-            self.put(index, record.entry.info, record.entry.vector, now)
+            self.put(index, record.info, record.entry.vector, now)
 
     # -- others
 
@@ -103,6 +111,11 @@ class Membership:
         if peer is not None and self._doubts.pop(peer, None) is not None:
             self._accuse(peer, now)
 
+    def unanswered(self, peer: bytes | None, now: float) -> None:
+        """Suspect a peer that does not answer where it says that it is, unless it is linked."""
+        if peer is not None and self._links.of_peer(peer) is None:
+            self._accuse(peer, now)
+
     def _accuse(self, peer: bytes, now: float) -> None:
         epoch = self._table.epoch_of(peer)
         if self._table.is_live(peer) and self._suspicions.raise_(peer, epoch, now):
@@ -119,6 +132,9 @@ class Membership:
 
     def suspect(self, peer: bytes, epoch: int, link: Link, now: float) -> None:
         """Take a suspicion of somebody else and hand it on; refute it if it is about this peer."""
+        if self._ownership is not None:
+            # Nobody but the peer itself raises its epoch.
+            epoch = min(epoch, self.epoch if peer == self.peer else self._table.epoch_of(peer))
         if peer == self.peer:
             self._outlive(epoch, now)
         elif (
@@ -128,16 +144,20 @@ class Membership:
         ):
             self._sender.flood(now, Kind.SUSPECT, peer, epoch, but=link)
 
-    def bye(self, peer: bytes, epoch: int, link: Link, now: float) -> None:
+    def bye(self, message: Bye, link: Link, now: float) -> None:
         """Take the goodbye of a peer and hand it on; refute it if it is about this peer."""
+        peer, epoch = message.peer, message.epoch
         if peer == self.peer:
             self._outlive(epoch, now)
         elif self.bury(peer, epoch, now):
-            self._sender.flood(now, Kind.BYE, peer, epoch, but=link)
+            signed = (message.signature,) if message.signature else ()
+            self._sender.flood(now, Kind.BYE, peer, epoch, *signed, but=link)
 
     def leave(self, now: float) -> None:
         """Say goodbye to all neighbours."""
-        self._sender.flood(now, Kind.BYE, self.peer, self.epoch)
+        owner = self._ownership
+        signed = (owner.goodbye(self.peer, self.epoch),) if owner is not None else ()
+        self._sender.flood(now, Kind.BYE, self.peer, self.epoch, *signed)
 
     def advance(self, now: float) -> None:
         """Suspect who did not come back; take who did not refute in time for dead."""
@@ -157,7 +177,7 @@ class Membership:
         dead = [
             record
             for record in self._table.of_peer(peer)
-            if not record.rank.gone and record.rank.epoch <= epoch
+            if not record.is_gone and record.entry.epoch <= epoch
         ]
         for record in dead:
             _, index = record.entry.key

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgpack  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from .entries import Entry, Key, Rank, Schema
 
@@ -52,7 +52,7 @@ class Delta:
     """Entries that are news to somebody, and the schemas that they need; `last` ends an exchange
     of digests: what was missing is here, or was sent before."""
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     schemas: tuple[tuple[bytes, object], ...]
     last: bool
 
@@ -78,7 +78,7 @@ class Rows:
     """Which machines the sender holds in some buckets, and how new."""
 
     buckets: tuple[int, ...]
-    rows: tuple[tuple[Key, Rank], ...]
+    rows: Sequence[tuple[Key, Rank]]
     last: bool
 
 
@@ -103,6 +103,7 @@ class Bye:
 
     peer: bytes
     epoch: int
+    signature: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class User:
     epoch: int
     number: int
     data: bytes
+    signature: bytes = b""
 
 
 Message: TypeAlias = Hello | Delta | Root | Buckets | Rows | Want | Suspect | Bye | Drop | User

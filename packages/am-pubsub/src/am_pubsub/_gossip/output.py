@@ -24,7 +24,7 @@ class EventKind(Enum):
     JOINED = "joined"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
     """Something that happened: to which machine, and for payloads and rejects, what."""
 

@@ -6,11 +6,13 @@ Whatever comes in is either a message within all limits or a `Malformed` that na
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgpack  # type: ignore[import-untyped]
 
-from .entries import MOST_TICK, PEER_BYTES, Entry, Info, Rank
+from .entries import KEY_BYTES, MOST_TICK, PEER_BYTES, SIGNATURE_BYTES, Entry, Info, Rank
 from .messages import (
     VERSION,
     Buckets,
@@ -41,6 +43,8 @@ _ROOT_BYTES: Final = 8
 _MOST_INDEX: Final = 2**31
 _ADDRS: Final = 16
 _INTS: Final = frozenset((int,))
+_REMEMBERED: Final = 8192
+"""Entries, rows and descriptions that are remembered by value; beyond that all are forgotten."""
 
 
 class Malformed(Exception):
@@ -51,46 +55,103 @@ class Unknown(Exception):
     """A message of a version or kind that this one does not know."""
 
 
-def parse(data: bytes, config: TopicConfig) -> Message:
-    """Return the message in these bytes.
+class Parser:
+    """Reads messages by the limits of a configuration; `of` returns the one for all its peers.
 
-    :raises Malformed: if it breaks a limit or a form.
-    :raises Unknown: if its version or kind is not known.
+    The same entry comes from each neighbour, and the same row in each exchange of digests: what
+    was checked is remembered, and found again by its value.
     """
-    if len(data) > config.message_bytes:
-        raise Malformed("too large")
-    most = len(data)
-    try:
-        value = msgpack.unpackb(
-            data,
-            use_list=False,
-            raw=False,
-            strict_map_key=True,
-            max_str_len=most,
-            max_bin_len=most,
-            max_array_len=most,
-            max_map_len=min(most, config.states),
-            max_ext_len=0,
-        )
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        # TypeError: a key that has no hash; ValueError: a limit, a bad text, bytes left over.
-        raise Malformed("undecodable") from error
-    if type(value) is not tuple or len(value) < 2 or not _INTS.issuperset(map(type, value[:2])):
-        raise Malformed("no message")
-    version, kind, *items = value
-    reader = _READERS.get(kind) if version == VERSION else None
-    if reader is None:
-        raise Unknown(f"version {version}, kind {kind}")
-    try:
-        return reader(items, config)
-    except (TypeError, ValueError, IndexError) as error:
-        raise Malformed("another form") from error
+
+    def __init__(self, config: TopicConfig) -> None:
+        self.config = config
+        self._most = config.message_bytes
+        self._entries: dict[object, Entry] = {}
+        self._rows: dict[object, tuple[Key, Rank]] = {}
+        self._infos: dict[object, Info] = {}
+
+    @classmethod
+    @lru_cache(maxsize=8)
+    def of(cls, config: TopicConfig) -> Parser:
+        """Return the parser of a configuration, made once."""
+        return cls(config)
+
+    def forget(self) -> None:
+        """Forget all that was checked."""
+        self._entries.clear()
+        self._rows.clear()
+        self._infos.clear()
+
+    def parse(self, data: bytes) -> Message:
+        """Return the message in these bytes.
+
+        :raises Malformed: if it breaks a limit or a form.
+        :raises Unknown: if its version or kind is not known.
+        """
+        most = len(data)
+        if most > self._most:
+            raise Malformed("too large")
+        try:
+            value = msgpack.unpackb(
+                data,
+                use_list=False,
+                raw=False,
+                strict_map_key=True,
+                max_str_len=most,
+                max_bin_len=most,
+                max_array_len=most,
+                max_map_len=min(most, self.config.states),
+                max_ext_len=0,
+            )
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
+            # TypeError: a key that has no hash; ValueError: a limit, a bad text, bytes left over.
+            raise Malformed("undecodable") from error
+        if type(value) is not tuple or len(value) < 2 or not _INTS.issuperset(map(type, value[:2])):
+            raise Malformed("no message")
+        version, kind, *items = value
+        reader = _READERS.get(kind) if version == VERSION else None
+        if reader is None:
+            raise Unknown(f"version {version}, kind {kind}")
+        try:
+            return reader(items, self)
+        except (TypeError, ValueError, IndexError) as error:
+            raise Malformed("another form") from error
+
+    def entries(self, values: tuple[object, ...]) -> list[Entry]:
+        """Return checked entries."""
+        known, found = self._entries, []
+        for value in values:
+            entry = known.get(value)
+            if entry is None:
+                if len(known) >= _REMEMBERED:
+                    known.clear()
+                entry = known[value] = _entry(value, self)
+            found.append(entry)
+        return found
+
+    def rows(self, values: tuple[object, ...]) -> list[tuple[Key, Rank]]:
+        """Return checked rows of a digest."""
+        known, found = self._rows, []
+        for value in values:
+            row = known.get(value)
+            if row is None:
+                if len(known) >= _REMEMBERED:
+                    known.clear()
+                row = known[value] = _row(value, self.config)
+            found.append(row)
+        return found
+
+    def info(self, value: object) -> Info:
+        """Return what a machine is, checked."""
+        known = self._infos.get(value) if type(value) is tuple else None
+        if known is None:
+            known = _checked_info(value, self.config)
+            if len(self._infos) >= _REMEMBERED:
+                self._infos.clear()
+            self._infos[value] = known
+        return known
 
 
 # -- parts, each checked
-
-_INFOS: Final[dict[tuple[object, object], Info]] = {}
-_MOST_INFOS: Final = 4096
 
 _Items = list[Any]
 
@@ -140,21 +201,11 @@ def _texts(value: object, count: int, size: int, name: str) -> tuple[str, ...]:
     return tuple(_text(text, size, name) for text in texts)
 
 
-def _info(value: object, config: TopicConfig) -> Info:
-    # The same machine is told by each neighbour, and often: its text is checked once.
-    known = _INFOS.get((value, config.limits)) if type(value) is tuple else None
-    if known is None:
-        known = _checked_info(value, config)
-        if len(_INFOS) >= _MOST_INFOS:
-            _INFOS.clear()
-        _INFOS[value, config.limits] = known
-    return known
-
-
 def _checked_info(value: object, config: TopicConfig) -> Info:
-    items = _tuple(value, 5, "info")
+    items = _tuple(value, 6, "info")
     machine, parent, tags, schema = items[:4]
-    addrs = _texts(items[4], _ADDRS, config.tag_bytes, "address") if len(items) == 5 else ()
+    addrs = _texts(items[4], _ADDRS, config.tag_bytes, "address") if len(items) >= 5 else ()
+    key = _bytes(items[5], KEY_BYTES, "key") if len(items) == 6 else b""
     checked = _texts(tags, config.tags, config.tag_bytes, "tag")
     if any(len(tag.encode()) > config.tag_bytes for tag in checked):
         raise Malformed("bad tag")
@@ -164,12 +215,13 @@ def _checked_info(value: object, config: TopicConfig) -> Info:
         checked,
         _bytes(schema, HASH_BYTES, "schema hash"),
         addrs,
+        key,
     )
 
 
-def _entry(value: object, config: TopicConfig) -> Entry:
+def _entry(value: object, parser: Parser) -> Entry:
     """Read one entry. The busiest place of the parser, hence written out."""
-    if type(value) is not tuple or not 4 <= len(value) <= 5:
+    if type(value) is not tuple or not 4 <= len(value) <= 6:
         raise Malformed("bad entry")
     peer, index, epoch, vector = value[:4]
     if type(peer) is not bytes or len(peer) != PEER_BYTES:
@@ -178,7 +230,7 @@ def _entry(value: object, config: TopicConfig) -> Entry:
         raise Malformed("bad index")
     if type(epoch) is not int or not 0 <= epoch < _MOST_EPOCH:
         raise Malformed("bad epoch")
-    if type(vector) is not tuple or len(vector) > config.states:
+    if type(vector) is not tuple or len(vector) > parser.config.states:
         raise Malformed("bad vector")
     total = 0
     if vector:
@@ -188,8 +240,20 @@ def _entry(value: object, config: TopicConfig) -> Entry:
         total = sum(vector)
         if min(vector) < 0 or total >= MOST_TICK:
             raise Malformed("bad tick")
-    info = _info(value[4], config) if len(value) == 5 else None
+    if len(value) == 6:
+        info, signature = _signed(value[4], value[5], parser)
+        return Entry((peer, index), epoch, vector, total, info, signature)
+    info = parser.info(value[4]) if len(value) == 5 else None
     return Entry((peer, index), epoch, vector, total, info)
+
+
+def _signed(what: object, signature: object, parser: Parser) -> tuple[Info | None, bytes]:
+    """Return what a machine is, with its signature, and that of where it stands."""
+    if what is None:
+        return None, _bytes(signature, SIGNATURE_BYTES, "signature")
+    both = _bytes(signature, 2 * SIGNATURE_BYTES, "signature")
+    info = replace(parser.info(what), signature=both[SIGNATURE_BYTES:])
+    return info, both[:SIGNATURE_BYTES]
 
 
 def check_schema(value: object, config: TopicConfig) -> Mapping[str, Mapping[str, object]]:
@@ -214,21 +278,21 @@ def check_schema(value: object, config: TopicConfig) -> Mapping[str, Mapping[str
 # -- messages
 
 
-def _hello(items: _Items, config: TopicConfig) -> Hello:
+def _hello(items: _Items, parser: Parser) -> Hello:
     topic, peer, links, root = items
     return Hello(
-        _text(topic, config.name_length, "topic"),
+        _text(topic, parser.config.name_length, "topic"),
         _peer(peer),
         _number(links, 2**16, "links"),
         _bytes(root, _ROOT_BYTES, "root"),
     )
 
 
-def _delta(items: _Items, config: TopicConfig) -> Delta:
+def _delta(items: _Items, parser: Parser) -> Delta:
     entries, schemas, last = items
     return Delta(
-        tuple(_entry(entry, config) for entry in _tuple(entries, config.records, "entries")),
-        tuple(_schema(pair) for pair in _tuple(schemas, config.records, "schemas")),
+        parser.entries(_tuple(entries, parser.config.records, "entries")),
+        tuple(_schema(pair) for pair in _tuple(schemas, parser.config.records, "schemas")),
         _flag(last, "flag"),
     )
 
@@ -238,24 +302,24 @@ def _schema(pair: object) -> tuple[bytes, object]:
     return _bytes(digest, HASH_BYTES, "schema hash"), wire
 
 
-def _root(items: _Items, config: TopicConfig) -> Root:
+def _root(items: _Items, parser: Parser) -> Root:
     root, ask, links = items
     return Root(
         _bytes(root, _ROOT_BYTES, "root"), _flag(ask, "flag"), _number(links, 2**16, "links")
     )
 
 
-def _buckets(items: _Items, config: TopicConfig) -> Buckets:
+def _buckets(items: _Items, parser: Parser) -> Buckets:
     (buckets,) = items
-    return Buckets(_bytes(buckets, _ROOT_BYTES * config.buckets, "buckets"))
+    return Buckets(_bytes(buckets, _ROOT_BYTES * parser.config.buckets, "buckets"))
 
 
-def _rows(items: _Items, config: TopicConfig) -> Rows:
+def _rows(items: _Items, parser: Parser) -> Rows:
     buckets, rows, last = items
-    numbers = _tuple(buckets, config.buckets, "buckets")
+    numbers = _tuple(buckets, parser.config.buckets, "buckets")
     return Rows(
-        tuple(_number(at, config.buckets, "bucket") for at in numbers),
-        tuple(_row(row, config) for row in _tuple(rows, config.records, "rows")),
+        tuple(_number(at, parser.config.buckets, "bucket") for at in numbers),
+        parser.rows(_tuple(rows, parser.config.records, "rows")),
         _flag(last, "flag"),
     )
 
@@ -271,32 +335,32 @@ def _row(row: object, config: TopicConfig) -> tuple[Key, Rank]:
     return _key(peer, index), rank
 
 
-def _want(items: _Items, config: TopicConfig) -> Want:
+def _want(items: _Items, parser: Parser) -> Want:
     (keys,) = items
-    pairs = (_tuple(pair, 2, "key") for pair in _tuple(keys, config.records, "keys"))
+    pairs = (_tuple(pair, 2, "key") for pair in _tuple(keys, parser.config.records, "keys"))
     return Want(tuple(_key(peer, index) for peer, index in pairs))
 
 
-def _suspect(items: _Items, config: TopicConfig) -> Suspect:
+def _suspect(items: _Items, parser: Parser) -> Suspect:
     peer, epoch = items
     return Suspect(_peer(peer), _number(epoch, _MOST_EPOCH, "epoch"))
 
 
-def _bye(items: _Items, config: TopicConfig) -> Bye:
-    peer, epoch = items
-    return Bye(_peer(peer), _number(epoch, _MOST_EPOCH, "epoch"))
+def _bye(items: _Items, parser: Parser) -> Bye:
+    peer, epoch, *rest = items
+    return Bye(_peer(peer), _number(epoch, _MOST_EPOCH, "epoch"), _signature(rest))
 
 
-def _drop(items: _Items, config: TopicConfig) -> Drop:
+def _drop(items: _Items, parser: Parser) -> Drop:
     reason, addrs = items
     return Drop(
-        _text(reason, config.name_length, "reason"),
-        _texts(addrs, _ADDRS, config.tag_bytes, "address"),
+        _text(reason, parser.config.name_length, "reason"),
+        _texts(addrs, _ADDRS, parser.config.tag_bytes, "address"),
     )
 
 
-def _user(items: _Items, config: TopicConfig) -> User:
-    peer, epoch, number, data = items
+def _user(items: _Items, parser: Parser) -> User:
+    peer, epoch, number, data, *rest = items
     if type(data) is not bytes:
         raise Malformed("bad payload")
     return User(
@@ -304,10 +368,18 @@ def _user(items: _Items, config: TopicConfig) -> User:
         _number(epoch, _MOST_EPOCH, "epoch"),
         _number(number, MOST_TICK, "number"),
         data,
+        _signature(rest),
     )
 
 
-_READERS: Final[Mapping[int, Callable[[_Items, TopicConfig], Message]]] = {
+def _signature(rest: _Items) -> bytes:
+    if not rest:
+        return b""
+    (signature,) = rest
+    return _bytes(signature, SIGNATURE_BYTES, "signature")
+
+
+_READERS: Final[Mapping[int, Callable[[_Items, Parser], Message]]] = {
     Kind.HELLO: _hello,
     Kind.DELTA: _delta,
     Kind.ROOT: _root,

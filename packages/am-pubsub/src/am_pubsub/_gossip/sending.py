@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .messages import Kind, pack, pack_delta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from am_pubsub._config import TopicConfig
 
@@ -52,11 +52,21 @@ class Sender:
         else:
             self._output.counts[f"unsent.{kind.name.lower()}"] += 1
 
-    def tell(self, key: Key, *, whole: bool, but: Link | None = None) -> None:
+    def tell(self, key: Key, *, whole: bool) -> None:
         """Let all neighbours know of a machine; `whole`: also what it is."""
         for link in self._links.neighbours():
+            link.want(key, whole=whole)
+
+    def tell_all(self, news: Mapping[Key, bool], but: Link) -> None:
+        """Let all neighbours but one know of some machines, each with what it is if True."""
+        whole = {key: True for key, told in news.items() if told}
+        moved = [key for key, told in news.items() if not told]
+        for link in self._links.neighbours():
             if link is not but:
-                link.want(key, whole=whole)
+                link.pending.update(whole)
+                for key in moved:
+                    link.pending.setdefault(key, False)
+                link.soon()
 
     def flood(self, now: float, kind: Kind, *items: object, but: Link | None = None) -> None:
         """Send one message to all neighbours."""
@@ -106,17 +116,21 @@ class Sender:
         entries: list[bytes] = []
         schemas: dict[bytes, Schema] = {}
         size = _HEADERS
+        get, known, told = self._table.get, self._table.schemas, link.schemas
+        most = self._config.batch_bytes
         for key, whole in pending.items():
-            record = self._table.get(key)
-            if record is None:
+            record = get(key)
+            if record is None or self._table.is_own_view(record.entry):
                 continue
-            info = record.entry.info if whole else None
-            packed = record.entry.wire(whole=True) if info is not None else record.wire()
-            schema = self._table.schemas.get(info.schema) if info is not None else None
-            if schema is not None and (schema.hash in link.schemas or schema.hash in schemas):
-                schema = None
-            more = len(packed) + (len(schema.packed) if schema is not None else 0)
-            if entries and size + more > self._config.batch_bytes:
+            info = record.info if whole else None
+            packed = record.entry.wire(info)
+            more = len(packed)
+            schema = None
+            if info is not None and info.schema not in told and info.schema not in schemas:
+                schema = known.get(info.schema)
+                if schema is not None:
+                    more += len(schema.packed)
+            if size + more > most and entries:
                 yield keys, entries, [*schemas.values()]
                 keys, entries, schemas, size = [], [], {}, _HEADERS
             keys.append(key)

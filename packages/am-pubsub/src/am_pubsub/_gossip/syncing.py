@@ -127,15 +127,23 @@ class Syncer:
         """Push what they lack; return what they have newer."""
         wanted: list[Key] = []
         theirs = dict(message.rows)
+        doubted: dict[bytes, int] = {}
         for key, rank in message.rows:
             held = self._table.get(key)
             if held is None or held.rank < rank:
                 wanted.append(key)
+            elif not rank.gone and self._table.is_own_view(held.entry):
+                doubted[key[0]] = rank.epoch
+        for peer, epoch in doubted.items():
+            # It did not answer here. Whether it lives is for itself to show.
+            self._sender.send(link, now, Kind.SUSPECT, peer, epoch)
         for at in message.buckets:
             for key in self._table.digest.keys[at]:
                 held = self._table.get(key)
                 rank_there = theirs.get(key)
-                if held is not None and (rank_there is None or rank_there < held.rank):
+                if held is None or self._table.is_own_view(held.entry):
+                    continue
+                if rank_there is None or rank_there < held.rank:
                     whole = rank_there is None or rank_there.epoch != held.rank.epoch
                     link.want(key, whole=whole)
         return wanted
@@ -154,7 +162,11 @@ class Syncer:
     def _rows(self, buckets: list[int]) -> list[tuple[Key, Rank]]:
         table = self._table
         keys = (key for at in buckets for key in table.digest.keys[at])
-        return [(key, held.rank) for key in keys if (held := table.get(key)) is not None]
+        return [
+            (key, held.rank)
+            for key in keys
+            if (held := table.get(key)) is not None and not table.is_own_view(held.entry)
+        ]
 
     def _start(self, now: float) -> None:
         self._current = None

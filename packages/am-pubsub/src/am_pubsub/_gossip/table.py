@@ -14,11 +14,11 @@ from .digest import Digest
 from .entries import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from am_pubsub._config import TopicConfig
 
-    from .entries import Entry, Info, Key, Rank, Schema
+    from .entries import Entry, Info, Key, Schema
 
 
 class Verdict(Enum):
@@ -49,10 +49,11 @@ REFUSED = frozenset((Verdict.REGRESSED, Verdict.WRONG_LENGTH))
 class Table:
     """Records by machine, with their digest; schemas by hash."""
 
-    def __init__(self, config: TopicConfig) -> None:
+    def __init__(self, config: TopicConfig, *, is_signed: bool = False) -> None:
         self._config = config
+        self._is_signed = is_signed
         self._records: dict[Key, Record] = {}
-        self._by_peer: dict[bytes, dict[int, Record]] = {}
+        self._by_peer: dict[bytes, list[Record]] = {}
         self._live: dict[bytes, int] = {}
         self.digest = Digest(config.buckets)
         self.schemas: dict[bytes, Schema] = {}
@@ -67,9 +68,9 @@ class Table:
         """Return the record of a machine, of one that is gone too."""
         return self._records.get(key)
 
-    def of_peer(self, peer: bytes) -> Iterable[Record]:
+    def of_peer(self, peer: bytes) -> Sequence[Record]:
         """Return the records of a peer's machines."""
-        return self._by_peer.get(peer, {}).values()
+        return self._by_peer.get(peer, ())
 
     def peers(self) -> list[bytes]:
         """Return the peers that are there, in the order in which they were met."""
@@ -78,88 +79,110 @@ class Table:
     def is_live(self, peer: bytes) -> bool:
         """Tell whether a peer's own machine is there."""
         record = self._records.get((peer, 0))
-        return record is not None and not record.rank.gone
+        return record is not None and not record.is_gone
 
     def epoch_of(self, peer: bytes) -> int:
         """Return the epoch of a peer, -1 if nothing is known of it."""
         record = self._records.get((peer, 0))
-        return record.rank.epoch if record is not None else -1
+        return record.entry.epoch if record is not None else -1
 
     def apply(self, entry: Entry, now: float) -> Verdict:
         """Take an entry if it is newer than what is held, by the rules of the topic."""
-        key = entry.key
-        held = self._records.get(key)
-        rank = entry.rank
-        if held is not None and rank[:3] == held.rank[:3]:
-            # By far the most entries: what is known already, or a machine that moved.
-            return self._moved(held, entry, rank, now)
+        held = self._records.get(entry.key)
         if held is None:
-            return self._first(entry, rank, now)
-        if rank < held.rank:
+            return self._first(entry, now)
+        return self.renew(held, entry, now)
+
+    def renew(self, held: Record, entry: Entry, now: float) -> Verdict:
+        """Take an entry of a machine that has a record."""
+        before = held.entry
+        if entry is before:
+            return Verdict.SAME
+        if entry.epoch == before.epoch and len(entry.vector) == len(before.vector):
+            # By far the most entries: what is known already, or a machine that moved.
+            return self._moved(held, entry, now)
+        if entry.rank < before.rank:
             return Verdict.OLDER
-        if rank.gone:
-            self._put(entry._replace(info=None), rank, now)
+        if not entry.vector:
+            self._replace(held, entry, None, now)
             return Verdict.GONE
-        info = entry.info or held.entry.info
-        if info is None:
+        info = entry.info or held.info
+        if info is None or (
+            # What a machine is is signed with its epoch, and handed on as it came.
+            self._is_signed and entry.info is None and entry.epoch != before.epoch
+        ):
             return Verdict.UNKNOWN
         verdict = self._newer(held, entry, info)
         if verdict in ACCEPTED:
-            if verdict is Verdict.ADDED and self._live.get(key[0], 0) >= self._most_of_peer():
+            peer = entry.key[0]
+            if verdict is Verdict.ADDED and self._live.get(peer, 0) >= self._most_of_peer():
                 return Verdict.TOO_MANY_MACHINES
-            self._put(entry._replace(info=info), rank, now)
+            self._replace(held, entry, info, now)
         return verdict
 
     def put_own(self, entry: Entry, now: float) -> None:
         """Put what this peer itself says of a machine of its own."""
-        self._put(entry, entry.rank, now)
+        held = self._records.get(entry.key)
+        if held is None:
+            self._insert(entry, now)
+        else:
+            self._replace(held, entry, entry.info, now)
+
+    def is_own_view(self, entry: Entry) -> bool:
+        """Tell whether only this peer says so: nobody signs that somebody else has died."""
+        return self._is_signed and not entry.signature and not entry.vector
 
     def purge(self, now: float) -> None:
         """Forget machines that have been gone for long enough."""
         before = now - self._config.tombstone_for
-        old = [key for key, held in self._records.items() if held.rank.gone and held.since < before]
+        old = [key for key, held in self._records.items() if held.is_gone and held.since < before]
         for key in old:
             held = self._records.pop(key)
-            self.digest.change(held.bucket, held.row)
+            self.digest.change(held.bucket, self._row(held.entry))
             del self.digest.keys[held.bucket][key]
             machines = self._by_peer[key[0]]
-            del machines[key[1]]
+            machines.remove(held)
             if not machines:
                 del self._by_peer[key[0]]
-        used = {held.entry.info.schema for held in self if held.entry.info is not None}
+        used = {held.info.schema for held in self if held.info is not None}
         for unused in [known for known in self.schemas if known not in used]:
             del self.schemas[unused]
 
     # -- the rules
 
-    def _first(self, entry: Entry, rank: Rank, now: float) -> Verdict:
+    def _first(self, entry: Entry, now: float) -> Verdict:
         peer = entry.key[0]
-        if peer not in self._by_peer and len(self._by_peer) >= self._config.peers:
+        machines = self._by_peer.get(peer)
+        if machines is None and len(self._by_peer) >= self._config.peers:
             return Verdict.TOO_MANY_PEERS
         if len(self._records) >= self._config.records:
             return Verdict.TOO_MANY_RECORDS
-        if len(self._by_peer.get(peer, ())) >= 2 * self._most_of_peer():
+        most = self._most_of_peer()
+        if machines is not None and len(machines) >= 2 * most:
             return Verdict.TOO_MANY_MACHINES  # most of them gone
-        if rank.gone:
-            self._put(entry._replace(info=None), rank, now)
+        if not entry.vector:
+            self._insert(entry, now)
             return Verdict.GONE
-        if self._live.get(peer, 0) >= self._most_of_peer():
+        if self._live.get(peer, 0) >= most:
             return Verdict.TOO_MANY_MACHINES
         schema = self.schemas.get(entry.info.schema) if entry.info is not None else None
         if schema is None:
             return Verdict.UNKNOWN
-        if len(schema.names) != rank.states:
+        if len(schema.names) != len(entry.vector):
             return Verdict.WRONG_LENGTH
-        self._put(entry, rank, now)
+        self._insert(entry, now)
         return Verdict.ADDED
 
-    def _moved(self, held: Record, entry: Entry, rank: Rank, now: float) -> Verdict:
+    def _moved(self, held: Record, entry: Entry, now: float) -> Verdict:
         """Judge an entry of the same epoch and as many states; gone ones have the sum 0."""
-        if rank.total <= held.rank.total:
-            return Verdict.SAME if rank.total == held.rank.total else Verdict.OLDER
-        if any(map(lt, entry.vector, held.entry.vector)):
+        before = held.entry
+        if entry.total <= before.total:
+            return Verdict.SAME if entry.total == before.total else Verdict.OLDER
+        if any(map(lt, entry.vector, before.vector)):
             return Verdict.REGRESSED
-        self._put(entry._replace(info=held.entry.info), rank, now)
+        held.entry = entry
+        held.since = now
+        self.digest.change(held.bucket, before.row ^ entry.row)
         return Verdict.CHANGED
 
     def _newer(self, held: Record, entry: Entry, info: Info) -> Verdict:
@@ -171,33 +194,47 @@ class Table:
         if len(schema.names) != len(vector):
             # A schema that grew, of which we were not told: it has to be asked for.
             return Verdict.UNKNOWN if entry.info is None else Verdict.WRONG_LENGTH
-        if held.rank.gone:
+        if held.is_gone:
             return Verdict.ADDED
         backwards = any(map(lt, vector, before))
-        old = held.entry.info
+        old = held.info
         known = self.schemas.get(old.schema) if old is not None else None
         grown = known is not None and schema.names[: len(known.names)] == known.names
-        if entry.epoch == held.rank.epoch:
+        if entry.epoch == held.entry.epoch:
             return Verdict.REGRESSED if backwards or not grown else Verdict.CHANGED
         return Verdict.REPLACED if backwards or not grown else Verdict.CHANGED
 
-    def _put(self, entry: Entry, rank: Rank, now: float) -> None:
-        key = entry.key
-        held = self._records.get(key)
-        was = held is not None and not held.rank.gone
-        if held is None:
-            peer, index = key
-            held = self._records[key] = Record(self.digest.bucket_of(key))
-            self._by_peer.setdefault(peer, {})[index] = held
-            self.digest.keys[held.bucket][key] = None
-        self.digest.change(held.bucket, held.take(entry, rank, now))
-        if was == rank.gone:
-            self._count(key[0], -1 if was else 1)
+    # -- records
 
-    def _count(self, peer: bytes, more: int) -> None:
-        self._live[peer] = self._live.get(peer, 0) + more
-        if not self._live[peer]:
-            del self._live[peer]
+    def _insert(self, entry: Entry, now: float) -> None:
+        key = entry.key
+        bucket = self.digest.bucket_of(key)
+        held = self._records[key] = Record(entry, entry.info if entry.vector else None, bucket, now)
+        peer = key[0]
+        machines = self._by_peer.get(peer)
+        if machines is None:
+            self._by_peer[peer] = [held]
+        else:
+            machines.append(held)
+        self.digest.keys[bucket][key] = None
+        self.digest.change(bucket, self._row(entry))
+        if entry.vector:
+            self._live[peer] = self._live.get(peer, 0) + 1
+
+    def _replace(self, held: Record, entry: Entry, info: Info | None, now: float) -> None:
+        before = held.entry
+        held.entry = entry
+        held.info = info if entry.vector else None
+        held.since = now
+        self.digest.change(held.bucket, self._row(before) ^ self._row(entry))
+        if bool(before.vector) != bool(entry.vector):
+            peer = entry.key[0]
+            self._live[peer] = self._live.get(peer, 0) + (1 if entry.vector else -1)
+            if not self._live[peer]:
+                del self._live[peer]
+
+    def _row(self, entry: Entry) -> int:
+        return 0 if self.is_own_view(entry) else entry.row
 
     def _most_of_peer(self) -> int:
         # The topic's own machine, index 0, is one more.

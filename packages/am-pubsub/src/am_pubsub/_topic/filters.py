@@ -43,7 +43,7 @@ class Filters:
 
     def match(self, record: Record, schema: Schema) -> bool:
         """Tell whether a machine that is there is meant."""
-        info = record.entry.info
+        info = record.info
         if info is None:
             return False
         pattern = self._pattern

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import am_machine as am
     from am_pubsub._gossip.entries import Key, Record, Schema
 
+_SCHEMAS = 256
+"""Schemas that are kept ready for the next machine of the same kind."""
+
 
 class Replicas:
     """Machines by peer and index, each true to its record."""
@@ -19,6 +22,7 @@ class Replicas:
     def __init__(self, parent: am.Machine) -> None:
         self._parent = parent
         self._made: dict[Key, am_rpc.NetworkMachine] = {}
+        self._schemas: dict[bytes, am.Schema] = {}
 
     def get(self, record: Record, schema: Schema) -> am_rpc.NetworkMachine:
         """Return the replica of a machine that is there."""
@@ -33,7 +37,7 @@ class Replicas:
         if made is None:
             return
         if len(made.schema) < len(schema.names):
-            made.grow(schema_from_wire(schema.wire))
+            made.grow(self._schema(schema))
         before, vector = made.time(), record.entry.vector
         moved = [
             (at, new - old)
@@ -50,11 +54,11 @@ class Replicas:
             made.dispose()
 
     def _make(self, record: Record, schema: Schema) -> am_rpc.NetworkMachine:
-        (peer, _), info = record.entry.key, record.entry.info
+        (peer, _), info = record.entry.key, record.info
         assert info is not None
         replica = am_rpc.NetworkMachine(
             None,
-            schema_from_wire(schema.wire),
+            self._schema(schema),
             remote_id=info.id,
             remote_parent=info.parent or None,
             parent=self._parent,
@@ -63,3 +67,12 @@ class Replicas:
         )
         replica.reset_clock(record.entry.vector, queue_tick=0, machine_tick=0)
         return replica
+
+    def _schema(self, schema: Schema) -> am.Schema:
+        """Return a schema made once for all machines of it."""
+        made = self._schemas.get(schema.hash)
+        if made is None:
+            if len(self._schemas) >= _SCHEMAS:
+                self._schemas.clear()
+            made = self._schemas[schema.hash] = schema_from_wire(schema.wire)
+        return made

@@ -45,6 +45,7 @@ class Runner:
         self._is_awake = False
         self._dirty: dict[int, Exposed] = {}
         self._rejects: Counter[str] = Counter()
+        self._rejected: dict[str, None] = {}
         self._next_reject = 0.0
 
     # -- what the topic's other parts say
@@ -191,6 +192,7 @@ class Runner:
                 mach.add("MsgReceived", from_id=peer, data=event.data)
             case EventKind.REJECTED:
                 self._rejects[event.reason] += 1
+                self._rejected[peer] = None
             case EventKind.REFUSED:
                 self._refused(event.reason)
             case EventKind.SYNCING:
@@ -206,7 +208,7 @@ class Runner:
 
     def _id(self, event: Event) -> str:
         record = self.core.table.get((event.peer, event.index))
-        info = record.entry.info if record is not None else None
+        info = record.info if record is not None else None
         return info.id if info is not None else ""
 
     def _tell_rejects(self) -> None:
@@ -215,4 +217,5 @@ class Runner:
         if self._rejects and now >= self._next_reject:
             counts, self._rejects = dict(self._rejects), Counter()
             self._next_reject = now + 1.0
-            self._mach.add("MsgRejected", counts=counts)
+            from_ids, self._rejected = tuple(self._rejected), {}
+            self._mach.add("MsgRejected", counts=counts, from_ids=from_ids)

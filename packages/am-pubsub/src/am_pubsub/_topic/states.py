@@ -34,9 +34,10 @@ class PayloadArgs:
 
 @dataclass(frozen=True)
 class RejectedArgs:
-    """How much bad input came since the last time, by reason."""
+    """How much bad input came since the last time, by reason, and who sent it."""
 
     counts: dict[str, int]
+    from_ids: tuple[str, ...] = ()
 
 
 class TopicStates(amh.Basic, amh.Connected, amh.Disposed):

@@ -17,21 +17,30 @@ from am_rpc.wire import schema_from_wire, schema_hash
 
 from .._config import TopicConfig
 from .._gossip.core import Core
+from .._transports.links import Links
 from .exposed import Exposed, Watching
 from .filters import Filters
 from .replicas import Replicas
 from .runner import Runner
+from .signing import Ed25519Keys
 from .states import TOLD, TopicStates
 from .watching import Added, Changed, Removed, Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    import ssl
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from types import TracebackType
+    from typing import Literal, TypeAlias
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     import am_rpc
 
     from .._gossip.entries import Key, Record, Schema
     from .._transports.base import Transport
+    from .._transports.links import Secret
+
+    Peers: TypeAlias = Collection[str] | Callable[[str], bool]
 
 _GOODBYE = 2.0
 """Seconds that leaving takes at most."""
@@ -48,44 +57,112 @@ def _hash(wire: Mapping[str, Mapping[str, object]]) -> bytes:
         raise ValueError(str(error)) from error
 
 
+def _keys_of(
+    trust: str, key: Ed25519PrivateKey | None, peer_id: bytes | None
+) -> Ed25519Keys | None:
+    if trust not in ("member", "owner"):
+        raise ValueError(f"trust is 'member' or 'owner', not {trust!r}")
+    if (trust == "owner") != (key is not None):
+        raise ValueError("trust='owner' needs a key, and a key needs trust='owner'")
+    if key is None:
+        return None
+    keys = Ed25519Keys(key)
+    if peer_id is not None and peer_id != keys.peer:
+        raise ValueError("the id of a peer that signs is made of its key: leave peer_id out")
+    return keys
+
+
+def _accepting(allow: Peers | None, deny: Peers | None) -> Callable[[bytes], bool]:
+    """Return what says of a peer whether it may take part."""
+    if allow is None and deny is None:
+        return lambda peer: True
+    allowed = _asking(allow) if allow is not None else lambda peer: True
+    denied = _asking(deny) if deny is not None else lambda peer: False
+    return lambda peer: allowed(peer.hex()) and not denied(peer.hex())
+
+
+def _asking(peers: Peers) -> Callable[[str], bool]:
+    if callable(peers):
+        return peers
+    if isinstance(peers, str):
+        raise TypeError("allow and deny are several ids, not one str")
+    return frozenset(peers).__contains__
+
+
 class Topic:
     """A group of peers without a leader, as this peer takes part in it.
 
     Args:
         name: what the topic is called; peers of other names are turned away.
         machines: what is offered from the beginning; see `expose`.
-        transport: what carries the topic.
-        connect: addresses of peers to begin with.
+        listen: address of am-rpc to listen on; by default this peer dials only.
+        connect: addresses of peers to begin with; a DNS name is resolved anew at each dial.
+        transport: what carries the topic, in place of connections of am-rpc; `listen`, `secret`,
+            the contexts and `advertise` are then its own affair.
+        secret: what all members share, or several of which each is good; see `rotate`.
+        ssl_context: for listening.
+        peer_context: for dialling.
+        advertise: what others are told to dial, by default the address listened on.
         peer_id: eight bytes that name this peer over restarts; by default random ones.
-        accepts: says of the id of a peer, in hexadecimal digits, whether it may take part.
+        trust: "member": a member is believed whatever it says. "owner": each is believed only
+            what it signed about itself, and all peers need a `key`.
+        key: a private key of Ed25519 (`cryptography`); `peer_id` is made of it.
+        allow: ids of the peers that may take part, in hexadecimal digits, or what says so of one.
+        deny: ids of the peers that may not.
         parent: the machine that `mach` is made under.
 
     Use it with ``async with``; leaving says goodbye, within two seconds. `mach` is its machine:
     wait for `Ready` of it. All of it belongs to the thread that it was opened in.
+
+    :raises ValueError: if `trust` and `key` do not fit, or `transport` and what is its affair.
+    :raises ImportError: if there is a `key` and the extra `sign` is not installed.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        transport: Transport,
         machines: Iterable[am.Machine] = (),
+        listen: str | None = None,
         connect: Iterable[str] = (),
+        transport: Transport | None = None,
+        secret: Secret | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        peer_context: ssl.SSLContext | None = None,
+        advertise: Iterable[str] = (),
         peer_id: bytes | None = None,
-        accepts: Callable[[str], bool] = lambda peer: True,
+        trust: Literal["member", "owner"] = "member",
+        key: Ed25519PrivateKey | None = None,
+        allow: Peers | None = None,
+        deny: Peers | None = None,
         config: TopicConfig = TopicConfig(),  # noqa: B008 - frozen
         parent: am.Machine | None = None,
     ) -> None:
         self.name = name
         self.config = config
+        self._keys = _keys_of(trust, key, peer_id)
+        if self._keys is not None:
+            peer_id = self._keys.peer
         self._peer = peer_id or secrets.token_bytes(8)
+        own = (listen, secret, ssl_context, peer_context, tuple(advertise) or None)
+        if transport is None:
+            transport = Links(
+                listen=listen,
+                secret=secret,
+                ssl_context=ssl_context,
+                peer_context=peer_context,
+                advertise=tuple(advertise),
+            )
+        elif any(one is not None for one in own):
+            raise ValueError("listen, secret, contexts and advertise are the transport's affair")
         self._transport = transport
         self._connect = tuple(connect)
-        self._accepts = accepts
+        self._accepts = _accepting(allow, deny)
+        tags = [f"pubsub:{name}", f"peer:{self.peer_id}"]
         self.mach = am.Machine(
             TopicStates,
             id=f"ps-{name}-{secrets.token_hex(2)}",
-            tags=(f"pubsub:{name}", f"peer:{self.peer_id}"),
+            tags=tags,
             parent=parent,
         )
         self._first = tuple(machines)
@@ -138,7 +215,8 @@ class Topic:
                 trio.current_time(),
                 schema_hash=_hash,
                 connect=self._connect,
-                accepts=lambda peer: self._accepts(peer.hex()),
+                accepts=self._accepts,
+                keys=self._keys,
             )
             self._runner = Runner(self, core, self._transport)
             self.mach.bind(self._runner)
@@ -198,6 +276,19 @@ class Topic:
         runner.wake()
         await trio.lowlevel.checkpoint()
 
+    async def rotate(self, secret: Secret) -> None:
+        """Take another secret from now on, in place of that before; links that it opens stay.
+
+        First give all peers the old one and the new one, then the new one and the old one (the
+        first is offered to others), then the new one alone: then no peer is lost at any time.
+
+        :raises TypeError: if the transport has no secret to change.
+        """
+        rotate = getattr(self._transport, "rotate", None)
+        if rotate is None:
+            raise TypeError(f"{type(self._transport).__name__} has no secret that could change")
+        await rotate(secret)
+
     # -- the machines of others
 
     def machines(self, filters: Filters = Filters()) -> list[am_rpc.NetworkMachine]:  # noqa: B008
@@ -206,7 +297,7 @@ class Topic:
 
     def tags(self, filters: Filters = Filters()) -> list[tuple[str, ...]]:  # noqa: B008 - frozen
         """Return the tags of the machines that match, by peer and index; makes no replica."""
-        infos = [record.entry.info for record, _ in self._found(filters)]
+        infos = [record.info for record, _ in self._found(filters)]
         return [info.tags for info in infos if info is not None]
 
     @contextmanager
@@ -231,8 +322,8 @@ class Topic:
         found: list[tuple[Record, Schema]] = []
         for record in sorted(table, key=lambda record: record.entry.key):
             peer, index = record.entry.key
-            info = record.entry.info
-            if peer == self._peer or not index or record.rank.gone or info is None:
+            info = record.info
+            if peer == self._peer or not index or record.is_gone or info is None:
                 continue
             schema = table.schemas[info.schema]
             if filters.match(record, schema):
@@ -245,8 +336,8 @@ class Topic:
         """Take note that the record of another peer's machine is another one."""
         table = self._open.core.table
         record = table.get(key)
-        info = record.entry.info if record is not None else None
-        if record is None or record.rank.gone or info is None:
+        info = record.info if record is not None else None
+        if record is None or record.is_gone or info is None:
             self._replicas.remove(key)
             for watcher in self._watchers:
                 if watcher.matching.pop(key, 0) is None:

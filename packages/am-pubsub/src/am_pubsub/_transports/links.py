@@ -8,7 +8,7 @@ input are am-rpc's affair.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,12 @@ from .base import Arrived, DialFailed, LinkDown, LinkUp
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from typing import TypeAlias
 
     from .base import Channel, Inbox
+
+    Secret: TypeAlias = bytes | am_rpc.Key | Sequence[bytes | am_rpc.Key]
 
 _CONNECT_TIMEOUT = 3.0
 _LOOKS = 100
@@ -56,10 +59,21 @@ class Links:
 
     listen: str | None = "127.0.0.1:0"
     advertise: tuple[str, ...] = ()
-    secret: bytes | None = None
+    secret: Secret | None = None
     ssl_context: ssl.SSLContext | None = None
     peer_context: ssl.SSLContext | None = None
     limits: am_rpc.Limits = _LIMITS
+    _open: dict[_Endpoint, None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    async def rotate(self, secret: Secret) -> None:
+        """Take another secret from now on, for all topics that it carries; see `Topic.rotate`.
+
+        :raises ValueError: if there is none, or an empty one.
+        """
+        for endpoint in [*self._open]:
+            await endpoint.rotate(secret)
 
     @asynccontextmanager
     async def join(self, topic: str, inbox: Inbox) -> AsyncIterator[Channel]:
@@ -76,11 +90,14 @@ class Links:
                     await stack.enter_async_context(mux)
                 except am_rpc.NetworkError as error:
                     raise ListenError(f"{self.listen} cannot be listened on: {error}") from error
+                endpoint.mux = mux
                 endpoint.addresses = self.advertise or (mux.addr,)
             async with trio.open_nursery() as endpoint.nursery:
+                self._open[endpoint] = None
                 try:
                     yield endpoint
                 finally:
+                    del self._open[endpoint]
                     await endpoint.last_words()
                     endpoint.nursery.cancel_scope.cancel()
 
@@ -115,7 +132,9 @@ class _Endpoint:
 
     def __init__(self, options: Links, inbox: Inbox) -> None:
         self.addresses: tuple[str, ...] = ()
+        self.mux: am_rpc.Mux | None = None
         self._options = options
+        self._secret = options.secret
         self._inbox = inbox
         self._numbers = count(1)
         self._out: dict[int, _Out] = {}
@@ -143,6 +162,12 @@ class _Endpoint:
         if out is not None:
             out.close()
 
+    async def rotate(self, secret: Secret) -> None:
+        """Offer and take another secret from now on."""
+        self._secret = secret
+        if self.mux is not None:
+            await self.mux.rotate(secret)
+
     async def last_words(self) -> None:
         """Let what was queued leave, for a moment."""
         with trio.CancelScope(shield=True, deadline=trio.current_time() + _LAST_WORDS):
@@ -168,7 +193,7 @@ class _Endpoint:
                 consumer=consumer,
                 retry=_ONCE,
                 limits=options.limits,
-                secret=options.secret,
+                secret=self._secret,
                 ssl_context=options.peer_context,
             )
             async with client:

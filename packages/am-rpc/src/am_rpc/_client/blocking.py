@@ -6,7 +6,9 @@ go to that thread, so they may come from any other.
 
 from __future__ import annotations
 
+import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import trio
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from .network_machine import NetworkMachine
 
 _MUTATIONS: Final = frozenset(("add", "remove", "set", "toggle", "add_err"))
-_ASYNC: Final = frozenset(("check_add", "check_remove", "sync", "flush"))
+_ASYNC: Final = frozenset(("check_add", "check_remove", "explain_remote", "sync", "flush"))
 
 
 class BlockingWait:
@@ -65,6 +67,7 @@ class BlockingMachine:
     def __init__(self, net: NetworkMachine, token: trio.lowlevel.TrioToken) -> None:
         self._net = net
         self._token = token
+        self._pid = os.getpid()
 
     if TYPE_CHECKING:
         # What `__getattr__` does for the usual names, as type checkers should see it.
@@ -93,6 +96,7 @@ class BlockingMachine:
         def remove_ns(self, /, *states: str, **args: Any) -> am.Result: ...
         def check_add(self, /, *states: str, **args: Any) -> am.Result: ...
         def check_remove(self, /, *states: str, **args: Any) -> am.Result: ...
+        def explain_remote(self, /, *states: str, kind: str = "add") -> tuple[str, ...]: ...
         def can_add(self, /, *states: str, **args: Any) -> am.Result: ...
         def can_remove(self, /, *states: str, **args: Any) -> am.Result: ...
         def sync(self) -> am.Time: ...
@@ -132,7 +136,14 @@ class BlockingMachine:
     def __repr__(self) -> str:
         return f"<BlockingMachine {self._net!r}>"
 
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise RuntimeError(
+                "a forked process has no thread for this connection: enter am_rpc.blocking in it"
+            )
+
     def _run(self, fn: Callable[..., Any], *args: Any) -> Any:
+        self._check_process()
         try:
             return trio.from_thread.run_sync(fn, *args, trio_token=self._token)
         except trio.RunFinishedError as error:
@@ -146,6 +157,7 @@ class BlockingMachine:
                 return await start()
             raise NetworkTimeout(f"not over after {timeout:g} s")
 
+        self._check_process()
         try:
             return trio.from_thread.run(wait, trio_token=self._token)
         except (trio.RunFinishedError, trio.Cancelled) as error:
@@ -161,8 +173,12 @@ class blocking:
         timeout: seconds to wait for the connection.
         options: those of `Client`.
 
+    Ctrl+C while it connects ends the thread and is raised. A forked child cannot use it: its calls
+    raise `RuntimeError`, and leaving the block there does nothing.
+
     Raises:
         NetworkError: on entry, if there is no connection in time.
+        RuntimeError: on entry, if it was entered before.
     """
 
     def __init__(
@@ -181,11 +197,23 @@ class blocking:
         self._stop: trio.Event | None = None
         self._machine: BlockingMachine | None = None
         self._error: BaseException | None = None
+        self._pid = os.getpid()
+        # Set once the thread may be told to give up, and if it has to before.
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._scope = trio.CancelScope()
+        self._is_given_up = False
         self._thread = threading.Thread(target=self._main, name=f"am-rpc {addr}")
 
     def __enter__(self) -> BlockingMachine:
-        self._thread.start()
-        self._started.wait()
+        if self._thread.ident is not None:
+            raise RuntimeError("make another am_rpc.blocking(…): each is entered once")
+        self._pid = os.getpid()
+        try:
+            self._thread.start()
+            self._started.wait()
+        except BaseException:
+            self._give_up()
+            raise
         if self._machine is None:
             self._thread.join()
             assert self._error is not None
@@ -198,6 +226,9 @@ class blocking:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if os.getpid() != self._pid:
+            # The thread, and with it the connection, is the parent's.
+            return
         assert self._machine is not None
         assert self._stop is not None
         try:
@@ -207,6 +238,15 @@ class blocking:
             if self._error is not None and exc is None:
                 raise self._error from None
         finally:
+            self._thread.join()
+
+    def _give_up(self) -> None:
+        """End the thread, whatever it waits for."""
+        self._is_given_up = True
+        if self._token is not None:
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._scope.cancel)
+        if self._thread.ident is not None:
             self._thread.join()
 
     def _main(self) -> None:
@@ -219,6 +259,14 @@ class blocking:
 
     async def _live(self) -> None:
         self._stop = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+        with self._scope:
+            # Whoever gave up before there was a token could not cancel.
+            if not self._is_given_up:
+                await self._connect()
+
+    async def _connect(self) -> None:
+        assert self._stop is not None
         async with Client(self._addr, self._schema, **self._options) as client:
             net = await client.ready(self._timeout)
             self._machine = BlockingMachine(net, trio.lowlevel.current_trio_token())

@@ -6,6 +6,7 @@ import logging
 import random
 import secrets
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, Unpack
 
 import trio
@@ -346,6 +347,8 @@ class Client(Following):
         try:
             for message in link.net.subscriptions.live():
                 self.subscribe(message)
+            for told in self.passing.behind():
+                link.notify(told)
             mach.add("HandshakeDone")
             mach.remove("Buffering")
             self.tell_touch(True)
@@ -368,6 +371,16 @@ class Client(Following):
         await trio.lowlevel.checkpoint()
         self.abandon(NotConnected("the server stopped this client"))
         self.mach.remove("Start")
+
+    def deliver(
+        self, message: Payload, data: Any, answer: Callable[[RpcError | None], None]
+    ) -> None:
+        """Give a payload to the consumer, and to the clients behind this one that it is for."""
+        is_own = message.destination in (None, self.mach.id)
+        if is_own and self._consumer is None and self.passing.has_takers:
+            is_own = False
+        consume = partial(self.consume, message, data) if is_own else None
+        self.passing.deliver(message, data, consume, answer)
 
     def consume(self, message: Payload, data: Any) -> None:
         """Give a payload to the consumer.

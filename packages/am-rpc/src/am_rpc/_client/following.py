@@ -14,12 +14,13 @@ from .._options import Sync
 from .._stats import Stats
 from .._wire.agreed_limits import OF_CLIENT, OF_SERVER, agreed, parse_told, told
 from .._wire.delta_encoder import tracked_indexes
-from .._wire.messages import Hello
+from .._wire.messages import Behind, Hello
 from .._wire.mutation_messages import Origin
 from .._wire.payload_chunks import SeenTokens
 from .._wire.schema import schema_from_wire, schema_hash
 from .calls import Calls
 from .handshake import accept, shake_hands
+from .passing import Passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .._wire.handshake_messages import Shape, Welcome
     from .._wire.keys import Credentials
     from .network_machine import NetworkMachine
+    from .passing import Taker
 
 # Names of states that a hello lists one by one; more than these come joined, for a server takes
 # only short arrays of who it does not know yet.
@@ -75,6 +77,7 @@ class Following(Calls):
         self._nonce = secrets.token_bytes(8)
         self.seen_tokens = SeenTokens(limits.tokens)
         self._touch: list[Callable[[bool], None]] = []
+        self.passing = Passing()
         # How far the end of the last usable connection may be due to what was sent on it.
         self.blame = 0
 
@@ -202,6 +205,7 @@ class Following(Calls):
         if not welcome.resume:
             # A new session counts its payloads anew.
             self.seen_tokens = SeenTokens(self.limits.tokens)
+            self.passing.forget()
         if not welcome.resume and not self._resend_unknown:
             self.lose_written()
             return
@@ -233,6 +237,15 @@ class Following(Calls):
         """Call back when the source is in touch again or lost; return how to stop that."""
         self._touch.append(callback)
         return lambda: self._touch.remove(callback) if callback in self._touch else None
+
+    def pass_payloads(self, taker: Taker) -> Callable[[], None]:
+        """Offer payloads to somebody who serves `net`; return how to stop that."""
+        return self.passing.add(taker)
+
+    def reaches(self, client_id: str, is_there: bool) -> None:
+        """A client is served behind this one, or no more: its payloads come this way."""
+        if self.passing.note(client_id, is_there) and self.link is not None:
+            self.link.notify(Behind(is_there, (client_id,)))
 
     def tell_touch(self, alive: bool) -> None:
         """Tell those who serve `net` whether its source is in touch."""

@@ -91,6 +91,11 @@ class Link:
             self.connection.collect()
         self.connection.send(self.connection.protocol.send_request(call_id, message))
 
+    def notify(self, message: m.Message) -> None:
+        """Send a notification."""
+        self.client.stats.notifications += 1
+        self.connection.send(self.connection.protocol.send_notification(message))
+
     def ask_for_receipt(self) -> None:
         """Ask for an answer, which tells that all one-way mutations before were executed."""
         self.request(m.Ping(), lambda response: None)
@@ -356,19 +361,31 @@ class Link:
 
     def _on_payload(self, event: Request) -> None:
         message: news.Payload = event.message
-        client = self.client
-        if message.token not in client.seen_tokens:
+        client, call_id, connection = self.client, event.id, self.connection
+
+        def answer(error: RpcError | None) -> None:
+            if error is None:
+                client.seen_tokens.add(message.token)
+            if connection.closed:
+                return
+            if error is None:
+                connection.send(connection.protocol.send_result(call_id))
+            else:
+                connection.refuse(call_id, error.code, str(error))
+
+        if message.token in client.seen_tokens:
+            self._assembler.drop(message.token)
+            answer(None)
+        elif client.passing.is_open(message.token, answer):
+            self._assembler.drop(message.token)
+        else:
             try:
                 data = self._assembler.finish(message.token)
             except KeyError:
                 data = message.data
             except ProtocolError as error:
                 raise InvalidParams(str(error)) from error
-            client.consume(message, data)
-            client.seen_tokens.add(message.token)
-        else:
-            self._assembler.drop(message.token)
-        self.connection.send(self.connection.protocol.send_result(event.id))
+            client.deliver(message, data, answer)
 
 
 _HANDLERS: Final[dict[type[Any], Callable[[Link, Any], None]]] = {

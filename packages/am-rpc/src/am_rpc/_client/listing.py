@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from .._wire.catalog_messages import MachineInfo
     from .._wire.keys import ClientSecrets
+    from .handshake import Speaker
 
 # More pages than any server has: one that never ends is no list.
 _MOST_PAGES: Final = 10_000
@@ -120,12 +121,17 @@ class _Lister:
         hello = Hello(self._id, secrets.token_bytes(8), kid=credentials.key_id, to="")
         with suppress(NoMachine):
             await shake_hands(connection, self, hello)
-        found: dict[str, MachineInfo] = {}
-        after = ""
-        for _ in range(_MOST_PAGES):
-            page: tuple[MachineInfo, ...] = await ask(connection, self, ListRequest(after))
-            if not page:
-                break
-            found |= {machine.id: machine for machine in page}
-            after = page[-1].id
-        return tuple(found.values())
+        return await read_list(connection, self)
+
+
+async def read_list(connection: Connection, speaker: Speaker) -> tuple[MachineInfo, ...]:
+    """Return all machines, on a connection that was greeted and does not run; raises `RpcError`."""
+    found: dict[str, MachineInfo] = {}
+    after = ""
+    for _ in range(_MOST_PAGES):
+        page: tuple[MachineInfo, ...] = await ask(connection, speaker, ListRequest(after))
+        if not page:
+            break
+        found |= {machine.id: machine for machine in page}
+        after = page[-1].id
+    return tuple(found.values())

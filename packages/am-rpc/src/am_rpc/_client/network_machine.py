@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # Sets of states whose indexes are kept; a program mutates few of those that there are.
 _KNOWN: Final = 1024
+_EXPLAINED: Final = ("add", "remove", "set")
 _KINDS: Final = {"a": "add", "r": "remove", "s": "set", "t": "toggle", "e": "add"}
 
 
@@ -256,6 +257,31 @@ class NetworkMachine(Replica):
     async def check_remove(self, /, *states: str, **args: Any) -> am.Result:
         """Ask the source; see `check_add`."""
         return await self._check(1, states, args)
+
+    async def explain_remote(self, /, *states: str, kind: str = "add") -> tuple[str, ...]:
+        """Ask the source why a mutation of these states would come out as it does now.
+
+        `explain` and `why` on a replica know relations only; the source also knows its queue, its
+        life, and which handler was against the same mutation when it was tried last. States that
+        this client may not follow are `?`. Always a checkpoint; nothing changes.
+
+        Raises:
+            am.UnknownStateError: a name is not a state.
+            ValueError: `kind` is none of add, remove, set.
+            NoAccess: the server does not allow checks.
+            NetworkError: there is no answer.
+            ReadOnlyMachine: there is no connection.
+        """
+        if kind not in _EXPLAINED:
+            raise ValueError(f"{kind!r} is not add, remove or set")
+        indexes = self._wire_indexes(states)
+        lines: tuple[str, ...] = await self.uplink.call(m.Explain(_EXPLAINED.index(kind), indexes))
+        return lines
+
+    @property
+    def has_client(self) -> bool:
+        """Tell whether it has a way to its source, connected or not."""
+        return self._client is not None
 
     async def _check(self, kind: int, states: tuple[str, ...], args: dict[str, Any]) -> am.Result:
         indexes = self._wire_indexes(states)

@@ -234,9 +234,12 @@ class Outbox:
         """
         if not self._one_way:
             return False
-        for seq, entry in tuple(self._one_way.items()):
+        executed = []
+        for seq, entry in self._one_way.items():
             if seq >= before or not entry.is_out or entry.is_partial:
                 break
+            executed.append(seq)
+        for seq in executed:
             self.pop(seq)
         return True
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .._wire.messages import Message
     from .._wire.mutation_messages import AddErr, Origin
     from .outbox import Entry
+    from .passing import Taker
 
 
 class Uplink(Protocol):
@@ -57,6 +58,13 @@ class Uplink(Protocol):
     def on_touch(self, callback: Callable[[bool], None]) -> Callable[[], None]:
         """Call back when the source is reached or lost; returns what ends that."""
         ...
+
+    def pass_payloads(self, taker: Taker) -> Callable[[], None]:
+        """Offer payloads that come from the source; returns what ends that."""
+        ...
+
+    def reaches(self, client_id: str, is_there: bool) -> None:
+        """A client is served behind this replica, or no more."""
 
     def origin(self) -> Origin | None:
         """Where a mutation that is made now comes from."""
@@ -124,6 +132,13 @@ class NoUplink:
     def on_touch(self, callback: Callable[[bool], None]) -> Callable[[], None]:
         """It never changes."""
         return _nothing
+
+    def pass_payloads(self, taker: Taker) -> Callable[[], None]:
+        """None ever come."""
+        return _nothing
+
+    def reaches(self, client_id: str, is_there: bool) -> None:
+        """There is nobody to tell."""
 
     def origin(self) -> Origin | None:
         """Nothing travels, so nothing needs one."""

@@ -48,6 +48,7 @@ def write(folder: Path, machine_id: str, addr: str) -> Path:
     draft = folder / f".{path.name}.{secrets.token_hex(4)}"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        os.fchmod(handle, 0o600)  # whatever the umask took away
         with open(handle, "w", encoding="utf-8") as file:
             file.write(addr + "\n")
         draft.replace(path)

@@ -20,6 +20,7 @@ import am_machine as am
 from ..__about__ import __version__
 from .._transport.address import parse_address
 from ._addr_files import Source
+from ._doctor import STEP_TIME, examine
 from ._files import read_bounded
 from ._grammar import Command, parse, seconds
 from ._machine import Repl
@@ -29,7 +30,7 @@ from ._pool import Access
 from ._shell import Interrupts, run_one, run_shell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _MAX_SECRET: Final = 4096
 _EPILOG: Final = """\
@@ -38,6 +39,7 @@ arpc 127.0.0.1:6000                     the shell
 arpc -d DIR                             the shell for all DIR/**/*.addr
 arpc -d DIR -- add worker-1 Work        one command
 arpc -- cheatsheet                      what can be done
+arpc doctor ADDR                        why no connection comes about
 
 Exit codes: 0 ok, 1 canceled or no match, 2 usage, 3 not connected, 4 timeout.
 Without ADDR, -f and -d, $AM_REPL_DIR is the directory, or all sockets of this user count.
@@ -69,15 +71,60 @@ def _options(**options: Any) -> dict[str, Any]:
     return options
 
 
+@click.command("doctor", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("addr")
+@click.option("--timeout", type=seconds, default=STEP_TIME, help="Seconds that a step may take.")
+@click.option("--secret-file", type=click.Path(path_type=Path), help="File with the shared secret.")
+@click.option("--key-id", metavar="ID", help="Id of the secret, if the server knows several.")
+@click.option("--machine", metavar="ID", help="The machine that is meant, where there are many.")
+@click.option("--tls-ca", type=click.Path(path_type=Path), help="TLS; certificates to trust.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def _doctor_options(**options: Any) -> dict[str, Any]:
+    """Say why no connection to ADDR comes about, step by step; nothing is changed there.
+
+    Exit codes: 0 all fine, 1 the server says no (key, version, machine), 2 usage, 3 no connection,
+    4 no answer in time.
+    """
+    return options
+
+
+def _doctor(options: dict[str, Any], output: Output) -> Code:
+    access = access_from(options["secret_file"], options["key_id"], options["tls_ca"])
+    if options["machine"] is not None:
+        access = replace(access, machines=(options["machine"],))
+    try:
+        outcome = trio.run(examine, options["addr"], access, options["timeout"])
+    except ValueError as error:
+        raise CommandError(Code.USAGE, str(error)) from error
+    output.show("doctor", outcome)
+    return outcome.code
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `arpc` and return its exit code."""
-    own, words = _split(sys.argv[1:] if argv is None else argv)
-    as_json = "--json" in own
-    output = Output(as_json=as_json)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["doctor"]:
+        return _main(_doctor_options, given[1:], _doctor, "doctor")
+    own, words = _split(given)
+
+    def run(options: dict[str, Any], output: Output) -> Code:
+        return _run(options, words, output)
+
+    return _main(_options, own, run, words[0] if words else "")
+
+
+def _main(
+    command: click.Command,
+    args: list[str],
+    run: Callable[[dict[str, Any], Output], Code],
+    name: str,
+) -> int:
+    """Read options, run, and return the exit code; faults are shown in the form asked for."""
+    output = Output(as_json="--json" in args)
     try:
-        with _options.make_context("arpc", own) as context:
-            options: dict[str, Any] = _options.invoke(context)
-        return int(_run(options, words, output))
+        with command.make_context("arpc", args) as context:
+            options: dict[str, Any] = command.invoke(context)
+        return int(run(options, output))
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
@@ -86,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code, told = error.code, str(error)
     except KeyboardInterrupt:
         return Code.INTERRUPTED
-    output.show(words[0] if words else "", Outcome(code, error=f"arpc: {told}"))
+    output.show(name, Outcome(code, error=f"arpc: {told}"))
     return code
 
 

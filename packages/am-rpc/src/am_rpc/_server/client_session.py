@@ -21,12 +21,13 @@ from .._wire.protocol import Notification, Request, Response
 from .._wire.server_messages import SourceTouch
 from .._wire.typed_args import declared_args, load_args
 from .executing import Executor
+from .explaining import told_reasons
 from .machines import page
 from .pushing import Pusher
 from .receiving import ArgsReceiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .._options import Access
     from .._transport.driver import Connection
@@ -34,10 +35,15 @@ if TYPE_CHECKING:
     from .._wire.keys import Key
     from .._wire.payload_chunks import Parcel
     from .._wire.protocol import Event
+    from .._wire.server_messages import Payload
     from .server import Server
     from .session import Session
 
 
+# Bytes that the name of a client behind a relay takes beside its own.
+_NAME: Final = 200
+# Of `x`, by number.
+KINDS: Final = ("add", "remove", "set")
 # Bytes that a subscription takes beside its args: a wait, a task.
 _WAIT: Final = 4096
 
@@ -55,8 +61,22 @@ class ClientSession:
     """
 
     __slots__ = (
-        "_args_in", "_boot", "_executor", "_pusher", "_responses", "_source", "_untouch", "_waits",
-        "access", "connection", "feed", "key", "server", "session",
+        "_args_in",
+        "_boot",
+        "_executor",
+        "_pusher",
+        "_responses",
+        "_source",
+        "_unpass",
+        "_untouch",
+        "_waits",
+        "access",
+        "behind",
+        "connection",
+        "feed",
+        "key",
+        "server",
+        "session",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +105,9 @@ class ClientSession:
         self._waits: dict[int, tuple[Any, int]] = {}
         self._boot = server.boot
         self._untouch: Callable[[], None] | None = None
+        self._unpass: Callable[[], None] | None = None
+        # Ids of clients that this one serves, a relay.
+        self.behind: set[str] = set()
 
     # Life.
 
@@ -94,6 +117,8 @@ class ClientSession:
         source = self._source
         if isinstance(source, NetworkMachine):
             self._untouch = source.uplink.on_touch(self._source_touched)
+            self._unpass = source.uplink.pass_payloads(self._pass_on)
+            source.uplink.reaches(self.session.client_id, True)
             if not source.uplink.in_touch:
                 self._source_touched(False)
         self._pusher.begin()
@@ -103,6 +128,15 @@ class ClientSession:
         self._pusher.end()
         if self._untouch is not None:
             self._untouch()
+        if self._unpass is not None:
+            self._unpass()
+            self._unpass = None
+            assert isinstance(self._source, NetworkMachine)
+            for client_id in (self.session.client_id, *self.behind):
+                self._source.uplink.reaches(client_id, False)
+        for client_id in self.behind:
+            self.session.budget.give(len(client_id) + _NAME)
+        self.behind.clear()
         for token in tuple(self._waits):
             self._end_wait(token)
         self._args_in.end()
@@ -158,6 +192,8 @@ class ClientSession:
     def _hear(self, message: Any) -> None:
         if type(message) is Mutate:
             self._executor.mutate_one_way(message)
+        elif type(message) is m.Behind:
+            self._learn(message)
         elif type(message) is ArgsChunk:
             self._args_in.take(message)
         elif type(message) is InChunks:
@@ -198,6 +234,35 @@ class ClientSession:
         else:
             self._reply(call_id, int(result is am.EXECUTED))
 
+    def _explain(self, call_id: int, message: m.Explain) -> None:
+        if not self.access.check:
+            raise InvalidParams("checks are not allowed", ErrorCode.NO_ACCESS)
+        _, names = self._executor.states(message.states, None)
+        kind = KINDS[message.kind]
+        source = self._source
+        if isinstance(source, NetworkMachine) and source.has_client:
+            self.server.mach.fork(self._ask_why, source, call_id, kind, names)
+        elif isinstance(source, am.BaseMachine):
+            self._tell_why(call_id, source.explain(*names, kind=kind).reasons)
+        else:
+            explained = source.schema.explain(kind, names, source.active)
+            self._tell_why(call_id, explained.reasons)
+
+    async def _ask_why(
+        self, source: NetworkMachine, call_id: int, kind: str, names: tuple[str, ...]
+    ) -> None:
+        try:
+            reasons = await source.explain_remote(*names, kind=kind)
+        except RpcError as error:
+            self.connection.refuse(call_id, error.code, str(error))
+        else:
+            self._tell_why(call_id, reasons)
+
+    def _tell_why(self, call_id: int, reasons: Iterable[str]) -> None:
+        names = self._source.schema.names
+        readable = self.server.readable(self.access)
+        self._reply(call_id, told_reasons(reasons, names, readable, self.access))
+
     def _sync(self, call_id: int, message: m.SyncRequest) -> None:
         self.server.stats.syncs += 1
         self._reply(call_id, self._pusher.take_all())
@@ -224,6 +289,46 @@ class ClientSession:
             self.connection.close()
         else:
             self.notify(SourceTouch(alive))
+
+    # Clients behind this one.
+
+    def _learn(self, message: m.Behind) -> None:
+        """Note whom a relay serves; only ids that its own key may have are believed."""
+        ids = None if self.key is None else self.key.ids
+        source = self._source
+        for client_id in message.ids:
+            if message.is_there == (client_id in self.behind):
+                continue
+            cost = len(client_id) + _NAME
+            if not message.is_there:
+                self.behind.discard(client_id)
+                self.session.budget.give(cost)
+            elif ids is not None and client_id not in ids:
+                continue
+            else:
+                try:
+                    self.session.budget.take(cost, "clients behind a relay")
+                except LimitExceeded:
+                    return
+                self.behind.add(client_id)
+            if isinstance(source, NetworkMachine):
+                source.uplink.reaches(client_id, message.is_there)
+
+    def is_way_to(self, client_id: str | None) -> bool:
+        """Tell whether a payload for this id goes to this client, whosever it is."""
+        return client_id in (None, self.session.client_id) or client_id in self.behind
+
+    def _pass_on(
+        self, message: Payload, data: Any, done: Callable[[RpcError | None], None]
+    ) -> bool:
+        """Begin to deliver a payload of the source above, if it is for this way."""
+        if not self.is_way_to(message.destination):
+            return False
+        source, source_tx = message.source, message.source_tx
+        self.server.post_payload(
+            message.name, data, message.destination, source=source, source_tx=source_tx, done=done
+        )
+        return True
 
     # Waits for args, kept here for the client.
 
@@ -269,6 +374,7 @@ _REQUESTS: Final[dict[type[Any], Callable[[ClientSession, int, Any], None]]] = {
     AddErr: ClientSession._report_error,
     InChunks: ClientSession._execute_large,
     m.Check: ClientSession._check,
+    m.Explain: ClientSession._explain,
     m.SyncRequest: ClientSession._sync,
     m.ArgsRequest: ClientSession._args,
     ListRequest: ClientSession._list,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import trio
+
 from .._transport.address import is_loopback_host, start_tls
 from .._transport.driver import Connection
 from .._wire.protocol import Protocol
 from .handshake import Greeted, greet
 
 if TYPE_CHECKING:
-    import trio
-
     from .handshake import Serving
     from .machines import Catalog
 
@@ -56,12 +56,23 @@ class Greeter:
         stream = await self._wrap(stream, nursery)
         protocol = Protocol(client=False, limits=serving.limits, states=states, stranger=True)
         connection = Connection(stream, protocol, serving.limits, serving.stats)
-        greeted = await greet(connection, serving, self._catalog)
+        greeted = None
+        try:
+            greeted = await greet(connection, serving, self._catalog)
+        finally:
+            if greeted is None:
+                # A websocket, whose task would live on, and not the socket below alone.
+                with trio.CancelScope(shield=True):
+                    await trio.aclose_forcefully(stream)
         return None if greeted is None else Met(connection, greeted)
 
     async def _wrap(self, stream: trio.abc.Stream, nursery: trio.Nursery | None) -> trio.abc.Stream:
         serving = self._serving
-        if serving.ssl_context is not None and self._server_side:
+        has_tls = serving.ssl_context is not None and self._server_side
+        if (has_tls or nursery is not None) and isinstance(stream, trio.SocketStream):
+            # Clients speak first in either; until this one does nothing is made for it.
+            await trio.lowlevel.wait_readable(stream.socket)
+        if serving.ssl_context is not None and has_tls:
             stream = await start_tls(stream, serving.ssl_context, server_side=True)
         if nursery is None:
             return stream

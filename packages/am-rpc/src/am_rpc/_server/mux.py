@@ -13,7 +13,7 @@ import trio
 import am_machine as am
 
 from .._env import own_tags, tune
-from .._errors import ErrorCode, NetworkError, RpcError
+from .._errors import ErrorCode, NetworkError, NetworkTimeout, RpcError
 from .._options import Access, Limits
 from .._reason import reason, translate
 from .._states import MuxStates
@@ -22,7 +22,7 @@ from .._transport.driver import Connection
 from .._wire.protocol import Protocol
 from .greeter import Greeter
 from .handshake import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, check_exposure, turn_away
-from .machines import Machines
+from .machines import Machines, OneMachine
 from .payload_sender import away, bind_payloads, report_undelivered
 from .server import Server
 
@@ -106,9 +106,12 @@ class Mux:
             self.serving.websocket = self._address.kind == "ws"
             self.serving.is_loopback = self._address.is_local
         self._listener = listener
+        # What clients choose from, if there is no factory.
+        self._catalog = self._machines or OneMachine(cast("am.MachineApi", self.source))
+        self._greeter = Greeter(self.serving, self._catalog, websocket=self.serving.websocket)
         # Boot ids of several machines, for as long as each of them lives.
         self._boots: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
-        self._new_server = new_server or _serve_same
+        self._new_server = new_server
         self._max_clients = max_clients
         self._connections = 0
         # Numbers of connections whose client was let in.
@@ -322,10 +325,10 @@ class Mux:
 
     async def _serve(self, number: int, stream: trio.abc.Stream) -> None:
         try:
-            if self._machines is not None:
-                await self._serve_chosen(self._machines, number, stream)
+            if self._new_server is None:
+                await self._serve_chosen(number, stream)
                 return
-            server = self._make_server(number, stream)
+            server = self._make_server(self._new_server, number, stream)
             if server is None:
                 await self._be_refused(stream)
                 return
@@ -350,34 +353,40 @@ class Mux:
             self.mach.add("ClientConnected")
             await server.ended.wait()
 
-    async def _serve_chosen(self, machines: Machines, number: int, stream: trio.abc.Stream) -> None:
-        """Serve the machine that a client asks for."""
+    async def _serve_chosen(self, number: int, stream: trio.abc.Stream) -> None:
+        """Serve the machine that a client asks for.
+
+        Only once it did a server is made: strangers that never say a word shall cost little.
+        """
+        if not self.serving.websocket:
+            await self._serve_met(number, await self._meet(stream, None))
+            return
         async with trio.open_nursery() as nursery:
-            met = await self._meet(machines, stream, nursery)
-            if met is not None:
-                source = met.greeted.source
-                try:
-                    await self._run(number, self._server_of(machines, number, met))
-                finally:
-                    self.servers.pop(number, None)
-                    self._left(machines, source)
-            # Of a websocket.
+            await self._serve_met(number, await self._meet(stream, nursery))
             nursery.cancel_scope.cancel()
 
-    async def _meet(
-        self, machines: Machines, stream: trio.abc.Stream, nursery: trio.Nursery
-    ) -> Met | None:
+    async def _serve_met(self, number: int, met: Met | None) -> None:
+        if met is None:
+            return
+        try:
+            await self._run(number, self._server_of(number, met))
+        finally:
+            self.servers.pop(number, None)
+            self._left(met.greeted.source)
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(met.connection.stream)
+
+    async def _meet(self, stream: trio.abc.Stream, nursery: trio.Nursery | None) -> Met | None:
         """Greet a client; None if it is not let in, or only asked which machines there are."""
         serving = self.serving
-        greeter = Greeter(serving, machines, websocket=serving.websocket)
         scope = serving.strangers.enter()
         error: Exception | None = None
         try:
             with scope, trio.fail_after(serving.limits.handshake):
-                return await greeter.meet(stream, nursery if serving.websocket else None)
+                return await self._greeter.meet(stream, nursery)
             self.stats.strangers_evicted += 1
         except trio.TooSlowError:
-            error = NetworkError(f"no machine chosen within {serving.limits.handshake:g} s")
+            error = NetworkTimeout(f"handshake took longer than {serving.limits.handshake:g} s")
         except Exception as fault:
             error = translate(fault)
         finally:
@@ -387,7 +396,7 @@ class Mux:
             logger.info("%s: %s", self.mach.id, error)
         return None
 
-    def _server_of(self, machines: Machines, number: int, met: Met) -> Server:
+    def _server_of(self, number: int, met: Met) -> Server:
         source = met.greeted.source
         server = Server(
             source,
@@ -395,17 +404,17 @@ class Mux:
             name=f"{source.id}-{number}",
             serving=self.serving,
         )
-        server.met, server.catalog = met, machines
-        boot = self._boots.setdefault(source, secrets.token_bytes(8))
-        server.own_boot = server.session_scope = boot
+        server.met, server.catalog = met, self._catalog
+        if self._machines is not None:
+            boot = self._boots.setdefault(source, secrets.token_bytes(8))
+            server.own_boot = server.session_scope = boot
         self._hear_payloads(source)
         return server
 
-    def _left(self, machines: Machines, source: am.MachineApi) -> None:
+    def _left(self, source: am.MachineApi) -> None:
         """Let go of a source that nobody follows any more, unless it stays with this mux."""
-        if source not in machines.own and all(
-            s.source is not source for s in self.servers.values()
-        ):
+        followed = any(server.source is source for server in self.servers.values())
+        if not followed and source not in self.machines:
             self._hear_no_payloads(source)
 
     def _admit(self, number: int) -> bool:
@@ -425,9 +434,14 @@ class Mux:
         if not self.servers and self._empty is not None:
             self._empty.set()
 
-    def _make_server(self, number: int, stream: trio.abc.Stream) -> Server | None:
+    def _make_server(
+        self,
+        factory: Callable[[Mux, int, trio.abc.Stream], Server],
+        number: int,
+        stream: trio.abc.Stream,
+    ) -> Server | None:
         try:
-            return self._new_server(self, number, stream)
+            return factory(self, number, stream)
         except Exception as error:
             logger.info("%s: the factory refused a client: %r", self.mach.id, error)
             self.mach.add("NewServerErr", err=error)
@@ -449,7 +463,7 @@ class Mux:
             DeliveryError, EncodeError, LimitExceeded: as `Server.send_payload`.
         """
         posted = [
-            (server, server.post_payload(name, data, source_tx=source_tx))
+            (server, server.post_payload(name, data, destination, source_tx=source_tx))
             for server in self._addressed(None, name, data, destination, source_tx)
         ]
         errors: list[RpcError] = []
@@ -482,9 +496,12 @@ class Mux:
             server
             for server in self.servers.values()
             if server.client is not None
-            and destination in (None, server.client.session.client_id)
+            and server.client.is_way_to(destination)
             and (source is None or self._machines is None or server.source is source)
         ]
+        # Who is here needs no relay.
+        direct = [s for s in found if s.client and s.client.session.client_id == destination]
+        found = direct or found
         if not found and destination is not None:
             scope = None
             if source is not None and self._machines is not None:
@@ -510,21 +527,11 @@ class Mux:
         source = cast("am.MachineApi", event.machine)
         name, data, source_tx = args["name"], args.get("data"), event.transition.id
         try:
-            for server in self._addressed(source, name, data, args.get("destination"), source_tx):
-                server.post_payload(name, data, source_tx=source_tx, done=server.tell_source)
+            to = args.get("destination")
+            for server in self._addressed(source, name, data, to, source_tx):
+                server.post_payload(name, data, to, source_tx=source_tx, done=server.tell_source)
         except RpcError as error:
             report_undelivered(source, error)
-
-
-def _serve_same(mux: Mux, number: int, stream: trio.abc.Stream) -> Server:
-    assert mux.source is not None
-    return Server(
-        mux.source,
-        stream=stream,
-        parent=None,
-        name=f"{mux.source.id}-{number}",
-        serving=mux.serving,
-    )
 
 
 def _is_machine(source: object) -> bool:

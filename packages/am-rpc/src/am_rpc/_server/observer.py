@@ -14,6 +14,8 @@ import am_machine as am
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._wire.delta_encoder import Steps
+
 
 class Follower(Protocol):
     """What a served client offers to the observer of its source."""
@@ -89,6 +91,9 @@ class Observer:
         self._armed: dict[Follower, None] = {}
         # How often the source has moved.
         self.moves = 0
+        # What the followers were told last, and the clock that it was told of.
+        self.steps: Steps = {}
+        self._clock: tuple[int, int, int, am.Time] | None = None
         self._callbacks: dict[Any, Callable[[am.Transition], None]] = {}
         self._drains = (_Drains if source.is_local else _ReplicaDrains)(source, self)
         self._transitions = _Transitions(source, self._callbacks)
@@ -107,6 +112,20 @@ class Observer:
             source.bind_tracer(self._drains)
         self.followers[follower] = None
         self._armed[follower] = None
+
+    def clock(self, source: am.MachineApi) -> am.Time:
+        """Return the clock of a local source at rest, the same object until it moves again."""
+        known, queue_tick, machine_tick = self._clock, source.queue_tick, source.machine_tick
+        if known is not None and known[:3] == (self.moves, queue_tick, machine_tick):
+            return known[3]
+        time = source.time()
+        self._clock = (self.moves, queue_tick, machine_tick, time)
+        return time
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether what one follower is told may be told to another."""
+        return len(self.followers) > 1
 
     def tell_moved(self) -> None:
         """Tell the followers that do not know yet."""
@@ -138,3 +157,5 @@ class Observer:
             del self.followers[follower]
             if not self.followers:
                 source.detach_tracer(self._drains)
+                self.steps.clear()
+                self._clock = None

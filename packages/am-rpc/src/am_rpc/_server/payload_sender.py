@@ -142,14 +142,18 @@ class PayloadSender:
     ) -> Delivery:
         """Begin to deliver a payload; see `Server.post_payload`."""
         server, client = self._server, self._server.client
-        if destination is not None and (client is None or destination != client.session.client_id):
+        if destination is not None and (client is None or not client.is_way_to(destination)):
             raise away(server.serving, server.source.id, name, data, destination, source_tx)
         if client is None:
             raise WrongDestination("no client is connected")
+        if destination == client.session.client_id and not client.behind:
+            # It need not be said.
+            destination = None
         undelivered = client.session.undelivered
         origin = server.source.id if source is None else source
         limits = _most_to(client.session, server.serving.limits)
-        parcel = wrap(undelivered.next_token(), name, data, origin, source_tx, limits)
+        token = undelivered.next_token()
+        parcel = wrap(token, name, data, origin, source_tx, limits, destination)
         undelivered.push(parcel)
         delivery = Delivery(client, parcel, done, self._report)
         if not parcel.is_cut:

@@ -44,6 +44,7 @@ def user_folder() -> Path:
         folder = Path(tempfile.gettempdir(), f"{_FOLDER}-{os.geteuid()}")
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
+        folder.chmod(0o700)  # whatever the umask took away
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise PermissionError(f"{folder} is not a directory of this user")
@@ -53,11 +54,13 @@ def user_folder() -> Path:
 
 
 def user_socket(name: str) -> str:
-    """Return an address for a socket called `name` in this user's directory.
+    """Return an address for a socket called `name` in a directory that is this user's alone.
 
-    A name that is taken by somebody who listens gets `-2`, `-3` and so on behind it.
+    The directory is `$XDG_RUNTIME_DIR/asyncmachine`, or `asyncmachine-<uid>` among temporary
+    files. A name that is taken by somebody who listens gets `-2`, `-3` and so on behind it.
 
-    :raises OSError: if there is no such directory, see `user_folder`.
+    :raises OSError: if there is no such directory: it is somebody else's, others can enter it, or
+        it cannot be made.
     """
     folder, name = user_folder(), _safe(name)
     for number in range(1, _MOST):
@@ -67,14 +70,19 @@ def user_socket(name: str) -> str:
     raise OSError(f"too many sockets called {name} in {folder}")
 
 
-def user_sockets(prefix: str = "") -> tuple[str, ...]:
-    """Return the addresses of this user's sockets whose names begin so and that are listened on."""
+def user_sockets(name: str = "") -> tuple[str, ...]:
+    """Return the addresses of this user's sockets that somebody listens on.
+
+    Those that `user_socket` gave for `name`, or all without a name. Blocks for a moment, since it
+    tries each; without a directory there are none.
+    """
+    called = re.compile(rf"{re.escape(_safe(name))}(-\d+)?{re.escape(_SUFFIX)}" if name else ".*")
     try:
         folder = user_folder()
         found = sorted(
             entry.path
             for entry in os.scandir(folder)
-            if entry.name.startswith(prefix)
+            if called.fullmatch(entry.name)
             and entry.name.endswith(_SUFFIX)
             and stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode)
             and _is_alive(Path(entry.path))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import time
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -33,6 +34,10 @@ logger: Final = logging.getLogger("am_rpc")
 # The largest frame: a message of the protocol is cut into these.
 _FRAME: Final = 64 * 1024
 _MAX_MESSAGE: Final = 1024 * 1024
+# Bytes that are read at once, and seconds of processor that they may take.
+_LEAST_READ: Final = 128
+_MOST_READ: Final = 4096
+_LONG: Final = 0.004
 
 
 class WebSocketStream(trio.abc.Stream):
@@ -89,11 +94,18 @@ class WebSocketStream(trio.abc.Stream):
 
 
 class _Transport(trio.abc.Stream):
-    """What carries a websocket. While hands are shaken, its end is an error."""
+    """What carries a websocket. While hands are shaken, its end is an error.
+
+    The library takes apart all that it read before anybody else gets a turn, and frames may be six
+    bytes short. So pieces begin small, and stay so while they take long.
+    """
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self.opening = True
+        self._piece = _LEAST_READ
+        # Seconds of processor that this thread had taken when the last piece was handed over.
+        self._handed_at = 0.0
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await self._stream.send_all(data)
@@ -102,14 +114,20 @@ class _Transport(trio.abc.Stream):
         await self._stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        taken = time.thread_time() - self._handed_at
+        if taken > _LONG:
+            self._piece = max(self._piece // 2, _LEAST_READ)
+        elif taken < _LONG / 2:
+            self._piece = min(self._piece * 2, _MOST_READ)
         try:
-            data = await self._stream.receive_some(max_bytes)
+            data = await self._stream.receive_some(min(max_bytes or _MOST_READ, self._piece))
         except trio.BrokenResourceError as error:
             if self.opening:
                 raise OSError("the connection broke") from error
             raise
         if not data and self.opening:
             raise OSError("the peer closed the connection")
+        self._handed_at = time.thread_time()
         return data
 
     async def aclose(self) -> None:

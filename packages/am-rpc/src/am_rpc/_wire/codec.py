@@ -64,42 +64,52 @@ def check_value(root: object, depth: int, containers: float = math.inf) -> None:
 
     It may have so many `containers`, which are arrays and maps.
     """
-    for _ in check_in_steps(root, depth, containers):
-        pass
-
-
-def check_in_steps(root: object, depth: int, containers: float = math.inf) -> Iterator[None]:
-    """Check as `check_value` does, in steps between which others may have a turn."""
-    plain = SCALARS.issuperset
     level: list[Any] = [] if type(root) in SCALARS else [root]
-    seen = 0
     for _ in range(depth):
         if not level:
             return
         containers -= len(level)
         if containers < 0:
             raise LimitExceeded("too many arrays and maps in one message")
-        below: list[Any] = []
-        for node in level:
-            seen += len(node) if isinstance(node, (list, dict)) else 1
-            if seen > _STEP:
-                seen = 0
-                yield
-            kind = type(node)
-            if kind is dict:
-                if not _TEXT.issuperset(map(type, node)):
-                    raise ProtocolError("map keys must be str")
-                children = node.values()
-            elif kind is list or kind is tuple:
-                children = node
-            else:
-                raise ProtocolError("extension types are refused")
-            # Most containers hold nothing but scalars; then no item is looked at in Python.
-            if not plain(map(type, children)):
-                below += [child for child in children if type(child) not in SCALARS]
-        level = below
+        level = _containers_within(level)
     if level:
         raise LimitExceeded(f"nested deeper than {depth} levels")
+
+
+def check_in_steps(root: object, depth: int) -> Iterator[None]:
+    """Check as `check_value` does, in steps between which others may have a turn."""
+    level: list[Any] = [] if type(root) in SCALARS else [root]
+    for _ in range(depth):
+        nodes, level = level, []
+        start = items = 0
+        for end, node in enumerate(nodes, 1):
+            items += len(node) if isinstance(node, (list, dict)) else 1
+            if items > _STEP or end == len(nodes):
+                level += _containers_within(nodes[start:end])
+                start, items = end, 0
+                yield
+    if level:
+        raise LimitExceeded(f"nested deeper than {depth} levels")
+
+
+def _containers_within(level: list[Any]) -> list[Any]:
+    """Return the arrays and maps among the items of these; raise `ProtocolError` at others."""
+    plain = SCALARS.issuperset
+    below: list[Any] = []
+    for node in level:
+        kind = type(node)
+        if kind is dict:
+            if not _TEXT.issuperset(map(type, node)):
+                raise ProtocolError("map keys must be str")
+            children = node.values()
+        elif kind is list or kind is tuple:
+            children = node
+        else:
+            raise ProtocolError("extension types are refused")
+        # Most containers hold nothing but scalars; then no item is looked at in Python.
+        if not plain(map(type, children)):
+            below += [child for child in children if type(child) not in SCALARS]
+    return below
 
 
 def is_flat(value: object) -> bool:

@@ -21,6 +21,40 @@ if TYPE_CHECKING:
     from .._options import Sync
 
 
+# Ticks that are compared at once.
+_BLOCK = 256
+
+
+class Step:
+    """What one client was told last, for others of the same view that knew as much before.
+
+    `old` and `new` are the tracked ticks before and after, `data` the push once it was encoded.
+    """
+
+    __slots__ = ("data", "new", "old", "queue_ticks", "sum", "time", "update")
+
+    def __init__(
+        self,
+        time: Sequence[int],
+        old: tuple[int, ...],
+        new: tuple[int, ...],
+        queue_ticks: tuple[int, int, int, int],
+        total: int,
+        update: Update | None,
+    ) -> None:
+        self.time = time
+        self.old = old
+        self.new = new
+        self.queue_ticks = queue_ticks
+        self.sum = total
+        self.update = update
+        self.data: bytes | None = None
+
+
+# By view: what of the source a client follows, and how.
+Steps = dict[tuple[Any, ...], Step]
+
+
 class DeltaEncoder:
     """Diffs of one source for one client.
 
@@ -32,7 +66,7 @@ class DeltaEncoder:
 
     __slots__ = (
         "_all", "_getter", "_names", "_positions", "_readable", "_source", "_sum", "_sync",
-        "_ticks", "_whole", "machine_tick", "queue_tick",
+        "_ticks", "_view", "_whole", "machine_tick", "queue_tick",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +92,8 @@ class DeltaEncoder:
         self._all = self._sync.schema
         self._positions = dict(zip(tracked, range(len(tracked)), strict=True))
         self._ticks: tuple[int, ...] = (0,) * len(tracked)
+        parts = () if self._whole else tracked
+        self._view = (parts, self._all, self._sync.shallow, self._sync.queue, len(self._names))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,17 +151,41 @@ class DeltaEncoder:
             untracked = tuple(i for i in range(len(self._names)) if i not in self._positions)
         return Shape(self.names, schema, vector, len(self._names), untracked)
 
+    def shared_diff(
+        self, time: Sequence[int], queue_tick: int, machine_tick: int, steps: Steps
+    ) -> Step:
+        """Return the growth as `diff` does, looked up where another client was told the same."""
+        step = steps.get(self._view)
+        ticks = (self.queue_tick, self.machine_tick, queue_tick, machine_tick)
+        if step is not None and step.time is time:
+            if step.old is self._ticks and step.queue_ticks == ticks:
+                self._ticks, self._sum = step.new, step.sum
+                if self._sync.queue:
+                    self.queue_tick, self.machine_tick = queue_tick, machine_tick
+                return step
+            new = step.new
+        else:
+            new = self._pick(time)
+        old = self._ticks
+        update = self._diff(old, new, queue_tick, machine_tick)
+        step = Step(time, old, self._ticks, ticks, self._sum, update)
+        steps[self._view] = step
+        return step
+
     def diff(self, time: Sequence[int], queue_tick: int, machine_tick: int) -> Update | None:
         """Return the growth since the baseline and move it, or None if nothing moved."""
-        old, new = self._ticks, self._pick(time)
+        return self._diff(self._ticks, self._pick(time), queue_tick, machine_tick)
+
+    def _diff(
+        self, old: tuple[int, ...], new: tuple[int, ...], queue_tick: int, machine_tick: int
+    ) -> Update | None:
         pairs: list[int] = []
         moved = self._sum
         if new != old:
             self._ticks = new
             # Wire indexes are positions, but for a part of a schema.
             source = self._source if self._all and not self._whole else None
-            # Few of many have moved, and are found without a look at each in Python.
-            for position in compress(count(), map(ne, new, old)):
+            for position in _moved(old, new):
                 growth = new[position] - old[position]
                 index = position if source is None else source[position]
                 moved += (2 * index + 1) * growth
@@ -157,6 +217,20 @@ class DeltaEncoder:
         positions = self._positions
         seen = (i if self._all else positions[i] for i in called if i in positions)
         return Record(KIND_CODES[kind], tuple(seen), update)
+
+
+def _moved(old: tuple[int, ...], new: tuple[int, ...]) -> list[int]:
+    """Return where two vectors of one length differ, in order."""
+    if len(new) <= _BLOCK:
+        return list(compress(count(), map(ne, new, old)))
+    # Few of many have moved: whole blocks are compared first, which is quick where ticks are the
+    # same objects.
+    found: list[int] = []
+    for start in range(0, len(new), _BLOCK):
+        ours, theirs = new[start : start + _BLOCK], old[start : start + _BLOCK]
+        if ours != theirs:
+            found += compress(count(start), map(ne, ours, theirs))
+    return found
 
 
 def tracked_indexes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from .._errors import InvalidParams
+from .._escape import escape
 from .._value import Value
 from .messages import NO_ARGS, VERSION
 from .parse import array_of_uint, at, blob, boolean, mapping, names, optional, text, uint
@@ -204,6 +205,13 @@ def parse_greeting(value: Any) -> Welcome | Challenge:
 def parse_args_result(value: Any) -> dict[str, tuple[str, ...]]:
     """Read the result of `args`: which args each state declares."""
     return {state: names(found, "args") for state, found in mapping(value, "args").items()}
+
+
+def parse_lines(value: Any) -> tuple[str, ...]:
+    """Read the result of `x`: sentences, made fit for a terminal."""
+    if type(value) is not list or len(value) > 64:
+        raise InvalidParams("lines: an array was expected")
+    return tuple([escape(text(line, 1024, "line")) for line in value])
 
 
 def parse_check(value: Any) -> bool:

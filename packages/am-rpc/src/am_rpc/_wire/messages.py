@@ -217,6 +217,29 @@ class Ping(_Empty):
     method = "ping"
 
 
+class Explain(Value):
+    """Ask why an add (kind 0), a remove (1) or a set (2) would come out as it does now."""
+
+    __slots__ = ("kind", "states")
+    method = "x"
+
+    def __init__(self, kind: int, states: tuple[int, ...]) -> None:
+        self.kind = kind
+        self.states = states
+
+    def params(self) -> list[Any]:
+        """Return `[kind, idxs]`."""
+        return [self.kind, self.states]
+
+    @classmethod
+    def parse(cls, params: list[Any], limits: Limits) -> Self:
+        """Read params, or raise `InvalidParams`."""
+        kind = uint(at(params, 0))
+        if kind > 2:
+            raise InvalidParams("kind of mutation")
+        return cls(kind, indexes(at(params, 1)))
+
+
 class Check(Value):
     """Run the negotiation of an add (kind 0) or a remove (kind 1) and change nothing."""
 
@@ -285,6 +308,30 @@ class DropWhenArgs(Value):
     def parse(cls, params: list[Any], limits: Limits) -> Self:
         """Read params, or raise `InvalidParams`."""
         return cls(uint(at(params, 0)))
+
+
+class Behind(Value):
+    """Clients that a relay serves, by id: they are behind it now, or no more."""
+
+    __slots__ = ("ids", "is_there")
+    method = "rl"
+
+    def __init__(self, is_there: bool, ids: tuple[str, ...]) -> None:
+        self.is_there = is_there
+        self.ids = ids
+
+    def params(self) -> list[Any]:
+        """Return `[bool, ids]`."""
+        return [self.is_there, self.ids]
+
+    @classmethod
+    def parse(cls, params: list[Any], limits: Limits) -> Self:
+        """Read params, or raise `InvalidParams`."""
+        found = at(params, 1)
+        if type(found) is not list:
+            raise InvalidParams("ids: an array was expected")
+        ids = tuple([printable(item, 256, "ids") for item in found])
+        return cls(boolean(at(params, 0), "there"), ids)
 
 
 class Bye(Value):

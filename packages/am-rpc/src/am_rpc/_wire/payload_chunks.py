@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .._errors import EncodeError, InvalidParams, LimitExceeded
+from .._errors import EncodeError, InvalidParams, LimitExceeded, PayloadTooLarge
 from .bounds import bounds_of_chunked, bounds_of_client, piece_size
 from .codec import TooDeep, pack, to_plain, unpack
 from .fitting import check_width
@@ -30,6 +30,7 @@ class Parcel(NamedTuple):
     source_tx: str | None
     encoded: bytes
     is_cut: bool = False
+    destination: str | None = None
 
     @property
     def size(self) -> int:
@@ -38,7 +39,7 @@ class Parcel(NamedTuple):
 
     def message(self) -> bytes:
         """Return the params of the call that delivers it, encoded; data in chunks is nil there."""
-        rest: list[Any] = [self.source, self.source_tx]
+        rest: list[Any] = [self.source, self.source_tx, self.destination]
         while rest and rest[-1] is None:
             rest.pop()
         data = _NIL if self.is_cut else self.encoded
@@ -58,7 +59,13 @@ class Parcel(NamedTuple):
 
 
 def wrap(
-    token: int, name: str, data: Any, source: str | None, source_tx: str | None, limits: Limits
+    token: int,
+    name: str,
+    data: Any,
+    source: str | None,
+    source_tx: str | None,
+    limits: Limits,
+    destination: str | None = None,
 ) -> Parcel:
     """Return a parcel, or raise `EncodeError` or `LimitExceeded` before anything is sent."""
     if not isinstance(name, str) or not 0 < len(name) <= 256:
@@ -76,13 +83,14 @@ def wrap(
     except EncodeError as error:
         raise EncodeError(f"{what}: {error}") from error
     if len(encoded) > limits.payload:
-        raise LimitExceeded(f"payload larger than {limits.payload} bytes")
+        told = f"limited to {limits.payload} bytes (Limits.payload), this one has {len(encoded)}"
+        raise PayloadTooLarge(f"{what}: {told}")
     # A lone str or bin must fit the peer's limit on texts, headers included.
     is_cut = len(encoded) > piece_size(limits)
     bounds = bounds_of_chunked(limits) if is_cut else bounds_of_client(limits)
     if len(encoded) > bounds.least:
         check_width(what, plain, bounds)
-    return Parcel(token, name, source, source_tx, encoded, is_cut)
+    return Parcel(token, name, source, source_tx, encoded, is_cut, destination)
 
 
 class Undelivered:

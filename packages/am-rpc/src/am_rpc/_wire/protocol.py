@@ -52,14 +52,14 @@ _CLIENT_REQUESTS: Final[dict[str, Any]] = {
     kind.method: kind.parse
     for kind in (
         m.Hello, m.Auth, m.Ready, mutating.AddErr, m.Check, m.SyncRequest,
-        m.ArgsRequest, m.WhenArgs, m.DropWhenArgs, m.Ping, catalog.ListRequest,
+        m.ArgsRequest, m.WhenArgs, m.DropWhenArgs, m.Ping, catalog.ListRequest, m.Explain,
     )
 }  # fmt: skip
 _SERVER_REQUESTS: Final[dict[str, Any]] = {
     kind.method: kind.parse for kind in (news.Payload, m.Ping)
 }
 _CLIENT_NOTIFICATIONS: Final[dict[str, Any]] = {
-    kind.method: kind.parse for kind in (m.Bye, ArgsChunk)
+    kind.method: kind.parse for kind in (m.Bye, m.Behind, ArgsChunk)
 }
 _SERVER_NOTIFICATIONS: Final[dict[str, Any]] = {
     "u": news.Update.parse,
@@ -79,6 +79,7 @@ _RESULTS: Final[dict[str, Callable[[Any], Any]]] = {
     "sync": w.Vector.parse,
     "args": w.parse_args_result,
     "ls": catalog.parse_page,
+    "x": w.parse_lines,
 }
 
 

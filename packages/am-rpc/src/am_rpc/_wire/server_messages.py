@@ -93,7 +93,7 @@ class Records(Value):
 class Payload(Value):
     """Data for the client's consumer. After chunks `data` is nil and the chunks hold it."""
 
-    __slots__ = ("data", "name", "source", "source_tx", "token")
+    __slots__ = ("data", "destination", "name", "source", "source_tx", "token")
     method = "p"
 
     def __init__(
@@ -103,16 +103,20 @@ class Payload(Value):
         data: Any = None,
         source: str | None = None,
         source_tx: str | None = None,
+        destination: str | None = None,
     ) -> None:
         self.token = token
         self.name = name
         self.data = data
         self.source = source
         self.source_tx = source_tx
+        # A client behind this one; None if it is for this one and all that are behind it.
+        self.destination = destination
 
     def params(self) -> list[Any]:
-        """Return `[token, name, data, source, source_tx]`."""
-        return trim([self.token, self.name, self.data, self.source, self.source_tx], None, None)
+        """Return `[token, name, data, source, source_tx, destination]`."""
+        rest = [self.source, self.source_tx, self.destination]
+        return trim([self.token, self.name, self.data, *rest], None, None, None)
 
     @classmethod
     def parse_fast(cls, params: list[Any]) -> Self | None:
@@ -133,13 +137,14 @@ class Payload(Value):
     @classmethod
     def parse(cls, params: list[Any], limits: Limits) -> Self:
         """Read params, or raise `InvalidParams`."""
-        source, transition = at(params, 3), at(params, 4)
+        source, transition, destination = at(params, 3), at(params, 4), at(params, 5)
         return cls(
             uint(at(params, 0)),
             text(at(params, 1), _LONGEST, "name"),
             at(params, 2),
             None if source is None else text(source, _LONGEST, "source"),
             None if transition is None else text(transition, _LONGEST, "source_tx"),
+            None if destination is None else text(destination, _LONGEST, "destination"),
         )
 
 

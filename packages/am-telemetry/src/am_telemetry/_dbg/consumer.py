@@ -15,7 +15,7 @@ import am_machine as am
 
 from ..__about__ import __version__
 from .._env import LOGGER
-from .._hub import SHARE, Consumer, StreamStats, runs_of
+from .._hub import SHARE, Consumer, StreamStats
 from . import messages as m
 from .detail import LineTracer, stack
 from .encode import schema_def
@@ -170,7 +170,7 @@ class StreamConsumer(Consumer, Peer):
             self._meet()
             feed, tracks, details = self._feed, self._outbox.tracks, self._details
             mute = self._settings.detail == 0
-            for link, entries in runs_of(batch):
+            for link, entries in batch:
                 number = link.number
                 track = tracks.get(number)
                 if track is not None and not self._is_mute(number, mute):
@@ -229,6 +229,7 @@ class StreamConsumer(Consumer, Peer):
         """Send what there is."""
         with self._lock:
             self._meet()
+            self._sender.is_awaited = bool(self._waiters)
             self._sender.tick(at)
             self._settle()
         self._warn_now()

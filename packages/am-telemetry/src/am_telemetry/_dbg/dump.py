@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from .._env import LOGGER
 from .._errors import DecodeError
-from .._hub import Consumer, Hub, runs_of
+from .._hub import Consumer, Hub
 from . import messages as m
 from .codec import Decoder
 from .consumer import mach_of, new_process
 from .encode import encode, schema_def
 from .feed import Feed
-from .outbox import Ended, Gap, Outbox
+from .outbox import Ended, Gap, Outbox, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,11 +147,11 @@ class _Writing(Consumer):
         """What machines did."""
         self._meet()
         tracks = self._outbox.tracks
-        for link, entries in runs_of(batch):
+        for link, entries in batch:
             track = tracks.get(link.number)
             if track is not None:
                 self._feed.entries(track, entries)
-        self._put(batch[-1][1].at)
+        self._put(batch[-1][1][-1].at)
 
     def lost(self, link: MachineLink, count: int, at: int) -> None:
         """Entries were lost in a journal."""
@@ -209,9 +209,9 @@ class _Writing(Consumer):
             wires: list[bytes] = []
             count = 0
             for item in outbox.take(min(m.MAX_BATCH, dump.room() or 1), 1 << 17):
-                count += isinstance(item, tuple)
-                if isinstance(item, tuple):
-                    wires.append(item[1])
+                if isinstance(item, Run):
+                    count += len(item)
+                    wires += item.wires
                 else:
                     dump.entries_message(wires)
                     wires = []

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import struct
+from functools import lru_cache
+from operator import itemgetter
+from struct import Struct
 from time import time_ns
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import am_machine as am
+
 from . import messages as m
 from .codec import pack
+from .outbox import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import am_machine as am
+    from collections.abc import Callable, Mapping, Sequence
 
     from .._hub import MachineLink
-    from .outbox import Entry, Outbox, Track
+    from .outbox import Changes, Outbox, Track
 
 _KINDS = {"add": 0, "remove": 1, "set": 2}
 _FLAGS = {"queued": m.QUEUED, "check": m.CHECK, "blocked": m.AUTO}
@@ -28,12 +31,35 @@ MAX_ENTRY = 512 << 10
 _MOST_SHAPES = 1000
 # Times from here on take eight bytes.
 _LEAST_TIME = 1 << 32
-_pack_time = struct.Struct(">BQ").pack
-_TICKS = [bytes((n,)) for n in range(128)]
+_MOST_TICK = (1 << 32) - 1
 _NO_SOURCE_NO_ARGS = b"\xc0\xc0"
 
-# Machine, kind, called, changes, accepted, auto, with details.
-_Shape: TypeAlias = tuple[int, str, tuple[int, ...], tuple[tuple[int, int], ...], bool, bool, bool]
+# Whatever entries of a kind differ in.
+_DIFFERS = itemgetter(
+    *map(
+        am.JournalEntry._fields.index,
+        ("at", "queue_tick", "source", "id", "args", "changes", "details", "form"),
+    )
+)
+_HANDLERS_OF = itemgetter(am.JournalEntry._fields.index("handlers"))
+# A list of so many, of which the first is an id.
+_OPENS_9 = b"\x99\xc4\x08"
+_OPENS_16 = b"\xdc\x00\x10\xc4\x08"
+
+# Puts the wire form of an entry together.
+_Pack: TypeAlias = "Callable[..., bytes]"
+# Entries of one form: their bytes between time and queue tick, and what packs them with a tick of
+# one byte, of two, three and five.
+_Shape: TypeAlias = tuple[bytes, _Pack, _Pack, _Pack, _Pack]
+
+
+@lru_cache(256)
+def _packs(start: int, middle: int) -> tuple[_Pack, _Pack, _Pack, _Pack]:
+    """By the lengths of what is before the id, and between time and queue tick."""
+    one, two, three, five = [
+        Struct(f">{start}s8sBQ{middle}s{tick}2s").pack for tick in ("B", "BB", "BH", "BI")
+    ]
+    return one, two, three, five
 
 
 class Feed:
@@ -42,7 +68,9 @@ class Feed:
     def __init__(self, outbox: Outbox, *, stacks: bool = True) -> None:
         self.outbox = outbox
         self._stacks = stacks
-        self._packed: dict[_Shape, tuple[bytes, bytes]] = {}
+        # By the length of what is before the id, then by form.
+        self._shapes: dict[int, dict[object, _Shape]] = {}
+        self._shape_count = 0
         # Losses whose place is known once the next entry tells the clock: count, time.
         self._lost: dict[int, tuple[int, int]] = {}
 
@@ -58,60 +86,71 @@ class Feed:
         if self._lost and h in self._lost:
             count, at = self._lost.pop(h)
             outbox.lose(track, count, at, entries[0].before)
-        items: list[Entry] = []
-        for entry in entries:
-            handlers = entry.handlers
+        begins = 0
+        for i, handlers in enumerate(map(_HANDLERS_OF, entries)):
             if handlers is not track.tail_handlers and handlers != track.tail_handlers:
-                outbox.add_all(track, items, entry.at)
-                items = []
+                self._put(track, entries[begins:i], is_detailed=is_detailed)
                 outbox.rebind(track, handlers)
-            details = entry.details if is_detailed else None
-            if details is None or details.what == "transition":
-                wire = self._usual(h, entry, details)
-                if wire is None:
-                    wire = fitting(h, entry_list(entry, details))
-                items.append((track, wire, entry.changes))
+                begins = i
+        self._put(track, entries[begins:] if begins else entries, is_detailed=is_detailed)
+
+    def _put(self, track: Track, entries: Sequence[am.JournalEntry], *, is_detailed: bool) -> None:
+        """Entries between which no handlers were bound or detached."""
+        if not entries:
+            return
+        h = track.h
+        wires: list[bytes] = []
+        changes: list[Changes] = []
+        opened = _OPENS_16 if is_detailed else _OPENS_9
+        start = b"".join((b"\x92", pack(h), opened))
+        shapes = self._shapes.setdefault(len(start), {})
+        fromhex, tail = bytes.fromhex, _NO_SOURCE_NO_ARGS
+        for entry, (at, tick, source, number, args, changed, details, form) in zip(
+            entries, map(_DIFFERS, entries), strict=True
+        ):
+            if (
+                form is None
+                or (is_detailed and details is None)
+                or not _LEAST_TIME <= at < _WIDEST
+                or not 0 <= tick <= _MOST_TICK
+            ):
+                told = details if is_detailed else None
+                if told is not None and told.what != "transition":
+                    changed = ()
+                    fields = beside_list(entry, told, stacks=self._stacks)
+                else:
+                    fields = entry_list(entry, told)
+                wires.append(fitting(h, fields))
+                changes.append(changed)
+                continue
+            try:
+                middle, one, two, three, five = shapes[form]
+            except KeyError:
+                middle, one, two, three, five = self._shape(len(start), entry)
+            own = fromhex(number)
+            if tick < 0x80:
+                wire = one(start, own, 0xCF, at, middle, tick, tail)
+            elif tick > 0xFFFF:
+                wire = five(start, own, 0xCF, at, middle, 0xCE, tick, tail)
+            elif tick > 0xFF:
+                wire = three(start, own, 0xCF, at, middle, 0xCD, tick, tail)
             else:
-                wire = fitting(h, beside_list(entry, details, stacks=self._stacks))
-                items.append((track, wire, ()))
-        outbox.add_all(track, items, entries[-1].at)
+                wire = two(start, own, 0xCF, at, middle, 0xCC, tick, tail)
+            if is_detailed or args or source is not None:
+                wire = _with_tail(wire[:-2], h, entry, details if is_detailed else None)
+            wires.append(wire)
+            changes.append(changed)
+        self.outbox.add(Run(track, wires, changes, entries[-1].after or None), entries[-1].at)
 
-    def _usual(
-        self, h: int, entry: am.JournalEntry, details: am.JournalDetails | None
-    ) -> bytes | None:
-        """The wire form of an entry of the usual kind, put together of what was packed before: most
-        differ from others in id, time and queue tick alone. None if it has to be packed anew."""
-        (
-            at, kind, called, _, _, queue_tick, accepted, is_broken, _, is_auto, source, number,
-            args, vetoed, failed, changes, _, _,
-        ) = entry  # fmt: skip
-        if is_broken or vetoed or failed is not None or not _LEAST_TIME <= at < _WIDEST:
-            return None
-        key = (h, kind, called, changes, accepted, is_auto, details is not None)
-        found = self._packed.get(key)
-        if found is None:
-            found = self._pack_shape(key, entry)
-        tail = _NO_SOURCE_NO_ARGS
-        if source is not None or args:
-            tail = pack(None if source is None else source_list(source))
-            tail += pack(shown_args(args) if args else None)
-        if details is not None:
-            # As a list, without the byte that opens it.
-            tail += pack(detail_fields(details, None))[1:]
-        before, after = found
-        tick = _TICKS[queue_tick] if 0 <= queue_tick < 128 else pack(max(queue_tick, 0))
-        wire = b"".join((before, bytes.fromhex(number), _pack_time(0xCF, at), after, tick, tail))
-        return wire if len(wire) <= MAX_ENTRY else None
-
-    def _pack_shape(self, key: _Shape, entry: am.JournalEntry) -> tuple[bytes, bytes]:
-        """What entries have in common that do the same: their bytes before the id, and those
-        between time and queue tick."""
-        if len(self._packed) >= _MOST_SHAPES:
-            self._packed.clear()
-        fields = entry_list(entry)[:9]
-        opened = b"\xdc\x00\x10\xc4\x08" if key[-1] else b"\x99\xc4\x08"
-        start = b"".join((b"\x92", pack(key[0]), opened))
-        found = self._packed[key] = (start, b"".join([pack(field) for field in fields[2:6]]))
+    def _shape(self, start: int, entry: am.JournalEntry) -> _Shape:
+        """What entries of this one's form have in common."""
+        if self._shape_count >= _MOST_SHAPES:
+            for known in self._shapes.values():
+                known.clear()
+            self._shape_count = 0
+        middle = b"".join([pack(field) for field in entry_list(entry)[2:6]])
+        found = self._shapes[start][entry.form] = (middle, *_packs(start, len(middle)))
+        self._shape_count += 1
         return found
 
     def lost(self, track: Track, count: int, at: int) -> None:
@@ -133,6 +172,23 @@ class Feed:
             clock = track.link.ticks if machine is None else tuple(machine.time())
             self.outbox.lose(track, count, lost_at, clock)
         self.outbox.end(track, at)
+
+
+def _with_tail(
+    start: bytes, h: int, entry: am.JournalEntry, details: am.JournalDetails | None
+) -> bytes:
+    """The wire form of an entry of which all up to the queue tick is there."""
+    source, args = entry.source, entry.args
+    parts = [
+        start,
+        pack(None if source is None else source_list(source)),
+        pack(shown_args(args) if args else None),
+    ]
+    if details is not None:
+        # As a list, without the byte that opens it.
+        parts.append(pack(detail_fields(details, None))[1:])
+    wire = b"".join(parts)
+    return wire if len(wire) <= MAX_ENTRY else fitting(h, entry_list(entry, details))
 
 
 def entry_list(entry: am.JournalEntry, details: am.JournalDetails | None = None) -> list[Any]:
@@ -230,9 +286,9 @@ def shown_args(args: Mapping[str, Any]) -> dict[str, m.Scalar]:
 
 
 def _shown(value: Any) -> m.Scalar:
-    if type(value) is str:
-        # The engine cut what was longer.
-        return value if len(value) < m.MAX_ARG else _MARK + value[: m.MAX_ARG - 1]
+    if isinstance(value, str):
+        is_whole = len(value) <= m.MAX_ARG and not isinstance(value, am.Converted)
+        return str(value) if is_whole else _MARK + value[: m.MAX_ARG - 1]
     if type(value) is int and not -_WIDEST <= value <= _WIDEST:
         bits = value.bit_length()
         return f"{_MARK}{value}"[: m.MAX_ARG] if bits < 800 else f"{_MARK}int of {bits} bits"

@@ -26,7 +26,7 @@ KEYFRAME_EACH = 1000
 """Transitions of a machine between two keyframes."""
 FLIGHT = 8192
 """Entries sent and not acknowledged, at most."""
-LEAST_MARKERS = 1000
+LEAST_TIDIED = 1000
 DROP_SHARE = 10
 """Of a full buffer the tenth part is dropped at once."""
 
@@ -40,15 +40,19 @@ class Position:
         self.clock = list(clock)
         self.handlers = handlers
 
-    def move(self, changes: Sequence[tuple[int, int]]) -> None:
-        """Go past an entry."""
+    def move(self, run: Run) -> None:
+        """Go past entries."""
+        if run.after is not None:
+            self.clock = list(run.after)
+            return
         clock = self.clock
-        for i, gained in changes:
-            try:
-                clock[i] += gained
-            except IndexError:  # the schema grew
-                clock += [0] * (i + 1 - len(clock))
-                clock[i] += gained
+        for changes in run.changes:
+            for i, gained in changes:
+                try:
+                    clock[i] += gained
+                except IndexError:  # the schema grew
+                    clock += [0] * (i + 1 - len(clock))
+                    clock[i] += gained
 
     def copy(self) -> Position:
         """The same place, to go on from."""
@@ -79,6 +83,34 @@ class Track:
         # Whether this connection was told of the machine.
         self.is_known = False
         self.is_gone = False
+
+
+class Run:
+    """Entries of one machine in a row: their wire forms with the handle, what each changed, and the
+    clock after them where that is known, which saves to work it out."""
+
+    __slots__ = ("after", "changes", "track", "wires")
+
+    def __init__(
+        self,
+        track: Track,
+        wires: list[bytes],
+        changes: list[Changes],
+        after: Sequence[int] | None = None,
+    ) -> None:
+        self.track = track
+        self.wires = wires
+        self.changes = changes
+        self.after = after
+
+    def __len__(self) -> int:
+        return len(self.wires)
+
+    def split(self, at: int) -> tuple[Run, Run]:
+        """The first so many, and the others."""
+        wires, changes = self.wires, self.changes
+        first = Run(self.track, wires[:at], changes[:at])
+        return first, Run(self.track, wires[at:], changes[at:], self.after)
 
 
 class Gap:
@@ -113,9 +145,8 @@ class Ended:
         self.at = at
 
 
-# An entry: its machine, its wire form with the handle, what it changed.
-Entry: TypeAlias = tuple[Track, bytes, "Sequence[tuple[int, int]]"]
-Item: TypeAlias = Entry | Gap | Rebound | Ended
+Changes: TypeAlias = "Sequence[tuple[int, int]]"
+Item: TypeAlias = Run | Gap | Rebound | Ended
 
 
 class Outbox:
@@ -134,10 +165,10 @@ class Outbox:
         self._flying: deque[Item] = deque()
         self._waiting: deque[Item] = deque()
         self._flying_count = self._waiting_count = 0
-        # Entries acknowledged on this connection.
-        self._acked_here = 0
-        # Markers among what waits, beyond which it is tidied up.
-        self._most_markers = LEAST_MARKERS
+        # Entries acknowledged on this connection, and how many of the first run in flight.
+        self._acked_here = self._acked_of_first = 0
+        # What waits is tidied up when a marker comes and there is more of it.
+        self._tidy_at = LEAST_TIDIED
         self.tracks: dict[int, Track] = {}
 
     @property
@@ -159,19 +190,15 @@ class Outbox:
             found = self.tracks[link.number] = Track(link, clock)
         return found
 
-    def add(self, track: Track, wire: bytes, changes: Sequence[tuple[int, int]], at: int) -> None:
-        """Keep an entry; the oldest are dropped if these are too many. `at` is for the gap."""
-        self.add_all(track, [(track, wire, changes)], at)
-
-    def add_all(self, track: Track, entries: Sequence[Entry], at: int) -> None:
-        """Keep entries of a machine, in order."""
-        count = len(entries)
+    def add(self, run: Run, at: int) -> None:
+        """Keep entries; the oldest are dropped if these are too many. `at` is for the gap."""
+        count, track = len(run), run.track
         if not count:
             return
         self.produced += count
         track.entries += count
         track.rebound = None
-        self._waiting.extend(entries)
+        self._waiting.append(run)
         self._waiting_count += count
         if self.buffered > self.limit:
             self._drop_oldest(at)
@@ -209,20 +236,15 @@ class Outbox:
 
     def _mark(self, marker: Gap | Rebound | Ended) -> None:
         self._waiting.append(marker)
-        if len(self._waiting) - self._waiting_count > self._most_markers:
+        if len(self._waiting) > self._tidy_at:
             self._tidy()
 
     def _tidy(self) -> None:
         """Forget the markers of machines that nobody will hear of."""
         self._waiting = deque(
-            [
-                item
-                for item in self._waiting
-                if isinstance(item, tuple) or item.track.h in self.tracks
-            ]
+            [item for item in self._waiting if isinstance(item, Run) or item.track.h in self.tracks]
         )
-        markers = len(self._waiting) - self._waiting_count
-        self._most_markers = max(LEAST_MARKERS, 2 * markers)
+        self._tidy_at = max(LEAST_TIDIED, 2 * len(self._waiting))
 
     def _drop_oldest(self, at: int) -> None:
         """Drop the oldest tenth of the limit of what waits, and all that is above it; gaps take
@@ -235,21 +257,22 @@ class Outbox:
         places: dict[Track, Position] = {}
         while count:
             item = self._waiting.popleft()
-            track = item[0] if isinstance(item, tuple) else item.track
+            track = item.track
             place = places.get(track)
             if place is None:
                 place = places[track] = track.cursor.copy()
-            if isinstance(item, tuple):
-                place.move(item[2])
-                gap = gaps.get(track)
-                if gap is None:
-                    gap = gaps[track] = Gap(track, 0, at, ())
-                gap.count += 1
+            if isinstance(item, Run):
+                if len(item) > count:
+                    item, rest = item.split(count)
+                    self._waiting.appendleft(rest)
+                place.move(item)
+                gap = gaps.setdefault(track, Gap(track, 0, at, ()))
+                gap.count += len(item)
                 gap.at = at
-                count -= 1
-                self._waiting_count -= 1
-                self.dropped += 1
-                track.entries -= 1
+                count -= len(item)
+                self._waiting_count -= len(item)
+                self.dropped += len(item)
+                track.entries -= len(item)
             elif isinstance(item, Gap):
                 place.clock = list(item.clock)
                 gap = gaps.setdefault(track, item)
@@ -274,7 +297,7 @@ class Outbox:
         self.dropped += count
         self._flying.clear()
         self._waiting.clear()
-        self._flying_count = self._waiting_count = 0
+        self._flying_count = self._waiting_count = self._acked_of_first = 0
         self.tracks.clear()
         return count
 
@@ -282,26 +305,22 @@ class Outbox:
 
     def take(self, most: int, size: int) -> Iterator[Item]:
         """What is to be sent next, at most so many entries and about so many bytes; an entry comes
-        as a keyframe where its predecessor is not known on the other side."""
-        in_flight = self.in_flight
-        while self._waiting and most > 0 and size > 0 and self._flying_count < in_flight:
+        as a keyframe where its predecessor is not known on the other side. While an item is looked
+        at, the cursor of its machine is before it, but for markers, which are passed."""
+        most = min(most, self.in_flight - self._flying_count)
+        while self._waiting and most > 0 and size > 0:
             item = self._waiting.popleft()
-            self._flying.append(item)
-            if isinstance(item, tuple):
-                self._waiting_count -= 1
-                self._flying_count += 1
-                most -= 1
-                track, wire, changes = item
-                if track.needs_keyframe or track.since_keyframe >= KEYFRAME_EACH:
-                    item = (track, keyframe(wire, track.cursor.clock), changes)
-                    track.needs_keyframe = False
-                    track.since_keyframe = 0
-                track.since_keyframe += 1
-                track.cursor.move(changes)
-                size -= len(item[1])
-                yield item
-                continue
             track = item.track
+            if isinstance(item, Run):
+                item, bytes_of = self._piece(item, most, size)
+                self._flying.append(item)
+                sent = self._sent(item)
+                most -= len(item)
+                size -= bytes_of + len(sent.wires[0]) - len(item.wires[0])
+                yield sent
+                track.cursor.move(item)
+                continue
+            self._flying.append(item)
             if isinstance(item, Gap):
                 track.cursor.clock = list(item.clock)
                 track.needs_keyframe = True
@@ -310,6 +329,39 @@ class Outbox:
                 # Told as it is now; what comes is another change.
                 track.rebound = None
             yield item
+
+    def _piece(self, run: Run, most: int, size: int) -> tuple[Run, int]:
+        """As much of a run as goes at once, with its bytes; the others wait. A keyframe is the
+        first of its piece."""
+        track = run.track
+        if track.since_keyframe >= KEYFRAME_EACH:
+            track.needs_keyframe = True
+        until = KEYFRAME_EACH - (0 if track.needs_keyframe else track.since_keyframe)
+        count = min(len(run), most, until)
+        bytes_of = sum(map(len, run.wires))
+        if bytes_of > size:
+            bytes_of = at = 0
+            while at < count and bytes_of < size:
+                bytes_of += len(run.wires[at])
+                at += 1
+            count = at
+        if count < len(run):
+            run, rest = run.split(count)
+            self._waiting.appendleft(rest)
+        self._waiting_count -= count
+        self._flying_count += count
+        return run, bytes_of
+
+    def _sent(self, run: Run) -> Run:
+        """A piece as it is sent now; it may have to be sent again in another way."""
+        track, sent = run.track, run
+        if track.needs_keyframe:
+            wires = [keyframe(run.wires[0], track.cursor.clock), *run.wires[1:]]
+            sent = Run(track, wires, run.changes, run.after)
+            track.needs_keyframe = False
+            track.since_keyframe = 0
+        track.since_keyframe += len(run)
+        return sent
 
     @property
     def in_flight(self) -> int:
@@ -326,12 +378,15 @@ class Outbox:
         self.acked += newly
         while self._flying:
             item = self._flying[0]
-            if isinstance(item, tuple):
-                if not newly:
+            if isinstance(item, Run):
+                left = len(item) - self._acked_of_first
+                item.track.entries -= min(newly, left)
+                if newly < left:
+                    self._acked_of_first += newly
                     break
-                newly -= 1
-                item[0].entries -= 1
-                item[0].base.move(item[2])
+                newly -= left
+                self._acked_of_first = 0
+                item.track.base.move(item)
             else:
                 self._pass_marker(item)
             self._flying.popleft()
@@ -349,6 +404,13 @@ class Outbox:
 
     def restart(self) -> None:
         """The connection is another: what was sent and not acknowledged waits again."""
+        if self._acked_of_first:
+            run = self._flying.popleft()
+            assert isinstance(run, Run)
+            acked, rest = run.split(self._acked_of_first)
+            run.track.base.move(acked)
+            self._flying.appendleft(rest)
+            self._acked_of_first = 0
         self._waiting.extendleft(reversed(self._flying))
         self._flying.clear()
         self._waiting_count += self._flying_count
@@ -359,7 +421,7 @@ class Outbox:
             track.needs_keyframe = True
             track.is_known = False
         for item in self._waiting:
-            if isinstance(item, tuple):
+            if isinstance(item, Run):
                 break
             if isinstance(item, Gap):
                 # Nothing before it will be told any more.

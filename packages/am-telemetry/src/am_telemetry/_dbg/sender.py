@@ -18,7 +18,7 @@ from . import messages as m
 from .codec import Decoder
 from .connecting import Dialer
 from .greeting import Greeting, Refused
-from .outbox import Ended, Gap, Rebound
+from .outbox import Ended, Gap, Rebound, Run
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -111,6 +111,13 @@ class Sender:
         self._sent_before = 0
         self._greeting: Greeting | None = None
         self._schemas: set[bytes] = set()
+        self.is_awaited = False
+        """Whether somebody waits for acknowledgements."""
+        # Whether the socket is read at the next tick: while entries are sent in each, nobody needs
+        # to be woken for the acknowledgements of those before, which costs a change of threads.
+        self._reads_at_tick = False
+        self._sent_at_tick = 0
+        self._watched = 0
         self._later: deque[m.Message] = deque(maxlen=outbox.limit)
         self._to_introduce: dict[int, Track] = {}
 
@@ -150,7 +157,10 @@ class Sender:
         """Do what is due."""
         phase = self.phase
         if phase is Phase.LIVE:
+            if self._reads_at_tick and not self._move(selectors.EVENT_READ):
+                return
             self.fill()
+            self._look_forward()
             if now - self._last_sent >= PING and not self.pending:
                 self._send(m.Ping())
                 self._move(0)
@@ -163,6 +173,27 @@ class Sender:
             self._rest()
         elif phase is not Phase.OVER and now >= self._deadline:
             self._fail()
+
+    def _look_forward(self) -> None:
+        """Decide when to read next; what is in the way of entries is read as soon as it comes."""
+        stream, sent = self._stream, self.bytes_sent
+        outbox = self._outbox
+        # Not while acknowledgements make room for what comes.
+        has_room = not outbox.unsent and outbox.buffered < outbox.in_flight // 2
+        is_calm = has_room and not (self.is_awaited or self._to_introduce)
+        self._reads_at_tick = is_calm and sent != self._sent_at_tick and self.is_live
+        self._sent_at_tick = sent
+        if stream is not None:
+            self._attend(stream)
+
+    def _attend(self, stream: Stream) -> None:
+        """Have the socket watched for what matters now."""
+        wants = _BOTH if self.phase is Phase.CONNECTING else stream.wants
+        if self._reads_at_tick:
+            wants &= ~selectors.EVENT_READ
+        if wants != self._watched:
+            self._watched = wants
+            self._watch(stream.sock, wants, self.ready)
 
     def try_now(self) -> None:
         """Do not wait for the next attempt."""
@@ -187,7 +218,7 @@ class Sender:
         tls = self._tls if opened.hostname is not None else None
         self._stream = Stream(opened.sock, tls, opened.hostname)
         self.phase = Phase.CONNECTING
-        self._watch(opened.sock, _BOTH, self.ready)
+        self._attend(self._stream)
 
     def _rest(self) -> None:
         self._has_failed = True
@@ -207,8 +238,10 @@ class Sender:
         stream, self._stream = self._stream, None
         if stream is not None:
             self._watch(stream.sock, 0, None)
+            self._watched = 0
             self._sent_before += stream.sent
             stream.close()
+        self._reads_at_tick = False
         if self.phase is Phase.LIVE:
             self._outbox.restart()
             self._peer.disconnected()
@@ -291,7 +324,7 @@ class Sender:
             self._full_since = None
         elif self._full_since is None:
             self._full_since = monotonic()
-        self._watch(stream.sock, stream.wants, self.ready)
+        self._attend(stream)
         return True
 
     def _last_words(self, text: str) -> None:
@@ -405,11 +438,11 @@ class Sender:
     def _put(self, items: Iterable[Item]) -> None:
         wires: list[bytes] = []
         for item in items:
-            if isinstance(item, tuple):
-                if not item[0].is_known:
+            if isinstance(item, Run):
+                if not item.track.is_known:
                     self._put_entries(wires)
-                    self._introduce(item[0])
-                wires.append(item[1])
+                    self._introduce(item.track)
+                wires += item.wires
             else:
                 self._put_entries(wires)
                 self._put_marker(item)

@@ -19,7 +19,6 @@ detaches it everywhere and flushes it. What a consumer raises is counted in `hub
 from .consumer import SHARE as SHARE
 from .consumer import Batch as Batch
 from .consumer import Consumer as Consumer
-from .consumer import runs_of as runs_of
 from .duty import Duty as Duty
 from .hub import Hub as Hub
 from .link import MachineLink as MachineLink
@@ -37,5 +36,4 @@ __all__ = [
     "Hub",
     "MachineLink",
     "StreamStats",
-    "runs_of",
 ]

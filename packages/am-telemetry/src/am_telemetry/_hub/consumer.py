@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import am_machine as am
 
     from .link import MachineLink
 
-Batch: TypeAlias = "Sequence[tuple[MachineLink, am.JournalEntry]]"
-"""What machines did, sorted by time."""
-
-
-def runs_of(batch: Batch) -> Iterator[tuple[MachineLink, list[am.JournalEntry]]]:
-    """The same, with what one machine did in a row as one list."""
-    for link, pairs in groupby(batch, key=itemgetter(0)):
-        yield link, [entry for _, entry in pairs]
-
-
+Batch: TypeAlias = "Sequence[tuple[MachineLink, Sequence[am.JournalEntry]]]"
+"""What machines did, sorted by time: each with what it did in a row, at least one entry."""
 SHARE = 0.15
 """Of any tenth of a second, for the hub and all that it feeds."""
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import groupby
+from operator import itemgetter
 from time import thread_time, time_ns
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import am_machine as am
 
-    from .consumer import Consumer
+    from .consumer import Batch, Consumer
     from .guard import Guard
     from .link import HubJournal, MachineLink
 
-    Entries = list[tuple[MachineLink, am.JournalEntry]]
+    Entries = tuple[MachineLink, list[am.JournalEntry]]
 
 # Turns without entries after which a journal has to call again.
 IDLE_TURNS = 4
@@ -87,22 +91,24 @@ class Drain:
         lost: list[Consumer] = []
         if not self._round:
             self._begin_round()
+        looked = thread_time()
         while self._round and count < most:
             journal = self._round.popleft()
             entries = self._read(journal, most - count, lost)
             if entries:
                 self._active[journal] = 0
                 count += len(entries)
-                found.append(entries)
+                found.append((journal.link, entries))
         if not count:
             return 0.0, lost
-        batch = found[0] if len(found) == 1 else merged(found)
-        self._hand_over(batch, lost)
-        took = max(thread_time() - began, 1e-9)
-        each = took / count
+        self._hand_over(found if len(found) == 1 else merged(found), lost)
+        over = thread_time()
+        # Looking which of thousands have something costs as much for one entry as for hundreds: in
+        # the price of an entry, pieces would become the smaller, the dearer they are.
+        each = max(over - looked, 1e-9) / count
         # Dearer than thought: believed at once; cheaper: by and by.
         self._cost = each if each > self._cost else self._cost + (each - self._cost) * FOLLOWS
-        return took, lost
+        return max(over - began, 1e-9), lost
 
     def _begin_round(self) -> None:
         while self.called:
@@ -115,7 +121,7 @@ class Drain:
             ]
         )
 
-    def _read(self, journal: HubJournal, most: int, lost: list[Consumer]) -> Entries:
+    def _read(self, journal: HubJournal, most: int, lost: list[Consumer]) -> list[am.JournalEntry]:
         link, dropped = journal.link, journal.dropped
         if dropped != link.lost or journal in self._unsure:
             self._unsure.discard(journal)
@@ -132,7 +138,7 @@ class Drain:
             self._unsure.add(journal)
         if entries:
             journal.read_until = entries[-1].at
-        return [(link, entry) for entry in entries]
+        return entries
 
     def _tell_lost(self, link: MachineLink, count: int, lost: list[Consumer]) -> None:
         at = time_ns() // 1000
@@ -142,43 +148,49 @@ class Drain:
             ):
                 lost.append(consumer)
 
-    def _hand_over(self, batch: Entries, lost: list[Consumer]) -> None:
-        links = {link for link, _ in batch}
+    def _hand_over(self, batch: Batch, lost: list[Consumer]) -> None:
         consumers: dict[Consumer, None] = {}
-        for link in links:
+        for link in {link: None for link, _ in batch}:
             consumers |= dict.fromkeys(link.consumers)
-        has_beside = any([link.has_beside for link in links])
         for consumer in consumers:
             if consumer.level < 1:
                 continue
-            mine = batch
-            since = {link: link.since.get(consumer) for link in links}
-            if any([at is None or at > 0 for at in since.values()]):
-                mine = [
-                    (link, entry)
-                    for link, entry in batch
-                    if (at := since[link]) is not None and entry.at >= at
-                ]
-            if has_beside:
-                mine = [pair for pair in mine if _is_for(consumer, *pair)]
+            mine = [
+                (link, wanted)
+                for link, entries in batch
+                if (wanted := _wanted(consumer, link, entries))
+            ]
             if mine and not self._guard.call(consumer, consumer.entries, mine):
                 lost.append(consumer)
 
 
-def _is_for(consumer: Consumer, link: MachineLink, entry: am.JournalEntry) -> bool:
-    """Whether a consumer is told an entry: what moves no clock is for those at level 2."""
-    details = entry.details
-    return details is None or details.what == "transition" or consumer in link.detailed
+def _wanted(
+    consumer: Consumer, link: MachineLink, entries: Sequence[am.JournalEntry]
+) -> Sequence[am.JournalEntry]:
+    """What of a machine's entries a consumer is told: those since it was bound, and what moves no
+    clock only at level 2."""
+    since = link.since.get(consumer)
+    if since is None:
+        return ()
+    if since > 0:
+        entries = [entry for entry in entries if entry.at >= since]
+    if link.has_beside and consumer not in link.detailed:
+        entries = [
+            entry
+            for entry in entries
+            if entry.details is None or entry.details.what == "transition"
+        ]
+    return entries
 
 
-def merged(found: list[Entries]) -> Entries:
+def merged(found: list[Entries]) -> list[Entries]:
     """Entries of several machines sorted by time; those of one machine stay in their order, also
     where the system's clock was set back."""
-    keyed: list[tuple[int, tuple[MachineLink, am.JournalEntry]]] = []
-    for entries in found:
+    keyed: list[tuple[int, MachineLink, am.JournalEntry]] = []
+    for link, entries in found:
         latest = 0
-        for pair in entries:
-            latest = max(latest, pair[1].at)
-            keyed.append((latest, pair))
-    keyed.sort(key=lambda one: one[0])
-    return [pair for _, pair in keyed]
+        for entry in entries:
+            latest = max(latest, entry.at)
+            keyed.append((latest, link, entry))
+    keyed.sort(key=itemgetter(0))
+    return [(link, [one[2] for one in run]) for link, run in groupby(keyed, key=itemgetter(1))]

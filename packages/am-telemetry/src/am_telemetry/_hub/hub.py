@@ -308,6 +308,7 @@ class Hub:
 
     def _read(self, now: float) -> float:
         """Read as much as may be; returns the seconds until more may be read."""
+        self._drain.turn()
         while not self._drain.is_idle and threading.main_thread().is_alive():
             left = self.duty.left(now)
             if left <= 0:
@@ -318,7 +319,6 @@ class Hub:
             self.duty.spend(now, took)
             if not took:
                 break
-        self._drain.turn()
         return INTERVAL
 
     def _sleep(self, seconds: float) -> None:

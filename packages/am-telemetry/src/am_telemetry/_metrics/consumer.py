@@ -94,10 +94,11 @@ class MetricsConsumer(Consumer):
 
     def entries(self, batch: Batch) -> None:
         """What machines did."""
-        for link, entry in batch:
+        for link, entries in batch:
             series = self._book.get(link.number)
             if series is not None:
-                series.counts.add(link.schema, entry)
+                for entry in entries:
+                    series.counts.add(link.schema, entry)
 
     def lost(self, link: MachineLink, count: int, at: int) -> None:
         """Transitions of a machine were not kept."""

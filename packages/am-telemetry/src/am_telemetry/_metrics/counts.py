@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._hub.moves import EXCEPTION, Moves, error_types, moves_of
+from .._hub.moves import ERR, EXCEPTION, error_types, moves_of
 from .instruments import (
     AUTO,
     ERROR_TYPE,
@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     """Attributes of a series beside the machine's id."""
     Point = tuple[str, Attributes, float]
     """(name of the instrument, attributes, value)"""
+    Effect = tuple[int, int, int, int, bool]
+    """Of an entry: the slot of its counter; states added, removed, touched; whether it activated an
+    error state."""
 
 OVERFLOW = "_overflow"
 """Stands for the values that there were too many of."""
 MAX_ERROR_TYPES = 50
+MAX_EFFECTS = 1000
 _KINDS = ("add", "remove", "set")
 _TRANSITION_ATTRIBUTES: tuple[Attributes, ...] = tuple([
     ((RESULT, result), (MUTATION, kind), (AUTO, is_auto))
@@ -40,7 +44,6 @@ _TRANSITION_ATTRIBUTES: tuple[Attributes, ...] = tuple([
     for is_auto in (False, True)
 ])  # fmt: skip
 _SLOT = {kind: 2 * i for i, kind in enumerate(_KINDS)}
-_NO_MOVES = Moves((), (), (), ())
 
 
 class Counts:
@@ -50,11 +53,13 @@ class Counts:
     """
 
     __slots__ = (
-        "_is_behind", "_lost", "_times", "_transitions", "added", "errors", "removed", "touched",
+        "_effects", "_is_behind", "_lost", "_times", "_transitions", "added", "errors", "removed",
+        "touched",
     )  # fmt: skip
 
     def __init__(self, tracked: tuple[str, ...] = ()) -> None:
         self._transitions = [0] * len(_TRANSITION_ATTRIBUTES)
+        self._effects: dict[object, Effect] = {}
         self._lost = 0
         # Clocks moved that nothing was told of.
         self._is_behind = False
@@ -83,32 +88,44 @@ class Counts:
 
     def add(self, schema: am.Schema, entry: am.JournalEntry) -> None:
         """Count one entry."""
-        slot = 6 * entry.accepted + _SLOT[entry.kind] + entry.is_auto
+        effect = self._effects.get(entry.form) if entry.form is not None else None
+        if effect is None:
+            effect = self._effect_of(schema, entry)
+        slot, added, removed, touched, moves_errors = effect
         self._transitions[slot] += 1
+        self.added += added
+        self.removed += removed
+        self.touched += touched
         if self._is_behind:
             self._is_behind = False
             self.begin(schema, entry.before, entry.at)
-        changes = entry.changes
-        if not changes:
-            self.touched += len(entry.called)
-            if entry.accepted and "err" in entry.args:
-                self._count_errors(schema, entry, _NO_MOVES)
-            return
-        moves = moves_of(entry.before, changes)
-        self.added += len(moves.entered) + len(moves.again)
-        self.removed += len(moves.left) + len(moves.blinked)
-        self.touched += len({*entry.called, *[i for i, _ in changes]})
-        if moves.entered or moves.again or (entry.accepted and "err" in entry.args):
-            self._count_errors(schema, entry, moves)
+        if moves_errors or ("err" in entry.args and (entry.accepted or added)):
+            moves = moves_of(entry.before, entry.changes)
+            for name in error_types(schema.names, entry.called, moves, entry.args):
+                count_error(self.errors, name)
         if self._times:
-            for i, _ in changes:
+            for i, _ in entry.changes:
                 active = self._times.get(schema.names[i])
                 if active is not None:
                     active.set(entry.after[i], entry.at)
 
-    def _count_errors(self, schema: am.Schema, entry: am.JournalEntry, moves: Moves) -> None:
-        for name in error_types(schema.names, entry.called, moves, entry.args):
-            count_error(self.errors, name)
+    def _effect_of(self, schema: am.Schema, entry: am.JournalEntry) -> Effect:
+        """What an entry adds to the counters; kept for others of its form."""
+        moves = moves_of(entry.before, entry.changes)
+        activated = (*moves.entered, *moves.again)
+        names = [schema.names[i] for i in activated]
+        found = (
+            6 * entry.accepted + _SLOT[entry.kind] + entry.is_auto,
+            len(activated),
+            len(moves.left) + len(moves.blinked),
+            len({*entry.called, *[i for i, _ in entry.changes]}),
+            any([name.startswith(ERR) or name == EXCEPTION for name in names]),
+        )
+        if entry.form is not None:
+            if len(self._effects) >= MAX_EFFECTS:
+                self._effects.clear()
+            self._effects[entry.form] = found
+        return found
 
     def points(self) -> Iterator[Point]:
         """What has been counted; times of states aside."""

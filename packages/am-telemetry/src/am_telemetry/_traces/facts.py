@@ -16,6 +16,20 @@ MAX_TEXT = 256
 """Characters of an argument that are kept, as journals have it."""
 
 
+class Outline(NamedTuple):
+    """What transitions of one form have in common."""
+
+    label: str
+    """How log lines call the mutation."""
+    moves: Moves
+    diff: str
+    """The moves, as `+A +B -C`."""
+    gained: int
+    """Ticks that all states gained together."""
+    aims_at_exception: bool
+    """Whether `Exception` is in the target."""
+
+
 class Facts(NamedTuple):
     """What is told of a transition that ended; times in nanoseconds since 1970."""
 
@@ -26,20 +40,17 @@ class Facts(NamedTuple):
     accepted: bool
     at: int
     before: Sequence[int]
-    changes: tuple[tuple[int, int], ...]
-    moves: Moves
+    outline: Outline
     queue_tick: int
     source: am.Source | None
     args: Mapping[str, Any]
     """The logged arguments."""
-    aims_at_exception: bool
-    """Whether `Exception` is in the target."""
     error: str | None
     """What names the error, if `Exception` was activated."""
 
 
-def facts_of_entry(schema: am.Schema, entry: am.JournalEntry) -> Facts:
-    """Read them from a journal."""
+def outline_of_entry(schema: am.Schema, entry: am.JournalEntry) -> Outline:
+    """Tell what an entry of a journal has in common with others of its form."""
     moves = moves_of(entry.before, entry.changes)
     exception = schema.index[EXCEPTION]
     if entry.accepted:
@@ -49,6 +60,29 @@ def facts_of_entry(schema: am.Schema, entry: am.JournalEntry) -> Facts:
         active = [names[i] for i, tick in enumerate(entry.before) if tick & 1]
         called = [names[i] for i in entry.called]
         aims = EXCEPTION in schema.resolve(entry.kind, called, active, is_auto=entry.is_auto).target
+    return _outline(schema, entry.kind, entry.called, entry.changes, moves, aims, entry.is_auto)
+
+
+def _outline(
+    schema: am.Schema,
+    kind: str,
+    called: Sequence[int],
+    changes: Sequence[tuple[int, int]],
+    moves: Moves,
+    aims: bool,
+    is_auto: bool,
+) -> Outline:
+    return Outline(
+        label(schema, kind, called, is_auto=is_auto),
+        moves,
+        told_diff(schema.names, moves),
+        sum([ticks for _, ticks in changes]),
+        aims,
+    )
+
+
+def facts_of_entry(schema: am.Schema, entry: am.JournalEntry, outline: Outline) -> Facts:
+    """Read them from a journal."""
     return Facts(
         id=entry.id,
         kind=entry.kind,
@@ -57,13 +91,11 @@ def facts_of_entry(schema: am.Schema, entry: am.JournalEntry) -> Facts:
         accepted=entry.accepted,
         at=entry.at * 1000,
         before=entry.before,
-        changes=entry.changes,
-        moves=moves,
+        outline=outline,
         queue_tick=entry.queue_tick,
         source=entry.source,
         args=entry.args,
-        aims_at_exception=aims,
-        error=error_of(schema, entry.called, moves, entry.args),
+        error=error_of(schema, entry.called, outline.moves, entry.args),
     )
 
 
@@ -73,6 +105,15 @@ def facts_of_transition(transition: am.Transition, at: int) -> Facts:
     schema, before = machine.schema, transition.time_before
     moves = moves_of(before, transition.changes)
     args = logged_args(machine, mutation)
+    outline = _outline(
+        schema,
+        transition.kind,
+        mutation.indexes,
+        transition.changes,
+        moves,
+        EXCEPTION in transition.target,
+        transition.auto,
+    )
     return Facts(
         id=transition.id,
         kind=transition.kind,
@@ -81,12 +122,10 @@ def facts_of_transition(transition: am.Transition, at: int) -> Facts:
         accepted=transition.accepted,
         at=at,
         before=before,
-        changes=transition.changes,
-        moves=moves,
+        outline=outline,
         queue_tick=machine.queue_tick,
         source=transition.source,
         args=args,
-        aims_at_exception=EXCEPTION in transition.target,
         error=error_of(schema, mutation.indexes, moves, args),
     )
 
@@ -95,7 +134,8 @@ def error_of(
     schema: am.Schema, called: Sequence[int], moves: Moves, args: Mapping[str, Any]
 ) -> str | None:
     """Return what names the error of a transition that activated `Exception`."""
-    if schema.index[EXCEPTION] not in moves.added:
+    exception = schema.index[EXCEPTION]
+    if exception not in moves.entered and exception not in moves.again:
         return None
     return error_types(schema.names, called, moves, args)[0]
 
@@ -139,18 +179,17 @@ def is_health(schema: am.Schema, kind: str, called: Sequence[int]) -> bool:
     return kind == "add" and len(called) == 1 and schema.names[called[0]] in HEALTH
 
 
-def attributes_of(schema: am.Schema, facts: Facts, *, args: bool) -> dict[str, Any]:
+def attributes_of(facts: Facts, *, args: bool) -> dict[str, Any]:
     """Return the attributes of a transition's span."""
-    gained = sum([ticks for _, ticks in facts.changes])
-    time = sum(facts.before)
+    outline, time = facts.outline, sum(facts.before)
     found: dict[str, Any] = {
         "am.tx.id": facts.id,
         "am.tx.mutation": facts.kind,
         "am.tx.auto": facts.is_auto,
         "am.tx.accepted": facts.accepted,
         "am.tx.time_before": time,
-        "am.tx.time_after": time + gained,
-        "am.tx.states_diff": told_diff(schema.names, facts.moves),
+        "am.tx.time_after": time + outline.gained,
+        "am.tx.states_diff": outline.diff,
         "am.tx.queue_tick": facts.queue_tick,
     }
     if args:

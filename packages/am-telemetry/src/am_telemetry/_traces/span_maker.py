@@ -6,17 +6,18 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from .facts import facts_of_entry, label
+from .facts import facts_of_entry
 from .transitions import TransitionSpans
 from .tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from opentelemetry.trace import SpanContext, Tracer
 
     import am_machine as am
 
+    from .._hub.consumer import Batch
     from .._hub.link import MachineLink
     from .choice import Choice
     from .tree import Branch
@@ -118,13 +119,14 @@ class SpanMaker:
 
     # ------------------------------------------------------------------ transitions
 
-    def tell(self, batch: Sequence[tuple[MachineLink, am.JournalEntry]], now: float) -> None:
+    def tell(self, batch: Batch, now: float) -> None:
         """Make the spans of transitions that ended, sorted by time."""
         with self.lock:
-            for link, entry in batch:
+            for link, entries in batch:
                 branch = self.branch_of(link)
                 if branch is not None:
-                    self._tell(branch, entry, now)
+                    for entry in entries:
+                        self._tell(branch, entry, now)
 
     def _tell(self, branch: Branch, entry: am.JournalEntry, now: float) -> None:
         tree, transitions = self.tree, self._transitions
@@ -135,13 +137,12 @@ class SpanMaker:
         )
         if not entry.changes and not wants_span:
             return
-        schema = branch.schema
-        facts = facts_of_entry(schema, entry)
+        outline = branch.outline_of(entry)
+        facts = facts_of_entry(branch.schema, entry, outline)
         touched: list[SpanContext] = []
         if entry.changes:
-            name = label(schema, entry.kind, entry.called, is_auto=entry.is_auto)
-            ended, begun = tree.move(branch, facts.moves, facts.at, facts.at, name, entry.id)
-            touched = [*ended, *begun]
+            moved = tree.move(branch, outline.moves, facts.at, facts.at, outline.label, entry.id)
+            touched = [*moved[0], *moved[1]]
             branch.ticks = entry.after
             branch.time_sum = sum(entry.after)
         if transitions is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Link, Status, StatusCode
 
-from .facts import Facts, attributes_of, is_health, label
+from .facts import Facts, attributes_of, is_health
 from .tree import TRANSITIONS
 
 if TYPE_CHECKING:
@@ -131,9 +131,8 @@ class TransitionSpans:
         exception: BaseException | None = None,
     ) -> None:  # fmt: skip
         """Tell all of a transition that ended, but do not end its span."""
-        schema = branch.schema
         span.update_name(name_of(branch, facts))
-        span.set_attributes(attributes_of(schema, facts, args=self._args))
+        span.set_attributes(attributes_of(facts, args=self._args))
         for one in touched:
             span.add_link(one)
         if facts.error is not None:
@@ -146,7 +145,7 @@ class TransitionSpans:
         source = facts.source
         found = self._recent.find(source) if source is not None else None
         links = [Link(one) for one in (found, *touched) if one is not None]
-        attributes = attributes_of(branch.schema, facts, args=self._args)
+        attributes = attributes_of(facts, args=self._args)
         waits = source is not None and found is None and self._may_come(source)
         if source is not None and found is None and not waits:
             attributes["am.tx.source"] = str(source)
@@ -212,9 +211,8 @@ class TransitionSpans:
 
 def name_of(branch: Branch, facts: Facts) -> str:
     """Return the name of a transition's span."""
-    told = label(branch.schema, facts.kind, facts.called, is_auto=facts.is_auto)
-    mark = "!" if facts.aims_at_exception else ""
-    return f"{mark}{branch.index}: {told}"
+    mark = "!" if facts.outline.aims_at_exception else ""
+    return f"{mark}{branch.index}: {facts.outline.label}"
 
 
 def tell_error(span: Span, facts: Facts, exception: BaseException | None) -> None:

@@ -13,6 +13,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from .._hub.moves import HEALTH, Moves, difference, moves_of
+from .facts import outline_of_entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
     from .._hub.link import MachineLink
     from .choice import Choice
+    from .facts import Outline
 
+MOST_OUTLINES = 1000
+"""Forms of transitions of a machine that are remembered."""
 STATES, TRANSITIONS, SUBMACHINES = "states", "transitions", "submachines"
 
 
@@ -37,8 +41,8 @@ class Branch:
     """One machine: the contexts of its groups, and its open state spans."""
 
     __slots__ = (
-        "children", "groups", "id", "index", "is_ended", "key", "link", "open", "parent",
-        "span_context", "state_groups", "ticks", "time_sum",
+        "_outlines", "children", "groups", "id", "index", "is_ended", "key", "link", "open",
+        "parent", "span_context", "state_groups", "ticks", "time_sum",
     )  # fmt: skip
 
     def __init__(
@@ -64,11 +68,23 @@ class Branch:
         self.time_sum = sum(ticks)
         self.is_ended = False
         self.key = 0
+        self._outlines: dict[object, Outline] = {}
 
     @property
     def schema(self) -> am.Schema:
         """The schema as it is now; it only grows, so it also tells of what was before."""
         return self.link.schema
+
+    def outline_of(self, entry: am.JournalEntry) -> Outline:
+        """What an entry has in common with others of its form; kept, as it is the same again."""
+        found = self._outlines.get(entry.form) if entry.form is not None else None
+        if found is None:
+            found = outline_of_entry(self.schema, entry)
+            if entry.form is not None:
+                if len(self._outlines) >= MOST_OUTLINES:
+                    self._outlines.clear()
+                self._outlines[entry.form] = found
+        return found
 
 
 class Tree:
