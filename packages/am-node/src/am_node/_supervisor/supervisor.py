@@ -183,7 +183,8 @@ class Supervisor:
     ) -> bool | None:
         is_over = await self._stack.__aexit__(exc_type, exc, traceback)
         failure = None if self._shared is None else self._shared.failure
-        if failure is not None and (exc is None or is_over):
+        if failure is not None and exc is not None and is_over:
+            # The body was cancelled for it.
             raise failure from None
         return is_over
 
