@@ -282,7 +282,7 @@ def unit(session: nox.Session, package: str) -> None:
 @nox.session
 def nightly(session: nox.Session) -> None:
     """The tests that take minutes each: long chaos, long idling, many seeds."""
-    fill_with_all(session)
+    fill(session, *local(*LAYERS), *tools("dev", "nightly"), *test_tools(*LAYERS))
     places = (*(f"packages/{name}/tests" for name in LAYERS), "integration-tests")
     patient = ("-o", "faulthandler_timeout=3600", *session.posargs)
     long = {"AM_DBG_SOAK_SECONDS": "1800"}
@@ -296,6 +296,7 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_CALLS": "20000",
         "AM_RPC_CLIENTS": "1000",
         "AM_RPC_IN_FLIGHT": "49900",
+        "AM_RPC_PARSE_CASES": "20000",
         "AM_RPC_CONNECTIONS": "4096",
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_DBG_FUZZ_CASES": "1000000",
@@ -312,6 +313,7 @@ def nightly(session: nox.Session) -> None:
         "integration-tests/test_rpc_bulk.py",
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/server/test_pressure.py",
+        "packages/am-rpc/tests/wire/test_parse_gate.py",
         "packages/am-telemetry/tests/dbg/test_codec.py",
         "packages/am-debugger/tests/cli/test_run_commands.py",
         "packages/am-pubsub/tests/simulation/test_scenarios.py",

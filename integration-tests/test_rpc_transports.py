@@ -345,56 +345,6 @@ async def test_pipes_follow_servers_and_muxes() -> None:
 
 
 @pytest.mark.trio
-async def test_a_server_behind_a_tunnel_dials_out_and_dials_again() -> None:
-    from trio_websocket import serve_websocket
-
-    send, receive = trio.open_memory_channel[Any](10)
-
-    async def relay(request: Any) -> None:
-        connection = await request.accept()
-        done = trio.Event()
-        await send.send((connection, done))
-        await done.wait()
-
-    class Stream(trio.abc.Stream):
-        """The relay's end of a tunnel, handed to a client."""
-
-        def __init__(self, connection: Any, done: trio.Event) -> None:
-            self.connection, self.done = connection, done
-
-        async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-            await self.connection.send_message(bytes(data))
-
-        async def wait_send_all_might_not_block(self) -> None:
-            await trio.lowlevel.checkpoint()
-
-        async def receive_some(self, max_bytes: int | None = None) -> bytes:
-            try:
-                return bytes(await self.connection.get_message())
-            except Exception:
-                return b""
-
-        async def aclose(self) -> None:
-            self.done.set()
-
-    async def dial() -> trio.abc.Stream:
-        return Stream(*await receive.receive())
-
-    retry = am_rpc.Retry(connect_delay=0.01)
-    async with trio.open_nursery() as nursery, am.Machine(DoorStates) as door:
-        listening = await nursery.start(serve_websocket, relay, "127.0.0.1", 0, None)
-        addr = f"ws://127.0.0.1:{listening.port}/tunnel"
-        async with am_rpc.Server(door, tunnel=addr, tunnel_retry=retry) as server:
-            for name in ("Open", "Closed"):
-                with trio.fail_after(5):
-                    async with am_rpc.connect(dial, timeout=4) as net:
-                        assert await net.add(name) is am.EXECUTED
-                        assert server.mach.is_("WebSocketTunnel")
-        nursery.cancel_scope.cancel()
-    assert door.is_("Closed")
-
-
-@pytest.mark.trio
 @pytest.mark.slow
 async def test_the_largest_payload_passes_and_one_byte_more_is_refused_here() -> None:
     mail = Mail()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +75,7 @@ def test_every_public_name_has_a_docstring_and_is_listed() -> None:
         assert inspect.getdoc(item), name
     public = {n for n in vars(am_rpc) if not n.startswith("_") and n[0] != "_"}
     modules = {n for n in public if inspect.ismodule(getattr(am_rpc, n))}
-    assert public - modules == set(am_rpc.__all__) - {"__version__"}
+    assert public - modules - {"TYPE_CHECKING"} == set(am_rpc.__all__) - {"__version__"}
 
 
 def test_the_error_table_names_every_exception() -> None:
@@ -90,3 +92,26 @@ def test_the_page_of_failed_connections_has_every_reason() -> None:
     page = (PACKAGE / "docs" / "errors.md").read_text()
     reasons = {_reason.HINT, *_reason._ERRNO.values()}
     assert {reason for reason in reasons if reason not in page} == set()
+
+
+def test_importing_the_package_loads_neither_the_blocking_facade_nor_the_repl() -> None:
+    code = (
+        "import sys, am_rpc; from am_rpc import *\n"
+        "import am_rpc\n"
+        "lazy = ('am_rpc._repl', 'am_rpc._client.blocking')\n"
+        "print([m for m in sys.modules if m.startswith(lazy)])"
+    )
+    bare = code.replace("from am_rpc import *", "")
+    run = [sys.executable, "-c"]
+    done = subprocess.run([*run, bare], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert am_rpc.blocking.__module__ == am_rpc.repl.__module__ == "am_rpc"
+    done = subprocess.run([*run, code], capture_output=True, text=True, check=True)
+    assert "am_rpc._repl._serve" in done.stdout
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        _ = am_rpc.nothing_like_it
+
+
+def test_the_front_page_is_short() -> None:
+    front = (PACKAGE / "src" / "am_rpc" / "__init__.py").read_text()
+    assert len(front.splitlines()) < 80

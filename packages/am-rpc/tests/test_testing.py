@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import trio
 import trio.testing
@@ -10,11 +13,11 @@ import am_machine as am
 import am_rpc
 import am_rpc.testing as rpc_testing
 
-pytestmark = pytest.mark.trio
 RETRY = am_rpc.Retry(connect_delay=0.01)
 SCHEMA = {"Foo": {"multi": True}, "Bar": {}}
 
 
+@pytest.mark.trio
 async def test_a_memory_network_is_cut_and_used_again() -> None:
     network = rpc_testing.MemoryNetwork()
     async with (
@@ -30,6 +33,7 @@ async def test_a_memory_network_is_cut_and_used_again() -> None:
 
 
 @pytest.mark.parametrize("after", [0, 1, 5])
+@pytest.mark.trio
 async def test_a_stream_swallows_all_behind_some_byte_until_it_is_closed(
     after: int, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -46,6 +50,7 @@ async def test_a_stream_swallows_all_behind_some_byte_until_it_is_closed(
         assert net.client.stats.resumes == 1
 
 
+@pytest.mark.trio
 async def test_a_proxy_cuts_stalls_and_goes_on() -> None:
     async with (
         am.Machine(SCHEMA) as source,
@@ -66,3 +71,23 @@ async def test_a_proxy_cuts_stalls_and_goes_on() -> None:
         with trio.fail_after(5):
             assert await result is am.EXECUTED
         assert proxy.connections == 1
+
+
+def test_no_test_patches_a_private_module() -> None:
+    patched = re.compile(r"setattr\(\s*(.am_rpc\._|codec|peer_user|writer|driver)")
+    folder = Path(__file__).parent
+    found = [path.name for path in folder.rglob("test_*.py") if patched.search(path.read_text())]
+    assert found == []
+
+
+@pytest.mark.trio
+async def test_writes_to_sockets_are_noted() -> None:
+    async with (
+        am.Machine({"A": {}}) as source,
+        am_rpc.Mux(source, "127.0.0.1:0") as mux,
+        am_rpc.connect(mux.addr) as net,
+    ):
+        with rpc_testing.socket_writes() as written:
+            assert await net.add("A") is am.EXECUTED
+        # The mutation, and its answer.
+        assert len(written) == len(set(written)) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import am_helpers as ah
 
@@ -11,12 +11,18 @@ if TYPE_CHECKING:
 
     import am_machine as am
 
-    from ._server.mux import Mux
-    from ._server.server import Server
+
+class HasMachine(Protocol):
+    """A mux, or a server: its states are piped."""
+
+    @property
+    def mach(self) -> am.Machine:
+        """Its own machine."""
+        ...
 
 
 def bind_server(
-    server: Server, target: am.MachineApi, rpc_ready: str, client_ready: str
+    server: HasMachine, target: am.MachineApi, rpc_ready: str, client_ready: str
 ) -> tuple[ah.Pipe, ...]:
     """Keep two states of `target` as active as the server's `RpcReady` and `Ready`.
 
@@ -30,7 +36,7 @@ def bind_server(
 
 
 def bind_server_multi(
-    server: Server, target: am.MachineApi, rpc_ready: str, connected: str, disconnected: str
+    server: HasMachine, target: am.MachineApi, rpc_ready: str, connected: str, disconnected: str
 ) -> tuple[ah.Pipe, ...]:
     """Keep `rpc_ready`, and add two multi states whenever a client comes or goes.
 
@@ -62,7 +68,7 @@ def _adds(state: str) -> Callable[[ah.Pipe, am.Event], None]:
     return forward
 
 
-def bind_mux(mux: Mux, target: am.MachineApi, active: str, inactive: str) -> ah.Pipe:
+def bind_mux(mux: HasMachine, target: am.MachineApi, active: str, inactive: str) -> ah.Pipe:
     """Add `active` to the target when the mux has clients, remove `inactive` when it has none.
 
     Raises:

@@ -63,7 +63,6 @@ class ServerStates(SharedStates):
     HandshakeDone = SharedStates.HandshakeDone.extend(require=["ClientConnected"])
     Ready = am.State(auto=True, require=["HandshakeDone", "RpcReady"], doc="A client is served.")
     MetricSync = am.State(multi=True, doc="A full sync was asked for.")
-    WebSocketTunnel = am.State(doc="Accepts over an outbound websocket.")
 
     class Groups(SharedStates.Groups):
         """Named groups of states."""

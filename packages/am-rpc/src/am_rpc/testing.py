@@ -2,19 +2,28 @@
 
 A `MemoryNetwork` replaces sockets in one process, its `FaultyStream` ends lose what they are told
 to. A `FaultProxy` stands between a real client and a real server, and delays, cuts or swallows.
+`socket_writes` and `peers_of_user` show and change what else only the system knows.
 """
 
 from __future__ import annotations
 
+import os
+import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 import trio
 import trio.testing
 
+from ._transport import peer_user
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
-__all__ = ["FaultProxy", "FaultyStream", "MemoryNetwork"]
+    from typing_extensions import Buffer
+
+__all__ = ["FaultProxy", "FaultyStream", "MemoryNetwork", "peers_of_user", "socket_writes"]
 
 # Connections that wait to be accepted.
 _BACKLOG = 1000
@@ -206,3 +215,35 @@ class FaultProxy:
             pass
         finally:
             scope.cancel()
+
+
+@contextmanager
+def socket_writes() -> Iterator[list[int]]:
+    """Note what goes to sockets at once, without a task: the descriptor of each write, in order.
+
+    One entry is one call of the system, so what left together shows as one. For one thread.
+    """
+    found: list[int] = []
+    write = os.write
+
+    def noted(fd: int, data: Buffer, /) -> int:
+        if stat.S_ISSOCK(os.fstat(fd).st_mode):
+            found.append(fd)
+        return write(fd, data)
+
+    os.write = noted
+    try:
+        yield found
+    finally:
+        os.write = write
+
+
+@contextmanager
+def peers_of_user(user: int) -> Iterator[None]:
+    """Let processes that connect through unix sockets pass for those of another user."""
+    asked = peer_user.peer_user
+    peer_user.peer_user = lambda stream: user
+    try:
+        yield
+    finally:
+        peer_user.peer_user = asked

@@ -216,6 +216,40 @@ async def test_slow_one_way_calls_do_not_end_a_connection(
             await net.flush()
 
 
+@pytest.mark.parametrize(
+    ("limits", "most"), [({"heartbeat": 3.0, "dead": 9.0}, 10), ({}, 31)], ids=["short", "usual"]
+)
+@pytest.mark.parametrize("idle", [0.0, 7.5, 123.4])
+async def test_a_half_open_link_is_noticed_in_time_at_both_ends(
+    serve: Any,
+    limits: dict[str, float],
+    most: float,
+    idle: float,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    bounds = am_rpc.Limits(**limits)
+    async with serve(limits=bounds) as pair, pair.connect(limits=bounds) as net:
+        await trio.sleep(idle)
+        assert net.client.stats.reconnects == 0
+        (server,) = pair.mux.servers.values()
+        noticed = {
+            "client": net.client.mach.when_not("Connected"),
+            "server": server.mach.when("ErrNetworkTimeout"),
+        }
+        pair.network.lose(out=True, into=True)
+        lost = trio.current_time()
+        took = {}
+
+        async def watch(end: str) -> None:
+            await noticed[end]
+            took[end] = trio.current_time() - lost
+
+        async with trio.open_nursery() as nursery:
+            for end in noticed:
+                nursery.start_soon(watch, end)
+        assert max(took.values()) <= most, took
+
+
 async def test_sync_sees_all_that_was_mutated_before(serve: Any) -> None:
     limits = am_rpc.Limits(calls=10_000, outcomes=10_000)
     async with serve(push_interval=None, limits=limits) as pair, pair.connect(limits=limits) as net:

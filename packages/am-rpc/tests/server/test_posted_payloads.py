@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +10,7 @@ import trio.testing
 
 import am_machine as am
 import am_rpc
+from am_rpc.testing import socket_writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,16 +175,9 @@ async def test_an_answer_to_a_payload_leaves_with_its_acknowledgement(
             assert streams[0].writes - before == 1
 
 
-async def test_what_a_woken_task_sends_leaves_with_the_outcome(
-    monkeypatch: pytest.MonkeyPatch, consumer: am.Machine
-) -> None:
-    asked, ends, written = trio.Event(), Ends(), []
+async def test_what_a_woken_task_sends_leaves_with_the_outcome(consumer: am.Machine) -> None:
+    asked, ends = trio.Event(), Ends()
     releases: list[Callable[[], None]] = []
-    write = os.write
-
-    def counted(fd: int, data: bytes) -> int:
-        written.append(fd)
-        return write(fd, data)
 
     class Source:
         def DState(self, event: am.Event) -> None:
@@ -209,17 +202,17 @@ async def test_what_a_woken_task_sends_leaves_with_the_outcome(
         (server,) = mux.servers.values()
         assert server.client is not None
         fd = server.client.connection.stream.socket.fileno()  # type: ignore[attr-defined]
-        monkeypatch.setattr("am_rpc._transport.writer.os.write", counted)
-        source.fork(post)
-        assert await net.add("D") is am.EXECUTED
-        assert written.count(fd) == 1
-        assert await ends.first() is None
-        assert written.count(fd) == 1
-        # Without anything to send, the outcome leaves when it is told to.
-        asked = trio.Event()
-        source.fork(release)
-        assert await net.add("D") is am.EXECUTED
-        assert written.count(fd) == 2
+        with socket_writes() as written:
+            source.fork(post)
+            assert await net.add("D") is am.EXECUTED
+            assert written.count(fd) == 1
+            assert await ends.first() is None
+            assert written.count(fd) == 1
+            # Without anything to send, the outcome leaves when it is told to.
+            asked = trio.Event()
+            source.fork(release)
+            assert await net.add("D") is am.EXECUTED
+            assert written.count(fd) == 2
     server.cork()()  # nobody is connected
 
 

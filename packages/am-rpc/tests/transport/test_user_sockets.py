@@ -13,6 +13,7 @@ import trio
 import am_machine as am
 import am_rpc
 from am_rpc._transport import address, peer_user, user_sockets
+from am_rpc.testing import peers_of_user
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,10 +118,9 @@ async def test_another_users_process_does_not_come_in(
     async with am.Machine(SCHEMA, id="m") as machine, am_rpc.Mux(machine, f"unix:{path}") as mux:
         async with am_rpc.connect(mux.addr):
             pass
-        monkeypatch.setattr(peer_user, "peer_user", lambda stream: 12_345)
         monkeypatch.setattr(os, "geteuid", lambda: 1_000)
-        stream = await trio.open_unix_socket(str(path))
-        with trio.fail_after(5):
+        with trio.fail_after(5), peers_of_user(12_345):
+            stream = await trio.open_unix_socket(str(path))
             assert await stream.receive_some() == b""
         assert "another user" in caplog.text
         await stream.aclose()

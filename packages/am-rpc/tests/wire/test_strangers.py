@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +16,6 @@ from hypothesis import strategies as st
 
 import am_rpc
 from am_rpc import Protocol
-from am_rpc._wire import codec
-from am_rpc._wire.codec import Decoder
 from am_rpc._wire.container_count import ContainerCount
 from am_rpc._wire.messages import Hello, Ready, SyncRequest
 
@@ -194,12 +195,24 @@ def test_any_bytes_may_be_counted(data: bytes, step: int) -> None:
     assert count.total <= len(data)
 
 
-def test_the_unpacker_without_compiled_code_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "IS_COMPILED", False)
-    with pytest.raises(am_rpc.RpcError, match="MSGPACK_PUREPYTHON"):
-        Decoder(LIMITS, client=False)
-    with pytest.raises(am_rpc.RpcError, match="MSGPACK_PUREPYTHON"):
-        codec.unpack(b"\x80", LIMITS)
+def test_the_unpacker_without_compiled_code_is_refused() -> None:
+    code = (
+        "import am_rpc, am_rpc.wire\n"
+        "calls = (lambda: am_rpc.Protocol(client=False), lambda: am_rpc.wire.unpack(b'\\x80'))\n"
+        "for call in calls:\n"
+        "    try: call()\n"
+        "    except am_rpc.RpcError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"MSGPACK_PUREPYTHON": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert all("MSGPACK_PUREPYTHON" in line for line in lines)
 
 
 def test_args_that_are_too_deep_are_refused_by_who_reads_them() -> None:

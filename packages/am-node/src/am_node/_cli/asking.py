@@ -61,6 +61,7 @@ def run_drain(options: argparse.Namespace) -> int:
 
 def _each(options: argparse.Namespace, ask: Any) -> int:
     """Ask one supervisor after the other; those that fail are told, and the others asked."""
+    how = access(options)
     found = addresses(options)
     if found is None:
         found = sorted(own_sockets(options.kind))
@@ -68,7 +69,6 @@ def _each(options: argparse.Namespace, ask: Any) -> int:
             which = f" of {options.kind}" if options.kind else ""
             complain(f"no supervisor{which} of this user runs here: name some with --supers")
             return UNREACHED
-    how = access(options)
     worst = DONE
     for addr in found:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+import am_rpc
+
 from .._errors import EntryPointError, NodeError, WorkError, WorkTimeout
 from .._escape import printable
 
@@ -41,7 +43,7 @@ _CODES: Final[tuple[tuple[tuple[type[BaseException], ...], int], ...]] = (
     ((WorkError,), FAILED),
     ((WorkTimeout,), LATE),
     ((EntryPointError,), USAGE),
-    ((NodeError, OSError), UNREACHED),
+    ((NodeError, am_rpc.RpcError, OSError), UNREACHED),
     # What the user gave makes no sense, or cannot be sent, or not here.
     ((ValueError, TypeError, RuntimeError), USAGE),
     ((KeyboardInterrupt,), INTERRUPTED),

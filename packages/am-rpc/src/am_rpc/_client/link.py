@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from .._wire.args_chunks import ArgsChunk
     from .._wire.mutation_messages import MutationResult
     from .._wire.protocol import Event
-    from .client import Client
     from .network_machine import NetworkMachine
     from .outbox import Entry
+    from .uplink import LinkClient
 
 logger: Final = logging.getLogger("am_rpc")
 MISMATCH_WINDOW: Final = 60.0
@@ -50,7 +50,7 @@ _NOT_KEPT: Final = frozenset((NO_ROOM, INCOMPLETE))
 class Link:
     """One usable connection of a client."""
 
-    def __init__(self, client: Client, connection: Connection, net: NetworkMachine) -> None:
+    def __init__(self, client: LinkClient, connection: Connection, net: NetworkMachine) -> None:
         self.client = client
         self.connection = connection
         self.net = net

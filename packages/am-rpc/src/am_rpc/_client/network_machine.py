@@ -27,8 +27,7 @@ from .uplink import NO_UPLINK
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .client import Client
-    from .uplink import Uplink
+    from .uplink import ClientApi, Uplink
 
 # Sets of states whose indexes are kept; a program mutates few of those that there are.
 _KNOWN: Final = 1024
@@ -51,7 +50,7 @@ class NetworkMachine(Replica):
 
     def __init__(
         self,
-        client: Client | None,
+        client: ClientApi | None,
         schema: am.Schema,
         *,
         remote_id: str,
@@ -80,7 +79,7 @@ class NetworkMachine(Replica):
         self.on_dispose(NetworkMachine._end_subscriptions)
 
     @property
-    def client(self) -> Client:
+    def client(self) -> ClientApi:
         """The client that keeps this replica true.
 
         Raises:

@@ -15,11 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from .._errors import RpcError
+    from .._options import Retry
     from .._results import NetResult
+    from .._stats import Stats
+    from .._wire.catalog_messages import MachineInfo
+    from .._wire.handshake_messages import Shape
+    from .._wire.keys import ClientSecrets
     from .._wire.messages import Message
     from .._wire.mutation_messages import AddErr, Origin
-    from .outbox import Entry
-    from .passing import Taker
+    from .._wire.payload_chunks import SeenTokens
+    from .._wire.server_messages import Payload
+    from .network_machine import NetworkMachine
+    from .outbox import Entry, Outbox
+    from .passing import Answer, Passing, Taker
 
 
 class Uplink(Protocol):
@@ -116,6 +124,74 @@ class Uplink(Protocol):
 
     async def flush(self) -> None:
         """Wait until every mutation made before was settled; always a checkpoint."""
+
+
+class ClientApi(Uplink, Protocol):
+    """The client behind a replica, as its users see it."""
+
+    id: str
+    addr: str
+    mach: am.Machine
+    limits: Limits
+    retry: Retry
+    stats: Stats
+    last_error: RpcError | None
+
+    async def ready(self, timeout: float = ..., /) -> NetworkMachine:  # noqa: ASYNC109
+        """Wait until the replica is live and return it."""
+        ...
+
+    async def machines(self) -> tuple[MachineInfo, ...]:
+        """Return the machines behind the address."""
+        ...
+
+    def rotate(self, secret: ClientSecrets) -> None:
+        """Offer other secrets from the next connection on."""
+
+    async def disconnect(self) -> None:
+        """Say goodbye and stop."""
+
+
+class LinkClient(Protocol):
+    """What one connection of a client needs of it."""
+
+    mach: am.Machine
+    limits: Limits
+    retry: Retry
+    stats: Stats
+    outbox: Outbox
+    seen_tokens: SeenTokens
+    passing: Passing
+
+    @property
+    def is_flushing(self) -> bool:
+        """Whether somebody waits until nothing is on its way."""
+        ...
+
+    def next_id(self) -> int:
+        """Return the number of the next request."""
+        ...
+
+    def look_at(self, due: float) -> None:
+        """Look for late answers at a time."""
+
+    def outbox_shrank(self) -> None:
+        """Something was settled, or acknowledged."""
+
+    def settle(self, entry: Entry, outcome: am.Result, error: BaseException | None = None) -> None:
+        """End a mutation."""
+
+    def grow(self, shape: Shape) -> None:
+        """The source has more states."""
+
+    def source_touched(self, alive: bool) -> None:
+        """The server has found, or lost, its own source."""
+
+    def stop_requested(self) -> None:
+        """The server wants this client to stop for good."""
+
+    def deliver(self, message: Payload, data: Any, answer: Answer) -> None:
+        """Give a payload to the consumer, or to who is behind this client."""
 
 
 class NoUplink:

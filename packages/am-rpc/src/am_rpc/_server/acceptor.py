@@ -21,8 +21,8 @@ from .machines import told_id, told_parent
 
 if TYPE_CHECKING:
     from .._transport.driver import Connection
+    from .context import ServerContext
     from .greeter import Greeter, Met
-    from .server import Server
 
 
 class Acceptor:
@@ -33,7 +33,7 @@ class Acceptor:
         greeter: who takes the first words of a connection.
     """
 
-    def __init__(self, server: Server, greeter: Greeter) -> None:
+    def __init__(self, server: ServerContext, greeter: Greeter) -> None:
         self._server = server
         self._greeter = greeter
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .._wire.payload_chunks import Parcel
     from .._wire.protocol import Event
     from .._wire.server_messages import Payload
-    from .server import Server
+    from .context import SessionContext
     from .session import Session
 
 
@@ -81,7 +81,7 @@ class ClientSession:
 
     def __init__(
         self,
-        server: Server,
+        server: SessionContext,
         connection: Connection,
         session: Session,
         feed: DeltaEncoder,

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .._options import Access
     from .._transport.driver import Connection
     from .._wire.delta_encoder import DeltaEncoder
+    from .context import ExecuteContext
     from .pushing import Pusher
-    from .server import Server
     from .session import Session
 
     States = tuple[tuple[int, ...], tuple[str, ...]]
@@ -59,7 +59,7 @@ class Executor:
 
     def __init__(
         self,
-        server: Server,
+        server: ExecuteContext,
         connection: Connection,
         session: Session,
         feed: DeltaEncoder,

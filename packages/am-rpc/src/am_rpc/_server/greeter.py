@@ -30,16 +30,12 @@ class Greeter:
         serving: the settings that hold.
         catalog: where a client's machine is looked for.
         websocket: whether streams speak websocket.
-        server_side: whether TLS, if there is a context, is still to be agreed upon.
     """
 
-    def __init__(
-        self, serving: Serving, catalog: Catalog, *, websocket: bool, server_side: bool = True
-    ) -> None:
+    def __init__(self, serving: Serving, catalog: Catalog, *, websocket: bool) -> None:
         self._serving = serving
         self._catalog = catalog
         self.websocket = websocket
-        self._server_side = server_side
 
     async def meet(
         self, stream: trio.abc.Stream, nursery: trio.Nursery | None, states: int = 0
@@ -68,7 +64,7 @@ class Greeter:
 
     async def _wrap(self, stream: trio.abc.Stream, nursery: trio.Nursery | None) -> trio.abc.Stream:
         serving = self._serving
-        has_tls = serving.ssl_context is not None and self._server_side
+        has_tls = serving.ssl_context is not None
         if (has_tls or nursery is not None) and isinstance(stream, trio.SocketStream):
             # Clients speak first in either; until this one does nothing is made for it.
             await trio.lowlevel.wait_readable(stream.socket)

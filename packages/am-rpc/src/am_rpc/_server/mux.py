@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .machines import Chooser
     from .payload_sender import Delivery
 
+    NewServer = Callable[["Mux", int, trio.abc.Stream], Server]
+
 logger: Final = logging.getLogger("am_rpc")
 MAX_CLIENTS: Final = 4096
 _MAX_TURNED_AWAY: Final = 64
@@ -70,7 +72,7 @@ class Mux:
         addr: str | None = None,
         *,
         listener: trio.abc.Listener[Any] | None = None,
-        new_server: Callable[[Mux, int, trio.abc.Stream], Server] | None = None,
+        new_server: NewServer | None = None,
         children: bool = False,
         max_clients: int = MAX_CLIENTS,
         push_interval: float | None = PUSH_INTERVAL,
@@ -436,7 +438,7 @@ class Mux:
 
     def _make_server(
         self,
-        factory: Callable[[Mux, int, trio.abc.Stream], Server],
+        factory: NewServer,
         number: int,
         stream: trio.abc.Stream,
     ) -> Server | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import trio
 
@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 
     from .._options import Access, Limits
     from .._wire.keys import Secrets
-    from .mux import Mux
-    from .server import Server
+    from .mux import NewServer
 
 
 class MuxOptions(TypedDict, total=False):
     """Those of `Mux` that are given by name; `repl` takes them, too."""
 
     listener: trio.abc.Listener[Any] | None
-    new_server: Callable[[Mux, int, trio.abc.Stream], Server] | None
+    new_server: NewServer | None
     children: bool
     max_clients: int
     push_interval: float | None

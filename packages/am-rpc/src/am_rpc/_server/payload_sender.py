@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .._wire.payload_chunks import Parcel
     from .._wire.protocol import Response
     from .client_session import ClientSession
+    from .context import Sender
     from .handshake import Serving
-    from .server import Server
     from .session import Session
 
     Done = Callable[[DeliveryError | None], object]
@@ -125,7 +125,7 @@ class PayloadSender:
         server: whose client, limits and machine are used.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Sender) -> None:
         self._server = server
         # With callbacks, in order of their deadlines, for all have the same time.
         self._watched: deque[Delivery] = deque()

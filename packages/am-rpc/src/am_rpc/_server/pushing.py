@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .._transport.driver import Connection
     from .._wire.delta_encoder import DeltaEncoder, Step
     from .._wire.messages import Message
-    from .server import Server
+    from .context import PushContext
 
 
 class Pusher:
@@ -41,7 +41,7 @@ class Pusher:
         "_server", "_source", "is_busy",
     )  # fmt: skip
 
-    def __init__(self, server: Server, connection: Connection, feed: DeltaEncoder) -> None:
+    def __init__(self, server: PushContext, connection: Connection, feed: DeltaEncoder) -> None:
         self._server = server
         self._source = server.source
         self._connection = connection

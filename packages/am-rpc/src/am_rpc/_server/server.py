@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import trio
@@ -12,14 +11,12 @@ import am_machine as am
 
 from .._env import own_tags, tune
 from .._errors import NetworkError, RpcError
-from .._options import Access, Limits, Retry
+from .._options import Access, Limits
 from .._reason import reason, translate
 from .._states import ServerStates, error_state
 from .._transport.address import (
-    Address,
     accept,
     open_listener,
-    open_stream,
     parse_address,
     remove_socket_file,
 )
@@ -52,8 +49,6 @@ class Server:
         addr: `host:port` (port 0 picks one, see `addr`), `unix:PATH` or `ws://…`.
         listener: a trio listener to use instead of an address.
         stream: one connected stream to serve instead; the server ends with it.
-        tunnel: `ws://…` or `wss://…` of a relay to dial instead; the client comes through it. A
-            broken tunnel is dialled again by `tunnel_retry`.
         push_interval: seconds between pushes; 0 pushes after each drain of the source, None never.
         push_max_mutations: records that are pushed early, in per-mutation mode.
         strict: refuse to listen beyond this host without TLS or secret, instead of warning.
@@ -80,8 +75,6 @@ class Server:
         *,
         listener: trio.abc.Listener[Any] | None = None,
         stream: trio.abc.Stream | None = None,
-        tunnel: str | None = None,
-        tunnel_retry: Retry = Retry(),  # noqa: B008 - frozen
         push_interval: float | None = PUSH_INTERVAL,
         push_max_mutations: int = PUSH_MAX_MUTATIONS,
         strict: bool = False,
@@ -96,8 +89,8 @@ class Server:
         name: str | None = None,
         serving: Serving | None = None,
     ) -> None:
-        if sum(way is not None for way in (addr, listener, stream, tunnel)) != 1:
-            raise ValueError("give one of addr, listener, stream and tunnel")
+        if sum(way is not None for way in (addr, listener, stream)) != 1:
+            raise ValueError("give one of addr, listener and stream")
         self.serving = serving or Serving(
             push_interval, push_max_mutations, strict, access, limits,
             ssl_context, secret, allow_id, payload_state, origins=origins,
@@ -126,14 +119,9 @@ class Server:
             self.serving.is_loopback = self._address.is_local
         self._listener = listener
         self._stream = stream
-        self._tunnel = None if tunnel is None else parse_address(tunnel)
-        self._tunnel_retry = tunnel_retry
         kind = None if self._address is None else self._address.kind
         greeter = Greeter(
-            self.serving,
-            self.catalog,
-            websocket=self.serving.websocket or kind == "ws",
-            server_side=tunnel is None,
+            self.serving, self.catalog, websocket=self.serving.websocket or kind == "ws"
         )
         self._reception = Acceptor(self, greeter)
         self.postman = PayloadSender(self)
@@ -267,33 +255,10 @@ class Server:
                 await self._reception.serve(self._stream)
             self.ended.set()
             return
-        if self._tunnel is not None:
-            await self._serve_tunnel(self._tunnel)
-            return
         assert self._listener is not None
         async with trio.open_nursery() as nursery:
             while (stream := await accept(self._listener)) is not None:
                 nursery.start_soon(self._reception.serve, stream)
-
-    async def _serve_tunnel(self, relay: Address) -> None:
-        retry, attempt = self._tunnel_retry, 0
-        while True:
-            try:
-                async with trio.open_nursery() as nursery:
-                    with trio.fail_after(retry.connect_timeout):
-                        stream = await open_stream(relay, self.serving.ssl_context, nursery)
-                    attempt = 0
-                    self.mach.add("WebSocketTunnel")
-                    await self._reception.serve(stream)
-                    nursery.cancel_scope.cancel()
-            except* (OSError, trio.TooSlowError) as group:
-                self.report(NetworkError(f"no tunnel to {relay}: {group.exceptions[0]}"))
-            self.mach.remove("WebSocketTunnel")
-            attempt += 1
-            if attempt >= retry.connect_tries:
-                self.report(NetworkError(f"gave up dialling {relay}"))
-                return
-            await trio.sleep(retry.connect_pause(attempt, random.random()))
 
     def HandshakeDoneState(self, event: am.Event) -> None:
         """The peer is usable, so earlier errors are over."""

@@ -4,6 +4,21 @@ Whoever has something to write hands it to the socket itself, if that is possibl
 and all that belongs together in one write: a batch of answers, or what `produce` adds to them. The
 writer task steps in for the rest: streams that are no plain sockets, a peer that is slow, pushes
 that are due later, bursts.
+
+What a call does depends on the state of the connection:
+
+| call           | idle           | held           | writing         | closed  |
+| -------------- | -------------- | -------------- | --------------- | ------- |
+| `send`         | by the writer  | with the batch | after the write | dropped |
+| `send_at_once` | at once        | with the batch | after the write | dropped |
+| `write_now`    | asks, at once  | with the batch | after the write | nothing |
+| `wake`         | asks, by it    | with the batch | after the write | nothing |
+| `wake_at`      | asks, when due | with the batch | after the write | nothing |
+
+*Held*: a batch is handled, or `produce` runs; one write follows and takes all along. *Writing*: a
+write of the writer is under way. *Idle*: neither. "Asks" means that `produce` is asked first. What
+would be written at once is left to the writer if the stream is no plain socket, or if the last such
+write was a moment ago (a burst). The tests play each cell.
 """
 
 from __future__ import annotations

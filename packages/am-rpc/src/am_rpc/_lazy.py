@@ -1,0 +1,49 @@
+"""Public names that are loaded when they are first asked for.
+
+Workers and servers need neither the facade for code without trio nor what serves the REPL.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PACKAGE: Final = __name__.rpartition(".")[0]
+_MODULE_OF: Final = {
+    "BlockingMachine": "_client.blocking",
+    "BlockingWait": "_client.blocking",
+    "blocking": "_client.blocking",
+    "ReplServer": "_repl._serve",
+    "repl": "_repl._serve",
+    "repl_env": "_repl._serve",
+}
+
+
+def show_public_module(public: dict[str, Any], names: Iterable[str]) -> None:
+    """Let users and pickles see the public module, whichever room a name is in."""
+    for name in names:
+        value = public.get(name)
+        if hasattr(value, "__name__") and value.__module__.startswith(f"{_PACKAGE}."):
+            value.__module__ = _PACKAGE
+
+
+def load(name: str) -> Any:
+    """Return a name of the package that was not loaded yet.
+
+    :raises AttributeError: if there is no such name.
+    """
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {_PACKAGE!r} has no attribute {name!r}")
+    module = import_module(f"{_PACKAGE}.{_MODULE_OF[name]}")
+    public = vars(sys.modules[_PACKAGE])
+    # All of the module at once: an object may come into a user's hands, and into a pickle, before
+    # its class is asked for.
+    for other, where in _MODULE_OF.items():
+        if where == _MODULE_OF[name]:
+            value = public[other] = getattr(module, other)
+            value.__module__ = _PACKAGE
+    return public[name]
