@@ -301,11 +301,14 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_DBG_FUZZ_CASES": "1000000",
         "AM_DBG_TEST_CASES": "50",
+        "AM_TELEMETRY_TIMES": "20",
         "AM_THREAD_SECONDS": "30",
         "AM_PUBSUB_SEEDS": "20",
         "AM_PUBSUB_FUZZ_CASES": "100000",
         "AM_PUBSUB_KILLS_SECONDS": "600",
         "AM_PUBSUB_CYCLES": "1000",
+        "AM_PUBSUB_GARBAGE": "1000",
+        "AM_PUBSUB_ROUNDS": "20",
     }
     engine = ("gate", "injection", "laws", "thread_readers")
     sized = (
@@ -314,10 +317,23 @@ def nightly(session: nox.Session) -> None:
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/server/test_pressure.py",
         "packages/am-rpc/tests/wire/test_parse_gate.py",
-        "packages/am-telemetry/tests/dbg/test_codec.py",
+        *(
+            f"packages/am-telemetry/tests/{name}.py"
+            for name in (
+                "dbg/test_codec",
+                "dbg/test_feed",
+                "dbg/test_outbox",
+                "traces/test_replicas",
+                "traces/test_stories",
+            )
+        ),
         "packages/am-debugger/tests/cli/test_run_commands.py",
         "packages/am-pubsub/tests/simulation/test_scenarios.py",
         "packages/am-pubsub/tests/gossip/test_parse.py",
+        "packages/am-pubsub/tests/topic/test_conformance.py",
+        "packages/am-pubsub/tests/topic/test_links.py",
+        "packages/am-pubsub/tests/topic/test_topic.py",
+        "integration-tests/test_pubsub_processes.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
 
@@ -429,6 +445,22 @@ def sim_pubsub(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_pubsub(session: nox.Session) -> None:
+    """How soon five processes see what a sixth one does, over TCP and over TLS."""
+    packages = local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False)
+    fill(session, *packages, *test_tools("am-pubsub"))
+    session.run("python", "packages/am-pubsub/benchmarks/latency.py")
+    session.run("python", "packages/am-pubsub/benchmarks/latency.py", "--tls")
+
+
+@nox.session
+def chart_pubsub(session: nox.Session) -> None:
+    """Draw how topics of 10 to 1,000 peers converge, into the package's docs."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False))
+    session.run("python", "packages/am-pubsub/benchmarks/chart.py", *session.posargs)
+
+
+@nox.session
 def bench_telemetry(session: nox.Session) -> None:
     """What listening costs, in one run; `-- --only connected` for some rows."""
     fill(session, *local("am-machine", extras=False), *local("am-telemetry"))
@@ -504,3 +536,5 @@ def wheels(session: nox.Session, layer: str) -> None:
     if extra != LAYERS[layer]:
         session.error(f"pulled {sorted(extra)}, expected {sorted(LAYERS[layer])}")
     session.run("python", "-W", "error", "-c", f"import {layer.replace('-', '_')}")
+    if layer == "am-telemetry":
+        session.run("python", "-W", "error", "packages/am-telemetry/benchmarks/bare.py")

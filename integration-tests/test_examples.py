@@ -15,7 +15,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Bottom first; the extra that an example needs stands in its script metadata.
-STACK = ("am_machine", "am_helpers", "am_rpc", "am_node")
+STACK = ("am_machine", "am_helpers", "am_rpc", "am_node", "am_pubsub")
 # The highest layer that an example may use, and has to use.
 LAYERS = {
     "arpc": "am_rpc",
@@ -28,6 +28,7 @@ LAYERS = {
     "dag": "am_machine",
     "fan_out_in": "am_helpers",
     "fsm": "am_machine",
+    "gossip": "am_pubsub",
     "nfa": "am_machine",
     "path_watcher": "am_machine",
     "pipes": "am_helpers",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from .real_servers import am_telemetry, tool
 
@@ -31,6 +32,18 @@ def test_the_rules_load(source: str, tmp_path: Path) -> None:
     path = tmp_path / "rules.yml"
     am_telemetry("alerts", "--source", source, "--out", str(path))
     promtool("check", "rules", str(path))
+
+
+def test_prometheus_takes_the_configuration_of_the_example(tmp_path: Path) -> None:
+    example = Path(__file__).parent.parent / "examples" / "observability"
+    config = yaml.safe_load((example / "prometheus.yml").read_text())
+    # Known to the release that the example names, but not yet to Debian's.
+    del config["otlp"]
+    assert config["rule_files"] == ["/etc/prometheus/rules/*.yml"]
+    config["rule_files"] = [f"{example}/rules/*.yml"]
+    path = tmp_path / "prometheus.yml"
+    path.write_text(yaml.safe_dump(config))
+    promtool("check", "config", str(path))
 
 
 def series(name: str, values: str, **labels: str) -> dict[str, str]:

@@ -39,6 +39,11 @@ def test_the_four_servers_are_there_each_in_a_fixed_version(
         assert re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", service["image"])
 
 
+def test_every_release_of_compose_takes_the_file() -> None:
+    # Those before 2.0 refuse a name and need no version.
+    assert set(yaml.safe_load((EXAMPLE / "compose.yaml").read_text())) == {"services"}
+
+
 def test_nothing_is_reachable_from_other_machines(services: dict[str, dict[str, Any]]) -> None:
     assert {host for host, _, _ in ports(services).values()} == {"127.0.0.1"}
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from random import Random
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,17 +37,24 @@ class Group:
         command = [sys.executable, str(MEMBER), name, str(self.folder / name), *connect, *options]
         self.running[name] = subprocess.Popen(command)
 
-    def seen(self, name: str) -> dict[str, list[str]]:
+    def seen(self, name: str) -> dict[str, Any]:
         """Return what a member wrote down."""
         try:
-            found: dict[str, list[str]] = json.loads((self.folder / name).read_text())
+            found: dict[str, Any] = json.loads((self.folder / name).read_text())
         except FileNotFoundError:
             return {"view": [], "addresses": []}
         return found
 
+    def kill(self, name: str) -> None:
+        """Kill a member and forget what it wrote down."""
+        self.running[name].kill()
+        self.running[name].wait()
+        (self.folder / name).unlink(missing_ok=True)
+
     def address(self, name: str) -> str:
         """Return where a member listens."""
-        return self.seen(name)["addresses"][0]
+        address: str = self.seen(name)["addresses"][0]
+        return address
 
     def agree(self, *names: str) -> bool:
         """Tell whether each of these sees all others of these, and nobody else."""
@@ -81,18 +90,20 @@ def until(is_so: Callable[[], bool], seconds: float, what: str) -> float:
     return time.monotonic() - began
 
 
+def start_all(members: Group) -> None:
+    """Start six members that see each other."""
+    members.start("a")
+    until(lambda: bool(members.seen("a")["addresses"]), 30, "the first one listens")
+    for name in NAMES[1:]:
+        members.start(name)
+    until(lambda: members.agree(*NAMES), 60, "all see all")
+
+
 def test_six_processes_agree_whoever_dies_freezes_or_returns(tmp_path: Path) -> None:
     # Twice the documented times: processes share two processors with other tests.
     with group(tmp_path) as members:
-        members.start("a")
-        until(lambda: bool(members.seen("a")["addresses"]), 30, "the first one listens")
-        for name in NAMES[1:]:
-            members.start(name)
-        until(lambda: members.agree(*NAMES), 30, "all see all")
-
-        members.running["f"].kill()
-        members.running["f"].wait()
-        (tmp_path / "f").unlink()
+        start_all(members)
+        members.kill("f")
         until(lambda: members.agree("a", "b", "c", "d", "e"), 20, "the killed one is gone")
 
         members.running["e"].send_signal(signal.SIGSTOP)
@@ -102,3 +113,28 @@ def test_six_processes_agree_whoever_dies_freezes_or_returns(tmp_path: Path) -> 
 
         members.start("f", "--behind", "3600")
         until(lambda: members.agree(*NAMES), 30, "the restarted one is back")
+
+
+def test_members_that_are_killed_and_frozen_at_random_agree_in_the_end(tmp_path: Path) -> None:
+    """For as many seconds as AM_PUBSUB_KILLS_SECONDS says; the first one stays, to be found."""
+    random = Random(int(os.environ.get("AM_PUBSUB_SEED", "1")))
+    with group(tmp_path) as members:
+        start_all(members)
+        end = time.monotonic() + float(os.environ.get("AM_PUBSUB_KILLS_SECONDS", "20"))
+        while time.monotonic() < end:
+            name = random.choice(NAMES[1:])
+            time.sleep(random.uniform(0, 2))
+            if random.random() < 0.5:
+                members.running[name].send_signal(signal.SIGSTOP)
+                time.sleep(random.uniform(0, 4))
+                members.running[name].send_signal(signal.SIGCONT)
+            else:
+                members.kill(name)
+                time.sleep(random.uniform(0, 4))
+                members.start(name, "--behind", str(random.choice((0, 3600))))
+        until(lambda: members.agree(*NAMES), 60, "all see all again")
+        until(
+            lambda: all(members.seen(name)["stats"]["records"] == 2 * len(NAMES) for name in NAMES),
+            30,
+            "no table grew: two machines of each",
+        )

@@ -39,7 +39,7 @@ _DRAIN = 2.0
 _STOP = 8.0
 
 
-async def run(demo: Demo, workers: int, supers: int) -> None:
+async def run(demo: Demo, workers: int, supers: int, discovery: str) -> None:
     """Start the processes, wait for the states, stop the processes."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as arrivals:
         async with demo.mach, trio.open_nursery() as everything:
@@ -51,8 +51,8 @@ async def run(demo: Demo, workers: int, supers: int) -> None:
                 await demo.mach.when("PoolReady")
                 async with trio.open_nursery() as clients:
                     for name in demo.progress:
-                        clients.start_soon(_client, demo, name, workers // CLIENTS)
-                    await demo.mach.when("AllDone")
+                        clients.start_soon(_client, demo, name, workers // CLIENTS, discovery)
+                    await demo.mach.when("Compared")
                 services.cancel_scope.cancel()
             everything.cancel_scope.cancel()
 
@@ -67,12 +67,12 @@ async def _supervisor(demo: Demo, number: int, workers: int) -> None:
             demo.hear_supervisor(number, line)
 
 
-async def _client(demo: Demo, name: str, workers: int) -> None:
+async def _client(demo: Demo, name: str, workers: int, discovery: str) -> None:
     addresses = ",".join(demo.addresses.values())
     _, ca = demo.certificates
     async with trio.open_nursery() as nursery:
         process = await _start(
-            nursery, "client", name.replace(" ", ""), str(workers), addresses, ca,
+            nursery, "client", name.replace(" ", ""), str(workers), addresses, discovery, ca,
             stdin="\n".join(demo.shares[name]).encode(),
         )  # fmt: skip
         demo.pids.add(process.pid)
@@ -121,6 +121,12 @@ def main() -> int:
         "--tls", action="store_true", help="encrypt the ways to supervisors and workers"
     )
     parser.add_argument("--supers", type=int, default=1, help="supervisors to spread them over (1)")
+    parser.add_argument(
+        "--discovery",
+        default="am_node:StaticList",
+        metavar="MODULE:FACTORY",
+        help="makes the discovery of the clients, of the supervisors' addresses (%(default)s)",
+    )
     options = parser.parse_args()
 
     with TemporaryDirectory(prefix="worker_pool-") as folder:
@@ -132,7 +138,7 @@ def main() -> int:
         amh.debug_env(demo.mach)
         began = time.monotonic()
         with shown(demo, options.plain):
-            trio.run(_limited, demo, options.workers, options.supers)
+            trio.run(_limited, demo, options.workers, options.supers, options.discovery)
         left = demo.look_around()
     if demo.mach.is_("AllDone"):
         summary(demo, time.monotonic() - began)
@@ -162,9 +168,9 @@ def copied(files: list[str], folder: Path) -> list[str]:
     return copies
 
 
-async def _limited(demo: Demo, workers: int, supers: int) -> None:
+async def _limited(demo: Demo, workers: int, supers: int, discovery: str) -> None:
     with trio.move_on_after(_LIMIT):
-        await run(demo, workers, supers)
+        await run(demo, workers, supers, discovery)
 
 
 def verdict(demo: Demo, left: list[str]) -> int:

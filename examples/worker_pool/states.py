@@ -13,6 +13,7 @@ class DemoStates(amh.Basic, am.States):
     ResultArrived = am.State(multi=True, require=["Start"], doc="A client got a result.")
     WorkerKilled = am.State(doc="One worker was killed, a third of the way.")
     AllDone = am.State(doc="Each client has all its results.")
+    Compared = am.State(require=[AllDone], doc="They were compared with those of a plain run.")
     TotalsEqual = am.State(doc="The pool and a plain run in one process agree.")
     NothingLeft = am.State(doc="No process and no socket of the demo exists any more.")
     Interrupted = am.State(doc="Somebody pressed Ctrl-C.")

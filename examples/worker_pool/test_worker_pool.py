@@ -3,10 +3,14 @@
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+import am_node
+from examples.worker_pool import demo as module
+from examples.worker_pool.client import discovery
 from examples.worker_pool.demo import Demo
 from examples.worker_pool.text_stats import stats_of, text_files, totals_of
 
@@ -55,16 +59,42 @@ def test_hidden_and_generated_folders_are_no_inputs(tmp_path: Path) -> None:
     assert text_files(tmp_path) == [str(tmp_path / "kept" / "a.py")]
 
 
-def test_unequal_results_are_no_success(tmp_path: Path) -> None:
+@pytest.mark.trio
+async def test_unequal_results_are_no_success(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_text("one\n")
     demo = Demo([str(path)], supers=1, clients=1)
-    demo.mach.add("Start")
-    wrong = {**stats_of(path), "lines": 99}
-    demo.hear_client("client 1", {"event": "result", "path": str(path), "result": wrong})
-    demo.hear_client("client 1", {"event": "done"})
-    assert demo.mach.is_("AllDone")
-    assert demo.mach.not_("TotalsEqual")
+    async with demo.mach:
+        demo.mach.add("Start")
+        wrong = {**stats_of(path), "lines": 99}
+        demo.hear_client("client 1", {"event": "result", "path": str(path), "result": wrong})
+        demo.hear_client("client 1", {"event": "done"})
+        await demo.mach.when("Compared")
+        assert demo.mach.is_("AllDone")
+        assert demo.mach.not_("TotalsEqual")
+
+
+@pytest.mark.trio
+async def test_the_machine_goes_on_while_totals_are_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_end = threading.Event()
+
+    def slow(files: list[str]) -> dict[str, object]:
+        assert may_end.wait(20)
+        return {}
+
+    monkeypatch.setattr(module, "totals_alone", slow)
+    demo = Demo([], supers=1, clients=1)
+    async with demo.mach:
+        demo.mach.add("Start")
+        demo.hear_client("client 1", {"event": "done"})
+        assert demo.mach.is_("AllDone")
+        assert demo.mach.add("PoolReady").executed
+        assert demo.mach.not_("Compared")
+        may_end.set()
+        await demo.mach.when("Compared")
+        assert not demo.mach.is_err
 
 
 def test_what_is_left_behind_is_named(tmp_path: Path) -> None:
@@ -73,3 +103,14 @@ def test_what_is_left_behind_is_named(tmp_path: Path) -> None:
     demo.pids.add(1)
     assert demo.look_around() == ["process 1", f"directory {tmp_path}"]
     assert demo.mach.not_("NothingLeft")
+
+
+def listed(addresses: list[str]) -> list[str]:
+    """A factory that makes no discovery."""
+    return addresses
+
+
+def test_the_clients_take_any_discovery() -> None:
+    assert isinstance(discovery("am_node:StaticList", ["127.0.0.1:7000"]), am_node.StaticList)
+    with pytest.raises(ValueError, match="made no discovery"):
+        discovery(f"{__name__}:listed", ["127.0.0.1:7000"])

@@ -91,7 +91,10 @@ async def test_a_worker_process_loads_nothing_of_clients_and_supervisors(tmp_pat
         ):
             loaded = set(await client.work())
     assert "am_node._worker.host" in loaded
-    assert not _of_rooms(("_client", "_supervisor", "_launchers", "_cli"), loaded)
+    assert not _of_rooms(("_client", "_supervisor", "_launchers", "_cli", "_shortcuts"), loaded)
+    # Of am-rpc neither what people type into, nor what threads without trio use.
+    theirs = ("am_rpc._repl", "am_rpc._client.blocking")
+    assert not {name for name in loaded if name.startswith(theirs)}
 
 
 def test_every_public_name_says_that_it_is_public() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -115,3 +116,15 @@ def test_importing_the_package_loads_neither_the_blocking_facade_nor_the_repl() 
 def test_the_front_page_is_short() -> None:
     front = (PACKAGE / "src" / "am_rpc" / "__init__.py").read_text()
     assert len(front.splitlines()) < 80
+
+
+def test_each_threat_names_tests_that_exist() -> None:
+    page = (PACKAGE / "docs" / "security.md").read_text()
+    table = page.split("## Threats")[1].split("\n\n")[1]
+    rows = table.splitlines()[2:]
+    assert len(rows) > 15
+    for row in rows:
+        named = re.findall(r"`([\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for path, name in named:
+            assert f"def {name}(" in (PACKAGE / path).read_text(), f"{path}::{name}"

@@ -236,11 +236,17 @@ def test_views_follow_each_other(debugger: Debugger) -> None:
     ]
 
 
-def test_a_narrow_screen_has_no_client_list(debugger: Debugger) -> None:
+def test_a_narrow_screen_has_the_client_list_only_while_it_has_the_focus(
+    debugger: Debugger,
+) -> None:
     machine = debugger.machine
     machine.add("Resized", width=80)
     assert machine.is_("NarrowLayout")
-    assert machine.not_("ClientListVisible", "ClientListFocused")
+    assert machine.not_("ClientListVisible")
+    assert machine.is_("ClientListFocused"), "it is shown until a machine is chosen"
+    Exporter(Link(debugger.session.store, process()), "a").do([2], {2: 1})
+    machine.add("SelectingClient", client="a")
+    assert machine.is_("TreeFocused")
     machine.add("Resized", width=120)
     assert machine.is_("ClientListVisible")
     machine.add("UserNarrowLayout")

@@ -12,12 +12,14 @@ from am_debugger import CannotListenError
 from am_debugger._feed import outgoing as module
 from am_debugger._feed.forward import forward
 from am_debugger._feed.server import Server
+from am_debugger._feed.viewing import view
+from am_debugger._feed.wishes import ViewerWishes
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
 from am_telemetry import dbg
 
 from ..exporter import Exporter
-from ..messages import mach, process
+from ..messages import mach, process, tx
 from .conftest import Open, Peer, Told
 
 if TYPE_CHECKING:
@@ -137,6 +139,84 @@ async def test_the_highest_level_that_viewers_want_wins(open_server: Open) -> No
         assert await exporter.until(dbg.Ask) == dbg.Ask(9, "pending")
         await viewer.stream.aclose()
         assert await exporter.until(dbg.Detail) == dbg.Detail(9, 1)
+
+
+async def test_a_viewer_asks_through_the_collector_and_hears_who_left(tmp_path: Path) -> None:
+    address = dbg.parse_address(f"unix:{tmp_path / 'dbg.sock'}")
+    server = Server(Store(), Told(), process("collector"))
+    seen, heard, wishes = Store(), Told(), ViewerWishes()
+    source = Exporter(Link(Store(), process("x")), "a")
+    of = source.client.version.schema.sent
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.serve, [address])
+            await nursery.start(_viewing, seen, heard, address, wishes)
+
+            async def connect() -> Peer:
+                assert address.path is not None
+                exporter = Peer(await trio.open_unix_socket(address.path))
+                await exporter.hello("p1")
+                await exporter.send(of, mach(9, "a", of))
+                await heard.until(lambda: seen.get("a") and seen.get("a").is_connected)
+                return exporter
+
+            exporter = await connect()
+            client = seen.get("a")
+            assert client is not None
+            await heard.until(lambda: wishes.detail_of(client) == 1)
+            wishes.want_detail(client, 2)
+            assert await exporter.until(dbg.Detail) == dbg.Detail(9, 2)
+            await heard.until(lambda: wishes.detail_of(client) == 2)
+            assert wishes.ask_pending(client)
+            assert await exporter.until(dbg.Ask) == dbg.Ask(9, "pending")
+            items = (dbg.PendingDef("wait", "w", ("Ready",), 5),)
+            await exporter.send(dbg.PendingMsg(9, items))
+            await heard.until(lambda: client.pending is not None)
+            assert client.pending is not None
+            assert client.pending.items == items
+            await exporter.stream.aclose()
+            await heard.until(lambda: not client.is_connected)
+            assert wishes.detail_of(client) is None
+            assert not wishes.ask_pending(client)
+            again = await connect()
+            assert [one.id for one in seen] == ["a"], "it is the same machine"
+            await again.send(dbg.Txs(((9, tx()),)))
+            await heard.until(lambda: client.last == 1)
+            await again.stream.aclose()
+            nursery.cancel_scope.cancel()
+    assert not client.is_connected
+    assert client.connections == 0
+
+
+async def _viewing(
+    store: Store,
+    listener: Told,
+    address: dbg.Address,
+    wishes: ViewerWishes,
+    *,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    task_status.started()
+    await view(store, listener, address, process("viewer"), wishes=wishes)
+
+
+async def test_what_is_forwarded_of_machines_that_left_is_not_connected_there(
+    open_server: Open, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_server() as place:
+        link = Link(place.store, process("p1"))
+        exporter = Exporter(link, "a")
+        exporter.do([1], {1: 1}, time=1)
+        peer = place.peer()
+        await peer.hello("viewer", "viewer")
+        await peer.send(dbg.View(None, None))
+        mirror = Mirror(peer)
+        await mirror.take(1)
+        client = next(iter(mirror.store))
+        assert client.is_connected
+        link.close()
+        place.server.took(1)
+        assert await peer.until(dbg.Left) == dbg.Left(exporter.client.serial)
 
 
 async def test_forwarding_repeats_all_with_original_times_over_a_restart(tmp_path: Path) -> None:

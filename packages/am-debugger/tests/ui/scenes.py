@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from am_debugger._cli.options import parse
 from am_debugger._cli.run import Instance
 from am_debugger._ui.launcher import running
+from am_debugger._ui.port import ScreenPort
 
 from ..fixtures.record import FIXTURE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
     from pathlib import Path
 
     from am_debugger._core.debugger import Debugger
@@ -21,41 +22,61 @@ if TYPE_CHECKING:
 USUAL, WIDE, NARROW = (120, 40), (200, 60), (80, 24)
 
 
+# The last of the recorded runs, and what happened in it.
+RUN = "demo~4"
+SUPERVISOR, DEMO = "ns-TextStats-vm-191934-758", "demo~4"
+WORKER_DIED, TIMED_OUT = 268, 2383
+
+
 @dataclass(frozen=True)
 class Scene:
-    """One picture. `words` are on it, whatever else is; `states` are added to what is shown."""
+    """One picture: transition `number` of a machine. `words` are on it, whatever else is; `state`
+    is selected, `states` are added to what is shown, with their arguments."""
 
     name: str
     words: str
     states: tuple[str, ...] = ()
     size: tuple[int, int] = USUAL
     theme: str = "dark"
+    machine: str = SUPERVISOR
+    number: int = WORKER_DIED
+    state: str = ""
     steps: int = 0
+    args: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _views(theme: str) -> list[Scene]:
     """Each view, dialog and layout in the colors of a theme."""
 
-    def scene(name: str, words: str, *states: str, size: tuple[int, int] = USUAL) -> Scene:
-        return Scene(f"{name}-{theme}", words, states, size, theme)
+    def scene(name: str, words: str, *states: str, **more: Any) -> Scene:
+        return Scene(f"{name}-{theme}", words, states, theme=theme, **more)
 
     return [
-        scene("main", "Transition", size=WIDE),
+        scene("main", "ErrWorker", "LogReaderEnabled", size=WIDE, state="ErrWorker"),
         scene("reader", "Reader", "LogReaderEnabled"),
-        scene("matrix", "Schema", "TreeMatrixView"),
+        scene("matrix", "Schema", "ToolMatrix", state="WorkerGone"),
         scene("matrix-alone", "Transition", "MatrixView"),
-        scene("rain", "Rain", "ToolRain"),
+        scene("rain", "Rain", "ToolRain", state="ErrWorker"),
         scene("narrow", "Schema", size=NARROW),
-        scene("help", "elp", "HelpDialog"),
-        scene("export", "xport", "ExportDialog"),
+        scene("narrow-machines", "Machines:", "ClientListFocused", size=NARROW),
+        scene("narrow-reader", "Reader", "LogReaderEnabled", size=NARROW),
+        scene("help", "play or pause", "HelpDialog"),
+        scene("narrow-help", "E error", "HelpDialog", size=NARROW),
+        scene("export", "only this moment", "ExportDialog"),
+        scene("search", "n and N", "LogFocused", "SearchDialog"),
+        scene("note", "dumps keep it", "NoteDialog"),
+        scene("groups", "all", "GroupMenu"),
+        scene("searched", "WorkerGone", "Searched", args={"text": "WorkerGone"}),
+        scene("why", "by demo~4/", "Why", machine=DEMO, number=TIMED_OUT, state=_TIMEOUT),
+        scene("steps", "Step 6 /", "LogReaderEnabled", steps=6),
+        scene("fault", _TIMEOUT, "LogReaderEnabled", machine=DEMO, number=TIMED_OUT),
+        scene("empty", "AM_DBG_ADDR=1", machine=""),
+        scene("narrow-empty", "AM_DBG_ADDR=1", machine="", size=NARROW),
     ]
 
 
-SCENES = [
-    *_views("dark"),
-    *_views("light"),
-    Scene("steps-dark", "Step 3 /", steps=3),
-]
+_TIMEOUT = "ErrHandlerTimeout"
+SCENES = [*_views("dark"), *_views("light")]
 
 
 def render(scene: Scene, folder: Path) -> tuple[str, str]:
@@ -70,13 +91,13 @@ def render(scene: Scene, folder: Path) -> tuple[str, str]:
             while "Ready" not in instance.debugger.machine:
                 await pilot.pause(0.05)
             _go(instance.debugger, scene)
-            # Until nothing is drawn any more.
-            for _ in range(50):
+            # Until nothing is drawn any more, also where the machine has much else to do.
+            for _ in range(100):
                 await pilot.pause(0.1)
-                picture = app.export_screenshot(title="am-dbg")
-                if found and found[-1] == picture:
+                found.append(app.export_screenshot(title="am-dbg"))
+                is_still = len(set(found[-_STILL:])) == 1 and len(found) >= _STILL
+                if is_still and _rests(instance.debugger):
                     break
-                found.append(picture)
             strips = app.screen._compositor.render_strips()
             found.insert(0, "\n".join(["".join([part.text for part in strip]) for strip in strips]))
 
@@ -84,17 +105,34 @@ def render(scene: Scene, folder: Path) -> tuple[str, str]:
     return found[0], found[-1]
 
 
+# So many equal pictures, a tenth of a second apart, are one that stays.
+_STILL = 4
+
+
+def _rests(debugger: Debugger) -> bool:
+    """Whether nothing is under way that is drawn later."""
+    port = debugger.ui
+    assert isinstance(port, ScreenPort)
+    return port._timer is None and not port._invalid and "Loading" not in debugger.machine
+
+
 def _go(debugger: Debugger, scene: Scene) -> None:
-    """To a transition in the middle of the machine that has most of them."""
+    """To the place of the scene, in one of the recorded runs."""
     machine, store = debugger.machine, debugger.session.store
-    busiest = max(store, key=lambda client: (len(client.columns), client.id))
-    machine.add("SelectingClient", client=busiest.id)
-    view = debugger.session.selected
-    assert view is not None
-    middle = view.visible.numbers[len(view.visible) // 2]
-    machine.add("SetCursor", number=middle)
-    states: Callable[..., object] = machine.add
+    last_run = store.get(RUN)
+    assert last_run is not None
+    begun = last_run.columns.times.searched(0)
+    for client in list(store):
+        if client.columns.times.searched(0) < begun or not scene.machine:
+            machine.add("RemoveClient", client=client.id)
+    debugger.held = 3 << 20  # which is not the same with each Python
+    if scene.machine:
+        machine.add("SelectingClient", client=scene.machine)
+        machine.add("SetCursor", number=scene.number)
+        machine.add("StateNameSelected", state=scene.state)
+    if scene.steps:
+        machine.remove("TimelineStepsHidden", "TimelineTxHidden")
     for state in scene.states:
-        states(state)
+        machine.add(state, **scene.args)
     for _ in range(scene.steps):
         machine.add("UserFwdStep")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from textual import events
 
+from am_debugger._core.states import DIALOGS
 from am_debugger._ui.keys import KEYS, PANE_KEYS
 from am_debugger._ui.toolbars import TOOLBARS, ToolBar
 
@@ -89,6 +90,7 @@ PANE_CASES = {
     ("address", "copy the address"): "",
     ("groups", "previous group"): "SetGroup",
     ("groups", "next group"): "SetGroup",
+    ("groups", "list of groups"): "GroupMenu",
     ("buttons", "press"): "ToggleTool",
     ("lists", "choose, open, close, follow"): "NodeToggled",
 }
@@ -112,7 +114,7 @@ def test_no_key_is_without_a_case() -> None:
 async def reset(pilot: Pilot[int], debugger: Debugger) -> None:
     """One machine in the middle of its history, the log beside the tree, nothing over it."""
     machine = debugger.machine
-    opened = machine.switch("HelpDialog", "ExportDialog", "SearchDialog", "NoteDialog", "Overlay")
+    opened = machine.switch(*DIALOGS)
     if opened is not None:
         machine.remove(opened)
     machine.remove("MatrixRain", "Playing", "TailMode")

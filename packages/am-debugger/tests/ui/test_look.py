@@ -14,6 +14,7 @@ from textual._compositor import Compositor
 from am_debugger._derive.moment import Label
 from am_debugger._store.link import Link
 from am_debugger._ui import colors
+from am_debugger._ui.fitting import fit
 from am_debugger._ui.lines import LineWidget
 from am_debugger._ui.rows import client_row
 from am_debugger._ui.virtual import strip_of
@@ -190,6 +191,16 @@ def test_a_row_is_as_wide_as_its_pane_and_a_cut_one_ends_in_an_ellipsis(
         assert strip.text.rstrip(" ").endswith("…")
 
 
+@given(st.text(max_size=40), st.integers(0, 30))
+def test_a_name_that_is_cut_keeps_both_its_ends(name: str, width: int) -> None:
+    shown = fit(name, width)
+    assert len(shown) <= width or shown == name
+    if len(name) > width >= 5:
+        assert "…" in shown
+        assert name.startswith(shown.partition("…")[0])
+        assert name.endswith(shown[-1])
+
+
 def test_a_row_under_the_cursor_is_of_one_color_and_keeps_its_faces() -> None:
     row = [("on", colors.ACTIVE), ("gone", colors.DISCONNECTED)]
     on, gone, rest = strip_of(row, 10, is_cursor=True)
@@ -208,7 +219,7 @@ def test_a_machine_is_as_wide_as_the_list(name: str, width: int) -> None:
         is_connected = True
 
     label = Label(Shown(), 1, 12, True, False, False, True, True)  # type: ignore[arg-type]
-    strip = strip_of(client_row(label, width, is_selected=False), width)
+    strip = strip_of(client_row(label, width, 4, is_selected=False), width)
     assert sum([cell_len(segment.text) for segment in strip]) == width
 
 

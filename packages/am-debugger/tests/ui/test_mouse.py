@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def wheel(pilot: Pilot[int], app: DebuggerApp, pane: str, *, up: bool) -> None:
     kind = events.MouseScrollUp if up else events.MouseScrollDown
     widget = app.query_one(pane)
-    x, y = widget.region.x + 3, widget.region.y + 1
+    x, y = widget.region.x + 3, widget.region.y + min(1, widget.region.height - 1)
     app.post_message(kind(None, x, y, 0, 0, 0, False, False, False, x, y))
     await settle(pilot)
 
@@ -56,7 +56,7 @@ def test_a_click_on_the_steps_moves_in_proportion(tmp_path: Path) -> None:
         assert view is not None
         assert count > 3
         width = app.query_one("#steps").size.width
-        await pilot.click("#steps", offset=(width, 1))
+        await pilot.click("#steps", offset=(width - 1, 0))
         await settle(pilot)
         assert view.step == count
 
@@ -107,20 +107,22 @@ def test_the_matrix_tells_steps_and_selects_by_key_and_mouse(tmp_path: Path) -> 
         await settle(pilot)
         matrix = app.query_one(MatrixPane)
         assert matrix.has_focus
-        rows = ["".join([one for one, _ in matrix.make_row(k)]).split() for k in range(8)]
+        rows = ["".join([one for one, _ in matrix.make_row(k)]).split() for k in range(9)]
         names = ["Start", "Connected", "Ready", "Working", "Done", "Exception"]
+        assert rows.pop(0) == ["from", "0", "1", "2", "3", "4", "5"]
         assert rows[0] == ["called", "0", "0", "0", "0", "1", "0"]
         assert rows[1] == ["ticks", "·", "·", "·", "1", "1", "·"]
-        assert [row[0] for row in rows[2:]] == names
+        assert [row[:2] for row in rows[2:]] == [[one, str(k)] for k, one in enumerate(names)]
+        rows[2:] = [[row[0], *row[2:]] for row in rows[2:]]
         done, working = 4, 3
         assert int(rows[2 + done][1 + done]) & (4 + 32) == 4 + 32, "called, and added"
         assert int(rows[2 + working][1 + working]) & 8, "removed"
         assert int(rows[2 + working][1 + done]) & 1, "by the relation of the called one"
-        await press(pilot, "down", "down", "j", "enter")
+        await press(pilot, "down", "down", "down", "j", "enter")
         view = debugger.session.selected
         assert view is not None
         assert view.state == "Connected"
-        await pilot.click(matrix, offset=(1 + 14 + 4 * 2 + 2, 1))
+        await pilot.click(matrix, offset=(1 + 18 + 4 * 2 + 2, 1))
         await settle(pilot)
         assert view.state == "Ready"
         await press(pilot, "right", "right")

@@ -150,7 +150,7 @@ def test_the_level_of_the_log_goes_round(tmp_path: Path) -> None:
         assert seen == [3, 4, 5, 0, 1, 2]
         debugger.machine.add("SetLogLevel", level=3)
         await settle(pilot)
-        assert "Log 3 ops" in text(app)
+        assert "Log 3: ops" in text(app)
         assert "[add] Done" in text(app)
         debugger.machine.add("SetLogLevel", level=0)
         await settle(pilot)

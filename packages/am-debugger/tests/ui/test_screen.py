@@ -12,6 +12,7 @@ from textual.widgets import Input
 from am_debugger._core.debugger import Debugger
 from am_debugger._store.link import Link
 from am_debugger._ui.app import FOCUS, DebuggerApp
+from am_debugger._ui.bars import TxTimeline
 from am_debugger._ui.client_list import ClientList
 from am_debugger._ui.keys import KEYS
 from am_debugger._ui.log_pane import LogPane
@@ -36,12 +37,18 @@ def test_a_machine_is_chosen_and_walked_through_by_keys(
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         machine = debugger.machine
         assert "choose a machine" in text(app)
-        if size[0] < 100:
-            assert machine.is_("NarrowLayout", "TreeFocused")
-            assert "Graph:t" in text(app)
-            machine.add("SelectingClient", client="worker-2")
-        else:
-            await press(pilot, "down", "up", "enter")
+        assert "Graph:t" in text(app)
+        assert "Machines:2" in text(app)
+        is_narrow = size[0] < 100
+        assert is_narrow is ("NarrowLayout" in machine)
+        await press(pilot, "down", "up", "enter")
+        if is_narrow:
+            assert machine.is_("TreeFocused"), "what was chosen is shown"
+            assert "Machines:2" not in text(app)
+            await press(pilot, "escape")
+            assert "Machines:2" in text(app)
+            await press(pilot, "tab", "tab")
+            assert "Group [all" in text(app)
         view = debugger.session.selected
         assert view is not None
         assert (view.client.id, view.cursor) == ("worker-2", 30)
@@ -79,6 +86,58 @@ def test_steps_are_walked_through_by_keys(tmp_path: Path) -> None:
         assert view.step == 1
 
     drive(tmp_path, body)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_empty_screen_says_what_to_type(tmp_path: Path, size: tuple[int, int]) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        shown = text(app)
+        assert "AM_DBG_ADDR=1 python" in shown
+        assert "amh.debug_env(machine)" in shown
+        assert "? shows the keys" in shown
+        titles = (" Schema ", " Log 2: changes ") if size[0] >= 100 else (" Log 2: changes ",)
+        assert all(title in shown for title in titles)
+
+    drive(tmp_path, body, size=size, fill=lambda store: None)
+
+
+def test_focus_that_moves_on_at_once_stays_where_it_came_last(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        await press(pilot, "enter")
+        for last in ("ClientListFocused", "LogFocused", "TreeFocused"):
+            for state in ("TreeFocused", "LogFocused", "ClientListFocused", last):
+                machine.add(state)
+            await settle(pilot)
+            assert machine.is_(last)
+            assert app.focused is not None
+            assert app.focused.id == FOCUS[last]
+
+    drive(tmp_path, body)
+
+
+def test_where_it_is_narrow_the_reader_takes_the_place_of_the_log(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        await press(pilot, "enter")
+
+        def shown() -> list[str]:
+            names = ("clients", "tree", "log", "reader", "matrix")
+            return [name for name in names if app.query_one(f"#{name}").display]
+
+        assert machine.is_("TreeFocused")
+        assert shown() == ["tree", "log"]
+        await press(pilot, "alt+o")
+        assert shown() == ["tree", "reader"]
+        await press(pilot, "slash")
+        assert debugger.searches_reader
+        await press(pilot, "escape", "alt+o")
+        assert shown() == ["tree", "log"]
+        await press(pilot, "alt+m", "escape")
+        assert shown() == ["clients", "matrix"]
+        assert machine.is_("ClientListFocused")
+
+    drive(tmp_path, body, size=SIZES[2])
 
 
 def test_a_state_is_chosen_and_jumps_go_to_its_changes(tmp_path: Path) -> None:
@@ -159,8 +218,9 @@ def test_clicks_choose_machines_lines_and_places_on_timelines(tmp_path: Path) ->
         view = debugger.session.selected
         assert view is not None
         assert view.client.id == "worker-10"
-        width = app.query_one("#txs").size.width
-        await pilot.click("#txs", offset=(width // 2, 1))
+        bar = app.query_one("#txs", TxTimeline)
+        start = len(bar.label())
+        await pilot.click(bar, offset=(start + (bar.size.width - start) // 2, 0))
         await settle(pilot)
         assert 14 <= view.cursor <= 16
         await pilot.click(LogPane, offset=(5, 1))

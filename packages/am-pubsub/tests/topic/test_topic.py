@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import resource
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +15,7 @@ import trio
 import am_machine as am
 import am_rpc
 from am_pubsub import Added, Changed, Filters, Removed, TagAddresses, Topic, TopicConfig
+from am_pubsub._gossip.messages import Kind, pack
 from am_pubsub.testing import MemoryNetwork
 
 from .polling import until
@@ -236,13 +241,85 @@ async def test_a_topic_alone_is_ready_after_two_seconds(autojump_clock: Any) -> 
         assert topic.machines() == []
 
 
-async def test_starting_and_stopping_leaves_no_task_behind(autojump_clock: Any) -> None:
+async def test_starting_and_stopping_leaves_no_task_or_descriptor_behind(
+    autojump_clock: Any,
+) -> None:
+    """As often as AM_PUBSUB_CYCLES says; memory is compared once all that is made once is there."""
     net = MemoryNetwork()
-    before = trio.lowlevel.current_statistics().tasks_living
-    for _ in range(20):
+    cycles = int(os.environ.get("AM_PUBSUB_CYCLES", "40"))
+    tasks = trio.lowlevel.current_statistics().tasks_living
+    before = (0, 0)
+    for number in range(cycles):
         async with peers("a", "b", network=net):
             pass
-    assert trio.lowlevel.current_statistics().tasks_living == before
+        if number == cycles // 4:
+            gc.collect()
+            before = (len(os.listdir("/proc/self/fd")), _resident())
+    gc.collect()
+    assert trio.lowlevel.current_statistics().tasks_living == tasks
+    assert len(os.listdir("/proc/self/fd")) <= before[0]
+    assert _resident() - before[1] <= 5_000_000
+
+
+def _resident() -> int:
+    """Return the bytes of memory that this process has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+async def test_leaving_takes_no_longer_than_a_goodbye_though_peers_are_missing(
+    autojump_clock: Any,
+) -> None:
+    net = MemoryNetwork(1, latency=(0.005, 0.05))
+    async with Topic("jobs", transport=net.transport("a"), connect=["nobody", "b"]) as topic:
+        await topic.mach.when("Ready")
+        began = trio.current_time()
+        assert topic.mach.remove("Start")
+        await topic.mach.when_not("Start")
+    assert trio.current_time() - began <= 2.5
+
+
+async def test_a_peer_that_floods_is_cut_and_others_are_heard_as_before(
+    autojump_clock: Any,
+) -> None:
+    """A thousand messages a second for half a minute."""
+    net = MemoryNetwork(1, latency=(0.005, 0.05))
+    async with peers("a", "b", "liar", network=net) as (a, b, liar):
+        (source,) = b._first
+        (replica,) = a.machines(Filters(id="m-b"))
+
+        async def delays(count: int) -> list[float]:
+            taken = []
+            for _ in range(count):
+                began = trio.current_time()
+                wait = replica.when_ticks("Working", 1)
+                source.toggle("Working")
+                await wait
+                taken.append(trio.current_time() - began)
+                await trio.sleep(1)
+            return sorted(taken)
+
+        async def flood() -> None:
+            root = pack(Kind.ROOT, bytes(8), False, 1)
+            core = liar._open.core
+            for _ in range(300):
+                core.output.sends += [(link, root) for link in [*core._links][:1]] * 100
+                liar._open.wake()
+                await trio.sleep(0.1)
+
+        def is_cut() -> bool:
+            return all(liar._peer not in one._open.core.neighbours() for one in flooded)
+
+        quiet = await delays(20)
+        (victim,) = [link.peer for link in liar._open.core._links.values()][:1]
+        flooded = [one for one in (a, b) if one._peer == victim]
+        assert not is_cut()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flood)
+            nursery.start_soon(until, is_cut, 10)
+            loud = await delays(20)
+        assert loud[18] <= 2 * quiet[18]
+        assert flooded[0].stats["dropped.flood"]
 
 
 async def test_a_machine_is_offered_once(autojump_clock: Any) -> None:
@@ -255,3 +332,75 @@ async def test_a_topic_that_is_not_open_says_so() -> None:
     topic = Topic("jobs", transport=MemoryNetwork().transport("a"))
     with pytest.raises(am.NotOpenError, match="async with"):
         topic.machines()
+
+
+async def test_filters_choose_by_depth_and_children(autojump_clock: Any) -> None:
+    async with peers("a", "b") as (a, b):
+        (root,) = b._first
+        below = [am.Machine(S, id=f"below-{number}", parent=root) for number in range(2)]
+        leaf = am.Machine(S, id="leaf", parent=below[0])
+        for one in (*below, leaf):
+            b.expose(one)
+        await until(lambda: len(a.machines()) == 4)
+
+        def ids(**wanted: Any) -> list[str]:
+            return sorted(one.remote_id for one in a.machines(Filters(**wanted)))
+
+        assert ids(depth=0) == ["m-b"]
+        assert ids(depth=1) == ["below-0", "below-1"]
+        assert ids(depth=2) == ["leaf"]
+        assert ids(children_min=2) == ["m-b"]
+        assert ids(children_min=1, children_max=1) == ["below-0"]
+        assert ids(children_max=0) == ["below-1", "leaf"]
+        assert ids(parent="m-b", children_max=0) == ["below-1"]
+
+
+async def test_stats_tell_what_is_held_and_for_how_long_a_neighbour_has_disagreed(
+    autojump_clock: Any,
+) -> None:
+    net = MemoryNetwork(1, latency=(0.005, 0.05))
+    async with peers("a", "b", network=net) as (a, b):
+        await trio.sleep(15)
+        stats = a.stats
+        assert (stats["records"], stats["links"], stats["lag"]) == (4, 1, 0)
+        assert stats["known"] >= 1
+        (source,) = b._first
+        net.loss = 1.0
+        source.add("Start")
+        await trio.sleep(1)
+        net.loss = 0.0
+        await until(lambda: a.stats["lag"] or b.stats["lag"], 15)
+        await until(lambda: not a.stats["lag"] and not b.stats["lag"], 15)
+        assert a.machines()[0].is_("Start")
+
+
+@pytest.mark.filterwarnings("default")
+async def test_a_peer_of_another_version_is_told_in_err_joining(autojump_clock: Any) -> None:
+    net = MemoryNetwork(1)
+    send, receive = trio.open_memory_channel[Any](100)
+    async with (
+        net.transport("next").join("jobs", send) as channel,
+        Topic("jobs", transport=net.transport("a"), connect=["next"]) as topic,
+    ):
+        up = await receive.receive()
+        channel.send(up.link, b"\x93\x02\x00\xa4jobs")  # version 2 says hello
+        with trio.fail_after(5):
+            await topic.mach.when("ErrJoining")
+        assert "another version" in str(topic.mach.err)
+        assert topic.stats["dropped.unknown"] == 1
+
+
+async def test_the_environment_sets_the_log_level_and_lets_replicas_be_debugged(
+    autojump_clock: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setenv("AM_PUBSUB_LOG", "2")
+    async with peers("a", "b") as (a, _):
+        assert a.mach.log_level == am.LogLevel.CHANGES
+        (replica,) = a.machines()
+        assert "am:inner" in replica.tags
+    monkeypatch.setenv("AM_PUBSUB_DBG", "1")
+    monkeypatch.setenv("AM_PUBSUB_LOG", "much")
+    async with peers("a", "b") as (a, _):
+        (replica,) = a.machines()
+        assert "am:inner" not in replica.tags
+    assert "AM_PUBSUB_LOG='much' is not a level" in caplog.text

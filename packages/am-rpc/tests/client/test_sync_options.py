@@ -217,6 +217,30 @@ async def test_a_refused_sync_starts_the_connection_over(
         assert net.time() == pair.source.time()
 
 
+async def test_a_schema_may_grow_under_several_replicas(serve: Any, demo_states: Any) -> None:
+    async with serve(push_interval=None) as pair, pair.connect() as one, pair.connect() as two:
+        assert await one.add("B") is am.EXECUTED
+        assert await two.add("D") is am.EXECUTED
+        source = pair.source
+        grown = {**source.schema, "New": am.State(multi=True)}
+        source.set_schema(grown, (*source.schema.names, "New"))
+        for net in (one, two):
+            with trio.fail_after(10):
+                while "New" not in net.schema:
+                    await net.sync()
+        for net in (one, two, one, two):
+            assert await net.add("New") is am.EXECUTED
+        for net in (one, two):
+            assert await net.add("D") is am.EXECUTED
+            assert net.time() == source.time()
+        assert await one.add("C") is am.EXECUTED
+        assert await two.remove("C") is am.EXECUTED
+        for net in (one, two):
+            await net.add("D")
+            assert net.time() == source.time()
+            assert net.client.stats.checksum_errors == 0
+
+
 async def test_a_schema_may_grow_under_a_replica(serve: Any, demo_states: Any) -> None:
     async with serve() as pair, pair.connect() as net:
         wait = net.when("B")

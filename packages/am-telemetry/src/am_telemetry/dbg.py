@@ -30,6 +30,7 @@ from ._dbg.messages import DumpEnd as DumpEnd
 from ._dbg.messages import Fault as Fault
 from ._dbg.messages import Gone as Gone
 from ._dbg.messages import Hello as Hello
+from ._dbg.messages import Left as Left
 from ._dbg.messages import Log as Log
 from ._dbg.messages import Mach as Mach
 from ._dbg.messages import Message as Message
@@ -57,8 +58,8 @@ from ._hub.stats import StreamStats as StreamStats
 __all__ = [
     "Ack", "Address", "AddressError", "Ask", "Auth", "Challenge", "Chunk", "DbgExporter",
     "DbgWriter", "DecodeError", "Decoder", "Detail", "Drop", "DumpBegin", "DumpEnd", "DumpFile",
-    "Fault", "Gone", "Hello", "Log", "Mach", "Message", "Mirror", "PendingDef", "PendingMsg",
-    "Ping", "PipeDef", "Process", "Proof", "ReceivedMachine", "ReceivedTx", "Refusal",
+    "Fault", "Gone", "Hello", "Left", "Log", "Mach", "Message", "Mirror", "PendingDef",
+    "PendingMsg", "Ping", "PipeDef", "Process", "Proof", "ReceivedMachine", "ReceivedTx", "Refusal",
     "SchemaDef", "StateDef", "StreamStats", "Tx", "Txs", "Unknown", "View", "Welcome",
     "client_mac", "default_addresses", "encode", "is_same_mac", "new_nonce", "parse_address",
     "read_dump", "schema_def", "schema_hash", "server_mac",

@@ -8,8 +8,11 @@ import am_machine as am
 from am_telemetry._dbg import feed as feed_module
 from am_telemetry._dbg.codec import pack
 from am_telemetry._dbg.feed import Feed, beside_list, entry_list
-from am_telemetry._dbg.outbox import Outbox, Run
+from am_telemetry._dbg.items import Run
+from am_telemetry._dbg.outbox import Outbox
 from am_telemetry._hub import MachineLink
+
+from ..sizes import TIMES
 
 SCHEMA = {"A": {"multi": True}, "B": {"auto": True, "require": ["A"]}, "C": {"remove": ["A"]}}
 
@@ -50,7 +53,7 @@ def played(seed: int, *, details: bool) -> tuple[am.Machine, list[am.JournalEntr
 
 
 def test_what_is_put_together_is_what_would_be_packed() -> None:
-    for seed in range(20):
+    for seed in range(6 * TIMES):
         for details in (False, True):
             machine, entries = played(seed, details=details)
             outbox = Outbox(10_000)

@@ -10,8 +10,11 @@ import msgpack
 import pytest
 
 from am_telemetry._dbg.codec import pack
+from am_telemetry._dbg.items import Ended, Gap, Rebound, Run, Track
 from am_telemetry._dbg.messages import KEYFRAME
-from am_telemetry._dbg.outbox import KEYFRAME_EACH, Ended, Gap, Outbox, Rebound, Run, Track
+from am_telemetry._dbg.outbox import KEYFRAME_EACH, Outbox
+
+from ..sizes import TIMES
 
 
 def link(number: int, states: int = 4) -> Any:
@@ -103,7 +106,7 @@ class Debugger:
         self.serials[h] = max(self.serials.get(h, 0), serial)
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(60 * TIMES))
 def test_whatever_happens_all_is_counted_and_every_clock_is_known(seed: int) -> None:
     random_ = random.Random(seed)
     outbox = Outbox(random_.choice([1, 3, 20, 100]))
@@ -114,7 +117,7 @@ def test_whatever_happens_all_is_counted_and_every_clock_is_known(seed: int) -> 
         what = random_.random()
         machine = random_.choice(machines)
         if what < 0.55:
-            machine.act(random_, random_.choice([1, 1, random_.randint(2, 40)]))
+            machine.act(random_, random_.choice([1, 1, random_.randint(2, 20)]))
         elif what < 0.58:
             machine.lose(random_)
         elif what < 0.60:

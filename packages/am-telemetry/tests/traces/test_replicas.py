@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import am_machine as am
 
+from ..sizes import TIMES
 from .conftest import Spans, story
 
 STATES: dict[str, Any] = {"A": {}, "B": {"multi": True}, "C": {}}
@@ -28,7 +29,7 @@ def follow(replica: am.BaseMachine, update: Any) -> None:
         replica.reset_clock(update)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25 * TIMES, deadline=None)
 @given(UPDATES, st.booleans())
 def test_open_spans_are_the_active_states_of_a_replica(updates: list[Any], nested: bool) -> None:
     spans = Spans()
@@ -42,7 +43,7 @@ def test_open_spans_are_the_active_states_of_a_replica(updates: list[Any], neste
     assert spans.open_names() == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25 * TIMES, deadline=None)
 @given(UPDATES)
 def test_both_levels_tell_the_same_of_a_replica(updates: list[Any]) -> None:
     journal, nested = Spans(), Spans()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import am_machine as am
 from am_telemetry._traces.transitions import RECENT
 
+from ..sizes import TIMES
 from .conftest import Spans, story
 
 NAMES = ["A", "B", "C", "D", "ErrX"]
@@ -86,7 +87,7 @@ class World:
             pass
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40 * TIMES, deadline=None)
 @given(schemas(), HANDLERS, MUTATIONS, st.integers(0, 6))
 def test_open_state_spans_are_the_active_states_and_both_levels_tell_the_same(
     schema: am.Schema,

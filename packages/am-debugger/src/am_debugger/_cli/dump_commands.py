@@ -9,16 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._core.session import Session
-from .._derive.url import parse_time, parse_url
-from .._errors import UrlError
+from .._derive.url import parse_time
 from .._files.dump_writer import Span, write_dump
 from .._files.inspect import inert
 from .._files.redact import KINDS, Redaction
 from .._store.layout import MOST
-from .loading import FAILED, OK, UsageFault, answered, load, own_process
+from .loading import (
+    FAILED,
+    OK,
+    UsageFault,
+    answered,
+    load,
+    own_process,
+    place_of,
+    session_at,
+)
 
 if TYPE_CHECKING:
-    from .._core.places import Place
     from .._derive.pictures import Picture
     from .._store.client import Client
     from .._store.store import Store
@@ -50,8 +57,7 @@ def _render(options: argparse.Namespace) -> int:
     from .._files.diagrams.draw import draw_all
     from .._files.diagrams.request import Request
 
-    session = Session(load(options.dump))
-    session.go(place_of(session, options.url))
+    session = session_at(options.dump, options.url)
     answer = draw_all(Request(str(options.dir), tuple(_pictures(session, options))))
     for name in answer.written:
         print(options.dir / name)
@@ -89,25 +95,6 @@ def _pictures(session: Session, options: argparse.Namespace) -> list[Picture]:
         current = session.current
         made.append(steps_picture(view.client, current) if current is not None else None)
     return [picture for picture in made if picture is not None]
-
-
-def place_of(session: Session, url: str) -> Place:
-    """The place of an address; of one that names no moment, the machine's last.
-
-    :raises UsageFault: if it is none, or not in the dump.
-    """
-    try:
-        found = parse_url(url)
-    except UrlError as exc:
-        raise UsageFault(str(exc)) from exc
-    place = session.find(found)
-    client = None if place is None else session.store.by_serial(place.serial)
-    if place is None or client is None:
-        raise UsageFault(f"{url} is not in the dump")
-    moments = (found.tx, found.time_sum, found.time, found.queue_tick)
-    if all([moment is None for moment in moments]):
-        return place._replace(number=client.last)
-    return place
 
 
 # ---------------------------------------------------------------------- cut

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 from am_telemetry import dbg
 
 from ..__about__ import __version__
-from .._errors import DebuggerError, DumpError
+from .._core.session import Session
+from .._derive.url import parse_url
+from .._errors import DebuggerError, DumpError, UrlError
 from .._files.dump_reader import read_dump
 from .._files.inspect import inert
 from .._store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .._core.places import Place
 
 OK, FAILED, USAGE, BAD_DUMP = 0, 1, 2, 4
 
@@ -66,3 +70,32 @@ def own_process() -> dbg.Process:
     now = time.time_ns() // 1000
     lib = f"am-debugger {__version__}"
     return dbg.Process(secrets.token_hex(8), os.getpid(), "", "am-dbg", lib, now)
+
+
+def session_at(path: str, url: str) -> Session:
+    """A dump, looked at from an address.
+
+    :raises UsageFault: if the address is none, or not in the dump.
+    """
+    session = Session(load(path))
+    session.go(place_of(session, url))
+    return session
+
+
+def place_of(session: Session, url: str) -> Place:
+    """The place of an address; of one that names no moment, the machine's last.
+
+    :raises UsageFault: if it is none, or not in the dump.
+    """
+    try:
+        found = parse_url(url)
+    except UrlError as exc:
+        raise UsageFault(str(exc)) from exc
+    place = session.find(found)
+    client = None if place is None else session.store.by_serial(place.serial)
+    if place is None or client is None:
+        raise UsageFault(f"{url} is not in the dump")
+    moments = (found.tx, found.time_sum, found.time, found.queue_tick)
+    if all([moment is None for moment in moments]):
+        return place._replace(number=client.last)
+    return place

@@ -8,9 +8,9 @@ import os
 import signal
 import ssl
 import sys
-import tempfile
 import traceback
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from .._feed.forward import forward
 from .._feed.listening import is_loopback
 from .._feed.server import Server
 from .._feed.viewing import view
-from .._feed.wishes import ServerWishes
+from .._feed.wishes import ServerWishes, ViewerWishes
 from .._files.inspect import inert
 from .._files.outputs.handlers import OutputHandlers
 from .._files.port import DumpFiles, forget_old, rotated_name
@@ -177,10 +177,19 @@ class Instance:
             if options.serve is not None and not (options.forward or options.rotate_tx):
                 return  # tabs view it by themselves
 
-            async def viewing() -> None:
-                await view(store, listener, options.view_from, self.process, secret=peer, tls=tls)
-
-            nursery.start_soon(viewing)
+            wishes = self.debugger.wishes = ViewerWishes()
+            nursery.start_soon(
+                partial(
+                    view,
+                    store,
+                    listener,
+                    options.view_from,
+                    self.process,
+                    secret=peer,
+                    tls=tls,
+                    wishes=wishes,
+                )
+            )
         else:
             addresses = default_addresses() if options.listen is None else list(options.listen)
             if self.private is not None:
@@ -335,12 +344,13 @@ def _check_web() -> None:
 def _run_with_tabs(instance: Instance) -> None:
     """The web server, which only this mode imports."""
     from .._serve.launcher import run_with_tabs
+    from .._serve.private_folder import private_folder
 
     options = instance.options
     guard = Guard(is_loopback(options.serve), options.serve_url)
     if not guard.is_loopback:
         print(f"am-dbg: whoever reaches {options.serve} can drive the debugger", file=sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="am-dbg-") as folder:  # mode 0700
+    with private_folder() as folder:
         collector = options.view_from
         if collector is None:
             collector = instance.private = dbg.parse_address(f"unix:{folder}/tabs.sock")

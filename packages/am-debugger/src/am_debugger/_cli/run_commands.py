@@ -7,14 +7,12 @@ import re
 import sys
 from pathlib import Path
 
-from .._core.session import Session
 from .._derive.why import why as reasons
 from .._files.as_test import written_test
 from .._files.comparison import compare
 from .._files.diagrams.draw import write_text
 from .._files.inspect import inert
-from .dump_commands import place_of
-from .loading import FAILED, OK, UsageFault, answered, load
+from .loading import FAILED, OK, UsageFault, answered, load, session_at
 
 _MAKE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
@@ -37,8 +35,7 @@ def why(argv: list[str]) -> int:
 
 
 def _why(options: argparse.Namespace) -> int:
-    session = Session(load(options.dump))
-    session.go(place_of(session, options.url))
+    session = session_at(options.dump, options.url)
     view = session.selected
     assert view is not None
     try:

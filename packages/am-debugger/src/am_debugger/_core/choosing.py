@@ -60,6 +60,10 @@ class ChoosingHandlers:
         core = self._core
         if core.wants_tail:
             event.machine.add("TailMode")
+        if event.machine.is_("NarrowLayout", "ClientListFocused"):
+            # The list takes the room of what it was opened for.
+            has_tree = "MatrixView" not in event.machine
+            event.machine.add("TreeFocused" if has_tree else "MatrixFocused")
         core.ui.invalidate(*Part)
         core.moved()
 

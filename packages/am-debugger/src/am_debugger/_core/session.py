@@ -325,15 +325,16 @@ class Session:
         self.to(place.number, place.step)
         return True
 
-    def url(self) -> MachineUrl | None:
-        """The address of where the user is."""
+    def url(self, *, is_short: bool = False) -> MachineUrl | None:
+        """The address of where the user is; a short one leaves the human time out, which is of use
+        where the transition's id is not known."""
         view, current = self.selected, self.current
         if view is None:
             return None
         state, group = view.state or None, view.group or None
         if current is None:
             return MachineUrl(view.client.id, time_sum=0, state=state, group=group)
-        time = current.tx.time
+        time = LATEST_TIME + 1 if is_short else current.tx.time
         return MachineUrl(
             view.client.id,
             current.tx.id,

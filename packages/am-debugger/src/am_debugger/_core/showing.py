@@ -27,17 +27,20 @@ _ORDER = (
 _MOST_BUTTONS = ("Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused")
 
 
-def focusable(machine: am.MachineApi) -> list[str]:
-    """Focus states of the panes that are shown, in order; in a dialog only its own."""
-    if machine.any_(*DIALOGS):
+def focusable(machine: am.MachineApi, *, in_dialogs: bool = True) -> list[str]:
+    """Focus states of the panes that are shown, in order; in a dialog only its own, unless that is
+    not asked for. Where it is narrow the machines are shown as long as they have the focus, and
+    the reader in the place of the log."""
+    if in_dialogs and machine.any_(*DIALOGS):
         return ["DialogFocused"]
+    is_narrow = "NarrowLayout" in machine
     has_tree = bool(machine.any_("TreeLogView", "TreeMatrixView"))
     has_log = "TreeLogView" in machine
     shown = {
-        "ClientListFocused": "ClientListVisible" in machine,
+        "ClientListFocused": is_narrow or "ClientListVisible" in machine,
         "TreeGroupsFocused": has_tree,
         "TreeFocused": has_tree,
-        "LogFocused": has_log,
+        "LogFocused": has_log and not (is_narrow and "LogReaderVisible" in machine),
         "LogReaderFocused": "LogReaderVisible" in machine,
         "MatrixFocused": not has_log,
         "TimelineTxsFocused": "TimelineTxHidden" not in machine,
@@ -61,7 +64,8 @@ class ShowingHandlers:
         shown = focusable(machine)
         if not machine.any_(*shown):
             # What had the focus before a dialog opened has it again.
-            preferred = (self._core.focus_before, *_PREFERRED)
+            beside = _PREFERRED if "ClientListVisible" in machine else _PREFERRED[1:]
+            preferred = (self._core.focus_before, *beside)
             wanted = [state for state in preferred if state in shown]
             machine.add(wanted[0] if wanted else shown[0])
         machine.remove("UpdateFocus")
@@ -99,6 +103,8 @@ class ShowingHandlers:
             machine.add("AfterFocus")
             if not machine.any_(*focusable(machine)):
                 machine.add("UpdateFocus")
+            if "NarrowLayout" in machine and "ClientListFocused" in changed:
+                self._core.ui.invalidate(Part.LAYOUT)
         if changed & _LAYOUT_STATES:
             self._core.ui.invalidate(Part.LAYOUT, Part.TOOLBARS)
             machine.add("UpdateFocus")

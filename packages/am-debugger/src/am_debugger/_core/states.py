@@ -16,7 +16,7 @@ _FOCUS = (
     "LogReaderFocused", "MatrixFocused", "TimelineTxsFocused", "TimelineStepsFocused",
     "Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused", "DialogFocused",
 )  # fmt: skip
-DIALOGS = ("HelpDialog", "ExportDialog", "SearchDialog", "NoteDialog", "Overlay")
+DIALOGS = ("HelpDialog", "ExportDialog", "SearchDialog", "NoteDialog", "Overlay", "GroupMenu")
 """What opens over the panes, one at a time."""
 _WORK = ("Importing", "Exporting")
 OUTPUTS = ("OutputTx", "OutputLog", "OutputClients", "OutputGraph", "OutputCallLog")
@@ -239,6 +239,12 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     ExportDialog = am.State(add=[DialogFocused], remove=DIALOGS)
     SearchDialog = am.State(add=[DialogFocused], remove=DIALOGS, doc="A text is asked for.")
     NoteDialog = am.State(add=[DialogFocused], remove=DIALOGS, require=["TxSelected"])
+    GroupMenu = am.State(
+        add=[DialogFocused],
+        remove=DIALOGS,
+        require=["ClientSelected"],
+        doc="The groups of the schema are listed.",
+    )
     Overlay = am.State(
         multi=True,
         add=[DialogFocused],

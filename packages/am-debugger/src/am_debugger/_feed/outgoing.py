@@ -18,7 +18,7 @@ from .._store.replay import Replay
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .._store.client import Client
+    from .._store.client import Client, Pending
     from .._store.store import Store
 
 BATCH = 200
@@ -32,7 +32,8 @@ PING = 10.0
 
 class Outgoing:
     """Tells one receiver of machines. `wanted` says of which; `since` (microseconds since 1970)
-    from when on, None: all that is kept."""
+    from when on, None: all that is kept. `detail_of` says at which level it is told of machines;
+    None: that is no matter of the receiver."""
 
     def __init__(
         self,
@@ -42,12 +43,19 @@ class Outgoing:
         via: tuple[str, ...] = (),
         since: int | None = None,
         wanted: Callable[[Client], bool] = lambda client: True,
+        detail_of: Callable[[Client], int | None] = lambda client: None,
     ) -> None:
         self._store = store
         self._send = send
         self._via = via
         self._since = since
         self._wanted = wanted
+        self._detail_of = detail_of
+        # What the receiver was told of machines, by serial number: the level of detail, the answer
+        # to what they wait for, and those that nobody tells of now.
+        self._details: dict[int, int | None] = {}
+        self._pending: dict[int, Pending | None] = {}
+        self._left: set[int] = set()
         self._replays: dict[int, Replay] = {}
         self._schemas: set[bytes] = set()
         self._announced: set[int] = set()
@@ -81,6 +89,8 @@ class Outgoing:
         self._unacked.clear()
         self.told = 0
         self._announced.clear()
+        self._details.clear()
+        self._left.clear()
         for serial, replay in list(self._replays.items()):
             number = self._acked.get(serial, replay.client.first)
             self._replays[serial] = Replay(
@@ -113,9 +123,13 @@ class Outgoing:
             if replay is None:
                 replay = self._replays[client.serial] = self._new_replay(client)
             messages: list[dbg.Message] = []
-            if client.serial not in self._announced:
-                self._announced.add(client.serial)
-                messages += replay.begin(is_resumed=client.serial in self._acked)
+            serial = client.serial
+            has_returned = serial in self._left and client.connections > 0
+            if serial not in self._announced or has_returned:
+                self._announced.add(serial)
+                self._left.discard(serial)
+                is_resumed = has_returned or serial in self._acked
+                messages += replay.begin(is_resumed=is_resumed)
             if replay.lag > MOST_LAG:
                 keep = MOST_LAG - MOST_LAG // 10
                 before = replay.number
@@ -125,12 +139,38 @@ class Outgoing:
                 was_busy = True
                 await self._put(messages + replay.advance(BATCH))
                 self._unacked.append((self.told, client.serial, replay.number))
+            news = self._news(client, is_told=replay.is_idle)
+            if news:
+                was_busy = True
+                await self._put(news)
         for serial in [s for s in self._replays if self._store.by_serial(s) is None]:
             del self._replays[serial]
             self._announced.discard(serial)
+            self._left.discard(serial)
+            self._details.pop(serial, None)
+            self._pending.pop(serial, None)
         return was_busy
 
+    def _news(self, client: Client, *, is_told: bool) -> list[dbg.Message]:
+        """What is new of a machine apart from its transitions; that nobody tells of it any more
+        is told after all of these were."""
+        serial, found = client.serial, list[dbg.Message]()
+        detail = self._detail_of(client)
+        if detail is not None and self._details.get(serial) != detail:
+            self._details[serial] = detail
+            found.append(dbg.Detail(serial, detail))
+        pending = client.pending
+        if pending is not None and self._pending.get(serial) is not pending:
+            self._pending[serial] = pending
+            found.append(dbg.PendingMsg(serial, pending.items))
+        if is_told and not client.connections and serial not in self._left:
+            self._left.add(serial)
+            found.append(dbg.Left(serial))
+        return found
+
     def _new_replay(self, client: Client) -> Replay:
+        # Of answers only those are told that come from now on: they bear no time.
+        self._pending[client.serial] = client.pending
         number = client.first
         if self._since is not None:
             number = max(client.last_until(self._since), client.first)

@@ -139,6 +139,7 @@ class Server:
             self._incoming.discard(incoming)
             self.losses.rest()
             self._listener.disconnected()
+            self._wake()
 
     def _told_end(self, group: BaseExceptionGroup[BaseException]) -> None:
         for exc in group.exceptions:
@@ -164,6 +165,7 @@ class Server:
             via=(self.process.id,),
             since=first.since,
             wanted=lambda client: ids is None or client.id in ids or client.machine_id in ids,
+            detail_of=self.detail_of,
         )
         self.outgoing.add(outgoing)
         try:
@@ -184,6 +186,10 @@ class Server:
     def took(self, nbytes: int, *, is_debugger: bool = False) -> None:
         """Messages were taken in."""
         self._listener.took(nbytes, is_debugger=is_debugger)
+        self._wake()
+
+    def _wake(self) -> None:
+        """There is something to tell receivers."""
         for outgoing in self.outgoing:
             outgoing.wake()
 
@@ -226,6 +232,7 @@ class Server:
             handle = incoming.handle_of(client)
             if handle is not None:
                 incoming.detail(handle, wanted)
+        self._wake()
 
     def tells_of(self, client: Client) -> bool:
         """Whether a machine is connected here."""

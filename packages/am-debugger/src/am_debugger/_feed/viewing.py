@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import trio
+
 from am_telemetry import dbg
 
 from .._core.debugger import TAG
@@ -12,11 +14,10 @@ from .._errors import BadMessageError
 from .._store.link import Link
 from .calling import Handshake, call
 from .incoming import SLICE
+from .wishes import ViewerWishes
 
 if TYPE_CHECKING:
     import ssl
-
-    import trio
 
     from .._store.store import Store
     from .server import Listener
@@ -33,26 +34,32 @@ async def view(
     *,
     secret: bytes | None = None,
     tls: ssl.SSLContext | None = None,
+    wishes: ViewerWishes | None = None,
 ) -> None:
     """Take in what a collector tells, until cancelled, or until it refuses us. After a break it is
-    asked for what came since."""
+    asked for what came since. It is told what is wished of machines."""
+    told = ViewerWishes() if wishes is None else wishes
 
     async def talk(stream: trio.abc.Stream, handshake: Handshake) -> None:
-        await _take(store, listener, stream, handshake, process)
+        await stream.send_all(dbg.encode(dbg.View(_since(store), None)))
+        link = Link(store, process, exact=True)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_tell, link, stream, told)
+            try:
+                await _take(listener, handshake, link, told)
+            finally:
+                told.disconnected()
 
     refused = await call(address, process, talk, caps=("viewer",), secret=secret, tls=tls)
     listener.note(f"not viewed at {address}: {refused}")
 
 
 async def _take(
-    store: Store,
     listener: Listener,
-    stream: trio.abc.Stream,
     handshake: Handshake,
-    process: dbg.Process,
+    link: Link,
+    wishes: ViewerWishes,
 ) -> None:
-    await stream.send_all(dbg.encode(dbg.View(_since(store), None)))
-    link = Link(store, process, exact=True)
     decoder = handshake.decoder
     listener.connected()
     acked, is_debugger = 0, False
@@ -70,12 +77,20 @@ async def _take(
                 listener.took(size, is_debugger=is_debugger)
             if link.taken - acked >= _ACK_EVERY:
                 acked = link.taken
-                await stream.send_all(dbg.encode(dbg.Ack(acked)))
+                wishes.tell(dbg.Ack(acked))
             await listener.turn()
             await handshake.more()
     finally:
         link.close()
         listener.disconnected()
+
+
+async def _tell(link: Link, stream: trio.abc.Stream, wishes: ViewerWishes) -> None:
+    """Pass on what is wished, and what was taken, until cancelled."""
+    wishes.connected(link)
+    while True:
+        messages = await wishes.next()
+        await stream.send_all(b"".join(map(dbg.encode, messages)))
 
 
 def _take_one(link: Link, listener: Listener, message: dbg.Message) -> bool:

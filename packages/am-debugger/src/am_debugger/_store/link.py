@@ -46,6 +46,10 @@ class Link:
         self._exact = exact
         self._is_live = is_live
         self._clients: dict[int, Client] = {}
+        # Handles of machines that nobody tells the other side of now.
+        self._left: set[int] = set()
+        self.details: dict[int, int] = {}
+        """Levels of detail at which the other side is told of machines, by handle."""
         # Serial numbers of machines -> how many handles they have here.
         self._handles: dict[int, int] = {}
         # Serial numbers of machines -> the handle that was given last.
@@ -68,9 +72,12 @@ class Link:
         return self._clients
 
     def handle_of(self, client: Client) -> int | None:
-        """The handle that a machine was given last; None if it has none here."""
+        """The handle that a machine was given last; None if it has none here, or if nobody tells
+        the other side of it now."""
         handle = self._latest.get(client.serial)
-        return handle if handle is not None and self._clients.get(handle) is client else None
+        if handle is None or handle in self._left or self._clients.get(handle) is not client:
+            return None
+        return handle
 
     def client(self, handle: int) -> Client:
         """The machine of a handle.
@@ -108,6 +115,11 @@ class Link:
                 self.log(message)
             case dbg.PendingMsg(handle, items):
                 self.client(handle).pending = Pending(now, items)
+            case dbg.Detail(handle, level):
+                self.client(handle)  # there is one of this handle
+                self.details[handle] = level
+            case dbg.Left(handle):
+                self._leave(handle)
             case dbg.Gone(handle, time):
                 client = self.client(handle)
                 client.gone_at = _time(time)
@@ -184,22 +196,38 @@ class Link:
             return True
         return self._ignores_unknown and handle not in self._clients
 
+    def _leave(self, handle: int) -> None:
+        """Nobody tells the other side of a machine any more.
+
+        :raises BadMessageError: if there is none of this handle.
+        """
+        client = self.client(handle)
+        if handle not in self._left:
+            self._left.add(handle)
+            self._count(client, -1)
+
+    def _count(self, client: Client, by: int) -> None:
+        """A handle of this link means a machine, or does no more."""
+        handles = self._handles
+        was = handles.get(client.serial, 0)
+        handles[client.serial] = was + by
+        if self._is_live and (was == 0 or was + by == 0):
+            client.connections += by
+
     def _connect(self, handle: int, client: Client) -> None:
         before = self._clients.get(handle)
+        if before is not None and handle in self._left:
+            self._left.discard(handle)
+            self._count(before, 1)
         if before is client:
             return
         self._clients[handle] = client
         self._latest[client.serial] = handle
-        handles = self._handles
-        handles[client.serial] = handles.get(client.serial, 0) + 1
-        if handles[client.serial] == 1 and self._is_live:
-            client.connections += 1
+        self._count(client, 1)
         if before is not None:
-            handles[before.serial] -= 1
-            if not handles[before.serial]:
+            self._count(before, -1)
+            if not self._handles[before.serial]:
                 self._latest.pop(before.serial, None)
-                if self._is_live:
-                    before.connections -= 1
             elif self._latest.get(before.serial) == handle:
                 others = [h for h, known in self._clients.items() if known is before]
                 self._latest[before.serial] = others[-1]
@@ -308,10 +336,12 @@ class Link:
 
     def close(self) -> None:
         """Nothing more comes by this link."""
-        if self._is_live:
-            for client in set(self._clients.values()):
-                client.connections -= 1
+        for handle, client in self._clients.items():
+            if handle not in self._left:
+                self._count(client, -1)
         self._clients.clear()
+        self._left.clear()
+        self.details.clear()
         self._handles.clear()
         self._latest.clear()
         self._resuming.clear()

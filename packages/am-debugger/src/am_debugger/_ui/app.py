@@ -16,6 +16,7 @@ from .._core.ports import NullUi, Part
 from .._core.showing import focusable
 from . import bars, colors, dialogs
 from .client_list import ClientList
+from .group_menu import GroupChooser, GroupMenu
 from .help_text import name_of
 from .keys import KEYS
 from .lines import LineWidget
@@ -48,6 +49,7 @@ _DIALOGS = {
     "SearchDialog": "search",
     "NoteDialog": "note",
     "Overlay": "overlay",
+    "GroupMenu": "group-menu",
 }
 # Focus states and the ids of their
 FOCUS = {
@@ -101,10 +103,10 @@ class DebuggerApp(App[int]):
     def __init__(self, debugger: Debugger) -> None:
         super().__init__()
         self.debugger = debugger
-        for theme in colors.THEMES.values():
-            self.register_theme(theme)
-        self.ansi_theme_dark = colors.ANSI_DARK
-        self.ansi_theme_light = colors.ANSI_LIGHT
+        for name in colors.PALETTES:
+            self.register_theme(colors.theme_of(name))
+        self.ansi_theme_dark = colors.terminal_of(colors.DARK)
+        self.ansi_theme_light = colors.terminal_of(colors.LIGHT)
         self.is_mounted_whole = False
         self._key_ends: asyncio.TimerHandle | None = None
         self.theme = colors.LIGHT if debugger.settings.theme == "light" else colors.DARK
@@ -124,8 +126,9 @@ class DebuggerApp(App[int]):
         yield bars.AddressBar(debugger, "address")
         with Horizontal(id="body"):
             yield ClientList(debugger)
-            with Vertical(id="tree"):
-                yield bars.GroupChooser(debugger, "groups")
+            with Vertical(id="tree") as tree:
+                tree.border_title = "Schema"
+                yield GroupChooser(debugger, "groups")
                 yield SchemaTree(debugger)
             yield LogPane(debugger)
             yield RainPane(debugger)
@@ -135,14 +138,15 @@ class DebuggerApp(App[int]):
         yield bars.TxTimeline(debugger, "txs")
         yield bars.NextBar(debugger, "next")
         yield bars.StepTimeline(debugger, "steps")
-        yield bars.StatusBar(debugger, "status")
         for number in range(1, len(TOOLBARS) + 1):
             yield ToolBar(debugger, number)
+        yield bars.StatusBar(debugger, "status")
         yield dialogs.HelpPanel(debugger)
         yield dialogs.ExportPanel(debugger)
         yield dialogs.SearchPanel(debugger)
         yield dialogs.NotePanel(debugger)
         yield dialogs.Overlay(debugger)
+        yield GroupMenu(debugger)
 
     def on_mount(self) -> None:
         """From here on the machine draws."""
@@ -165,6 +169,8 @@ class DebuggerApp(App[int]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """A click or the mouse gave a pane the focus."""
+        if event.widget is not self.focused:
+            return  # another one has it by now
         state = _STATE_OF.get(event.widget.id or "")
         machine = self.debugger.machine
         if state in focusable(machine) and state not in machine:
@@ -194,10 +200,14 @@ class DebuggerApp(App[int]):
     def _lay_out(self) -> None:
         machine = self.debugger.machine
         has_log = "TreeLogView" in machine
+        # Where there is little room, machines take the place of the schema while one is chosen.
+        has_clients = bool(machine.any_("ClientListVisible", "ClientListFocused"))
+        is_narrow = "NarrowLayout" in machine
+        has_tree = bool(machine.any_("TreeLogView", "TreeMatrixView"))
         shown = {
-            "clients": "ClientListVisible" in machine,
-            "tree": bool(machine.any_("TreeLogView", "TreeMatrixView")),
-            "log": has_log,
+            "clients": has_clients,
+            "tree": has_tree and not (is_narrow and has_clients),
+            "log": "LogFocused" in focusable(machine, in_dialogs=False),
             "reader": "LogReaderVisible" in machine,
             "rain": not has_log and "MatrixRain" in machine,
             "matrix": not has_log and "MatrixRain" not in machine,
@@ -226,7 +236,9 @@ class DebuggerApp(App[int]):
             return
         name = self.pane_of(state)
         pane: Widget | None = self.query_one(f"#{name}") if name is not None else None
-        if pane is None or not pane.has_focus:
+        if pane is not None and not pane.display:
+            self._lay_out()
+        if pane is not self.focused:
             self.set_focus(pane)
 
     def _focus_dialog(self) -> None:
@@ -287,7 +299,7 @@ class DebuggerApp(App[int]):
             for position, button in enumerate(buttons):
                 press = partial(self.query_one(f"#toolbar{bar}", ToolBar).press, position)
                 yield SystemCommand(f"button {button.text}", button.help, press)
-        for name in colors.THEMES:
+        for name in colors.PALETTES:
             command = partial(setattr, self, "theme", name)
             yield SystemCommand(f"theme {name}", "colors of the screen", command)
         yield SystemCommand("quit", "ctrl+q", self.do_quit)
@@ -335,7 +347,8 @@ class DebuggerApp(App[int]):
         if machine.any_("LogFocused", "LogReaderFocused"):
             machine.add("SearchDialog")
         elif "TreeLogView" in machine:
-            machine.add("LogFocused")
+            is_there = "LogFocused" in focusable(machine)
+            machine.add("LogFocused" if is_there else "LogReaderFocused")
             machine.add("SearchDialog")
 
     def do_quit(self) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.segment import Segment
 from textual.strip import Strip
 
 from .._files.inspect import inert
 from . import colors
+from .bar_rows import bar_rows
+from .fitting import Row, spread
 from .keys import bindings_of
 from .lines import LineWidget
-from .rows import bar_rows
-from .virtual import Row, strip_of
+from .virtual import strip_of
 
 if TYPE_CHECKING:
     from textual import events
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from .._core.debugger import Debugger
 
 _WHEEL_TX, _WHEEL_STEP = 5, 1
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+# Seconds from one picture of it to the next.
+_TURN = 0.1
 
 
 class Line(LineWidget):
@@ -50,7 +54,7 @@ class TxBar(Line):
         session, machine = self.debugger.session, self.debugger.machine
         mode = machine.switch("Playing", "TailMode", "Paused") or ""
         what = {"TailMode": "Tail"}.get(str(mode), str(mode))
-        return bar_rows(session, session.current, what)
+        return bar_rows(session, session.current, what, self.size.width)
 
 
 class NextBar(Line):
@@ -61,7 +65,7 @@ class NextBar(Line):
         session = self.debugger.session
         if session.selected is not None and session.next is None:
             return [("Next | nothing yet", colors.INACTIVE)]
-        return bar_rows(session, session.next, "Next")
+        return bar_rows(session, session.next, "Next", self.size.width)
 
 
 class AddressBar(Line, can_focus=True):
@@ -112,7 +116,8 @@ class AddressBar(Line, can_focus=True):
     def row(self) -> Row:
         """The items, the address and the tags."""
         row: Row = [("  ".join([text for text, _ in self.ITEMS]) + "  ", colors.PLAIN)]
-        url, view = self.debugger.session.url(), self.debugger.session.selected
+        session = self.debugger.session
+        url, view = session.url(is_short=True), session.selected
         if url is None or view is None:
             told = "choose a machine, or start one with AM_DBG_ADDR=1"
             return [*row, (told, colors.INACTIVE)]
@@ -120,59 +125,53 @@ class AddressBar(Line, can_focus=True):
         return [*row, (inert(str(url)), colors.LABEL), (f"  {tags}", colors.TIME)]
 
 
-class GroupChooser(Line, can_focus=True):
-    """The group of states that the schema and the log are limited to."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("groups")]
-
-    def row(self) -> Row:
-        """The group, `all` if there is none."""
-        view = self.debugger.session.selected
-        style = colors.CURSOR if self.has_focus else colors.PLAIN
-        group = inert(view.group) if view is not None and view.group else "all"
-        return [("Group ", colors.INACTIVE), (f"[{group}]", style)]
-
-    def action_choose(self, by: int) -> None:
-        """Another group."""
-        view = self.debugger.session.selected
-        if view is not None:
-            groups = ["", *view.client.version.schema.schema.groups]
-            at = groups.index(view.group) if view.group in groups else 0
-            self.debugger.machine.add("SetGroup", group=groups[(at + by) % len(groups)])
-
-    def on_click(self) -> None:
-        """The next one."""
-        self.action_choose(1)
-
-
 class StatusBar(Line):
     """What the debugger does, the selected state, and the current step in words."""
+
+    def on_mount(self) -> None:
+        """The spinner turns only while something takes a while."""
+        self._turning = self.set_interval(_TURN, self.redraw, pause=True)
+
+    def update_rows(self) -> None:
+        """It may have begun to take a while, or ended."""
+        if "Loading" in self.debugger.machine:
+            self._turning.resume()
+        else:
+            self._turning.pause()
+        self.refresh()
 
     def row(self) -> Row:
         """Status on the left, the step on the right."""
         debugger = self.debugger
         session, view = debugger.session, debugger.session.selected
-        told = "loading" if "Loading" in debugger.machine else ""
-        if debugger.progress is not None:
-            told = f"loading {debugger.progress:.0%}"
+        total = session.store.time_sum_at(session.shown_moment)
         size = debugger.held / (1 << 20)
-        row: Row = [(f"{told or 'ready'} | {size:.1f} MB", colors.PLAIN)]
-        if "ClientListVisible" not in debugger.machine:  # which tells it in its title
-            total = session.store.time_sum_at(session.shown_moment)
-            row.append((f" | Graph:t{total:_}", colors.PLAIN))
+        row: Row = [(f"{self._doing()} | {size:.1f} MB | Graph:t{total:_}", colors.PLAIN)]
         if view is not None and view.state:
             index = view.client.version.schema.schema.index[view.state]
             clock = session.clock
             tick = clock[index] if index < len(clock) else 0
-            row.append((f" | {view.state} | idx: {index} | tick: {tick}", colors.LABEL))
+            told = f" | {inert(view.state)} | idx: {index} | tick: {tick}"
+            row.append((told, colors.LABEL))
         following = session.next
+        step = ""
         if view is not None and view.step and following is not None:
-            row.append((f" | {following.steps[view.step - 1]}", colors.TIME))
-        return row
+            step = inert(str(following.steps[view.step - 1]))
+        return spread(row, [(step, colors.TIME)], self.size.width)
+
+    def _doing(self) -> str:
+        debugger = self.debugger
+        if "Loading" not in debugger.machine:
+            return "ready"
+        turn = SPINNER[int(time.monotonic() / _TURN) % len(SPINNER)]
+        done = "" if debugger.progress is None else f" {debugger.progress:.0%}"
+        return f"{turn} loading{done}"
 
 
 class Timeline(LineWidget, can_focus=True):
     """How far along the cursor is; `position` and `total` say it in numbers."""
+
+    title = ""
 
     def __init__(self, debugger: Debugger, id: str) -> None:
         super().__init__(id=id)
@@ -186,30 +185,41 @@ class Timeline(LineWidget, can_focus=True):
         """A place on it was chosen."""
         raise NotImplementedError
 
-    def update_rows(self) -> None:
-        """The cursor moved, or more came."""
+    def label(self) -> str:
+        """What stands before the bar."""
         position, total = self.figures()
-        self.border_title = f"{self.title} {position} / {total}"
-        self.refresh()
-
-    title = ""
+        room = len(f" {self.title} {total} / {total} ")
+        return f" {self.title} {position} / {total} ".ljust(room)
 
     def line(self, y: int) -> Strip:
-        """The bar."""
+        """The figures, and the bar."""
         width = self.size.width
         position, total = self.figures()
-        done = round(width * position / total) if total else 0
-        segments = [
-            Segment("█" * done, colors.BAR_DONE),
-            Segment("─" * (width - done), colors.BAR_LEFT),
+        label = self.label()
+        room = max(width - len(label), 0)
+        done = round(room * position / total) if total else 0
+        style = colors.LABEL + colors.CURSOR if self.has_focus else colors.LABEL
+        row = [
+            (label, style),
+            ("━" * done, colors.BAR_DONE),
+            ("─" * (room - done), colors.BAR_LEFT),
         ]
-        return Strip(segments, width).apply_style(self.ground)
+        return strip_of(row, width).apply_style(self.ground)
+
+    def on_focus(self) -> None:
+        """What has the focus stands out."""
+        self.redraw()
+
+    def on_blur(self) -> None:
+        """It has it no more."""
+        self.redraw()
 
     def on_click(self, event: events.Click) -> None:
         """Move in proportion."""
         _, total = self.figures()
-        x = event.get_content_offset_capture(self).x
-        self.go(round(total * (x + 1) / max(self.size.width, 1)))
+        start = len(self.label())
+        x = event.get_content_offset_capture(self).x - start
+        self.go(round(total * max(x + 1, 0) / max(self.size.width - start, 1)))
 
 
 class TxTimeline(Timeline):

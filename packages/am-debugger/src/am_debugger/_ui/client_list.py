@@ -8,7 +8,7 @@ from .._derive.moment import label, ordered
 from . import colors
 from .keys import bindings_of
 from .rows import client_row
-from .virtual import Row, TypedList
+from .virtual import TypedList
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from .._core.debugger import Debugger
     from .._store.client import Client
+    from .fitting import Row
 
 EMPTY = (
     "No machine yet. Start a",
@@ -44,6 +45,8 @@ class ClientList(TypedList):
         self._rows: list[tuple[Client, int]] = []
         self._ordered: list[tuple[Client, int]] = []
         self._revision = -1
+        self._digits = 1
+        self._followed: Client | None = None
 
     def update_rows(self) -> None:
         """Machines came or went, or the moment is another one. The cursor stays on its machine."""
@@ -60,9 +63,14 @@ class ClientList(TypedList):
             if (client.is_connected or not hides_gone)
             and not (hides_rpc and any(tag.startswith("rpc") for tag in client.tags))
         ]
+        selected = None if session.selected is None else session.selected.client
+        if selected is not self._followed:
+            self._followed = selected
+            at = at if selected is None else selected.id
         if at is not None and self.at_cursor() != at:
             ids = [client.id for client, _ in self._rows]
             self.cursor = ids.index(at) if at in ids else self.cursor
+        self._digits = len(str(max([client.last for client, _ in self._rows], default=0)))
         total = session.store.time_sum_at(session.shown_moment)
         self.border_title = f"Machines:{len(session.store)} T:t{total:_}"
         super().update_rows()
@@ -85,7 +93,7 @@ class ClientList(TypedList):
         selected = session.selected
         is_selected = selected is not None and selected.client is client
         told = label(client, session.shown_moment, depth)
-        return client_row(told, self.row_width, is_selected=is_selected)
+        return client_row(told, self.row_width, self._digits, is_selected=is_selected)
 
     def names(self) -> list[str]:
         """Machines by id."""

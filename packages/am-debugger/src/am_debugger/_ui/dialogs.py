@@ -9,40 +9,46 @@ from textual.widgets import Checkbox, Input, Static
 
 from .._derive.text import inert
 from . import colors
-from .help_text import keys_text, legend_text
-from .virtual import Row, VirtualList
+from .help_text import keys_table, legend_text
+from .virtual import VirtualList
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from .._core.debugger import Debugger
+    from .fitting import Row
 
+CLOSES = "esc closes"
 DEFAULT_NAME = "am-dbg-dump"
 # Where there is no size yet.
 _USUAL_WIDTH = 60
 _NARROWEST = 8
+# Rows of a frame.
+_FRAME = 2
 
 
-class HelpPanel(Horizontal):
+class HelpPanel(VerticalScroll):
     """What is shown means what, the table of keys, and the instance itself."""
 
     def __init__(self, debugger: Debugger) -> None:
         super().__init__(id="help")
         self._debugger = debugger
+        self.border_title = "Help"
+        self.border_subtitle = CLOSES
 
     def compose(self) -> ComposeResult:
-        """Legend left, keys right."""
-        with VerticalScroll(id="help-legend", can_focus=False):
-            yield Static(legend_text(), markup=False)
-            yield Static("", markup=False, id="help-about")
-        with VerticalScroll(id="help-keys"):
-            yield Static(keys_text(), markup=False)
+        """Legend left, keys right; one below the other where there is little room."""
+        with Horizontal(id="help-texts"):
+            with Vertical(id="help-left"):
+                yield Static(legend_text(), markup=False)
+                yield Static("", markup=False, id="help-about")
+            yield Static(keys_table(), markup=False, id="help-keys")
 
     def opened(self) -> None:
-        """It is shown: arrows scroll the keys."""
+        """It is shown: arrows scroll it."""
         about = "\n".join(self._debugger.about())
         self.query_one("#help-about", Static).update(about)
-        self.query_one("#help-keys").focus()
+        self.focus()
 
 
 class Overlay(VirtualList):
@@ -59,6 +65,7 @@ class Overlay(VirtualList):
         self.cursor = 0
         self.focus()
         self.update_rows()
+        self.styles.height = min(len(self._lines) + _FRAME, self.app.size.height * 2 // 3)
 
     def update_rows(self) -> None:
         """The text is another one, or there is other room for it."""
@@ -68,7 +75,7 @@ class Overlay(VirtualList):
             self._shown = (title, text, width)
             self._lines = _wrapped(text, width)
         self.border_title = inert(title)
-        self.border_subtitle = "esc closes"
+        self.border_subtitle = CLOSES
         super().update_rows()
 
     def on_resize(self) -> None:
@@ -87,11 +94,12 @@ class Overlay(VirtualList):
 class Check(Checkbox):
     """A box that is empty or crossed; textual tells the two by color alone."""
 
-    BUTTON_INNER = " "
+    BUTTON_LEFT = BUTTON_RIGHT = ""
+    BUTTON_INNER = "[ ]"
 
     def watch_value(self) -> None:
         """It was switched."""
-        self.BUTTON_INNER = "x" if self.value else " "
+        self.BUTTON_INNER = "[x]" if self.value else "[ ]"
         super().watch_value()
 
 
@@ -101,10 +109,12 @@ class ExportPanel(Vertical):
     def __init__(self, debugger: Debugger) -> None:
         super().__init__(id="export")
         self._debugger = debugger
+        self.border_title = "Export a dump"
+        self.border_subtitle = CLOSES
 
     def compose(self) -> ComposeResult:
         """The fields."""
-        yield Static("Write a dump; Enter writes, Escape closes", markup=False)
+        yield Static("enter writes, tab goes on", markup=False)
         yield Input(DEFAULT_NAME, placeholder="file name", id="export-name")
         yield Check("only this moment", id="export-moment")
 
@@ -127,10 +137,12 @@ class SearchPanel(Vertical):
     def __init__(self, debugger: Debugger) -> None:
         super().__init__(id="search")
         self._debugger = debugger
+        self.border_title = "Search"
+        self.border_subtitle = CLOSES
 
     def compose(self) -> ComposeResult:
         """The field."""
-        yield Static("Search; n and N go on from there", markup=False)
+        yield Static("n and N go on from there", markup=False)
         yield Input(placeholder="text", id="search-text")
 
     def opened(self) -> None:
@@ -151,10 +163,12 @@ class NotePanel(Vertical):
     def __init__(self, debugger: Debugger) -> None:
         super().__init__(id="note")
         self._debugger = debugger
+        self.border_title = "Note on this moment"
+        self.border_subtitle = CLOSES
 
     def compose(self) -> ComposeResult:
         """The field."""
-        yield Static("A note on this moment; dumps keep it, an empty one goes", markup=False)
+        yield Static("dumps keep it, an empty one goes", markup=False)
         yield Input(placeholder="note", id="note-text")
 
     def opened(self) -> None:

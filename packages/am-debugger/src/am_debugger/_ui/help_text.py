@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from rich.table import Table
+from rich.text import Text
+
 from .keys import KEYS, PANE_KEYS, Key
 
 _LEGEND = """\
@@ -49,15 +52,16 @@ def key_rows() -> list[tuple[str, str, str]]:
     return rows
 
 
-def keys_text() -> str:
-    """The table of keys."""
-    rows = key_rows()
-    width = max([len(name) for _, name, _ in rows])
-    told: list[str] = []
+def keys_table() -> Table:
+    """The table of keys; a long text goes on below its beginning."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column()
     before = ""
-    for where, name, text in rows:
+    for where, name, text in key_rows():
         if where != before:
-            told += ["", f"{where}:"]
+            table.add_row("")
+            table.add_row(Text(f"{where}:", "bold"))
             before = where
-        told.append(f"{name:<{width}}  {text}")
-    return "\n".join(told)
+        table.add_row(Text(name), Text(text))
+    return table

@@ -95,7 +95,8 @@ PANE_KEYS: Mapping[str, tuple[Key, ...]] = {
     ),
     "groups": (
         Key(("left",), "previous group", action="choose(-1)"),
-        Key(("right", "enter"), "next group", action="choose(1)"),
+        Key(("right",), "next group", action="choose(1)"),
+        Key(("enter", "down"), "list of groups", action="open"),
     ),
     "buttons": (
         Key(("left",), "previous button", action="move(-1)"),

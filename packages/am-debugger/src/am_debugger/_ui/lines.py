@@ -100,7 +100,7 @@ class LineWidget(Widget):
                 fresh[y] = strip
                 changed.append(Region(0, y, width, 1))
         title = self.border_title
-        if title != self._drawn_title:
+        if title != self._drawn_title and width:  # else there is nothing to draw it on
             self._drawn_title = title
             changed.append(Region(-1, -1, width + 2, 1))
         if changed:

@@ -11,7 +11,7 @@ from . import colors
 from .keys import bindings_of
 from .lines import LineWidget
 from .log_rows import LogRow, LogStyle, log_rows, state_at
-from .virtual import Row, Strips
+from .virtual import Strips
 
 if TYPE_CHECKING:
     from textual import events
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .._core.debugger import Debugger
     from .._core.session import View
     from .._derive.steps import Parsed
+    from .fitting import Row
 
     _Key = tuple[int, int, int | None, LogStyle]
     _Of = tuple[Parsed, int, str | None]
@@ -63,7 +64,7 @@ class LogPane(LineWidget, can_focus=True):
     def _title(self) -> str:
         session, wishes = self._debugger.session, self._debugger.wishes
         level = session.log_level
-        title = f"Log {level} {LEVELS[level]}"
+        title = f"Log {level}: {LEVELS[level]}"
         view = session.selected
         if level > _MADE_UP and view is not None:
             detail = wishes.detail_of(view.client)
@@ -142,7 +143,8 @@ class LogPane(LineWidget, can_focus=True):
             texts = [(text, style + colors.CURRENT) for text, style in texts]
         if self._x:
             texts = _from(texts, self._x)
-        return self._strips.strip([mark, *texts], width, self.ground)
+        rest = colors.CURRENT if is_current else colors.PLAIN
+        return self._strips.strip([mark, *texts], width, self.ground, rest=rest)
 
     def on_resize(self) -> None:
         """Other rows fit."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .._derive.log_lines import Line
     from .._derive.steps import Parsed
     from .._store.client import Client
-    from .virtual import Row
+    from .fitting import Row
 
 _SECOND = 1_000_000
 _NARROWEST = 8

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
+
 from .._derive.matrix import Matrix, matrix_of
 from .._derive.text import format_clock, inert
 from . import colors
+from .fitting import Row, cut
 from .keys import bindings_of
-from .virtual import Row, VirtualList
+from .virtual import VirtualList
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -17,9 +20,10 @@ if TYPE_CHECKING:
 
     from .._core.debugger import Debugger
 
-_NAME, _CELL = 14, 4
-# Rows above the square: which states were called, and what each gained.
-_HEAD = ("called", "ticks")
+_NAME, _CELL = 18, 4
+# Rows above the square: the numbers of states, which were called, and what each gained.
+_HEAD = ("from", "called", "ticks")
+_NUMBERS, _CALLED = 0, 1
 _NOTHING = Matrix(frozenset(), {}, {})
 
 
@@ -45,7 +49,10 @@ class MatrixPane(VirtualList):
             self._names = view.client.version_at(view.cursor).names
             self._matrix = matrix_of(current)
             title = f"Matrix +{current.tx.gained} {format_clock(current.tx.time)}"
-        self._x = max(0, min(self._x, len(self._names) - 1))
+            self._x = max(0, min(self._x, len(self._names) - 1))
+            last = self._x + self._columns
+            if last - self._x < len(self._names):
+                title += f", {self._x} to {last - 1} of {len(self._names)} states"
         self.border_title = title
         super().update_rows()
 
@@ -61,13 +68,19 @@ class MatrixPane(VirtualList):
             chosen = self._names.index(view.state)
         target = position - len(_HEAD)
         name = inert(_HEAD[position] if target < 0 else self._names[target])
-        shown = name if len(name) < _NAME else f"{name[: _NAME - 2]}…"
-        row: Row = [(f"{shown:<{_NAME}}", self._style(target, chosen, chosen))]
+        number = "" if target < 0 else str(target)
+        room = _NAME - 4
+        shown = cut(name, room)
+        style = self._style(target, chosen, chosen)
+        called = style + colors.CALLED if target in self._matrix.called else style
+        row: Row = [(shown, called), (f"{'':<{room - cell_len(shown)}}{number:>4}", style)]
         for source in range(self._x, self._x + self._columns):
             value = self._value(position, target, source)
-            text = f"{value:>{_CELL}}" if value else f"{'0' if position == 0 else '·':>{_CELL}}"
+            zero = "·" if position > _CALLED else "0"
             style = self._style(target, source, chosen)
-            row.append((text, style if value else style + colors.INACTIVE))
+            if position == _NUMBERS or not value:
+                style += colors.INACTIVE
+            row.append((f"{value or zero:>{_CELL}}", style))
         return row
 
     @property
@@ -76,19 +89,19 @@ class MatrixPane(VirtualList):
         return min(room, len(self._names) - self._x)
 
     def _value(self, position: int, target: int, source: int) -> int:
-        if position == 0:
+        if position == _NUMBERS:
+            return source
+        if position == _CALLED:
             return int(source in self._matrix.called)
         if target < 0:
             return self._matrix.gained.get(source, 0)
         return self._matrix.cells.get((target, source), 0)
 
     def _style(self, target: int, source: int, chosen: int) -> Style:
-        """The row and the column of the selected state are shaded, called ones underlined."""
+        """The row and the column of the selected state are shaded."""
         style = colors.PLAIN
         if chosen >= 0 and chosen in (target, source):
             style += colors.SHADED
-        if target in self._matrix.called:
-            style += colors.CALLED
         return style
 
     def entered(self, position: int) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from .keys import bindings_of
-from .rows import rain_row
-from .virtual import Row, VirtualList
+from .rows import rain_columns, rain_row
+from .virtual import VirtualList
 
 if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
     from .._core.debugger import Debugger
+    from .fitting import Row
 
 
 class RainPane(VirtualList):
@@ -63,8 +64,8 @@ class RainPane(VirtualList):
             names = view.client.version_at(view.visible.numbers[position]).names
             self.cursor = position
             # The number and the time stand where there is no room for more states.
-            row = self.make_row(position)
-            is_state = offset.x < min(len(names), len(row) - 1)
+            number = view.visible.numbers[position]
+            is_state = offset.x < rain_columns(view.client, number, self.row_width)
             self._select(position, names[offset.x] if is_state else "")
 
     def _select(self, position: int, state: str) -> None:

@@ -9,7 +9,7 @@ from .._derive.text import inert
 from . import colors
 from .keys import bindings_of
 from .log_pane import JOURNAL_ONLY
-from .virtual import Row, VirtualList
+from .virtual import VirtualList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from .._core.debugger import Debugger
+    from .fitting import Row
 
 # Sections that are closed until somebody opens them.
 _CLOSED = frozenset(("Source/Stack",))

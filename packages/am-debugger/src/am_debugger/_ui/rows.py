@@ -1,12 +1,12 @@
-"""What rows and bars say, as styled text: values in, values out."""
+"""What rows say, as styled text: values in, values out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from .._derive.text import format_clock, inert
-from .._files.inspect import outcome
 from . import colors
+from .fitting import Row, fit
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -15,13 +15,11 @@ if TYPE_CHECKING:
 
     from .._core.session import Session
     from .._derive.moment import Label
-    from .._derive.steps import Parsed
     from .._store.client import Client
-    from .virtual import Row
 
 
-def client_row(label: Label, width: int, *, is_selected: bool) -> Row:
-    """A machine of the list: its id on the left, flags and number on the right."""
+def client_row(label: Label, width: int, digits: int, *, is_selected: bool) -> Row:
+    """A machine of the list: its id on the left, flags and number on the right, in columns."""
     client = label.client
     if label.has_error:
         style = colors.ERROR
@@ -33,10 +31,11 @@ def client_row(label: Label, width: int, *, is_selected: bool) -> Row:
         style = colors.PLAIN
     # Told without color, too: gone, or an error not long ago.
     mark = "×" if not client.is_connected else "!" if label.had_error else " "  # noqa: RUF001
-    right = f"{mark}{label.flags:>2}|{label.number}{'+' if label.has_more else ' '}"
-    name = "  " * label.depth + inert(client.id)
+    more = "+" if label.has_more else " "
+    right = f"{mark}{label.flags:>2}|{label.number:>{digits}}{more}"
     room = max(width - len(right) - 1, 1)
-    shown = name if len(name) <= room else name[: room - 1] + "…"
+    indent = min(2 * label.depth, room // 2)
+    shown = " " * indent + fit(inert(client.id), room - indent)
     told = style + colors.SELECTED if is_selected else style
     return [(shown, told), (" " * (room - len(shown) + 1), colors.PLAIN), (right, style)]
 
@@ -50,34 +49,6 @@ def state_style(schema: am.Schema, name: str, tick: int) -> Style:
     return colors.MULTI if schema[name].multi else colors.ACTIVE
 
 
-def bar_rows(session: Session, parsed: Parsed | None, what: str) -> Row:
-    """A bar over a timeline: what a transition was, and what came of it."""
-    view = session.selected
-    if view is None:
-        return [("no machine is selected", colors.INACTIVE)]
-    if parsed is None:
-        return [(f"{what} the schema, before the first transition", colors.INACTIVE)]
-    tx = parsed.tx
-    names = view.client.version_at(tx.number).names
-    called = " ".join([names[i] for i in tx.called])
-    gained = colors.LABEL if tx.gained else colors.UNCHANGED
-    kind = f"{'q:' if tx.is_queued else ''}{tx.kind}"
-    extra = [word for word, on in (("auto", tx.is_auto), ("check", tx.is_check)) if on]
-    became = outcome(tx)
-    row: Row = [
-        (f"{what} | tx: {tx.number} | ", colors.PLAIN),
-        (f"time: +{tx.gained}", gained),
-        (f" | {kind}: {called}", colors.PLAIN),
-    ]
-    if extra:
-        row.append((f" | {' '.join(extra)}", colors.PLAIN))
-    if became:
-        row.append((f" | {became}", colors.CANCELED))
-    counts = f" | +{len(parsed.added)} -{len(parsed.removed)} *{len(parsed.touched)}"
-    row.append((f"{counts} | {format_clock(tx.time)}", colors.PLAIN))
-    return row
-
-
 RAIN_ROWS = {
     "active": "1",
     "touched": "2",
@@ -88,17 +59,30 @@ RAIN_ROWS = {
 }
 
 
+# Columns of the time of day, and of blanks beside the number.
+_TIME = 17
+# Columns from which on it is worth to name what was called.
+_LEAST_NAME = 12
+
+
+def rain_columns(client: Client, number: int, width: int) -> int:
+    """How many states there is room for in a row of the rain."""
+    names = client.version_at(number).names
+    return max(0, min(len(names), width - len(str(number)) - _TIME))
+
+
 def rain_row(session: Session, client: Client, number: int, width: int, *, is_current: bool) -> Row:
     """A transition of the rain: a character a state, as far as there is room beside its number and
-    time."""
+    time; where there is more, what it was. Neighbors of one style are one text."""
     parsed = session.parser.parse(client, number)
     clock = client.clock_after(number)
     touched, removed, called = set(parsed.touched), set(parsed.removed), set(parsed.tx.called)
     row: Row = []
     schema = client.version_at(number).schema.schema
     names = schema.names
+    called_names = " ".join([names[i] for i in parsed.tx.called])
     told = f" {number} {format_clock(parsed.tx.time)}"
-    for i, tick in enumerate(clock[: max(width - len(told), 0)]):
+    for i, tick in enumerate(clock[: rain_columns(client, number, width)]):
         is_active = bool(tick % 2)
         if i in removed:
             kind = "removed"
@@ -113,7 +97,12 @@ def rain_row(session: Session, client: Client, number: int, width: int, *, is_cu
             style = colors.ERROR_GROUND
         if i in called:
             style += colors.SELECTED
-        row.append((RAIN_ROWS[kind], style))
+        if row and row[-1][1] == style:
+            row[-1] = (row[-1][0] + RAIN_ROWS[kind], style)
+        else:
+            row.append((RAIN_ROWS[kind], style))
     tail = colors.CURRENT if is_current else colors.INACTIVE
     row.append((told, tail))
+    if width - len(told) - len(names) >= _LEAST_NAME:
+        row.append((f" {parsed.tx.kind} {inert(called_names)}", tail))
     return row

@@ -9,7 +9,7 @@ from .._core.states import DIAG_GROUP, DIAG_TX, DIAGRAMS
 from . import colors
 from .keys import bindings_of
 from .lines import LineWidget
-from .virtual import Row, strip_of
+from .virtual import strip_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
     from .._core.debugger import Debugger
+    from .fitting import Row
 
 
 @dataclass(frozen=True, slots=True)

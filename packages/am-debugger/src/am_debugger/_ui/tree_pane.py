@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._derive.text import inert
 from . import colors
 from .relation_lines import Column
 from .tree_rows import NOTHING, Node, column_of, node_row, nodes, stepped
-from .virtual import Row, TypedList
+from .virtual import TypedList
 
 if TYPE_CHECKING:
     import am_machine as am
 
     from .._core.debugger import Debugger
+    from .fitting import Row
 
 _NARROWEST = 16
 
@@ -32,6 +32,7 @@ class SchemaTree(TypedList):
         self._clock: dict[str, int] = {}
         self._told = NOTHING
         self._column = Column([])
+        self._digits = 1
 
     def update_rows(self) -> None:
         """The machine, its group or the cursor changed. The cursor stays on its node."""
@@ -39,7 +40,6 @@ class SchemaTree(TypedList):
         session = self._debugger.session
         view = session.selected
         self._rows, self._clock, self._told = [], {}, NOTHING
-        self.border_title = "Schema"
         if view is not None:
             self._schema = view.client.version_at(max(view.cursor, view.client.first)).schema.schema
             names = self._schema.names
@@ -48,11 +48,11 @@ class SchemaTree(TypedList):
             self._told = stepped(view, session.next, names)
             self._opened = view.opened | self._told.marks.keys() if view.step else view.opened
             self._rows = nodes(view, names, self._opened)
-            if view.group:
-                self.border_title = f"Schema {inert(view.group)}"
-        self._column = column_of(self._rows, self._told.joins)
+        self._column = column_of(self._rows, self._told.joins, self.row_width)
         if at is not None and at in self._rows:
             self.cursor = self._rows.index(at)
+        ticks = [self._clock.get(node.state, 0) for node in self._rows]
+        self._digits = len(str(max(ticks, default=0)))
         super().update_rows()
 
     def row_count(self) -> int:
@@ -71,6 +71,7 @@ class SchemaTree(TypedList):
             self._clock.get(node.state, 0),
             self._told,
             room,
+            self._digits,
             chosen=self._chosen,
             is_open=node.state in self._opened,
         )

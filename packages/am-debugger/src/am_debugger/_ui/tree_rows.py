@@ -8,7 +8,8 @@ from am_machine import StepKind
 
 from .._derive.text import inert
 from . import colors
-from .relation_lines import Column, Join
+from .fitting import Row, cut
+from .relation_lines import MOST_LANES, Column, Join
 from .rows import state_style
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
     from .._core.session import View
     from .._derive.steps import Parsed
-    from .virtual import Row
 
+# Columns of a row that are for the name of a state and its ticks.
+_FOR_NAMES = 24
 RELATIONS = ("require", "add", "remove", "after")
 
 
@@ -88,13 +90,14 @@ def _details(schema: am.Schema, name: str) -> list[Node]:
     return told or [Node(name, "no relations")]
 
 
-def column_of(found: list[Node], joins: list[tuple[str, str]]) -> Column:
-    """Lines between the states that relations join, the last one emphasized."""
+def column_of(found: list[Node], joins: list[tuple[str, str]], width: int) -> Column:
+    """Lines between the states that relations join, the last one emphasized; as many beside each
+    other as leave room for names in rows of this width."""
     rows = {node.state: k for k, node in enumerate(found) if not node.text}
     drawn = [Join(rows[a], rows[b]) for a, b in joins if a in rows and b in rows]
     if drawn:
         drawn[-1] = drawn[-1]._replace(is_last=True)
-    return Column(drawn)
+    return Column(drawn, max(1, min(MOST_LANES, width - _FOR_NAMES)))
 
 
 def node_row(
@@ -103,18 +106,19 @@ def node_row(
     tick: int,
     told: Stepped,
     width: int,
+    digits: int,
     *,
     chosen: str,
     is_open: bool,
 ) -> Row:
-    """A row without its column of lines, as wide as there is room; `chosen` is the selected
-    state."""
+    """A row without its column of lines, as wide as there is room; ticks have as many `digits` at
+    the most; `chosen` is the selected state."""
     if node.text:
         style = colors.SELECTED if chosen and node.leads_to == chosen else colors.INACTIVE
         mark = "   └ " if node.state else " "
-        return [(mark, colors.INACTIVE), (_fit(inert(node.text), width - len(mark)), style)]
+        return [(mark, colors.INACTIVE), (cut(inert(node.text), width - len(mark)), style)]
     style = state_style(schema, node.state, tick)
-    right = f" {'M' if schema[node.state].multi else ' '}|{tick}"
+    right = f" {'M' if schema[node.state].multi else ' '}|{tick:<{digits}} "
     left = f"{'▾' if is_open else '▸'}{told.marks.get(node.state, ' ')}"
     room = max(width - len(right) - len(left), 1)
     name_style = style
@@ -122,14 +126,10 @@ def node_row(
         name_style += colors.SELECTED
     elif node.state in told.called:
         name_style += colors.CALLED
-    name = _fit(inert(node.state), room)
+    name = cut(inert(node.state), room)
     return [
         (left, style),
         (name, name_style),
         (" " * (room - len(name)), colors.PLAIN),
         (right, style),
     ]
-
-
-def _fit(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"

@@ -14,6 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from .colors import CURSOR, PLAIN
+from .fitting import Row, cut
 from .keys import bindings_of
 from .lines import LineWidget
 from .typing_ahead import TypingAhead, letter_of
@@ -21,8 +22,6 @@ from .typing_ahead import TypingAhead, letter_of
 if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
-
-Row = list[tuple[str, "Style"]]
 
 
 class Strips:
@@ -34,28 +33,37 @@ class Strips:
         self._kept: dict[tuple[object, ...], Strip] = {}
         self._ground: Style | None = None
 
-    def strip(self, row: Row, width: int, ground: Style, *, is_cursor: bool = False) -> Strip:
+    def strip(
+        self,
+        row: Row,
+        width: int,
+        ground: Style,
+        *,
+        is_cursor: bool = False,
+        rest: Style = PLAIN,
+    ) -> Strip:
         """A row as wide as its pane, on the ground of the pane."""
         if ground is not self._ground or len(self._kept) >= self._MOST:
             self._kept.clear()
             self._ground = ground
-        key = (*row, width, is_cursor)
+        key = (*row, width, is_cursor, rest)
         found = self._kept.get(key)
         if found is None:
-            made = strip_of(row, width, is_cursor=is_cursor)
+            made = strip_of(row, width, is_cursor=is_cursor, rest=rest)
             found = self._kept[key] = made.apply_style(ground)
         return found
 
 
-def strip_of(row: Row, width: int, *, is_cursor: bool = False) -> Strip:
-    """A row as wide as its pane; what is too long ends in an ellipsis."""
+def strip_of(row: Row, width: int, *, is_cursor: bool = False, rest: Style = PLAIN) -> Strip:
+    """A row as wide as its pane; what is too long ends in an ellipsis, what is left is of the
+    style `rest`."""
     segments: list[Segment] = []
     left = width
     for k, (text, style) in enumerate(row):
         size = cell_len(text)
         is_cut = size > left or (size == left and _has_text(row, k + 1))
         if is_cut:
-            text = _cut(text, left)
+            text = cut(f"{text} ", left)  # a text that is longer than there is room
             size = cell_len(text)
         if text:
             segments.append(Segment(text, _under_cursor(style) if is_cursor else style))
@@ -63,7 +71,7 @@ def strip_of(row: Row, width: int, *, is_cursor: bool = False) -> Strip:
         if left <= 0 or is_cut:
             break
     if left > 0:
-        segments.append(Segment(" " * left, CURSOR if is_cursor else PLAIN))
+        segments.append(Segment(" " * left, CURSOR if is_cursor else rest))
     return Strip(segments, width)
 
 
@@ -74,15 +82,6 @@ def _has_text(row: Row, start: int) -> bool:
 def _under_cursor(style: Style) -> Style:
     """A row under the cursor is of one color; faces stay."""
     return CURSOR + Style(bold=style.bold, italic=style.italic, underline=style.underline)
-
-
-def _cut(text: str, width: int) -> str:
-    if width <= 0:
-        return ""
-    kept = text[: width - 1]
-    while cell_len(kept) > width - 1:
-        kept = kept[:-1]
-    return f"{kept}…"
 
 
 class VirtualList(LineWidget, ScrollView, can_focus=True):

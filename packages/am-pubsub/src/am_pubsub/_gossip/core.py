@@ -140,6 +140,15 @@ class Core:
         """Return the peers that are linked."""
         return [link.peer for link in self._links.neighbours() if link.peer is not None]
 
+    def sizes(self, now: float) -> dict[str, int]:
+        """Return how much is held, and for how many milliseconds a neighbour has disagreed."""
+        return {
+            "records": len(self.table),
+            "links": len(self.neighbours()),
+            "known": len(self._book),
+            "lag": round(1000 * self._syncer.lag(now)),
+        }
+
     def next_due(self) -> float:
         """Return when `advance` is to be called, if nothing happens before."""
         times = [self._syncer.due(), self._neighbours.due(), self._next_purge]

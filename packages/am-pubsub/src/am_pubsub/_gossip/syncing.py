@@ -53,13 +53,17 @@ class Syncer:
         self._current: int | None = None
         self._patience = 0.0
         self._next = now + config.digest_every * random.random()
-        self._unequal: set[int] = set()
+        self._unequal: dict[int, float] = {}
         self.exchanged = False
         """Whether an exchange with a new neighbour came to its end."""
 
     def due(self) -> float:
         """Return when `advance` has something to do."""
         return min(self._next, self._patience) if self._current is not None else self._next
+
+    def lag(self, now: float) -> float:
+        """Return for how long a neighbour's digest has been another one, at most."""
+        return max((now - since for since in self._unequal.values()), default=0.0)
 
     def greeted(self, link: Link, root: bytes, now: float) -> None:
         """Compare digests with a new neighbour: the dialler lacks more, as a rule.
@@ -70,7 +74,7 @@ class Syncer:
         if root == self._table.digest.root_bytes():
             self._exchanged(link)
         elif not link.dialled:
-            self._differ(link)
+            self._differ(link, now)
             self._sender.send(link, now, Kind.BUCKETS, self._table.digest.bucket_bytes())
         elif self._current is None:
             self._current = link.id
@@ -98,7 +102,7 @@ class Syncer:
         """Compare roots; answer with the buckets if they differ."""
         link.their_links = message.links
         if message.root != self._table.digest.root_bytes():
-            self._differ(link)
+            self._differ(link, now)
             self._sender.send(link, now, Kind.BUCKETS, self._table.digest.bucket_bytes())
             return
         self._settled(link)
@@ -116,7 +120,7 @@ class Syncer:
             self._settled(link)
             self._finish(link, now)
             return
-        self._differ(link)
+        self._differ(link, now)
         sizes = ((at, 3 + len(digest.keys[at]) * _ROW_BYTES) for at in unequal)
         parts = [*in_parts(sizes, self._config.batch_bytes)]
         for number, part in enumerate(parts, 1):
@@ -188,15 +192,15 @@ class Syncer:
             self.exchanged = True
             self._output.event(EventKind.JOINED, link.peer or b"")
 
-    def _differ(self, link: Link) -> None:
+    def _differ(self, link: Link, now: float) -> None:
         self._output.counts["digests unequal"] += 1
         if not self._unequal:
             self._output.event(EventKind.SYNCING, link.peer or b"")
-        self._unequal.add(link.id)
+        self._unequal.setdefault(link.id, now)
 
     def _settled(self, link: Link) -> None:
         if link.id in self._unequal:
-            self._unequal.discard(link.id)
+            del self._unequal[link.id]
             if not self._unequal:
                 self._output.event(EventKind.SYNCED, link.peer or b"")
 

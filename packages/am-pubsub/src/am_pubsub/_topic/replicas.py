@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import am_rpc
 from am_rpc.wire import schema_from_wire
 
+from .debugging import replica_tags, tune_replica
+
 if TYPE_CHECKING:
     import am_machine as am
     from am_pubsub._gossip.entries import Key, Record, Schema
@@ -63,9 +65,10 @@ class Replicas:
             remote_parent=info.parent or None,
             parent=self._parent,
             id=f"ps-{info.id}-{secrets.token_hex(2)}",
-            tags=("am:inner", f"src-id:{info.id}", f"peer:{peer.hex()}", *info.tags),
+            tags=(*replica_tags(), f"src-id:{info.id}", f"peer:{peer.hex()}", *info.tags),
         )
         replica.reset_clock(record.entry.vector, queue_tick=0, machine_tick=0)
+        tune_replica(replica)
         return replica
 
     def _schema(self, schema: Schema) -> am.Schema:

@@ -18,6 +18,7 @@ from am_rpc.wire import schema_from_wire, schema_hash
 from .._config import TopicConfig
 from .._gossip.core import Core
 from .._transports.links import Links
+from .debugging import tune
 from .exposed import Exposed, Watching
 from .filters import Filters
 from .replicas import Replicas
@@ -165,6 +166,7 @@ class Topic:
             tags=tags,
             parent=parent,
         )
+        tune(self.mach)
         self._first = tuple(machines)
         self._exposed: dict[int, Exposed] = {}
         self._next_index = 0
@@ -185,8 +187,13 @@ class Topic:
 
     @property
     def stats(self) -> dict[str, int]:
-        """What was sent, received and dropped so far, by kind and by reason."""
-        return dict(self._open.core.output.counts)
+        """What was sent, received and dropped so far, by kind and by reason; and what is now.
+
+        `records`, `links`, and `known`, the addresses; `lag` is the time in milliseconds for which
+        a neighbour has had news that are not here, or the reverse: 0 if all agree.
+        """
+        core = self._open.core
+        return {**core.output.counts, **core.sizes(trio.current_time())}
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -326,7 +333,7 @@ class Topic:
             if peer == self._peer or not index or record.is_gone or info is None:
                 continue
             schema = table.schemas[info.schema]
-            if filters.match(record, schema):
+            if filters.match(record, schema, table):
                 found.append((record, schema))
         return found
 
@@ -354,7 +361,7 @@ class Topic:
 
     def _tell(self, watcher: Watcher, record: Record, schema: Schema) -> None:
         key = record.entry.key
-        if watcher.filters.match(record, schema):
+        if watcher.filters.match(record, schema, self._open.core.table):
             replica = self._replicas.get(record, schema)
             news = Changed(replica) if key in watcher.matching else Added(replica)
             watcher.matching[key] = None

@@ -43,7 +43,8 @@ class _Taking(am_rpc.Consumer):
     pass
 
 
-_LIMITS = am_rpc.Limits(heartbeat=3, dead=9)
+# What a topic may say at once (`send_burst`) fits twice into what waits for its way back.
+_LIMITS = am_rpc.Limits(heartbeat=3, dead=9, undelivered=512)
 _ONCE = am_rpc.Retry(connect_tries=1, connect_timeout=_CONNECT_TIMEOUT, reconnect=False)
 
 

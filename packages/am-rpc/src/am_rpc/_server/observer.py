@@ -48,6 +48,7 @@ class _Drains(am.Tracer):
 
     def schema_change(self, machine: Any, old: Any) -> None:
         if machine is self._source():
+            self._observer.forget()
             for follower in tuple(self._followers):
                 follower.source_grew()
 
@@ -122,6 +123,11 @@ class Observer:
         self._clock = (self.moves, queue_tick, machine_tick, time)
         return time
 
+    def forget(self) -> None:
+        """Share nothing of what was told before."""
+        self.steps.clear()
+        self._clock = None
+
     @property
     def is_shared(self) -> bool:
         """Tell whether what one follower is told may be told to another."""
@@ -157,5 +163,4 @@ class Observer:
             del self.followers[follower]
             if not self.followers:
                 source.detach_tracer(self._drains)
-                self.steps.clear()
-                self._clock = None
+                self.forget()

@@ -179,10 +179,22 @@ class InChunks(Value):
         self.message = message
         self.count = count
 
+    @property
+    def method(self) -> str:
+        """Return the method name on the wire."""
+        return self.message.method
+
+    def params(self) -> Any:
+        """Return those of the mutation, with the number of chunks in place of its args."""
+        number: Any = self.count
+        return self.message.with_args(number).params()
+
 
 def _count_or_args(value: Any, limits: Limits) -> tuple[int | None, Mapping[str, Any]]:
     """Return how many chunks the args came in, if they did, else the args."""
     if type(value) is int:
+        if not value:
+            raise InvalidParams("number of chunks")
         return uint(value, 32), NO_ARGS
     return None, parse_args(value or {}, limits)
 

@@ -20,7 +20,7 @@ from . import messages as m
 from .detail import LineTracer, stack
 from .encode import schema_def
 from .feed import Feed, now, pending_message
-from .outbox import Outbox, Track
+from .outbox import Outbox
 from .sender import Peer, Phase, Sender
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from .._hub import Batch, Hub, MachineLink
     from .addresses import Address
+    from .items import Track
 
 GRACE = 0.04
 """Seconds that closing gives a debugger which does not answer the phone yet."""

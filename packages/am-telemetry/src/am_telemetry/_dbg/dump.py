@@ -14,26 +14,26 @@ import os
 import zlib
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO
 
 from .._env import LOGGER
 from .._errors import DecodeError
-from .._hub import Consumer, Hub
+from .._hub import Closing, Consumer, Hub
 from . import messages as m
 from .codec import Decoder
 from .consumer import mach_of, new_process
 from .encode import encode, schema_def
 from .feed import Feed
-from .outbox import Ended, Gap, Outbox, Run
+from .items import Ended, Gap, Run
+from .outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     import am_machine as am
 
     from .._hub import Batch, Handle, MachineLink
-    from .outbox import Rebound, Track
+    from .items import Rebound, Track
 
 MAGIC = b"AMDBG\r\n"
 MAGIC_VERSION = 1
@@ -232,7 +232,7 @@ class _Writing(Consumer):
             self._dump.message(m.Drop(track.h, item.count, item.at))
 
 
-class DbgWriter:
+class DbgWriter(Closing):
     """Writes what machines do to a dump file, for runs without a debugger.
 
     The file is made anew, readable by its owner alone. Used as `with` it is closed at the end, with
@@ -259,17 +259,6 @@ class DbgWriter:
         """Detach from all machines and end the file. Again: nothing. In any thread."""
         if not self._writing.is_closed:
             self._hub.close(self._writing)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<DbgWriter to {self.path}>"

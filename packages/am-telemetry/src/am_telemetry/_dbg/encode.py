@@ -57,6 +57,8 @@ def _params(message: m.Message) -> tuple[str, list[Any]]:
             return "dbg.pending", [h, [[i.kind, i.label, i.states, i.age] for i in items]]
         case m.Gone(h, time):
             return "dbg.gone", [h, time]
+        case m.Left(h):
+            return "dbg.left", [h]
         case m.Drop(h, count, time):
             return "dbg.drop", [h, count, time]
         case m.Ping():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import trio
 
 from .._errors import TelemetryError
-from .._hub import Hub
+from .._hub import Closing, Hub
 from .addresses import resolve
 from .consumer import Settings, StreamConsumer
 
@@ -27,7 +27,7 @@ CLOSING = 1.0
 """Seconds that closing may take."""
 
 
-class DbgExporter:
+class DbgExporter(Closing):
     """Sends what machines do to a debugger, over one connection for all of them.
 
     `addr` is `host:port`, `unix:PATH`, or `1` for the user's own debugger, wherever it listens. An
@@ -101,17 +101,6 @@ class DbgExporter:
             self._is_closed = True
             self._hub.close(self._consumer, CLOSING)
             self._hub.remove_stream(self._consumer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     async def __aenter__(self) -> Self:
         return self

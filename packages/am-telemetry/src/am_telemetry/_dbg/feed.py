@@ -12,13 +12,14 @@ import am_machine as am
 
 from . import messages as m
 from .codec import pack
-from .outbox import Run
+from .items import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .._hub import MachineLink
-    from .outbox import Changes, Outbox, Track
+    from .items import Changes, Track
+    from .outbox import Outbox
 
 _KINDS = {"add": 0, "remove": 1, "set": 2}
 _FLAGS = {"queued": m.QUEUED, "check": m.CHECK, "blocked": m.AUTO}
@@ -191,6 +192,23 @@ def _with_tail(
     return wire if len(wire) <= MAX_ENTRY else fitting(h, entry_list(entry, details))
 
 
+def _first_fields(
+    entry: am.JournalEntry, flags: int, diff: list[int] | None, queue_tick: int
+) -> list[Any]:
+    """The nine fields that every entry has."""
+    return [
+        bytes.fromhex(entry.id),
+        max(entry.at, 0),
+        _KINDS[entry.kind],
+        flags,
+        entry.called,
+        diff,
+        max(queue_tick, 0),
+        None if entry.source is None else source_list(entry.source),
+        shown_args(entry.args) if entry.args else None,
+    ]
+
+
 def entry_list(entry: am.JournalEntry, details: am.JournalDetails | None = None) -> list[Any]:
     """An entry of a journal in the fixed order of transitions."""
     flags = m.ACCEPTED if entry.accepted else 0
@@ -201,18 +219,7 @@ def entry_list(entry: am.JournalEntry, details: am.JournalDetails | None = None)
         flags |= m.ERROR
         vetoed = (*entry.vetoed, entry.failed or "")
     diff = [number for pair in entry.changes for number in pair]
-    source = entry.source
-    fields: list[Any] = [
-        bytes.fromhex(entry.id),
-        max(entry.at, 0),
-        _KINDS[entry.kind],
-        flags,
-        entry.called,
-        diff,
-        max(entry.queue_tick, 0),
-        None if source is None else source_list(source),
-        shown_args(entry.args) if entry.args else None,
-    ]
+    fields = _first_fields(entry, flags, diff, entry.queue_tick)
     if details is not None:
         fields += detail_fields(details, vetoed)
     elif vetoed is not None:
@@ -234,17 +241,8 @@ def beside_list(
     """An entry that moves no clock: a mutation that was queued while a transition ran, a check, an
     auto mutation that came to nothing."""
     flags = _FLAGS[details.what] | (m.ACCEPTED if entry.accepted else 0)
-    fields: list[Any] = [
-        bytes.fromhex(entry.id),
-        max(entry.at, 0),
-        _KINDS[entry.kind],
-        flags,
-        entry.called,
-        None,
-        max(entry.queue_tick, 0) if details.what == "queued" else 0,
-        None if entry.source is None else source_list(entry.source),
-        shown_args(entry.args) if entry.args else None,
-    ]
+    queue_tick = entry.queue_tick if details.what == "queued" else 0
+    fields = _first_fields(entry, flags, None, queue_tick)
     if details.what == "queued":
         fields += [None, None, details.number]
         if stacks and details.seen is not None:

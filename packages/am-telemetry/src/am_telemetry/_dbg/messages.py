@@ -239,6 +239,14 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """To viewers: nobody tells of a machine any more, though it may still be there. When somebody
+    does again, it is announced anew."""
+
+    h: int
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """So many entries of a machine were lost; its next one is a keyframe."""
 
@@ -261,7 +269,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """The collector wants a machine at level 0 (mute), 1 (journal) or 2 (everything)."""
+    """The collector wants a machine at level 0 (mute), 1 (journal) or 2 (everything); to a viewer:
+    that is the level at which it is told of."""
 
     h: int
     level: int
@@ -327,6 +336,6 @@ class Unknown:
 
 Message: TypeAlias = (
     Hello | Auth | Welcome | Challenge | Proof | Refusal | SchemaDef | Mach | Txs | Log
-    | PendingMsg | Gone | Drop | Ping | Fault | Detail | Ask | Ack | View | Chunk | DumpBegin
+    | PendingMsg | Gone | Left | Drop | Ping | Fault | Detail | Ask | Ack | View | Chunk | DumpBegin
     | DumpEnd | Unknown
 )  # fmt: skip

@@ -385,6 +385,10 @@ def _gone(params: list[Any]) -> m.Gone:
     return m.Gone(whole(params[0], "handle"), whole(params[1], "time"))
 
 
+def _left(params: list[Any]) -> m.Left:
+    return m.Left(whole(params[0], "handle"))
+
+
 def _drop(params: list[Any]) -> m.Drop:
     count, at = whole(params[1], "count"), whole(params[2], "time")
     return m.Drop(whole(params[0], "handle"), count, at)
@@ -444,6 +448,7 @@ _READERS: dict[str, Callable[[list[Any]], m.Message]] = {
     "dbg.log": _log,
     "dbg.pending": _pending,
     "dbg.gone": _gone,
+    "dbg.left": _left,
     "dbg.drop": _drop,
     "dbg.ping": _ping,
     "dbg.error": _fault,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import selectors
 import socket
-from collections import deque
 from enum import Enum
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -18,16 +17,17 @@ from . import messages as m
 from .codec import Decoder
 from .connecting import Dialer
 from .greeting import Greeting, Refused
-from .outbox import Ended, Gap, Rebound, Run
 from .stream import Stream
+from .telling import Teller
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from .addresses import Address
     from .connecting import Opened
-    from .outbox import Item, Outbox, Track
+    from .items import Track
+    from .outbox import Outbox
 
     Watch = Callable[[Any, int, Callable[[int], object] | None], None]
 
@@ -37,13 +37,8 @@ STALLED = 0.5
 """Seconds without room in the socket after which a debugger counts as stalled."""
 PING = 10.0
 """Seconds without anything to say after which a ping is sent."""
-QUEUED_BYTES = 256 << 10
-"""Bytes that are queued for the socket at once."""
-BATCH_BYTES = 128 << 10
-"""Bytes of entries in one message: as no list takes less than two, they cannot be too many."""
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _BOTH = selectors.EVENT_READ | selectors.EVENT_WRITE
-_TXS = b"\x93\x02\xa7dbg.txs\x91\xdd"
 
 
 class Phase(Enum):
@@ -110,7 +105,7 @@ class Sender:
         self._last_sent = 0.0
         self._sent_before = 0
         self._greeting: Greeting | None = None
-        self._schemas: set[bytes] = set()
+        self._teller = Teller(outbox, peer.mach)
         self.is_awaited = False
         """Whether somebody waits for acknowledgements."""
         # Whether the socket is read at the next tick: while entries are sent in each, nobody needs
@@ -118,8 +113,6 @@ class Sender:
         self._reads_at_tick = False
         self._sent_at_tick = 0
         self._watched = 0
-        self._later: deque[m.Message] = deque(maxlen=outbox.limit)
-        self._to_introduce: dict[int, Track] = {}
 
     @property
     def bytes_sent(self) -> int:
@@ -180,7 +173,7 @@ class Sender:
         outbox = self._outbox
         # Not while acknowledgements make room for what comes.
         has_room = not outbox.unsent and outbox.buffered < outbox.in_flight // 2
-        is_calm = has_room and not (self.is_awaited or self._to_introduce)
+        is_calm = has_room and not (self.is_awaited or self._teller.has_machines)
         self._reads_at_tick = is_calm and sent != self._sent_at_tick and self.is_live
         self._sent_at_tick = sent
         if stream is not None:
@@ -246,7 +239,6 @@ class Sender:
             self._outbox.restart()
             self._peer.disconnected()
         self._greeting = None
-        self._schemas.clear()
         self._decoder = Decoder()
 
     def _give_up(self, why: str) -> None:
@@ -377,22 +369,18 @@ class Sender:
         self._dialer.succeeded()
         self._decoder.trust()
         self._peer.connected()
-        self._to_introduce = dict(self._outbox.tracks)
+        self._teller.begin()
 
     # ------------------------------------------------------------------ sending
 
     def fill(self) -> None:
         """Send what the outbox has, as much as the socket takes."""
-        stream, outbox = self._stream, self._outbox
-        if self.phase is not Phase.LIVE:
+        stream = self._stream
+        if self.phase is not Phase.LIVE or stream is None:
             return
-        if stream is not None:
-            self._introduce_some(stream)
-        while self._later and stream is not None and stream.pending < QUEUED_BYTES:
-            self._tell_later(self._later.popleft())
-        while stream is not None and stream is self._stream:
-            if stream.pending < QUEUED_BYTES:
-                self._put(outbox.take(m.MAX_BATCH, BATCH_BYTES))
+        self._teller.tell_first(stream)
+        while stream is self._stream:
+            self._teller.tell_entries(stream)
             # Messages about machines may be queued already.
             if not stream.pending or not self._move(0) or stream.pending:
                 break
@@ -404,62 +392,9 @@ class Sender:
 
     def later(self, message: m.Message) -> None:
         """The same in any thread; the latest are kept while there is no connection."""
-        self._later.append(message)
+        self._teller.later(message)
 
     def introduce(self, track: Track) -> None:
         """Tell a machine as soon as there is room, or again since something of it changed."""
         if self.phase is Phase.LIVE:
-            self._to_introduce[track.h] = track
-
-    def _introduce_some(self, stream: Stream) -> None:
-        waiting = self._to_introduce
-        while waiting and stream.pending < QUEUED_BYTES:
-            h = next(iter(waiting))
-            track = waiting.pop(h)
-            if h in self._outbox.tracks and not track.is_gone:
-                self._introduce(track)
-
-    def _introduce(self, track: Track) -> None:
-        schema, mach = self._peer.mach(track)
-        if schema.hash not in self._schemas:
-            self._schemas.add(schema.hash)
-            self._send(schema)
-        self._send(mach)
-        track.is_known = True
-
-    def _tell_later(self, message: m.Message) -> None:
-        h = message.h if isinstance(message, m.Log) else 0
-        track = self._outbox.tracks.get(h)
-        if track is not None:
-            if not track.is_known:
-                self._introduce(track)
-            self._send(message)
-
-    def _put(self, items: Iterable[Item]) -> None:
-        wires: list[bytes] = []
-        for item in items:
-            if isinstance(item, Run):
-                if not item.track.is_known:
-                    self._put_entries(wires)
-                    self._introduce(item.track)
-                wires += item.wires
-            else:
-                self._put_entries(wires)
-                self._put_marker(item)
-        self._put_entries(wires)
-
-    def _put_marker(self, item: Gap | Rebound | Ended) -> None:
-        track = item.track
-        if not isinstance(item, Ended) or not track.is_known:
-            # After a gap for its clock: perhaps nothing follows that would tell it.
-            self._introduce(track)
-        if isinstance(item, Gap) and item.count:
-            self._send(m.Drop(track.h, item.count, item.at))
-        elif isinstance(item, Ended):
-            self._send(m.Gone(track.h, item.at))
-
-    def _put_entries(self, wires: list[bytes]) -> None:
-        if wires and self._stream is not None:
-            count = len(wires).to_bytes(4, "big")
-            self._stream.send(b"".join((_TXS, count, *wires)))
-            wires.clear()
+            self._teller.introduce(track)

@@ -5,7 +5,8 @@ a `Handle` with `detach()`. The hub then calls, all in its own thread but the fi
 
 * `bound(link)` in the machine's thread: a machine came (`MachineLink`: `id`, `parent_id`, `tags`,
   `schema`, `handlers`, `ticks`, `machine`, which is None once it is gone)
-* `entries(batch)`: what machines did, `(link, JournalEntry)` sorted by time; only if `level` is 1
+* `entries(batch)`: what machines did, `(link, [JournalEntry, …])` sorted by time; only if `level`
+  is 1
 * `lost(link, count, at)`, `schema_changed(link)`, `gone(link, at)` …
 * `tick(now)` at least each 50 ms, `flush(deadline)` when it closes, `forked()` in a child process
 
@@ -16,6 +17,7 @@ detaches it everywhere and flushes it. What a consumer raises is counted in `hub
 `hub.stream_stats()` has the numbers of the debugger streams.
 """
 
+from .closing import Closing as Closing
 from .consumer import SHARE as SHARE
 from .consumer import Batch as Batch
 from .consumer import Consumer as Consumer
@@ -30,6 +32,7 @@ __all__ = [
     "INNER",
     "SHARE",
     "Batch",
+    "Closing",
     "Consumer",
     "Duty",
     "Handle",

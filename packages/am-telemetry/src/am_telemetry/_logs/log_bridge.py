@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from .._hub import Handle, Hub
+from .._hub import Closing, Handle, Hub
 from .._hub.flusher import FLUSHER
 from .._hub.presence import is_deaf
 from . import otel_logs
@@ -19,7 +19,7 @@ FLUSH = 5.0
 """Seconds that a provider may take to flush when a bridge is closed."""
 
 
-class LogBridge:
+class LogBridge(Closing):
     """Sends the lines that machines emit, those of their submachines too, through OpenTelemetry.
 
     `provider` defaults to the global logger provider, which may be set up later. What a machine
@@ -60,9 +60,3 @@ class LogBridge:
         flush = consumer.provider_flush(FLUSH)
         if flush is not None and consumer.was_used:
             FLUSHER.run(flush, FLUSH)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics as otel
 
-from .._hub import Handle, Hub
+from .._hub import Closing, Handle, Hub
 from .._hub.flusher import FLUSHER
 from .._hub.presence import is_deaf
 from .consumer import MetricsConsumer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import am_machine as am
 
 
-class Metrics:
+class Metrics(Closing):
     """Metrics of the machines bound to it and of their submachines.
 
     `provider` defaults to the global meter provider, which may be set up later. `label(machine)`
@@ -77,9 +77,3 @@ class Metrics:
         """Let go of all machines; their series end. Takes at most a second. Again: nothing."""
         self._hub.close(self._consumer)
         self._consumer.shut()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
-from .._hub import Handle, Hub
+from .._hub import Closing, Handle, Hub
 from .._hub.flusher import FLUSHER
 from .._hub.presence import is_deaf
 from .choice import Choice
@@ -23,7 +23,7 @@ FLUSH = 5.0
 """Seconds that a provider may take to flush when a tracer is closed."""
 
 
-class TraceTracer:
+class TraceTracer(Closing):
     """Traces of the machines bound to it and of their submachines: a span for each activation of a
     state, and on request one for each transition.
 
@@ -117,9 +117,3 @@ class TraceTracer:
         if flush is not None and was_used:
             FLUSHER.run(flush, FLUSH)
         consumer.begin_anew()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

@@ -1,0 +1,5 @@
+"""`python -m examples.gossip`."""
+
+from examples.gossip.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""What is handed on by `am_pubsub.testing`."""
