@@ -9,10 +9,10 @@ import pytest
 pytestmark = pytest.mark.process
 
 
-def _chaos(root: Path, seconds: int, seeds: int) -> None:
+def _chaos(root: Path, seconds: int, seeds: int, *options: str) -> None:
     script = root / "packages" / "am-node" / "chaos"
     done = subprocess.run(
-        [sys.executable, str(script), "--seconds", str(seconds), "--seeds", str(seeds)],
+        [sys.executable, str(script), "--seconds", str(seconds), "--seeds", str(seeds), *options],
         capture_output=True,
         text=True,
         timeout=60 + 3 * seconds * seeds,
@@ -31,6 +31,12 @@ def test_ten_seconds_of_chaos_lose_nothing(root: Path) -> None:
     _chaos(root, 10, 1)
 
 
+@pytest.mark.slow
+def test_ten_seconds_of_workers_that_misbehave_as_well_lose_nothing(root: Path) -> None:
+    _chaos(root, 10, 1, "--unruly")
+
+
 @pytest.mark.nightly
-def test_minutes_of_chaos_lose_nothing(root: Path) -> None:
-    _chaos(root, 60, 3)
+@pytest.mark.parametrize("options", [(), ("--unruly",)])
+def test_minutes_of_chaos_lose_nothing(root: Path, options: tuple[str, ...]) -> None:
+    _chaos(root, 60, 5, *options)

@@ -230,7 +230,11 @@ async def test_a_worker_interrupts_others_only_if_its_class_says_so(
 async def test_a_client_on_the_same_host_takes_the_short_way_and_can_do_without(
     folder: Path,
 ) -> None:
-    async with _supervisor("Good", 1) as sup:
+    # By TCP unless there is a shorter way: where no address is given, there is none but that.
+    tcp = am_node.Supervisor(
+        "pool_workers:Good", addr="127.0.0.1:0", pool=am_node.Pool(1, 1, 0), timing=QUICK
+    )
+    async with tcp as sup:
         await sup.mach.when("PoolReady")
         (slot,) = sup._shared
         near = slot.near_addr.removeprefix("unix:")

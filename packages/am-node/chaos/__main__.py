@@ -1,8 +1,10 @@
 """Kill and stop workers at random under load, and prove that nothing was lost.
 
-``python packages/am-node/chaos --seconds 60 --seeds 3``. Prints what was killed, what was retried,
-and whether the results are the expected set. Exit code 0 only if every request had its right answer
-exactly once and in time, the pool came back, and no process and no socket was left.
+``python packages/am-node/chaos --seconds 60 --seeds 3``. With ``--unruly`` workers besides exit,
+crash, hang, flood their output, and end after some tasks, by themselves. Prints what was killed,
+what was retried, and whether the results are the expected set. Exit code 0 only if every request
+had its right answer exactly once and in time, the pool came back, and no process and no socket was
+left.
 """
 
 from __future__ import annotations
@@ -110,13 +112,13 @@ class Report:
         yield "every promise held" if self.ok else "PROMISE BROKEN"
 
 
-async def chaos(seed: int, seconds: float) -> Report:
+async def chaos(seed: int, seconds: float, entry: str) -> Report:
     """One run: load, killer, recovery."""
     report, rng = Report(), random.Random(seed)
     pool = am_node.Pool(min=2, max=10, warm=6)
     with tempfile.NamedTemporaryFile() as log:
         os.environ[LOG] = log.name
-        async with am_node.Supervisor("chaos_worker:Hasher", pool=pool) as sup:
+        async with am_node.Supervisor(entry, pool=pool) as sup:
             await sup.mach.when("PoolReady")
             sockets = Path(sup.local_addr.removeprefix("unix:")).parent
             await _load_and_kill(sup, rng, report, seconds)
@@ -218,13 +220,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--unruly", action="store_true", help="workers misbehave themselves")
     options = parser.parse_args()
+    entry = f"chaos_worker:{'Unruly' if options.unruly else 'Hasher'}"
     # Each death is a warning; the report tells of them.
     logging.getLogger("am_node").setLevel(logging.ERROR)
     failed = 0
     for seed in range(options.seeds):
         began = time.monotonic()
-        report = trio.run(chaos, seed, options.seconds)
+        report = trio.run(chaos, seed, options.seconds, entry)
         for line in report.lines():
             print(f"seed {seed}: {line}")
         print(f"seed {seed}: took {time.monotonic() - began:.0f} s", flush=True)

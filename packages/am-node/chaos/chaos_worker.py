@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import sys
+import time
 
 import trio
 
@@ -11,6 +14,7 @@ import am_node
 
 # The variable that names the file to which each begun request is written.
 LOG = "AM_NODE_CHAOS_LOG"
+_LINE = b"x" * 998 + b"\n"
 
 
 class Hasher(am_node.Worker):
@@ -18,12 +22,50 @@ class Hasher(am_node.Worker):
 
     async def work(self, number: int) -> int:
         """Return the check value of `number`."""
-        _note(number)
+        note(number)
         await trio.sleep(0.02 * (number % 5))
         return result_of(number)
 
 
-def _note(number: int) -> None:
+class Unruly(Hasher):
+    """Does besides, the first time that it is asked for certain numbers, what workers should not.
+
+    It is also replaced after some tasks.
+    """
+
+    max_tasks = 60
+
+    async def work(self, number: int) -> int:
+        """Return the check value of `number`, if it gets that far."""
+        if not begun(number):
+            note(number)
+            _misbehave(number)
+        return await super().work(number)
+
+
+def _misbehave(number: int) -> None:
+    if number % 97 == 0:
+        os._exit(0)
+    elif number % 101 == 0:
+        sys.stderr.write("about to exit\n")
+        os._exit(3)
+    elif number % 103 == 0:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif number % 211 == 0:
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            os.write(1 + number % 2, _LINE)
+    elif number % 499 == 0:
+        time.sleep(1000)  # the loop stands still: the silence is noticed
+
+
+def begun(number: int) -> bool:
+    """Tell whether anybody has begun this number before."""
+    with open(os.environ[LOG]) as log:
+        return f"{number}\n" in log.readlines()
+
+
+def note(number: int) -> None:
     """Tell, once for all, that a request was begun."""
     with open(os.environ[LOG], "a") as log:
         log.write(f"{number}\n")

@@ -26,6 +26,7 @@ ClientConnected: require Start
 RpcReady: auto; require LocalRpcReady PublicRpcReady
 Ready: require Start LocalRpcReady
 ServeClient: require PublicRpcReady
+LeaseEnding: require PublicRpcReady
 ClientSendPayload: multi; require PublicRpcReady
 SuperSendPayload: multi; require LocalRpcReady
 Idle: auto; require Ready; remove WorkRequested Working WorkReady
@@ -66,6 +67,7 @@ WorkerKilled: multi; add NormalizingPool Heartbeat
 WorkerReady: multi; require Start
 WorkerGone: multi; require Start
 ProvideWorker: multi; require WorkersAvailable
+AwaitWorker: multi; require Start
 WorkerIssues: multi
 ProvideStatus: multi
 ClientConnected: multi

@@ -98,6 +98,9 @@ class Timing:
     link_timeout: float = 9.0
     lease_grace: float = 10.0
     lease_connect: float = 5.0
+    lease_idle: float = 0.05
+    lease_turn: float = 1.0
+    ask_ttl: float = 6.0
     idle_ttl: float = 600.0
     drain_timeout: float = 30.0
     kill_timeout: float = 5.0

@@ -2,8 +2,9 @@
 
 A request is ``WorkRequested(req=..., **args)``, or ``WorkQueued`` likewise. Several are one
 ``WorkQueued(batch=[[req, args], ...])``, which is accepted whole or refused whole. An answer is
-``{req, data}`` or ``{req, error}``; those of requests that came in a batch may come together, as
-``{batch: [answer, ...]}``. Nothing here knows a machine or a link.
+``{req, data}`` or ``{req, error}``, or ``{req, back}`` if the request was not begun; those of
+requests that came in a batch may come together, as ``{batch: [answer, ...]}``. Nothing here knows a
+machine or a link.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, Final
 
 ANSWER: Final = "work"
 BATCH: Final = "batch"
+# Of an answer: the request was not begun, and is to be given to another worker.
+BACK: Final = "back"
 # Payloads of a supervisor: where a worker is, or that there is none; that a lease is over.
 PROVIDE: Final = "ProvideWorker"
 LEASE_ENDED: Final = "LeaseEnded"
@@ -82,14 +85,18 @@ def error_answer(exc: BaseException, *, traced: bool = False) -> dict[str, Any]:
 
     It can be made of every exception, and can travel. With `traced` its traceback goes along.
     """
-    try:
-        message = str(exc)
-    except Exception as broken:
-        message = f"<its text cannot be made: {type(broken).__name__}>"
-    error = {"type": _sendable(type(exc).__name__, MAX_TYPE), "message": _sendable(message)}
+    error = {"type": _sendable(type(exc).__name__, MAX_TYPE), "message": _sendable(text_of(exc)[0])}
     if traced:
         error["trace"] = _traceback(exc)
     return {"error": error}
+
+
+def text_of(exc: BaseException) -> tuple[str, bool]:
+    """Return the text of an exception, and whether it can be made: its class may do anything."""
+    try:
+        return str(exc), True
+    except BaseException as broken:
+        return f"<its text cannot be made: {type(broken).__name__}>", False
 
 
 def _traceback(exc: BaseException) -> str:
@@ -101,7 +108,7 @@ def _traceback(exc: BaseException) -> str:
         while begin is not None and _is_ours(begin.tb_frame.f_globals):
             begin = begin.tb_next
         text = "".join(traceback.format_exception(type(exc), exc, begin))
-    except Exception:  # of the exception's own code, or of what it holds
+    except BaseException:  # of the exception's own code, or of what it holds
         return ""
     if len(text) > MAX_TRACE:
         half = MAX_TRACE // 2
@@ -122,26 +129,45 @@ def _sendable(text: str, most: int = MAX_MESSAGE) -> str:
 def weight(value: object) -> int:
     """About how many bytes of memory, or of a message, a value takes.
 
-    What is nested too deeply to travel, or has very many parts, is not weighed and counts as heavy.
+    What is nested too deeply to travel, has very many parts, or cannot be looked into is not
+    weighed and counts as heavy.
     """
+    weighed = _weigh(value, _SMALL)
+    return MAX_WEIGHT if weighed is None else weighed
+
+
+def is_too_large(value: object, most: int) -> bool:
+    """Whether its texts and bytes alone are more than `most` bytes; False if nobody can tell.
+
+    Packing them, to find that out, would take the better part of a second.
+    """
+    weighed = _weigh(value, 0)
+    return weighed is not None and weighed > most
+
+
+def _weigh(value: object, small: int) -> int | None:
+    """The bytes of all texts, and `small` for each part; None if it is not to be weighed."""
     total = 0
     level = [value]
-    for _ in range(DEEPEST_WEIGHED):
-        below: list[object] = []
-        for part in level:
-            total += _SMALL
-            if isinstance(part, (bytes, str)):
-                total += len(part)
-            elif isinstance(part, dict):
-                total += sum([len(key) for key in part if isinstance(key, (bytes, str))])
-                total += _SMALL * len(part)
-                below += [inner for inner in part.values() if type(inner) not in _SCALARS]
-            elif isinstance(part, (list, tuple)):
-                total += _SMALL * len(part)
-                below += [inner for inner in part if type(inner) not in _SCALARS]
-            if len(below) > MOST_WEIGHED:
-                return MAX_WEIGHT
-        if not below:
-            return total
-        level = below
-    return MAX_WEIGHT
+    try:
+        for _ in range(DEEPEST_WEIGHED):
+            below: list[object] = []
+            for part in level:
+                total += small
+                if isinstance(part, (bytes, str)):
+                    total += len(part)
+                elif isinstance(part, dict):
+                    total += sum([len(key) for key in part if isinstance(key, (bytes, str))])
+                    total += small * len(part)
+                    below += [inner for inner in part.values() if type(inner) not in _SCALARS]
+                elif isinstance(part, (list, tuple)):
+                    total += small * len(part)
+                    below += [inner for inner in part if type(inner) not in _SCALARS]
+                if len(below) > MOST_WEIGHED:
+                    return None
+            if not below:
+                return total
+            level = below
+    except BaseException:  # of the value's own code, or of the memory
+        return None
+    return None

@@ -38,6 +38,10 @@ class WorkerStates(amh.Basic, am_rpc.StateSource, am.States):
         require=[PublicRpcReady],
         doc="From now on accept only the client `id` with `token`; an empty id means nobody.",
     )
+    LeaseEnding = am.State(
+        require=[PublicRpcReady],
+        doc="Others wait for this worker: what runs ends, what waits goes back, nothing is taken.",
+    )
     ClientSendPayload = am.State(
         multi=True,
         require=[PublicRpcReady],

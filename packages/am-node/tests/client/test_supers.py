@@ -101,7 +101,7 @@ async def test_a_client_without_a_free_worker_rotates_to_who_has_one(
     async with (
         pooled(Echo, 1, 1) as full,
         pooled(Echo, 1, 1) as free,
-        am_node.Client("holder", Echo, supers=[full.addr]) as holder,
+        am_node.Client("holder", Echo, supers=[full.addr], keep=True) as holder,
     ):
         await holder.request_worker()
         for _ in range(3):

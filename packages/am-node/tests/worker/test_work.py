@@ -213,7 +213,7 @@ async def test_without_a_free_worker_the_caller_gets_to_know(
 ) -> None:
     async with (
         pooled(Adder, 1, 1) as sup,
-        am_node.Client("first", Adder, supers=[sup.addr]) as first,
+        am_node.Client("first", Adder, supers=[sup.addr], keep=True) as first,
         am_node.Client("second", Adder, supers=[sup.addr]) as second,
     ):
         assert await first.work(a=1) == 2

@@ -46,6 +46,7 @@ class Client:
             this kind that this user runs on this host.
         kind: the kind of the workers; by default the class's.
         workers: how many workers to hold outside of `map`.
+        keep: hold workers that are not used, up to this client's share, though others wait.
         rotate: seconds after which an unused client looks for another supervisor.
         secret, ssl_context: as of `am_rpc.Client`.
 
@@ -66,6 +67,7 @@ class Client:
         kind: str | None = None,
         workers: int = 1,
         queue: int | None = None,
+        keep: bool = False,
         rotate: float | None = None,
         secret: am_rpc.ClientSecrets | None = None,
         ssl_context: Any = None,
@@ -98,7 +100,7 @@ class Client:
             ssl_context=ssl_context,
         )
         self._links = LinkPool(
-            self.mach, self._supervisor, unique, schema, depth=depth, workers=workers
+            self.mach, self._supervisor, unique, schema, depth=depth, workers=workers, keep=keep
         )
         self._open = 0
         self._asked = 0

@@ -16,7 +16,7 @@ import am_machine as am
 import am_rpc
 
 from .._errors import WorkError
-from .._wire_work import BATCH, unpack_answers
+from .._wire_work import BACK, BATCH, unpack_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,8 @@ class Dispatcher:
         # Busy: wait before anything is sent.
         self._pausing = False
         self._reminding = False
+        # The worker gives requests back, since others wait for it.
+        self._gives_back = False
 
     def __len__(self) -> int:
         return len(self._held)
@@ -65,6 +67,11 @@ class Dispatcher:
     def is_reserved(self) -> bool:
         """Whether the worker has a request that must be alone."""
         return len(self._held) == 1 and next(iter(self._held.values())).is_alone
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the worker takes nothing new."""
+        return self._gives_back
 
     def give(self, request: Request) -> None:
         """Hold a request for the worker; `flush` sends it."""
@@ -151,8 +158,7 @@ class Dispatcher:
         for request in again.values():
             if not (begun or request.is_owned):
                 # So this was no attempt.
-                request.tried -= 1
-                request.is_sent = False
+                request.unsent()
         self._outbox = {**again, **self._outbox}
         if halve and len(asked) > 1:
             self._most = len(asked) // 2
@@ -189,7 +195,11 @@ class Dispatcher:
             request = self._held.get(req) if isinstance(req, bytes) else None
             if request is not None:
                 self._drop(request)
-                if not request.answer(answer, self._worker_id):
+                if answer.get(BACK) is True:
+                    self._gives_back = True
+                    request.unsent()
+                    self._retry(request)
+                elif not request.answer(answer, self._worker_id):
                     self._retry(request)
 
     def cancel(self, request: Request) -> None:

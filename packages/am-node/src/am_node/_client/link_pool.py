@@ -9,6 +9,7 @@ with an attempt; each comes next, alone on a worker, so that the next death name
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,13 +27,16 @@ from .worker_link import WorkerLink
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from am_rpc import NetworkMachine
+
     from .request import Request
     from .supervisor_link import SupervisorLink
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
-# How long an address may take once it was asked for.
+# How long an answer may take to being asked; after how long to ask again.
 _PROVIDE_TIMEOUT = 5.0
+_ASK_AGAIN = 2.0
 # Without a free worker for so long, another supervisor is tried.
 _ROTATE_AFTER = 5.0
 PIPED = (
@@ -69,6 +73,7 @@ class LinkPool:
         *,
         depth: int,
         workers: int,
+        keep: bool,
     ) -> None:
         self._mach = mach
         self._supervisor = supervisor
@@ -77,10 +82,15 @@ class LinkPool:
         self.depth = depth
         self._links: list[WorkerLink] = []
         self._opening = 0
+        # Links that are being made.
+        self._coming: set[WorkerLink] = set()
         self._seekers = 0
         self._changed = trio.Event()
         self._contracts: dict[str, tuple[trio.Event, dict[str, Any]]] = {}
         self._least = workers
+        self._keep = keep
+        # What waits for the address of a worker.
+        self._asking: set[trio.CancelScope] = set()
         self._wanted = 0
         self._again: dict[Request, None] = {}
         # Those that must be alone on a worker, where workers hold several.
@@ -118,6 +128,7 @@ class LinkPool:
         if request.link is not None:
             request.link.cancel(request)
             self.dispatch()
+        self._call_off()
 
     def add_feed(self, feed: Feed) -> None:
         """Take requests out of a feed's stock; call `dispatch` when it was filled up."""
@@ -126,6 +137,7 @@ class LinkPool:
     def remove_feed(self, feed: Feed) -> None:
         """Leave the rest of its stock alone."""
         self._feeds.remove(feed)
+        self._call_off()
 
     def try_again(self, request: Request) -> None:
         """Those that were tried before come first."""
@@ -220,6 +232,7 @@ class LinkPool:
                 await self._changed.wait()
         finally:
             self._seekers -= 1
+            self._call_off()
 
     def want(self, workers: int) -> None:
         """Allow so many more workers for a while; a negative number takes that back."""
@@ -262,6 +275,9 @@ class LinkPool:
         self._links.remove(link)
         self._past.update(link.stats.as_dict())
         held = link.empty()
+        if link.is_planned:
+            for request in held:
+                request.unsent()
         begun = [request for request in held if request.is_sent]
         if len(begun) > 1:
             for request in begun:
@@ -269,9 +285,9 @@ class LinkPool:
                 request.tried -= 1
         for request in held:
             if request.is_sent:
-                request.lost(link.worker_id, link.why, link.words)
+                request.lost(link.worker_id, link.why, charged=len(begun) == 1)
             if request.tried >= request.attempts:
-                request.fail_as_lost()
+                request.fail_as_lost(link.words)
             else:
                 self.try_again(request)
         link.close()
@@ -317,12 +333,19 @@ class LinkPool:
     def _is_wanted(self) -> bool:
         return not self._closed and bool(self._stock() or self._seekers)
 
+    def _call_off(self) -> None:
+        """Ask for no worker any more that nobody wants."""
+        if self._asking and not self._is_wanted():
+            for scope in self._asking:
+                scope.cancel()
+
     async def _try_open(self) -> WorkerLink | None:
         name = f"{self._name}-{len(self._links)}"
         link = WorkerLink(name, self._mach, self._schema, self.depth, self)
         if not self._links:
             amh.bind_many(link.mach, self._mach, PIPED)
         opened = False
+        self._coming.add(link)
         try:
             link.mach.add("WorkerRequested")
             contract = await self._request(link)
@@ -331,6 +354,7 @@ class LinkPool:
                 self._links.append(link)
             return link if opened else None
         finally:
+            self._coming.discard(link)
             if not opened:
                 link.close()
 
@@ -343,27 +367,43 @@ class LinkPool:
             await net.when_next_active("WorkersAvailable")
 
     async def _request(self, link: WorkerLink) -> Mapping[str, Any] | None:
+        """Ask the supervisor for a worker until there is one, or nobody wants it any more.
+
+        Where there are other supervisors, one of them is tried after a while.
+        """
         await self._mach.when("SuperReady")
         net = self._supervisor.net
         if net is None:
             return None
-        with trio.move_on_after(_ROTATE_AFTER * stretch()) as none_free:
-            await net.when("WorkersAvailable")
-        if none_free.cancelled_caught:
-            self._supervisor.rotate()
-            return None
         event, contract = self._contracts[link.link_id] = trio.Event(), {}
+        patience = _ROTATE_AFTER if self._supervisor.alternatives else math.inf
+        scope = trio.CancelScope()
+        self._asking.add(scope)
         try:
-            with trio.move_on_after(_PROVIDE_TIMEOUT * stretch()):
-                outcome = await net.add(
-                    "ProvideWorker", worker_rpc_id=link.link_id, super_rpc_id=self._supervisor.id
-                )
-                if outcome is not am.EXECUTED:
-                    return None
-                await event.wait()
+            with scope, trio.move_on_after(patience * stretch()) as none_free:
+                await self._ask(net, link, event)
+            if none_free.cancelled_caught and not contract:
+                self._supervisor.rotate()
         finally:
+            self._asking.discard(scope)
             del self._contracts[link.link_id]
+            if not contract and net is self._supervisor.net:
+                net.add("AwaitWorker", **self._terms(link), wait=False)
         return None if not contract or "error" in contract else contract
+
+    def _terms(self, link: WorkerLink) -> dict[str, str]:
+        return {"worker_rpc_id": link.link_id, "super_rpc_id": self._supervisor.id}
+
+    async def _ask(self, net: NetworkMachine, link: WorkerLink, event: trio.Event) -> None:
+        """Ask, and again from time to time, since a supervisor forgets whoever says nothing."""
+        while net is self._supervisor.net and self._is_wanted() and not event.is_set():
+            outcome = None
+            with trio.move_on_after(_PROVIDE_TIMEOUT * stretch()):
+                outcome = await net.add("AwaitWorker", **self._terms(link), keep=self._keep)
+            if outcome is not am.EXECUTED:
+                return
+            with trio.move_on_after(_ASK_AGAIN * stretch()):
+                await event.wait()
 
     def provided(self, data: Mapping[str, Any]) -> None:
         """Take a payload `ProvideWorker` to the link that asked for it."""
@@ -374,10 +414,11 @@ class LinkPool:
 
     def lease_ended(self, data: Mapping[str, Any]) -> None:
         """The supervisor says that a lease is over: do not wait for the link to find out."""
-        for link in tuple(self._links):
+        for link in (*self._links, *self._coming):
             if link.lease and link.lease == data.get("lease"):
                 words = str(data.get("words", ""))[:MAX_WORDS]
-                link.lose(f"the lease ended: {data.get('reason', '')}", printable(words))
+                why = f"the lease ended: {data.get('reason', '')}"
+                link.lose(why, printable(words), planned=data.get("planned") is True)
 
 
 def _load(link: WorkerLink) -> int:

@@ -59,8 +59,8 @@ class Request:
         # One of several that were at a worker when it was lost: it may be what kills workers.
         self.is_suspect = False
         self.given_at = 0.0
-        # Of each worker that was lost with it: which, why, and the last that it wrote.
-        self.losses: list[tuple[str, str, str]] = []
+        # Of each worker that was lost with it: which, why, and what attempt that was; 0 is none.
+        self.losses: list[tuple[str, str, int]] = []
         self.result: Any = None
         self.error: Exception | None = None
 
@@ -68,6 +68,11 @@ class Request:
     def is_alone(self) -> bool:
         """Whether a worker may have no other beside it, so that it is known what became of it."""
         return self.is_suspect or self.attempts == 1
+
+    def unsent(self) -> None:
+        """The worker did not begin it, so this was no attempt."""
+        self.tried -= self.is_sent
+        self.is_sent = self.is_owned = False
 
     def answer(self, answer: Mapping[str, Any], worker_id: str) -> bool:
         """Take a worker's answer; False if it is an error after which to try again."""
@@ -85,18 +90,22 @@ class Request:
         self.done(self)
         return True
 
-    def lost(self, worker_id: str, why: str, words: str) -> None:
-        """A worker is gone that may have begun it."""
-        self.losses.append((worker_id, why, words))
+    def lost(self, worker_id: str, why: str, *, charged: bool) -> None:
+        """A worker is gone that may have begun it; `charged` if nothing else was there."""
+        self.losses.append((worker_id, why, self.tried if charged else 0))
         del self.losses[:-MOST_LOSSES]
 
-    def fail_as_lost(self) -> None:
-        """All attempts are used up: the last loss is the error, the others are notes."""
-        worker_id, why, words = self.losses[-1]
+    def fail_as_lost(self, words: str) -> None:
+        """All attempts are used up: the last loss is the error, the others are notes.
+
+        `words` are the last that the worker wrote.
+        """
+        worker_id, why, _ = self.losses[-1]
         error = WorkerLost(f"{why}, in each of {self.tried} attempts")
         error.worker_id, error.attempt = worker_id, self.tried
-        for number, (worker, reason, _) in enumerate(self.losses[:-1], 1):
-            error.add_note(f"Attempt {number}, on the worker {worker}: {reason}")
+        for worker, reason, attempt in self.losses[:-1]:
+            which = f"Attempt {attempt}" if attempt else "Among others"
+            error.add_note(f"{which}, on the worker {worker}: {reason}")
         if words:
             error.add_note(f"The last that the worker {worker_id} wrote:\n{words}")
         self.fail(error)

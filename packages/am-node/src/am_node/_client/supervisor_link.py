@@ -39,8 +39,8 @@ _MOST_REFUSED = 100
 _MOST_FAILURES = 10
 _MAX_WHY = 300
 FOLLOWED = (
-    "Start", "Ready", "WorkersAvailable", "Draining", "ProvideWorker", "WorkerIssues",
-    "ProvideStatus",
+    "Start", "Ready", "WorkersAvailable", "Draining", "ProvideWorker", "AwaitWorker",
+    "WorkerIssues", "ProvideStatus",
 )  # fmt: skip
 
 

@@ -77,18 +77,25 @@ class WorkerLink:
         self._owner = owner
         self._fork: am.Fork | None = None
         self._dispatcher: Dispatcher | None = None
+        self._net: am_rpc.NetworkMachine | None = None
+        self._follows_lease = False
         self._is_lost = False
         self.depth = depth
         self.worker_id = ""
         self.lease = ""
         self.stats = am_rpc.Stats()
         self.why = self.words = ""
+        # The lease was over, and nothing begun.
+        self.is_planned = False
         self.mach.add("Start")
 
     @property
     def usable(self) -> bool:
         """Whether a request can be given to it."""
-        return self._dispatcher is not None and not self._is_lost
+        dispatcher = self._dispatcher
+        if dispatcher is None or self._is_lost or dispatcher.is_ending:
+            return False
+        return not (self._follows_lease and self._net is not None and self._net.is_("LeaseEnding"))
 
     @property
     def load(self) -> int:
@@ -135,6 +142,8 @@ class WorkerLink:
                 self._pipe(client.mach)
                 try:
                     await client.ready(CONNECT_TIMEOUT * stretch())
+                    self._net = client.net
+                    self._follows_lease = "LeaseEnding" in client.net.schema
                     self._dispatcher = Dispatcher(
                         client.net,
                         self.worker_id,
@@ -171,13 +180,15 @@ class WorkerLink:
                     timeout=2 * grace,
                 )  # fmt: skip
 
-    def lose(self, why: str, words: str = "") -> None:
+    def lose(self, why: str, words: str = "", *, planned: bool = False) -> None:
         """Declare the worker lost; its requests are the owner's to move.
 
-        `words` are the last that it wrote on stderr.
+        `words` are the last that it wrote on stderr. It is `planned` if the worker had ended all
+        that it began.
         """
         if self._is_lost:
             return
+        self.is_planned = planned
         self.why = printable(" ".join(why.split()))
         self.words = words
         self._is_lost = True

@@ -60,18 +60,25 @@ class Shared:
     def __post_init__(self) -> None:
         self.crashes = CrashLog(self.timing, self.policy)
         self._changed = trio.Event()
+        self._lease_changed = trio.Event()
 
     def __iter__(self) -> Iterator[Slot]:
         return iter(tuple(self.slots.values()))
 
     def changed(self, slot: Slot | None = None) -> None:
-        """Wake whoever judges the pool; it does so once for all changes of one moment."""
+        """Wake whoever judges the pool or gives out workers, once for all changes of one moment."""
         self._changed.set()
+        self._lease_changed.set()
 
     async def change(self) -> None:
         """Wait until something changed since the last call returned."""
         await self._changed.wait()
         self._changed = trio.Event()
+
+    async def lease_change(self) -> None:
+        """The same for whoever gives out workers."""
+        await self._lease_changed.wait()
+        self._lease_changed = trio.Event()
 
     async def crash_backoff(self) -> None:
         """Wait until the deaths of young workers allow the next fork."""

@@ -28,13 +28,14 @@ class Lease:
     """A client's right to one worker.
 
     `client` is the RPC id of the client's link to the supervisor, `worker_link` that of its link to
-    the worker, `token` the secret of the latter.
+    the worker, `token` the secret of the latter; with `keep` it stays though it is unused.
     """
 
     id: str
     client: str
     worker_link: str
     token: bytes = field(repr=False)
+    keep: bool = False
 
 
 class Slot:
@@ -60,6 +61,12 @@ class Slot:
         # Whether a client had it when its process ended.
         self.died_at_work = False
         self.lease: Lease | None = None
+        self.leased_at = self.forked_at
+        # It ends as soon as what runs has ended.
+        self.lease_ending = False
+        # When the worker last said that it is in use.
+        self.looked_at = self.forked_at
+        self.lease_watch: trio.CancelScope | None = None
         self.kill_reason = ""
         # The worker said that it ends now, since it has drained.
         self.agreed = False

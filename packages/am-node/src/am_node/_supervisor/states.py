@@ -103,6 +103,12 @@ class SupervisorStates(amh.Basic, am_rpc.StateSource, am.States):
         require=[WorkersAvailable],
         doc="A client wants a worker: `worker_rpc_id`, `super_rpc_id`.",
     )
+    AwaitWorker = am.State(
+        multi=True,
+        require=[Start],
+        doc="A client wants a worker, and waits for one: as `ProvideWorker`, again and again; "
+        "with `wait` False it wants none any more.",
+    )
     WorkerIssues = am.State(multi=True, doc="A client complains: `worker_id`, `reason`.")
     ProvideStatus = am.State(multi=True, doc="A client asks how the pool is: `req`.")
 

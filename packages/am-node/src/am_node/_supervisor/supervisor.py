@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .._tls import Tls
     from .._worker.worker import Worker
 
-CLIENT_WRITES = frozenset({"ProvideWorker", "WorkerIssues", "ProvideStatus"})
+CLIENT_WRITES = frozenset({"ProvideWorker", "AwaitWorker", "WorkerIssues", "ProvideStatus"})
 PEER_READS = frozenset({"Ready", "WorkersAvailable", "Draining", "Start"})
 _LOOPBACK = "127.0.0.1"
 _PAYLOADS = frozenset({"ClientSendPayload", "SuperSendPayload", "SendPayload"})
@@ -183,7 +183,8 @@ class Supervisor:
     ) -> bool | None:
         is_over = await self._stack.__aexit__(exc_type, exc, traceback)
         failure = None if self._shared is None else self._shared.failure
-        if failure is not None and (exc is None or is_over):
+        if failure is not None and exc is not None and is_over:
+            # The body was cancelled for it.
             raise failure from None
         return is_over
 
@@ -267,7 +268,7 @@ class Supervisor:
     ) -> am_rpc.Server:
         name = f"{self.mach.id}-{number}"
         server = am_rpc.Server(self.mach, stream=stream, serving=mux.serving, name=name)
-        server.mach.bind(_Comings(self.mach))
+        server.mach.bind(_Comings(self.mach, server))
         return server
 
     def _private_mux(self, directory: Any) -> am_rpc.Mux:
@@ -366,14 +367,18 @@ class Supervisor:
 class _Comings:
     """Handlers on the machine of one client's server: its coming and going are events."""
 
-    def __init__(self, mach: am.Machine) -> None:
+    def __init__(self, mach: am.Machine, server: am_rpc.Server) -> None:
         self._mach = mach
+        self._server = server
+        self._id = ""
 
     def HandshakeDoneState(self, e: am.Event) -> None:
-        self._mach.add("ClientConnected")
+        client = self._server.client
+        self._id = "" if client is None else client.session.client_id
+        self._mach.add("ClientConnected", id=self._id)
 
     def HandshakeDoneEnd(self, e: am.Event) -> None:
-        self._mach.add("ClientDisconnected")
+        self._mach.add("ClientDisconnected", id=self._id)
 
 
 class Lists:

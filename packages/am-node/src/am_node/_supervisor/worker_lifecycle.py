@@ -90,7 +90,8 @@ class WorkerLifecycle:
         self._mach.remove("KillWorker")
         slot = self._shared.slots.get(str(e.args.get("id")))
         if slot is not None and not slot.mach.any_("Stopping", "Gone"):
-            slot.kill_reason = str(e.args.get("reason", ""))
+            # One that has said that it ends is ending for that reason.
+            slot.kill_reason = "" if slot.agreed else str(e.args.get("reason", ""))
             slot.mach.add("Stopping")
             self._mach.add("KillingWorker", id=slot.id)
 

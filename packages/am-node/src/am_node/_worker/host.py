@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .worker import Worker
 
 # What a supervisor may do to a worker over the private link.
-SUPERVISOR_WRITES = frozenset({"ServeClient", "Healthcheck", "Draining", "Start"})
+SUPERVISOR_WRITES = frozenset({"ServeClient", "LeaseEnding", "Healthcheck", "Draining", "Start"})
 _UNFOLLOWED = frozenset({"ClientSendPayload", "SuperSendPayload", "SendPayload"})
 
 _NEWS_INTERVAL = 0.1
@@ -231,12 +231,27 @@ class WorkerHost:
         if before is not None:
             before.leave(self.mach)
             self.flow.drop()
-        self.mach.remove("ClientConnected", "ClientLeft")
+        self.mach.remove("ClientConnected", "ClientLeft", "LeaseEnding")
         if e.args["id"]:
             grace = max(0.0, self.timing.lease_grace - self._silence)
             self._client_session = ClientSession(e.args["id"], e.args["token"], grace)
         elif before is not None and not self._worker.reuse:
             self.mach.add("Draining")
+
+    def LeaseEndingEnter(self, e: am.Event) -> bool:
+        """Agree if there is a lease, which was unused for `idle` seconds if that is given."""
+        idle = e.args.get("idle")
+        if self._client_session is None:
+            return False
+        if idle is None:
+            return True
+        # Whoever is not there yet has had no time to ask for anything.
+        came = self.mach.is_("ClientConnected")
+        return came and type(idle) in {int, float} and self.flow.idle_for(idle)
+
+    def LeaseEndingState(self, e: am.Event) -> None:
+        """What was not begun goes back to the client, which gives it to another worker."""
+        self.flow.give_back()
 
     def _new_client_server(
         self, mux: am_rpc.Mux, conn_id: int, stream: trio.abc.Stream
@@ -269,7 +284,7 @@ class WorkerHost:
 
     async def _say_that_it_ends(self) -> None:
         """Make the end a planned one for the supervisor, which may be gone."""
-        with trio.move_on_after(self.timing.op_timeout):
+        with trio.move_on_after(self.timing.conn_timeout):
             for server in tuple(self._supers.values()):
                 with contextlib.suppress(am_rpc.RpcError):
                     await server.send_payload(WORKER_ENDS, {})

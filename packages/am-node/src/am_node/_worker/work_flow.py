@@ -14,9 +14,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 import trio
 
 import am_machine as am
+import am_rpc
 
 from .._errors import WorkTimeout
-from .._wire_work import ANSWER, BATCH, error_answer, is_req, unpack_batch
+from .._wire_work import (
+    ANSWER,
+    BACK,
+    BATCH,
+    error_answer,
+    is_req,
+    is_too_large,
+    text_of,
+    unpack_batch,
+)
 from .answer_cache import AnswerCache
 from .answer_sender import AnswerSender, Done, Parcel
 from .work_runner import Job, WorkRunner
@@ -29,6 +39,8 @@ if TYPE_CHECKING:
     from .worker import Worker
 
 _WORK_STATUS = ("WorkRequested", "Working", "WorkReady")
+# Bytes of a result that can travel.
+MAX_PAYLOAD = am_rpc.Limits().payload
 _log = logging.getLogger("am_node")
 
 Requests = list[tuple[bytes | None, dict[str, Any]]]
@@ -79,6 +91,7 @@ class WorkFlow:
         # Where the machine lives, once it does.
         self._thread: int | None = None
         self._token: trio.lowlevel.TrioToken | None = None
+        self._idle_since = 0.0
         self.finished = 0
 
     def in_loop(self, call: Callable[[], Any]) -> None:
@@ -122,21 +135,21 @@ class WorkFlow:
             return False
         if promised:
             self._promised = None
-        elif self._stops or not is_req(req):
-            return False
         elif req in self._answer_cache:
             # Asked again after the answer was lost on its way: it is sent again, not worked out.
             if not e.is_check:
                 self._send(req, self._answer_cache[req])
+            return False
+        elif self._stops or not is_req(req):
             return False
         self._asked = req
         return True
 
     @property
     def _stops(self) -> bool:
-        """Whether no new request is accepted: it drains, or has done all it may."""
+        """Whether no new request is accepted: it drains, others wait, or it has done all it may."""
         done = bool(self._max_tasks) and self.finished >= self._max_tasks
-        return done or self._mach.is_("Draining")
+        return done or self._mach.any_("Draining", "LeaseEnding")
 
     def WorkQueuedEnter(self, e: am.Event) -> bool:
         """Accept all that are asked for, or none: as many as the class lets wait."""
@@ -291,10 +304,16 @@ class WorkFlow:
 
     def job_failed(self, job: Job, error: BaseException) -> None:
         """Answer with the error, which is the caller's."""
-        _log.info("work failed", exc_info=error)
-        known = error if isinstance(error, Exception) else _Ended(f"work raised {error!r}")
-        self._mach.add_err("ErrWork", known)
-        self.finish(job.req, error_answer(error, traced=True))
+        answer = error_answer(error, traced=True)
+        if isinstance(error, Exception) and text_of(error)[1]:
+            _log.info("work failed", exc_info=error)
+            self._mach.add_err("ErrWork", error)
+        else:
+            # Nothing else may meet it: it ends programs, or its text does.
+            told = _Ended("work raised {type}: {message}".format(**answer["error"]))
+            _log.info("%s", told)
+            self._mach.add_err("ErrWork", told)
+        self.finish(job.req, answer)
 
     def job_late(self, job: Job) -> None:
         """Answer that it took too long; a thread is left behind."""
@@ -360,6 +379,10 @@ class WorkFlow:
             return
         req = args.get("req")
         size = 0 if req is None else self._answer_cache.keep(req, data)
+        if size > MAX_PAYLOAD and is_too_large(data, MAX_PAYLOAD):
+            large = am_rpc.LimitExceeded(f"the result has over {MAX_PAYLOAD} bytes")
+            data = error_answer(large)
+            size = 0 if req is None else self._answer_cache.keep(req, data)
         together = req in self._in_batch
         self._in_batch.discard(req)
         tick = self._mach.tick("WorkReady") if args.get("is_new") else None
@@ -378,8 +401,26 @@ class WorkFlow:
         """A worker with a thread left behind, or with requests waiting, is not idle."""
         return not self._runner.stray and not self._waiting
 
+    def idle_for(self, seconds: float) -> bool:
+        """Whether there has been nothing to do for its client for so long."""
+        return self._mach.is_("Idle") and trio.current_time() - self._idle_since >= seconds
+
+    def ClientConnectedState(self, e: am.Event) -> None:
+        """A client has the same time to ask for something as between two requests."""
+        self._idle_since = trio.current_time()
+
+    def give_back(self) -> None:
+        """Send requests that wait back to the client; those that nobody named stay."""
+        for req in [key for key in self._waiting if isinstance(key, bytes)]:
+            del self._waiting[req]
+            self._in_batch.discard(req)
+            self._answer_sender.put(Parcel(ANSWER, {"req": req, BACK: True}, 0), False)
+        if not self._waiting:
+            self._mach.remove("WorkQueued")
+
     def IdleState(self, e: am.Event) -> None:
         """Stop after the last task that the class allows."""
+        self._idle_since = trio.current_time()
         if self._max_tasks and self.finished >= self._max_tasks:
             self._mach.add("Draining")
 

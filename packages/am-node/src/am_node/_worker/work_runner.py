@@ -226,7 +226,7 @@ def is_answer(exc: BaseException) -> bool:
     """
     if isinstance(exc, BaseExceptionGroup):
         return all(map(is_answer, exc.exceptions))
-    return isinstance(exc, (Exception, SystemExit, KeyboardInterrupt, GeneratorExit))
+    return not isinstance(exc, trio.Cancelled)
 
 
 @coroutine
