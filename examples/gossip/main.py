@@ -1,8 +1,9 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["am-machine", "am-pubsub"]
+# dependencies = ["am-helpers", "am-machine", "am-pubsub"]
 #
 # [tool.uv.sources]
+# am-helpers = { path = "../../packages/am-helpers" }
 # am-machine = { path = "../../packages/am-machine" }
 # am-pubsub = { path = "../../packages/am-pubsub" }
 # ///
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+import am_helpers as amh
 import am_machine as am
 import am_pubsub
 
@@ -36,6 +38,7 @@ class PotStates(am.States):
 def pot(place: str) -> am.Machine:
     """Return the machine of a pot, as its place offers it."""
     mach = am.Machine(PotStates, id=f"pot-{place}", tags=("pot", f"place:{place}"))
+    amh.debug_env(mach)
     mach.add("Start")
     return mach
 
