@@ -301,6 +301,9 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_DBG_FUZZ_CASES": "1000000",
         "AM_DBG_TEST_CASES": "50",
+        "AM_DBG_KEY_SIZES": "all",
+        "AM_DBGUI_FLOOD_MACHINES": "1000000",
+        "AM_DBGUI_FLOOD_CONNECTIONS": "20000",
         "AM_TELEMETRY_TIMES": "20",
         "AM_THREAD_SECONDS": "30",
         "AM_PUBSUB_SEEDS": "20",
@@ -328,6 +331,8 @@ def nightly(session: nox.Session) -> None:
             )
         ),
         "packages/am-debugger/tests/cli/test_run_commands.py",
+        "packages/am-debugger/tests/feed/test_hostile.py",
+        "packages/am-debugger/tests/ui/test_every_action.py",
         "packages/am-pubsub/tests/simulation/test_scenarios.py",
         "packages/am-pubsub/tests/gossip/test_parse.py",
         "packages/am-pubsub/tests/topic/test_conformance.py",

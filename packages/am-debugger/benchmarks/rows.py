@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 LEFT, HOME, END, ENTER, DOWN = "\x1b[D", "\x1b[H", "\x1b[F", "\r", "\x1b[B"
 JUMP_BACK, RAIN, TAIL, NEXT_PANE = "\x1bh", "\x1br", "\x1bv", "\t"
-PATIENCE = 300
+PATIENCE = 900
 # A step in the log.
 _ROUND = re.compile(r"\(id=(\d+) ")
 _STATUS = re.compile(r"(ready|loading[ 0-9%]*) \| ([0-9.]+) MB")

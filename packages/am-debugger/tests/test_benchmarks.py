@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-SIZES = ("--transitions", "1000", "--machines", "4", "--keys", "2", "--rate", "200")
+SIZES = ("--transitions", "1000", "--machines", "4", "--keys", "1", "--rate", "200")
 SMALL = (*SIZES, "--idle", "0.3")
 
 

@@ -31,11 +31,19 @@ MACHINES = Path(__file__).parents[1] / "benchmarks" / "machines.py"
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # Beyond the cap: what comes between two looks at memory, and what the allocator keeps.
 _ROOM = 1.5
+# Of all memory, from the second quarter of the time at the cap on.
+_GROWTH = 1.1
+_FEWEST = 100
 
 
 def resident() -> int:
     """Bytes of this process in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+
+
+def drops(instance: Instance) -> list[str]:
+    """What was told of transitions that were dropped."""
+    return [note for note in instance.debugger.notes if note.startswith("dropped ")]
 
 
 @contextlib.contextmanager
@@ -71,17 +79,16 @@ def test_memory_stays_flat_and_no_key_is_lost(tmp_path: Path) -> None:
                 await pilot.press("left")
                 await pilot.pause(0.2)
                 pressed += 1
-                held.append((store.nbytes, resident()))
+                if drops(instance):  # until the cap is reached memory grows
+                    held.append((store.nbytes, resident()))
             # Each is added, and removes itself.
             assert machine.tick("UserBack") - before == 2 * pressed
 
     with contextlib.ExitStack() as stack:
         asyncio.run(main())
-    notes = [note for note in instance.debugger.notes if note.startswith("dropped ")]
-    assert notes, "the cap was never reached"
+    assert len(held) > _FEWEST, "the cap was hardly reached"
     assert max(nbytes for nbytes, _ in held) < _ROOM * CAP * MEGABYTE
     half = len(held) // 2
     parts = (held[half // 2 : half], held[half:])
     first, second = [max([size for _, size in part]) for part in parts]
-    # Less than what is kept in caches; all that came in would be many times that.
-    assert second - first < 2 * CAP * MEGABYTE, (first, second)
+    assert second < _GROWTH * first, (first, second)

@@ -9,6 +9,7 @@ import trio
 
 from am_debugger import DumpError
 from am_debugger._core import debugger as module
+from am_debugger._core import working
 from am_debugger._core.debugger import Debugger, Settings
 from am_debugger._core.ports import NullUi
 from am_debugger._core.showing import focusable
@@ -80,6 +81,31 @@ async def test_memory_over_the_cap_lets_the_oldest_go_and_says_so(
         assert view.cursor == client.first
         assert "transitions of 1 machines" in debugger.notes[0]
         assert machine.not_("Loading")
+
+
+@pytest.mark.trio
+async def test_while_the_oldest_go_the_cursor_is_where_something_is(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    monkeypatch.setattr(module, "_MEGABYTE", 1000)
+    monkeypatch.setattr(working, "_SLICE", 0.0)  # others have their turn after each step
+    debugger = Debugger(Settings(max_mem=300, tail=False))
+    exporter = Exporter(Link(debugger.session.store, process()), "a")
+    async with debugger.machine as machine:
+        machine.add("Start")
+        for k in range(13_000):
+            exporter.do([2], {2: 1}, time=k)
+        machine.add("SelectingClient", client="a")
+        machine.add("SetCursor", number=100)
+        view, looked = debugger.session.selected, set()
+        assert view is not None
+        debugger.check_memory()
+        while "GcMsgs" in machine:
+            assert debugger.session.clock
+            assert debugger.session.url()
+            looked.add(view.cursor)
+            await trio.lowlevel.checkpoint()
+        assert len(looked) > 2, "there was no turn between two steps"
 
 
 class Files:

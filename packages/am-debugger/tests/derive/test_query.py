@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 
 from am_debugger import QueryError
 from am_debugger._derive.query import WORDS, parse_query
-from am_debugger._store.layout import Flag
+from am_debugger._store.layout import Flag, Sizes
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
 
+from ..exporter import NAMES, Exporter
 from ..messages import mach, process, schema, tx
 
 if TYPE_CHECKING:
@@ -141,3 +143,40 @@ def test_any_text_is_a_query_or_an_error(text: str) -> None:
         assert 0 <= start < end <= len(text)
     else:
         assert [text[t.start : t.end] for t in query.terms] == [t.text for t in query.terms]
+
+
+QUERIES = (
+    "+Work", "-Work", "@Work", "Work", "!Work", "!@Ready", "!+Ready", "+Nowhere", "canceled",
+    "!queued", "auto !empty", "accepted", "error", "lost", "!lost +Work", "kind:add", "!kind:re*",
+    "id:a", "id:b*", "src:a", "!src:*", "tag:pool", "!tag:x", "group:Flow", "arg.id=3",
+    "arg.id=3.5", "arg.on=True", "arg.on=None", "!arg.id=3", "arg.name~art", "arg.name=part",
+    "arg.list=[1]",
+    "dur>10us", "!dur>10us", "gained>=2", "t<40", "q=5", "n>100 n<=150", "@Work arg.id=3 !canceled",
+)  # fmt: skip
+
+
+def test_many_at_a_time_are_found_as_one_by_one() -> None:
+    rng = Random(7)
+    store = Store(sizes=Sizes(chunk=16, keyframe=5))
+    link = Link(store, process())
+    values = [3, 3.5, "3", "part", "…part", True, None, [1], {"a": 1}]
+    for handle, name in enumerate("ab", 1):
+        exporter = Exporter(link, name, handle)
+        for k in range(200):
+            if rng.random() < 0.03:
+                exporter.lose({state: rng.randrange(3) for state in range(len(NAMES))})
+            state = rng.randrange(len(NAMES))
+            args = {rng.choice(["id", "name", "on", "list"]): rng.choice(values)}
+            exporter.do(
+                [state], {state: rng.randrange(4)}, time=k, kind=rng.randrange(3), args=args,
+                duration=rng.choice([None, 5, 20]), flags=rng.randrange(16),
+                source=rng.choice([None, ("a", b"12345678", 3), ("b", None, 1)]),
+            )  # fmt: skip
+    for text in QUERIES:
+        query = parse_query(text)
+        for client in store:
+            numbers = range(client.first, client.last + 1)
+            wanted = [n for n in numbers if query.matches(store, client, n)]
+            for limit in (7, 1000):
+                got = [n for part in query.find(store, client, limit) for n in part]
+                assert got == wanted, text

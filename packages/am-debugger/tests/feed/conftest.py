@@ -26,6 +26,7 @@ class Told:
     disconnects: int = 0
     machines: int = 0
     nbytes: int = 0
+    turns: int = 0
     notes: list[str] = field(default_factory=list)
     changed: trio.Event = field(default_factory=trio.Event)
 
@@ -55,6 +56,7 @@ class Told:
         self._tell()
 
     async def turn(self) -> None:
+        self.turns += 1
         await trio.lowlevel.checkpoint()
 
     def note(self, text: str) -> None:

@@ -9,6 +9,7 @@ import trio
 import trio.lowlevel
 import trio.testing
 
+from am_debugger._feed import incoming
 from am_debugger._feed.incoming import HELLO_TIMEOUT, SILENCE
 from am_telemetry import dbg
 
@@ -48,6 +49,21 @@ async def test_acknowledgements_come_at_once_after_256_entries(open_server: Open
         entries = tuple([(1, tx(b"%08d" % k)) for k in range(256)])
         await peer.send(OF, mach(1, "m", OF), dbg.Txs(entries))
         assert await peer.until(dbg.Ack) == dbg.Ack(256)
+
+
+async def test_others_have_their_turn_within_a_message_of_many_entries(
+    open_server: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "SLICE", 0.0)
+    async with open_server() as place:
+        peer = place.peer()
+        await peer.hello()
+        await peer.send(OF, mach(1, "m", OF))
+        await place.told.until(lambda: place.told.machines)
+        before = place.told.turns
+        await peer.send(dbg.Txs(tuple([(1, tx(b"%08d" % k)) for k in range(320)])))
+        assert await peer.until(dbg.Ack) == dbg.Ack(320)
+        assert place.told.turns - before >= 10
 
 
 async def test_a_secret_is_proved_on_both_sides(open_server: Open) -> None:

@@ -51,6 +51,22 @@ def test_a_process_that_reconnects_continues_its_machines(store: Store) -> None:
     assert before.clock_after(2)[:2] == [1, 1]
 
 
+def test_a_machine_is_known_by_the_handle_it_was_given_last(store: Store) -> None:
+    link, of = Link(store, process("p1")), schema(("Start", "Exception"))
+    link.schema(of)
+    client = link.machine(mach(1, "a", of))
+    other = link.machine(mach(2, "b", of))
+    assert (link.handle_of(client), link.handle_of(other)) == (1, 2)
+    assert link.machine(mach(3, "a", of)) is client
+    assert link.handle_of(client) == 3
+    link.machine(mach(3, "b", of))
+    assert (link.handle_of(client), link.handle_of(other)) == (1, 3)
+    link.machine(mach(1, "b", of))
+    assert link.handle_of(client) is None
+    link.close()
+    assert link.handle_of(other) is None
+
+
 def test_entries_sent_again_after_a_reconnect_are_taken_once(store: Store) -> None:
     link = Link(store, process("p1"))
     exporter = Exporter(link)

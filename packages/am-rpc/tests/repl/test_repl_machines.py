@@ -43,7 +43,7 @@ async def at(mux: am_rpc.Mux, **options: Any) -> AsyncIterator[Repl]:
         Source((mux.addr,)), show=lambda name, outcome: shown.append((name, outcome)), **options
     )
     async with repl:
-        await repl.settle()
+        await repl.settle(30)
         yield repl
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from ..__about__ import __version__
 
 OK, INTERNAL, USAGE, CANNOT_LISTEN, BAD_DUMP = range(5)
+_GC_THRESHOLDS = (10_000, 20, 100)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -16,6 +18,8 @@ def main(argv: list[str] | None = None) -> int:
     if args == ["--version"]:
         print(f"am-dbg {__version__}")
         return OK
+    # A collection goes through all that is held: seldom, where much is held, as imports do.
+    gc.set_threshold(*_GC_THRESHOLDS)
     from .commands import COMMANDS, run_command
     from .options import UsageError, parse
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import signal
 import ssl
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
 OK, INTERNAL, USAGE, CANNOT_LISTEN, BAD_DUMP = range(5)
 _MEGABYTE = 1 << 20
 _HOUR = 3600
-_GC_THRESHOLDS = (10_000, 20, 100)
 
 
 class Instance:
@@ -262,8 +260,6 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.serve is not None:
         _check_web()
-    # A collection goes through all that is held: seldom, where much is held.
-    gc.set_threshold(*_GC_THRESHOLDS)
     instance = Instance(options)
     code = INTERNAL
     try:

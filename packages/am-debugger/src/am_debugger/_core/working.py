@@ -80,6 +80,7 @@ class WorkingHandlers:
         steps = evict(self._session.store, settings.max_bytes, now=now, log_ttl=settings.log_ttl_us)
         async for step in sliced(steps, core.pace):
             done = step
+            self._keep_cursor()
         if done:
             for client in done.clients:
                 core.forget(client)
@@ -90,6 +91,12 @@ class WorkingHandlers:
             store.drop_schemas()
         store.is_full = store.nbytes > settings.max_bytes
         event.machine.remove("GcMsgs")
+
+    def _keep_cursor(self) -> None:
+        """What is under the cursor may have been dropped: whoever draws next finds it elsewhere."""
+        view = self._session.selected
+        if view is not None and view.cursor < view.client.first - 1:
+            self._session.settle(view)
 
     # ------------------------------------------------------------------ dumps
 

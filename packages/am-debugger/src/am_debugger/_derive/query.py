@@ -17,18 +17,25 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import translate
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from .._errors import QueryError
 from .._store.layout import Kept, Mark
+from .._store.tx import args_of, duration_of
+from . import sieves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .._store.chunk import Called
     from .._store.client import Client
     from .._store.store import Store
     from .._store.tx import Tx
+    from .sieves import Sieve
 
+SLICE = 1024
+"""Transitions looked at between two turns of others."""
 _LONGEST = 2000
 _TERM = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*")+')
 _STATE = re.compile(r"[A-Z][A-Za-z0-9_]*")
@@ -63,6 +70,8 @@ class Term:
     end: int
     is_negated: bool
     test: Test
+    sieve: Sieve | None = None
+    """The same for many transitions at a time, where there is such a way."""
 
     def holds(self, store: Store, client: Client, number: int) -> bool:
         """Whether it holds for a transition."""
@@ -83,17 +92,34 @@ class Query:
         """
         return all([term.holds(store, client, number) for term in self.terms])
 
-    def find(self, store: Store, client: Client, limit: int = 1000) -> Iterator[list[int]]:
+    def find(self, store: Store, client: Client, limit: int = SLICE) -> Iterator[list[int]]:
         """The transitions of a machine that are meant, in slices of `limit` looked at."""
         number = client.first
         while number <= client.last:
+            # Older ones may have been dropped meanwhile.
+            number = max(number, client.first)
             end = min(client.last, number + limit - 1)
-            yield [n for n in range(number, end + 1) if self._holds(store, client, n)]
+            yield self._find(store, client, number, end)
             number = end + 1
 
-    def _holds(self, store: Store, client: Client, number: int) -> bool:
-        # Terms stop at the first that does not hold, so cheap ones may come first.
-        return all(term.holds(store, client, number) for term in self.terms)
+    def _find(self, store: Store, client: Client, first: int, last: int) -> list[int]:
+        size = last - first + 1
+        ones = int.from_bytes(b"\1" * size, "big")
+        left, others = ones, []
+        for term in self.terms:
+            sieve = term.sieve
+            is_sure = sieve is not None and sieve.is_exact
+            if not is_sure:
+                others.append(term)
+            if sieve is not None and (is_sure or not term.is_negated):
+                held = int.from_bytes(sieve.range(client, first, last), "big")
+                left &= held ^ ones if term.is_negated else held
+                if not left:
+                    return []
+        numbers = compress(range(first, last + 1), left.to_bytes(size, "big"))
+        if not others:
+            return list(numbers)
+        return [n for n in numbers if all(term.holds(store, client, n) for term in others)]
 
 
 def parse_query(text: str) -> Query:
@@ -121,29 +147,33 @@ def _term(query: str, start: int, end: int) -> Term:
     text = query[start:end]
     is_negated = text.startswith("!")
     try:
-        test = _test(text[1:] if is_negated else text)
+        test, sieve = _test(text[1:] if is_negated else text)
     except ValueError as exc:
         raise QueryError(query, start, end, str(exc)) from exc
-    return Term(text, start, end, is_negated, test)
+    return Term(text, start, end, is_negated, test, sieve)
 
 
-def _test(text: str) -> Test:
+def _test(text: str) -> tuple[Test, Sieve | None]:
     if text in _MARKS:
-        return _mark_test(int(_MARKS[text]))
+        return _mark_test(int(_MARKS[text])), sieves.by_marks(int(_MARKS[text]))
     if text in _KEPT:
-        return _kept_test(int(_KEPT[text]))
+        return _kept_test(int(_KEPT[text])), sieves.by_kept(int(_KEPT[text]))
     if text[:1] in ("+", "-", "@"):
-        return _state_test(text[0], _state(text[1:]))
+        name = _state(text[1:])
+        return _state_test(text[0], name), sieves.by_activity(name, text[0])
     if _STATE.fullmatch(text):
-        return _state_test("", text)
+        return _state_test("", text), sieves.by_call(_calls(text))
     if found := _COMPARISON.fullmatch(text):
         return _comparison(*found.groups())
     if found := _ARG.fullmatch(text):
-        return _arg_test(_unquoted(found[1]), found[2], _unquoted(found[3]))
+        name, sign, value = _unquoted(found[1]), found[2], _unquoted(found[3])
+        forms = sieves.packed_forms(value) if sign == "=" else ()
+        texts = (name.encode("utf-8", "surrogatepass"),)
+        return _arg_test(name, sign, value), sieves.by_rest(texts, one_of=forms)
     name, colon, pattern = text.partition(":")
     if colon and name in _PATTERNS:
         matches = re.compile(translate(_unquoted(pattern))).match
-        return _PATTERNS[name](lambda one: matches(one) is not None)
+        return _pattern(name, lambda one: matches(one) is not None)
     raise ValueError("no such term")
 
 
@@ -196,7 +226,14 @@ def _state_test(what: str, name: str) -> Test:
     return {"": called, "@": active}.get(what, moved)
 
 
-def _comparison(name: str, sign: str, value: str) -> Test:
+def _calls(name: str) -> Callable[[Client, Called], bool]:
+    def wanted(client: Client, call: Called) -> bool:
+        return client.version.schema.schema.index.get(name, -1) in call.states
+
+    return wanted
+
+
+def _comparison(name: str, sign: str, value: str) -> tuple[Test, Sieve | None]:
     compare = _OPERATORS[sign]
     found = _DURATION.fullmatch(value)
     if found is None or (found[2] and name != "dur"):
@@ -206,7 +243,7 @@ def _comparison(name: str, sign: str, value: str) -> Test:
     def test(store: Store, client: Client, number: int) -> bool:
         columns = client.columns
         if name == "dur":
-            took = store.tx(client, number).duration
+            took = duration_of(columns, number)
             return took is not None and bool(compare(took, wanted))
         if name == "gained":
             return bool(compare(columns.diff(number).gained, wanted))
@@ -215,12 +252,21 @@ def _comparison(name: str, sign: str, value: str) -> Test:
         column = columns.sums if name == "t" else columns.queue_ticks
         return bool(compare(column.shown[number - columns.first], wanted))
 
-    return test
+    def is_meant(value: int) -> bool:
+        return bool(compare(value, wanted))
+
+    sieve = {
+        "gained": sieves.by_diff(lambda diff: is_meant(diff.gained)),
+        "n": sieves.by_number(is_meant),
+        "t": sieves.by_column(lambda client: client.columns.sums, is_meant),
+        "q": sieves.by_column(lambda client: client.columns.queue_ticks, is_meant),
+    }.get(name)
+    return test, sieve
 
 
 def _arg_test(name: str, sign: str, value: str) -> Test:
     def test(store: Store, client: Client, number: int) -> bool:
-        args = store.tx(client, number).args
+        args = args_of(client.columns, number)
         if name not in args:
             return False
         shown = str(args[name])
@@ -249,6 +295,10 @@ def _of_tx(text_of: Callable[[Client, Tx], list[str]]) -> Callable[[Matches], Te
     return made
 
 
+def _ids(client: Client) -> list[str]:
+    return [client.id, client.machine_id]
+
+
 def _tags(client: Client) -> list[str]:
     return [part for tag in client.tags for part in (tag, tag.partition(":")[0])]
 
@@ -260,9 +310,22 @@ def _groups(client: Client, tx: Tx) -> list[str]:
     return [group for group, members in groups.items() if called & set(members)]
 
 
+def _pattern(name: str, matches: Matches) -> tuple[Test, Sieve | None]:
+    sieve = None  # of a group: it may be another one in an earlier schema
+    if name == "kind":
+        sieve = sieves.by_kind(matches)
+    elif name == "id":
+        sieve = sieves.by_client(lambda client: any(map(matches, _ids(client))))
+    elif name == "src":
+        sieve = sieves.by_source(matches)
+    elif name == "tag":
+        sieve = sieves.by_client(lambda client: any(map(matches, _tags(client))))
+    return _PATTERNS[name](matches), sieve
+
+
 _PATTERNS: dict[str, Callable[[Matches], Test]] = {
     "kind": _of_tx(lambda client, tx: [tx.kind]),
-    "id": _of_machine(lambda client: [client.id, client.machine_id]),
+    "id": _of_machine(_ids),
     "src": _of_tx(lambda client, tx: [tx.source.machine_id] if tx.source else []),
     "tag": _of_machine(_tags),
     "group": _of_tx(_groups),

@@ -15,6 +15,8 @@ from .._store.link import Link
 from .losses import LOOPED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .._store.client import Client
     from .server import Server
 
@@ -28,8 +30,21 @@ _PIECE = 1 << 16
 SLICE = 0.001
 """Seconds of work between two turns of others. From a key to the screen it takes about ten turns of
 the loop, and each may wait for one of these."""
+TELLING = 0.01
+"""Seconds from one time that the screen is told that more came to the next, while it comes."""
 _MOST_FAULTS = 1000
+_MOST_AT_ONCE = 32
 CAPS = ("detail", "stack", "viewer")
+
+
+def pieces(message: dbg.Message) -> Iterator[dbg.Message]:
+    """A message, those of many entries in parts that take less than a slice."""
+    if not isinstance(message, dbg.Txs) or len(message.entries) <= _MOST_AT_ONCE:
+        yield message
+        return
+    entries = message.entries
+    for k in range(0, len(entries), _MOST_AT_ONCE):
+        yield dbg.Txs(entries[k : k + _MOST_AT_ONCE])
 
 
 class Refused(Exception):
@@ -130,20 +145,26 @@ class Incoming:
             self.link.close()
 
     async def _read(self) -> None:
-        take, decoder = self._take, self._decoder
+        """Take in what comes, a little at a time."""
+        take, decoder, server = self._take, self._decoder, self._server
+        told = until = 0.0
         while True:
-            size, until = 0, time.monotonic() + SLICE
+            size = 0
             for message in decoder:
-                take(message)
                 size += len(decoder.frame)
-                if time.monotonic() >= until:
-                    # Keys and other connections have their turn.
-                    self._server.took(size, is_debugger=self._is_debugger)
-                    await self._server.turn()
-                    size, until = 0, time.monotonic() + SLICE
+                for piece in pieces(message):
+                    take(piece)
+                    now = time.monotonic()
+                    if now < until:
+                        continue
+                    if now >= told + TELLING:
+                        server.took(size, is_debugger=self._is_debugger)
+                        size, told = 0, now
+                    await server.turn()
+                    until = time.monotonic() + SLICE
             if size:
-                self._server.took(size, is_debugger=self._is_debugger)
-                await self._server.turn()
+                server.took(size, is_debugger=self._is_debugger)
+                told = time.monotonic()
             if self.link is not None and self.link.taken > self._acked:
                 self._wakes.set()
             with trio.move_on_after(SILENCE) as silence:

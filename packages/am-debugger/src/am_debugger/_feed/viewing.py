@@ -13,7 +13,7 @@ from .._core.debugger import TAG
 from .._errors import BadMessageError
 from .._store.link import Link
 from .calling import Handshake, call
-from .incoming import SLICE
+from .incoming import SLICE, TELLING, pieces
 from .wishes import ViewerWishes
 
 if TYPE_CHECKING:
@@ -63,18 +63,25 @@ async def _take(
     decoder = handshake.decoder
     listener.connected()
     acked, is_debugger = 0, False
+    told = until = 0.0
     try:
         while True:
-            size, until = 0, time.monotonic() + SLICE
+            size = 0
             for message in decoder:
-                is_debugger = _take_one(link, listener, message) or is_debugger
                 size += len(decoder.frame)
-                if time.monotonic() >= until:
-                    listener.took(size, is_debugger=is_debugger)
+                for piece in pieces(message):
+                    is_debugger = _take_one(link, listener, piece) or is_debugger
+                    now = time.monotonic()
+                    if now < until:
+                        continue
+                    if now >= told + TELLING:
+                        listener.took(size, is_debugger=is_debugger)
+                        size, told = 0, now
                     await listener.turn()
-                    size, until = 0, time.monotonic() + SLICE
+                    until = time.monotonic() + SLICE
             if size:
                 listener.took(size, is_debugger=is_debugger)
+                told = time.monotonic()
             if link.taken - acked >= _ACK_EVERY:
                 acked = link.taken
                 wishes.tell(dbg.Ack(acked))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MOST_VIEWS = 4096
 _VIEW_BYTES = 1500
 _REST_FIELDS = 9
+_ARGS, _DURATION = 1, 2
 _KEYFRAME = int(Flag.KEYFRAME)
 _KIND, _ACCEPTED, _AUTO = int(Kept.KIND), int(Kept.ACCEPTED), int(Kept.AUTO)
 _CHECK, _QUEUED, _ERROR, _GAP = [
@@ -123,6 +124,29 @@ def decode(columns: Columns, number: int) -> Tx:
         stack=tuple(stack or ()),
         runs=tuple([(name, took) for name, took in runs or ()]),
     )
+
+
+def duration_of(columns: Columns, number: int) -> int | None:
+    """The duration of a transition in microseconds, without reading the rest of it.
+
+    :raises IndexError: if it is not kept.
+    """
+    found: int | None = _of_rest(columns, number, _DURATION)
+    return found
+
+
+def args_of(columns: Columns, number: int) -> Mapping[str, Any]:
+    """The logged args of a transition, without reading the rest of it.
+
+    :raises IndexError: if it is not kept.
+    """
+    return _of_rest(columns, number, _ARGS) or {}
+
+
+def _of_rest(columns: Columns, number: int, position: int) -> Any:
+    packed = columns.chunk_of(number).rest(number)
+    rest = unpack(packed) if packed else ()
+    return rest[position] if len(rest) > position else None
 
 
 def as_sent(client_columns: Columns, tx: Tx, clock: tuple[int, ...] | None) -> SentTx:

@@ -25,7 +25,7 @@ FRAME = 0.016
 LAZY = 0.06
 """Seconds after which that is drawn which nobody has asked for by a key."""
 # That is drawn no more than this share of the time.
-_LAZY_SHARE = 0.2
+_LAZY_SHARE = 0.15
 
 
 class ScreenPort:
