@@ -37,9 +37,9 @@ LAYERS = {
     "am-pubsub": {"am-machine", "am-helpers", "am-rpc"},
     "am-debugger": {"am-machine", "am-helpers", "am-rpc", "am-telemetry"},
 }
-# Packages whose tests start processes and measure them: never beside each other.
+# Packages whose tests wait for processes: they begin first, and the others yield to them.
 TOUCHY = {"am-node"}
-LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
+LANES = 4  # of `checks`, for two processors: tests of processes wait for most of their time
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
 # programs alone are used, and a terminal and a browser that a test can type into and read.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
@@ -90,6 +90,10 @@ def marked(what: str) -> tuple[str, str]:
     return "-m", f"{what} and {options[options.index('-m') + 1]}"
 
 
+# They take as long as all others that start processes, and run beside those.
+POOL_TESTS = sorted(
+    str(path.relative_to(ROOT)) for path in ROOT.glob("integration-tests/test_node_*.py")
+)
 STEPS: dict[str, list[tuple[str, ...]]] = {
     "lint": [
         ("ruff", "check"),
@@ -105,7 +109,16 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
     ],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
     "integration": [pytest("integration", *marked("not process"), "integration-tests", "examples")],
-    "processes": [pytest("processes", *marked("process"), "integration-tests", "examples")],
+    "pools": [pytest("pools", *marked("process"), *POOL_TESTS)],
+    "processes": [
+        pytest(
+            "processes",
+            *marked("process"),
+            *(f"--ignore={path}" for path in POOL_TESTS),
+            "integration-tests",
+            "examples",
+        )
+    ],
     "docs": [pytest("docs", "-p", "docs.snippets", *PAGES)],
     "demo": [("python", "-m", "examples.worker_pool", "--plain")],
 }
@@ -181,13 +194,13 @@ def checks(session: nox.Session) -> None:
     def job(name: str, session: str, *args: str, **how: Any) -> Job:
         return Job(name, (sys.executable, "-m", "nox", "-s", session, "--", *args), **how)
 
-    touchy = {"room": "processes"}
-    steps = [name for name in STEPS if name not in ("lint", "tests", "processes")]
+    waiting = ("pools", "processes")
+    steps = [name for name in STEPS if name not in ("lint", "tests", *waiting)]
     units = [name for name in LAYERS if name not in TOUCHY]  # the longest comes first
     jobs = [
         job("lint", "dev", "lint"),  # first, since it fills the environment of the others
-        *(job(name, f"unit({name})", **touchy) for name in LAYERS if name in TOUCHY),
-        job("processes", "dev", "processes", after="lint", **touchy),
+        *(job(name, f"unit({name})") for name in LAYERS if name in TOUCHY),
+        *(job(name, "dev", name, after="lint") for name in waiting),
         *(job(name, f"unit({name})", yields=True) for name in units),
         *(job(name, name) for name in ("observability",) if os.environ.get("AM_SERVERS") == "1"),
         *(job(name, "dev", name, after="lint", yields=True) for name in steps),
@@ -203,7 +216,7 @@ def dev(session: nox.Session) -> None:
     steps = session.posargs or list(STEPS)
     if unknown := set(steps) - set(STEPS):
         session.error(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}")
-    env = {"PATH": path_with(SCREENS, libraries=True)} if "processes" in steps else {}
+    env = {"PATH": path_with(SCREENS, libraries=True)} if {"pools", "processes"} & {*steps} else {}
     for step in steps:
         for command in STEPS[step]:
             session.run(*command, env=env)

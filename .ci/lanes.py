@@ -20,7 +20,7 @@ from typing import IO
 
 _LOOK = 0.2  # seconds between looks at what runs
 _GRACE = 20.0  # seconds for a job to end once it was told to
-_YIELDING = 10  # the niceness of jobs that yield
+_YIELDING = 10  # how much nicer jobs that yield are than others
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class _Running:
         )
         if self.job.yields:
             with contextlib.suppress(ProcessLookupError):  # it has ended already
-                os.setpriority(os.PRIO_PGRP, self.process.pid, _YIELDING)
+                os.setpriority(os.PRIO_PGRP, self.process.pid, os.nice(0) + _YIELDING)
 
     def ended(self) -> int | None:
         """Print how it ended, and all that it printed if it failed; None while it runs."""

@@ -24,6 +24,7 @@ def _chaos(root: Path, seconds: int, seeds: int, *options: str) -> None:
     assert done.stdout.count("the set of results equals the expected one\n") == seeds
     assert done.stdout.count("left behind: nothing\n") == seeds
     assert done.stdout.count("every promise held\n") == seeds
+    assert done.stdout.count("misdeed: ") == seeds * (5 if "--unruly" in options else 0)
 
 
 @pytest.mark.slow

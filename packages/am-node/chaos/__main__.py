@@ -28,7 +28,7 @@ import am_node
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from chaos_worker import LOG, result_of
+from chaos_worker import LOG, misdeed_of, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +70,13 @@ class Report:
     recovery: float = 0.0
     left: list[str] = field(default_factory=list)
     pids: set[int] = field(default_factory=set)
+    is_unruly: bool = False
+
+    @property
+    def misdeeds(self) -> Counter[str]:
+        """What workers did of themselves, by kind, and how often."""
+        done = map(misdeed_of, self.runs) if self.is_unruly else ()
+        return Counter(what for what in done if what)
 
     @property
     def retried(self) -> dict[int, int]:
@@ -99,6 +106,8 @@ class Report:
         killed, stopped = self.count(signal.SIGKILL), self.count(signal.SIGSTOP)
         most = max(self.runs.values(), default=0)
         yield f"{killed} workers killed, {stopped} stopped"
+        for what, count in sorted(self.misdeeds.items()):
+            yield f"misdeed: a worker {what} ({count} times)"
         yield f"{len(self.retried)} requests retried, one of them begun {most} times"
         yield (
             f"{self.asked} requests, {len(self.answers)} answered, {self.twice} twice, "
@@ -114,7 +123,7 @@ class Report:
 
 async def chaos(seed: int, seconds: float, entry: str) -> Report:
     """One run: load, killer, recovery."""
-    report, rng = Report(), random.Random(seed)
+    report, rng = Report(is_unruly=entry.endswith(":Unruly")), random.Random(seed)
     pool = am_node.Pool(min=2, max=10, warm=6)
     with tempfile.NamedTemporaryFile() as log:
         os.environ[LOG] = log.name

@@ -43,20 +43,36 @@ class Unruly(Hasher):
         return await super().work(number)
 
 
+# Small numbers, so that a run of seconds meets every kind.
+_MISDEEDS = (
+    (41, 7, "ends"),
+    (43, 11, "exits with a code"),
+    (47, 17, "crashes"),
+    (53, 23, "fills its output"),
+    (499, 29, "stands still"),
+)
+
+
+def misdeed_of(number: int) -> str | None:
+    """Tell what an unruly worker does the first time that it is asked for a number."""
+    return next((what for by, rest, what in _MISDEEDS if number % by == rest), None)
+
+
 def _misbehave(number: int) -> None:
-    if number % 97 == 0:
-        os._exit(0)
-    elif number % 101 == 0:
-        sys.stderr.write("about to exit\n")
-        os._exit(3)
-    elif number % 103 == 0:
-        os.kill(os.getpid(), signal.SIGSEGV)
-    elif number % 211 == 0:
-        until = time.monotonic() + 1.0
-        while time.monotonic() < until:
-            os.write(1 + number % 2, _LINE)
-    elif number % 499 == 0:
-        time.sleep(1000)  # the loop stands still: the silence is noticed
+    match misdeed_of(number):
+        case "ends":
+            os._exit(0)
+        case "exits with a code":
+            sys.stderr.write("about to exit\n")
+            os._exit(3)
+        case "crashes":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "fills its output":
+            until = time.monotonic() + 1.0
+            while time.monotonic() < until:
+                os.write(1 + number % 2, _LINE)
+        case "stands still":
+            time.sleep(1000)  # the loop does nothing else: the silence is noticed
 
 
 def begun(number: int) -> bool:
