@@ -39,7 +39,7 @@ LAYERS = {
 }
 # Packages whose tests wait for processes: they begin first, and the others yield to them.
 TOUCHY = {"am-node"}
-LANES = 4  # of `checks`, for two processors: tests of processes wait for most of their time
+LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
 # programs alone are used, and a terminal and a browser that a test can type into and read.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}

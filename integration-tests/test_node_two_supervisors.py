@@ -153,8 +153,11 @@ async def test_a_drain_under_load_leases_nothing_and_loses_nothing(folder: Path)
         async with _two_hosts(folder, CLIENTS) as (hosts, _), AsyncExitStack() as stack:
             drained, other = hosts
             supers = [host.addr for host in hosts]
+            # Each has a worker of its own when the drain begins, however slowly workers come up.
             clients = [
-                await stack.enter_async_context(am_node.Client(f"c{n}", supers=[drained.addr]))
+                await stack.enter_async_context(
+                    am_node.Client(f"c{n}", supers=[drained.addr], keep=True)
+                )
                 for n in range(CLIENTS)
             ]
             for client in clients:
