@@ -7,7 +7,7 @@ states and changes once for all transitions of a chunk that have the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._store.layout import KINDS, Kept
@@ -68,38 +68,37 @@ def by_client(wanted: Callable[[Client], bool]) -> Sieve:
 
 def by_call(wanted: Callable[[Client, Called], bool]) -> Sieve:
     """Transitions that call states that are wanted."""
-
-    def of(client: Client, first: int, last: int) -> bytes:
-        found = bytearray()
-        for chunk, start, end in _chunks(client, first, last):
-            shapes = bytes([wanted(client, call) for call in chunk.calls])
-            found += bytes(map(shapes.__getitem__, chunk.called[start:end]))
-        return bytes(found)
-
-    return Sieve(of)
+    return _by_shape(
+        lambda client, chunk: [wanted(client, call) for call in chunk.calls],
+        lambda chunk: chunk.called,
+    )
 
 
 def by_diff(wanted: Callable[[Diff], bool]) -> Sieve:
     """Transitions that change clocks in a way that is wanted."""
-
-    def of(client: Client, first: int, last: int) -> bytes:
-        found = bytearray()
-        for chunk, start, end in _chunks(client, first, last):
-            shapes = bytes([wanted(diff) for diff in chunk.diffs])
-            found += bytes(map(shapes.__getitem__, chunk.diff[start:end]))
-        return bytes(found)
-
-    return Sieve(of)
+    return _by_shape(
+        lambda client, chunk: [wanted(diff) for diff in chunk.diffs], lambda chunk: chunk.diff
+    )
 
 
 def by_source(wanted: Callable[[str], bool]) -> Sieve:
     """Transitions whose source is of a machine that is wanted."""
+    return _by_shape(
+        lambda client, chunk: [one is not None and wanted(one) for one in chunk.sources],
+        lambda chunk: chunk.source,
+    )
+
+
+def _by_shape(
+    judged: Callable[[Client, Chunk], list[bool]], column: Callable[[Chunk], Sequence[int]]
+) -> Sieve:
+    """Transitions by a column that numbers what the whole chunk has, which is judged once."""
 
     def of(client: Client, first: int, last: int) -> bytes:
         found = bytearray()
         for chunk, start, end in _chunks(client, first, last):
-            shapes = bytes([one is not None and wanted(one) for one in chunk.sources])
-            found += bytes(map(shapes.__getitem__, chunk.source[start:end]))
+            verdicts = bytes(judged(client, chunk))
+            found += bytes(map(verdicts.__getitem__, column(chunk)[start:end]))
         return bytes(found)
 
     return Sieve(of)
