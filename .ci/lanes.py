@@ -2,8 +2,7 @@
 
 What a command prints is shown when it failed, whole; of each one line tells how long it took, and
 how much of a processor, which tells more where others are at work. A job may wait for another one,
-jobs that share a room never run at the same time, and jobs that only compute can yield to those
-that wait for processes and look at the clock.
+and jobs that only compute can yield to those that wait for processes and look at the clock.
 """
 
 from __future__ import annotations
@@ -31,8 +30,6 @@ class Job:
     command: tuple[str, ...]
     after: str = ""
     """The job that has to succeed before."""
-    room: str = ""
-    """Of the jobs in one room one runs at a time."""
     yields: bool = False
     """Leave the processors to the other jobs where there are not enough of them."""
 
@@ -85,7 +82,7 @@ class _Running:
 
 
 def run_jobs(jobs: list[Job], lanes: int) -> bool:
-    """Run all, in their order as far as rooms and lanes allow; False if one failed."""
+    """Run all, in their order as far as the lanes allow; False if one failed."""
     waiting: list[Job] = [*jobs]
     running: list[_Running] = []
     passed: set[str] = set()
@@ -97,7 +94,7 @@ def run_jobs(jobs: list[Job], lanes: int) -> bool:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         while waiting or running:
-            while len(running) < lanes and (job := _next(waiting, running, passed)):
+            while len(running) < lanes and (job := _next(waiting, passed)):
                 waiting.remove(job)
                 running.append(_Running(job))
                 print(f"                     … {job.name}", flush=True)
@@ -117,9 +114,5 @@ def run_jobs(jobs: list[Job], lanes: int) -> bool:
     return True
 
 
-def _next(waiting: list[Job], running: list[_Running], passed: set[str]) -> Job | None:
-    taken = {one.job.room for one in running if one.job.room}
-    for job in waiting:
-        if job.room not in taken and (not job.after or job.after in passed):
-            return job
-    return None
+def _next(waiting: list[Job], passed: set[str]) -> Job | None:
+    return next((job for job in waiting if not job.after or job.after in passed), None)
