@@ -449,8 +449,9 @@ def bench_growth(session: nox.Session) -> None:
 
 @nox.session
 def bench_rpc(session: nox.Session) -> None:
-    """Round trips, bytes and many clients of am-rpc, beside a bare echo."""
-    fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False))
+    """Round trips, bytes and many clients of am-rpc, beside a bare echo and gRPC."""
+    packages = local("am-machine", "am-helpers", "am-rpc", extras=False)
+    fill(session, *packages, *tools("bench-rpc"))
     for script in sorted(ROOT.glob("packages/am-rpc/bench/bench_*.py")):
         session.run("python", str(script.relative_to(ROOT)))
 
