@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._derive.filters import Filters, Visible
+from .._derive.found import Found
 from .._derive.steps import Parsed, Parser
 from .._derive.url import LATEST_TIME, MachineUrl
 from .._store.layout import MOST
@@ -17,6 +18,7 @@ from .._store.store import Store
 from .places import Place, Places
 
 if TYPE_CHECKING:
+    from .._derive.query import Query
     from .._store.client import Client
 
 JUMP = 50
@@ -60,7 +62,12 @@ class Session:
         self.moment: int = 0
         self.log_level = USUAL_LEVEL
         self.search = ""
-        """What is looked for in the log and the reader; empty: nothing."""
+        """What is looked for in the reader; empty: nothing."""
+        self.query: Query | None = None
+        """What is looked for in the log."""
+        self.narrowing: Query | None = None
+        """What no button says of the filters."""
+        self.found = Found()
         # Nodes of the reader that are not as they usually are: open, or all of them closed.
         self.reader_nodes: set[str] = set()
         self.is_reader_folded = False
@@ -120,13 +127,19 @@ class Session:
 
     # ------------------------------------------------------------------ filters
 
-    def set_filters(self, filters: Filters) -> None:
+    def set_filters(self, filters: Filters, ready: Visible | None = None) -> None:
         """Other transitions are hidden. The cursor goes to the nearest one that is visible,
-        backwards first."""
+        backwards first.
+
+        :param ready: What is visible of the selected machine, if that was worked out before.
+        """
         self.filters = filters
         for view in self._views.values():
             view.visible = Visible(view.client, filters, view.members)
         if self.selected is not None:
+            at = self.selected.visible
+            if ready is not None and (ready.client, ready.group) == (at.client, at.group):
+                self.selected.visible = ready
             self.settle(self.selected)
 
     def set_group(self, group: str) -> None:
@@ -136,6 +149,12 @@ class Session:
             view.group = group
             view.visible = Visible(view.client, self.filters, view.members)
             self.settle(view)
+
+    def filtered(self, filters: Filters) -> Visible | None:
+        """What would be visible of the selected machine, still to be worked out; None if no machine
+        is selected."""
+        view = self.selected
+        return None if view is None else Visible(view.client, filters, view.members)
 
     def settle(self, view: View) -> None:
         """See that the cursor is where it may be: transitions were hidden, or dropped."""

@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING
 from .._store.layout import Mark
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .._store.client import Client
+    from .query import Query
 
 SLICE = 65_536
+QUERY_SLICE = 1024
+"""The same where a query is asked about each, in a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,8 @@ class Filters:
     """What is hidden: each True hides transitions of its kind.
 
     `auto` hides those that auto states made, `auto_canceled` of these only the canceled ones.
-    `out_group` hides those that call no state of the chosen group.
+    `out_group` hides those that call no state of the chosen group. `query` hides all that it does
+    not mean.
     """
 
     canceled: bool = False
@@ -32,6 +38,7 @@ class Filters:
     health: bool = True
     checks: bool = False
     out_group: bool = True
+    query: Query | None = None
 
     def table(self) -> bytes:
         """For each combination of marks, 1 if it is shown."""
@@ -71,12 +78,16 @@ class Visible:
     @property
     def is_complete(self) -> bool:
         """Whether all transitions were looked at."""
-        return self._until == self.client.last and self._revision == self.client.columns.revision
+        return not self.left
 
-    def extend(self, limit: int = SLICE) -> bool:
-        """Look at up to `limit` more transitions; False if none is left."""
+    def extend(self, limit: int | None = None) -> bool:
+        """Look at up to `limit` more transitions, usually as many as take a few milliseconds; False
+        if none is left."""
+        query = self.filters.query
+        if limit is None:
+            limit = SLICE if query is None else QUERY_SLICE
         client, columns = self.client, self.client.columns
-        if self._revision != columns.revision:
+        if self._is_stale:
             self._start()
         if client.first > self._until + 1 or (self.numbers and self.numbers[0] < client.first):
             del self.numbers[: bisect_left(self.numbers, client.first)]
@@ -86,13 +97,26 @@ class Visible:
         shown = columns.marks[k : k + last - first + 1].translate(self._table)
         if self.group is not None:
             self._hide_out_of_group(first, last, shown, self.group)
-        self.numbers.extend(compress(range(first, last + 1), shown))
+        numbers: Iterable[int] = compress(range(first, last + 1), shown)
+        if query is not None and last >= first:
+            meant = {*query.within(client, first, last)}
+            numbers = filter(meant.__contains__, numbers)
+        self.numbers.extend(numbers)
         self._until = last
         return last < client.last
 
+    @property
+    def left(self) -> int:
+        """How many transitions were not looked at yet."""
+        return len(self.client.columns) if self._is_stale else self.client.last - self._until
+
+    @property
+    def _is_stale(self) -> bool:
+        return self._revision != self.client.columns.revision
+
     def complete(self) -> None:
         """Look at all of them."""
-        while self.extend(1 << 22):
+        while self.extend(1 << 16):
             pass
 
     def _hide_out_of_group(

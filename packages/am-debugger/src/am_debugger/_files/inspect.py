@@ -55,7 +55,7 @@ def matches(store: Store, query: Query) -> Iterator[str]:
     counts: list[tuple[str, int]] = []
     for client, _ in ordered(store):
         count = 0
-        for found in query.find(store, client):
+        for found in query.find(client):
             count += len(found)
             for number in found:
                 yield transition_line(parser, client, number)
