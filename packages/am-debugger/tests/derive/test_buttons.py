@@ -55,7 +55,8 @@ def test_a_filter_that_was_written_by_hand_reads_the_same_after_the_buttons_wrot
 
 
 def test_every_button_of_the_filter_rows_that_hides_anything_is_in_the_query() -> None:
-    no_filters = {"log", "times", "query"}  # which lines are shown, and the query itself
+    # Which lines are shown, and how many as one; and the query itself.
+    no_filters = {"log", "times", "quiet", "query"}
     fields = {
         "canceled": "canceled", "queued": "queued", "auto": "auto", "empty": "empty",
         "health": "health", "group": "out_group", "checks": "checks",

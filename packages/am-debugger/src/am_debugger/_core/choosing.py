@@ -118,6 +118,15 @@ class ChoosingHandlers:
         machine.remove("Filtering")
         machine.add("Filtering")
 
+    def FoldToggledState(self, event: am.Event) -> None:
+        """Open the run of quiet transitions under the cursor, or fold it again."""
+        if self._session.toggle_fold():
+            self._core.ui.invalidate(*Part)
+            self._core.moved()
+        else:
+            self._core.ui.notify("nothing is folded here")
+        event.machine.remove("FoldToggled")
+
     def AnyState(self, event: am.Event) -> None:
         """Filters and `Loading` follow from what is active."""
         machine = event.machine
@@ -133,6 +142,11 @@ class ChoosingHandlers:
                 self._session.set_filters(filters)
                 self._core.ui.invalidate(*Part)
                 self._core.moved()
+        folds = "FoldQuiet" in machine
+        if folds is not self._session.folds:
+            self._session.set_folds(folds=folds)
+            self._core.ui.invalidate(*Part)
+            self._core.moved()
         is_loading = bool(machine.any_(*LOADING))
         if is_loading is not ("Loading" in machine):
             if is_loading:

@@ -198,7 +198,7 @@ def _nearest(view: View, query: Query, *, forward: bool) -> Iterator[int | None]
         if not forward and part is before:
             stop = cursor  # that of the cursor comes last
         yield from _in(view, query, start, stop, forward=forward)
-    if client.first <= cursor and cursor in visible and query.within(client, cursor, cursor):
+    if client.first <= cursor and visible.holds(cursor) and query.within(client, cursor, cursor):
         yield cursor
 
 
@@ -210,5 +210,5 @@ def _in(view: View, query: Query, start: int, stop: int, *, forward: bool) -> It
         first = max(at, client.first)  # older ones may have been dropped
         last = min(at + SLICE, stop) - 1
         numbers = query.within(client, first, last) if first <= last else []
-        meant = [number for number in numbers if number in view.visible]
+        meant = [number for number in numbers if view.visible.holds(number)]
         yield (meant[0] if forward else meant[-1]) if meant else None

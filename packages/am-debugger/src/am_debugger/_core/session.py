@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._derive.filters import Filters, Visible
+from .._derive.folds import Folds
 from .._derive.found import Found
 from .._derive.steps import Parsed, Parser
 from .._derive.url import LATEST_TIME, MachineUrl
@@ -29,8 +30,10 @@ USUAL_LEVEL = 2
 class View:
     """How one machine is looked at."""
 
-    def __init__(self, client: Client, filters: Filters) -> None:
+    def __init__(self, client: Client, filters: Filters, *, folds: bool = True) -> None:
         self.client = client
+        # Runs of quiet transitions that the user opened, as (first, last).
+        self.opened_folds: list[tuple[int, int]] = []
         self.cursor = client.first - 1
         # The moment at which the cursor was set, so that coming back finds the same transition.
         self.moment: int | None = None
@@ -41,7 +44,21 @@ class View:
         self.opened: set[str] = set()
         # The answer that is shown to what the machine waits for.
         self.pending = client.pending
-        self.visible = Visible(client, filters, None)
+        self.look(filters, folds=folds)
+
+    def look(self, filters: Filters, *, folds: bool) -> None:
+        """Other transitions are visible, `folds`: a run of quiet ones as one."""
+        self.show(self.seen(filters, folds=folds))
+
+    def seen(self, filters: Filters, *, folds: bool) -> Visible:
+        """What would be visible, still to be worked out."""
+        made = Folds(self.client, self.opened_folds) if folds else None
+        return Visible(self.client, filters, self.members, made)
+
+    def show(self, visible: Visible) -> None:
+        """From now on this is visible."""
+        self.visible = visible
+        self.visible.pin(self.cursor)
 
     @property
     def members(self) -> frozenset[str] | None:
@@ -58,6 +75,8 @@ class Session:
         self.parser = Parser(self.store)
         self.places = Places()
         self.filters = Filters(auto_canceled=False, health=False, out_group=False)
+        self.folds = True
+        """Whether a run of quiet transitions is shown as one."""
         self.selected: View | None = None
         self.moment: int = 0
         self.log_level = USUAL_LEVEL
@@ -84,7 +103,7 @@ class Session:
         """How a machine is looked at; made on first sight."""
         found = self._views.get(client.serial)
         if found is None:
-            found = self._views[client.serial] = View(client, self.filters)
+            found = self._views[client.serial] = View(client, self.filters, folds=self.folds)
         return found
 
     def select(self, client: Client) -> View:
@@ -135,11 +154,12 @@ class Session:
         """
         self.filters = filters
         for view in self._views.values():
-            view.visible = Visible(view.client, filters, view.members)
+            view.look(filters, folds=self.folds)
         if self.selected is not None:
             at = self.selected.visible
-            if ready is not None and (ready.client, ready.group) == (at.client, at.group):
-                self.selected.visible = ready
+            is_same = ready is not None and (ready.client, ready.group) == (at.client, at.group)
+            if ready is not None and is_same and (ready.folds is None) is (at.folds is None):
+                self.selected.show(ready)
             self.settle(self.selected)
 
     def set_group(self, group: str) -> None:
@@ -147,14 +167,36 @@ class Session:
         view = self.selected
         if view is not None:
             view.group = group
-            view.visible = Visible(view.client, self.filters, view.members)
+            view.look(self.filters, folds=self.folds)
             self.settle(view)
 
     def filtered(self, filters: Filters) -> Visible | None:
         """What would be visible of the selected machine, still to be worked out; None if no machine
         is selected."""
         view = self.selected
-        return None if view is None else Visible(view.client, filters, view.members)
+        return None if view is None else view.seen(filters, folds=self.folds)
+
+    def set_folds(self, *, folds: bool) -> None:
+        """Runs of quiet transitions are shown as one, or not."""
+        self.folds = folds
+        self.set_filters(self.filters)
+
+    def toggle_fold(self) -> bool:
+        """Open what the transition under the cursor stands for, or fold again what was opened
+        there; False if there is neither."""
+        view = self.selected
+        if view is None:
+            return False
+        if view.visible.open(view.cursor):
+            return True
+        view.visible.pin(0)
+        has_closed = view.visible.close(view.cursor)
+        if has_closed and view.cursor not in view.visible:
+            # On to the one that stands for it now.
+            number = view.visible.after(view.cursor)
+            self._put(view, view.cursor if number is None else number)
+        view.visible.pin(view.cursor)
+        return has_closed
 
     def settle(self, view: View) -> None:
         """See that the cursor is where it may be: transitions were hidden, or dropped."""
@@ -231,6 +273,8 @@ class Session:
         if number <= home:
             self._put(view, home)
             return True
+        if number not in view.visible:
+            view.visible.open(number)
         found = number if number in view.visible else view.visible.nearest(number)
         if found is None:
             return False
@@ -250,8 +294,7 @@ class Session:
         number = view.visible.changing(state, view.cursor, forward=forward)
         if number is None:
             return False
-        self._put(view, number)
-        return True
+        return self.to(number)
 
     # ------------------------------------------------------------------ steps
 

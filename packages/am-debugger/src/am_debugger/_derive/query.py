@@ -93,6 +93,10 @@ class Query:
 
         A thousand take a millisecond or two, if what is packed has to be looked at.
         """
+        return list(compress(range(first, last + 1), self.held(client, first, last)))
+
+    def held(self, client: Client, first: int, last: int) -> bytearray:
+        """The same as bytes, 1 for each that is meant."""
         size = last - first + 1
         ones = int.from_bytes(b"\1" * size, "big")
         left, unsure = ones, 0
@@ -105,14 +109,14 @@ class Query:
                 held = 0 if term.is_negated else held
             left &= held ^ ones if term.is_negated else held
             if not left:
-                return []
+                return bytearray(size)
         shown = bytearray(left.to_bytes(size, "big"))
         unsure &= left
         if unsure:
             numbers = list(compress(range(first, last + 1), unsure.to_bytes(size, "big")))
             for number, is_meant in zip(numbers, self._judged(client, numbers), strict=True):
                 shown[number - first] = is_meant
-        return list(compress(range(first, last + 1), shown))
+        return shown
 
     def _judged(self, client: Client, numbers: list[int]) -> bytes:
         """A byte for each transition: 1 if what is packed of it is meant."""
