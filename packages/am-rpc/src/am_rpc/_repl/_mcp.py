@@ -66,7 +66,7 @@ def serve_agent(options: dict[str, Any], output: Output) -> Code:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "mcp":
             raise
-        raise CommandError(Code.USAGE, "mcp needs: pip install 'am-rpc[mcp,repl]'") from error
+        raise CommandError(Code.USAGE, "mcp needs: pip install 'am-rpc[mcp]'") from error
     access = replace(
         access_from(options["secret_file"], options["key_id"], options["tls_ca"]),
         machines=options["machines"],

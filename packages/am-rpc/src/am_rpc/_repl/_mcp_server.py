@@ -9,14 +9,14 @@ import contextlib
 import dataclasses
 import inspect
 import io
+import keyword
 import os
 import typing
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import trio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import Field
 
 from ..__about__ import __version__
 from .._errors import RpcError
@@ -35,6 +35,9 @@ once; each has a clock whose tick grows when it becomes active or inactive (odd:
 list_machines, look closer with inspect, and ask explain why a mutation would be refused. MACHINE is
 an id, the beginning of one that no other has, or `.` for the first."""
 _READ_ONLY: Final = "this server only reads: start it with --write to mutate"
+# Machines that the description of a tool names.
+_SHOWN: Final = 5
+_MACHINE: Final = "machine"
 T = TypeVar("T")
 Kind = Literal["add", "remove", "set", "toggle"]
 
@@ -189,9 +192,15 @@ def _states_with_args(repl: Repl) -> dict[str, list[tuple[str, tuple[str, ...]]]
     found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
     for peer in repl.pool.connected:
         for state, args in peer.args.items():
-            if args and state.isidentifier():
+            # Others are reached by `mutate`.
+            if args and all(map(_may_be_a_parameter, args)):
                 found.setdefault(state, []).append((peer.id, args))
     return found
+
+
+def _may_be_a_parameter(name: str) -> bool:
+    plain = name.isidentifier() and not name.startswith("_") and not keyword.iskeyword(name)
+    return plain and name != _MACHINE
 
 
 def _typed_tool(
@@ -200,16 +209,16 @@ def _typed_tool(
     """A function whose signature is the args of a state; the protocol's schema is made of it."""
     names = list(dict.fromkeys(name for _, args in machines for name in args))
     declared = _declared(repl, state)
-    ids = ", ".join(id for id, _ in machines[:5])
-    parameters = [_parameter("machine", Annotated[str, Field(description=f"one of {ids}")])]
+    ids = ", ".join(id for id, _ in machines[:_SHOWN])
+    parameters = [_parameter(_MACHINE, str)]
     parameters += [declared.get(name) or _parameter(name, Any, None) for name in names]
 
     async def add(**given: Any) -> str:
-        machine = given.pop("machine")
+        machine = given.pop(_MACHINE)
         args = {name: value for name, value in given.items() if value is not None}
         return await _mutate(repl, "add", machine, (state,), args)
 
-    add.__doc__ = f"Add {state} to a machine with its args, and tell what came of it."
+    add.__doc__ = f"Add {state} to a machine ({ids}) with its args, and tell what came of it."
     add.__signature__ = inspect.Signature(parameters, return_annotation=str)  # type: ignore[attr-defined]
     return add
 
