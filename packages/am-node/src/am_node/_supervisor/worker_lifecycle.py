@@ -219,14 +219,18 @@ class WorkerLifecycle:
     async def _bring_up(self, slot: Slot, bootstrap: Bootstrap, link: _Link) -> WorkerError | None:
         """Take the worker from its report to its link, and stay until the link fails."""
         addresses: Addresses | None = None
-        with trio.move_on_after(self._timing.conn_timeout):
+        patience = self._shared.start_patience
+        limit = patience.seconds(self._timing.conn_timeout)
+        with trio.move_on_after(limit):
             addresses = await bootstrap.report()
         if addresses is None:
+            patience.was_late()
             return ErrWorkerConn(
-                f"no report within {self._timing.conn_timeout:g} s of the start, "
+                f"no report within {limit:g} s of the start, "
                 f"which includes the import of {self._shared.entry}",
                 slot.id,
             )
+        patience.was_in_time()
         self._started(slot)
         self._mach.add("WorkerConnected", id=slot.id)
         slot.public_addr = link.reachable(addresses.public)
@@ -324,7 +328,8 @@ class WorkerLifecycle:
         outside = was_up and slot.exit is not None and slot.exit.signal == SIGKILL
         if slot.died_at_work:
             crashes.died_at_work(now)
-        elif not outside and crashes.died(now, now - slot.forked_at):
+        # One that never came up died early, however long that took.
+        elif not outside and crashes.died(now, now - slot.forked_at if was_up else 0.0):
             self._mach.add("CrashLoop")
 
     def _give_up_if_final(self, slot: Slot) -> None:
