@@ -31,7 +31,7 @@ from .._errors import (
     WorkerError,
 )
 from .._escape import printable
-from .._launchers.base import WorkerHandle, WorkerSpec
+from .._launchers.base import QueuedHandle, WorkerHandle, WorkerSpec, start_timeout
 from .._names import wire_id, worker_id
 from .._settings import link_limits, stretch
 from .._wire_work import MAX_WORDS
@@ -219,8 +219,9 @@ class WorkerLifecycle:
     async def _bring_up(self, slot: Slot, bootstrap: Bootstrap, link: _Link) -> WorkerError | None:
         """Take the worker from its report to its link, and stay until the link fails."""
         addresses: Addresses | None = None
+        await self._placed(slot)
         patience = self._shared.start_patience
-        limit = patience.seconds(self._timing.conn_timeout)
+        limit = patience.seconds(self._start_limit())
         with trio.move_on_after(limit):
             addresses = await bootstrap.report()
         if addresses is None:
@@ -247,6 +248,18 @@ class WorkerLifecycle:
             bootstrap.close()
             await self._link_is_lost(client, link)
         return ErrWorkerConn("the private link was lost", slot.id)
+
+    def _start_limit(self) -> float:
+        timing = self._timing.conn_timeout
+        return start_timeout(self._shared.launcher, timing / stretch()) * stretch()
+
+    async def _placed(self, slot: Slot) -> None:
+        """Wait for the engine's queue, in which a worker is not starting yet."""
+        if isinstance(slot.handle, QueuedHandle):
+            # The engine decides how many start at the same time.
+            self._started(slot)
+            await slot.handle.placed()
+            slot.forked_at = trio.current_time()
 
     def _client(self, addr: str, slot: Slot, link: _Link, consumer: NewsOf) -> am_rpc.Client:
         return am_rpc.Client(
