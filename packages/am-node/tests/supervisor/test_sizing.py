@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import am_node
-from am_node._supervisor.sizing import Census, CrashLog, missing, surplus, wanted
+from am_node._supervisor.sizing import (
+    Census,
+    CrashLog,
+    StartPatience,
+    missing,
+    surplus,
+    wanted,
+)
 
 COUNTS = st.integers(0, 30)
 
@@ -100,3 +107,39 @@ def test_health_and_a_quiet_minute_end_the_doubling() -> None:
     assert log.delay(0.0) <= 0.12
     log.died(100.0, 1.0)
     assert log.delay(100.0) <= 0.12
+
+
+def test_late_starts_give_the_next_ones_more_time_within_a_bound() -> None:
+    patience = StartPatience(5.0)
+    seen = []
+    for _ in range(4):
+        seen.append(patience.seconds)
+        patience.late()
+    assert seen == [5.0, 10.0, 20.0, 20.0]
+
+
+def test_starts_that_come_in_time_take_the_patience_back() -> None:
+    patience = StartPatience(5.0)
+    patience.reported(4.0)
+    assert patience.seconds == 5.0
+    patience.late()
+    patience.late()
+    patience.reported(7.0)
+    assert patience.seconds == 14.0
+    patience.reported(13.0)
+    assert patience.seconds == 14.0
+    patience.reported(1.0)
+    assert patience.seconds == 5.0
+
+
+@given(st.lists(st.none() | st.floats(0, 30)))
+def test_a_start_has_its_usual_time_and_four_times_that_at_most(
+    starts: list[float | None],
+) -> None:
+    patience = StartPatience(5.0)
+    for took in starts:
+        if took is None or took > patience.seconds:
+            patience.late()
+        else:
+            patience.reported(took)
+        assert 5.0 <= patience.seconds <= 20.0

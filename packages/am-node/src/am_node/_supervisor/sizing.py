@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .._settings import Policy, Pool, Timing
+    from .._settings import Policy, Pool
+    from .._timing import Timing
 
 _JITTER = 0.2
+# Times `conn_timeout` that a start may take where starts were too late before.
+_MOST_PATIENCE = 4.0
 # Replacements a second for workers that died at work.
 _MOST_REPLACED = 20.0
 
@@ -91,3 +94,24 @@ class CrashLog:
     def delay(self, now: float) -> float:
         """Seconds to wait before the next fork."""
         return max(0.0, self._until - now)
+
+
+class StartPatience:
+    """How many seconds a worker may take to report, by what those before it took.
+
+    On a host that is too busy for `conn_timeout` every start would be given up shortly before it is
+    done, which keeps the host busy. So each that is late gives the next one twice the time, up to
+    four times `conn_timeout`, and that lasts for as long as starts take more than half of it.
+    """
+
+    def __init__(self, usual: float) -> None:
+        self._usual = usual
+        self.seconds = usual
+
+    def late(self) -> None:
+        """A worker did not report within `seconds`."""
+        self.seconds = min(2 * self.seconds, _MOST_PATIENCE * self._usual)
+
+    def reported(self, took: float) -> None:
+        """A worker reported after `took` seconds."""
+        self.seconds = min(max(self._usual, 2 * took), self.seconds)

@@ -33,11 +33,12 @@ from .._errors import (
 from .._escape import printable
 from .._launchers.base import WorkerHandle, WorkerSpec
 from .._names import wire_id, worker_id
-from .._settings import link_limits, stretch
+from .._timing import link_limits, stretch
 from .._wire_work import MAX_WORDS
 from .._worker_news import NewsOf, Watch
 from .bootstrap import Addresses, Bootstrap
 from .pool import EXIT_GAVE_UP
+from .sizing import StartPatience
 from .slot import Slot
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class WorkerLifecycle:
         self._timing = shared.timing
         # More interpreters starting at once than processors only make each other late.
         self._starting = trio.CapacityLimiter(shared.policy.parallel_starts)
+        self._patience = StartPatience(shared.timing.conn_timeout)
 
     # -- events
 
@@ -219,14 +221,17 @@ class WorkerLifecycle:
     async def _bring_up(self, slot: Slot, bootstrap: Bootstrap, link: _Link) -> WorkerError | None:
         """Take the worker from its report to its link, and stay until the link fails."""
         addresses: Addresses | None = None
-        with trio.move_on_after(self._timing.conn_timeout):
+        began, limit = trio.current_time(), self._patience.seconds
+        with trio.move_on_after(limit):
             addresses = await bootstrap.report()
         if addresses is None:
+            self._patience.late()
             return ErrWorkerConn(
-                f"no report within {self._timing.conn_timeout:g} s of the start, "
+                f"no report within {limit:g} s of the start, "
                 f"which includes the import of {self._shared.entry}",
                 slot.id,
             )
+        self._patience.reported(trio.current_time() - began)
         self._started(slot)
         self._mach.add("WorkerConnected", id=slot.id)
         slot.public_addr = link.reachable(addresses.public)
