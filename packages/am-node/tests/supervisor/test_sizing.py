@@ -109,37 +109,17 @@ def test_health_and_a_quiet_minute_end_the_doubling() -> None:
     assert log.delay(100.0) <= 0.12
 
 
-def test_late_starts_give_the_next_ones_more_time_within_a_bound() -> None:
-    patience = StartPatience(5.0)
-    seen = []
+def test_a_start_that_came_too_late_gives_the_next_more_time_until_one_comes() -> None:
+    patience, limits = StartPatience(), []
     for _ in range(4):
-        seen.append(patience.seconds)
-        patience.late()
-    assert seen == [5.0, 10.0, 20.0, 20.0]
-
-
-def test_starts_that_come_in_time_take_the_patience_back() -> None:
-    patience = StartPatience(5.0)
-    patience.reported(4.0)
-    assert patience.seconds == 5.0
-    patience.late()
-    patience.late()
-    patience.reported(7.0)
-    assert patience.seconds == 14.0
-    patience.reported(13.0)
-    assert patience.seconds == 14.0
-    patience.reported(1.0)
-    assert patience.seconds == 5.0
-
-
-@given(st.lists(st.none() | st.floats(0, 30)))
-def test_a_start_has_its_usual_time_and_four_times_that_at_most(
-    starts: list[float | None],
-) -> None:
-    patience = StartPatience(5.0)
-    for took in starts:
-        if took is None or took > patience.seconds:
-            patience.late()
-        else:
-            patience.reported(took)
-        assert 5.0 <= patience.seconds <= 20.0
+        limits.append(patience.seconds(5.0))
+        patience.was_late()
+    assert limits == [5.0, 10.0, 15.0, 15.0]
+    assert patience.seconds(30.0) == 60.0
+    assert patience.seconds(600.0) == 600.0
+    patience.was_in_time(4.0, 5.0)
+    assert patience.seconds(5.0) == 8.0
+    patience.was_in_time(7.0, 5.0)
+    assert patience.seconds(5.0) == 8.0
+    patience.was_in_time(1.0, 5.0)
+    assert patience.seconds(5.0) == 5.0

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from .._timing import Timing
 
 _JITTER = 0.2
-# Times `conn_timeout` that a start may take where starts were too late before.
-_MOST_PATIENCE = 4.0
 # Replacements a second for workers that died at work.
 _MOST_REPLACED = 20.0
 
@@ -97,21 +95,27 @@ class CrashLog:
 
 
 class StartPatience:
-    """How many seconds a worker may take to report, by what those before it took.
+    """How long a worker may take to report.
 
-    On a host that is too busy for `conn_timeout` every start would be given up shortly before it is
-    done, which keeps the host busy. So each that is late gives the next one twice the time, up to
-    four times `conn_timeout`, and that lasts for as long as starts take more than half of it.
+    One that came too late doubles it for the next, up to threefold and not beyond a minute: where a
+    busy machine never gets a worker up in time, ending each and starting anew keeps it busy. One
+    that came takes that back, but for twice the time that it took itself.
     """
 
-    def __init__(self, usual: float) -> None:
-        self._usual = usual
-        self.seconds = usual
+    _MOST_TIMES = 3.0
+    _LONGEST = 60.0
 
-    def late(self) -> None:
-        """A worker did not report within `seconds`."""
-        self.seconds = min(2 * self.seconds, _MOST_PATIENCE * self._usual)
+    def __init__(self) -> None:
+        self._times = 1.0
 
-    def reported(self, took: float) -> None:
-        """A worker reported after `took` seconds."""
-        self.seconds = min(max(self._usual, 2 * took), self.seconds)
+    def seconds(self, usual: float) -> float:
+        """The limit of a start whose usual limit is this."""
+        return max(usual, min(usual * self._times, self._LONGEST))
+
+    def was_late(self) -> None:
+        """A worker did not report within its limit."""
+        self._times = min(self._times * 2, self._MOST_TIMES)
+
+    def was_in_time(self, took: float, usual: float) -> None:
+        """A worker reported after `took` seconds, where the usual limit is this."""
+        self._times = min(max(1.0, 2 * took / usual), self._times)

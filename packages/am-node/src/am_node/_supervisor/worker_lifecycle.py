@@ -38,7 +38,6 @@ from .._wire_work import MAX_WORDS
 from .._worker_news import NewsOf, Watch
 from .bootstrap import Addresses, Bootstrap
 from .pool import EXIT_GAVE_UP
-from .sizing import StartPatience
 from .slot import Slot
 
 if TYPE_CHECKING:
@@ -70,7 +69,6 @@ class WorkerLifecycle:
         self._timing = shared.timing
         # More interpreters starting at once than processors only make each other late.
         self._starting = trio.CapacityLimiter(shared.policy.parallel_starts)
-        self._patience = StartPatience(self._start_limit())
 
     # -- events
 
@@ -222,17 +220,18 @@ class WorkerLifecycle:
         """Take the worker from its report to its link, and stay until the link fails."""
         addresses: Addresses | None = None
         await self._placed(slot)
-        began, limit = trio.current_time(), self._patience.seconds
+        patience, usual = self._shared.start_patience, self._start_limit()
+        began, limit = trio.current_time(), patience.seconds(usual)
         with trio.move_on_after(limit):
             addresses = await bootstrap.report()
         if addresses is None:
-            self._patience.late()
+            patience.was_late()
             return ErrWorkerConn(
                 f"no report within {limit:g} s of the start, "
                 f"which includes the import of {self._shared.entry}",
                 slot.id,
             )
-        self._patience.reported(trio.current_time() - began)
+        patience.was_in_time(trio.current_time() - began, usual)
         self._started(slot)
         self._mach.add("WorkerConnected", id=slot.id)
         slot.public_addr = link.reachable(addresses.public)
@@ -342,7 +341,8 @@ class WorkerLifecycle:
         outside = was_up and slot.exit is not None and slot.exit.signal == SIGKILL
         if slot.died_at_work:
             crashes.died_at_work(now)
-        elif not outside and crashes.died(now, now - slot.forked_at):
+        # One that never came up died early, however long that took.
+        elif not outside and crashes.died(now, now - slot.forked_at if was_up else 0.0):
             self._mach.add("CrashLoop")
 
     def _give_up_if_final(self, slot: Slot) -> None:
