@@ -70,7 +70,7 @@ class Clockwork:
             "time",
             "am_machine._engine.fast_path",
             "am_machine._engine.machine",
-            "am_machine._engine.queue_processing",
+            "am_machine._engine.queueing",
             "am_machine._watch.journal",
         ):
             monkeypatch.setattr(f"{name}.time_ns", self.time_ns)

@@ -23,9 +23,9 @@ from .._causality import current_cause
 from .._result import CANCELED, EXECUTED, Result
 from .._waits import waiting
 from .._watch.tracer import hook_failed
-from . import procedure, reporting
+from . import calling, procedure, reporting
+from .calling import UNSHARED
 from .introspection import Trouble
-from .procedure import UNSHARED
 from .transition import Event
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def perform(
     """Run a plan that is `fast`, with its mutation if it has one.
 
     `is_alone`: it was called from outside, on an idle machine, and so goes on with whatever its
-    handlers queued. The caller sees to what is raised (`queue_processing.interrupted`).
+    handlers queued. The caller sees to what is raised (`mending.interrupted`).
 
     :raises BaseException: as `procedure.transit`.
     """
@@ -88,9 +88,9 @@ def perform(
                         verdict = fn(event)
                         elapsed = perf_counter() - start
                         if elapsed > machine._slow:
-                            procedure.overrun(machine, call, binding.name, start, elapsed)
+                            calling.overrun(machine, call, binding.name, start, elapsed)
                         if verdict is not None:
-                            procedure.judge(machine, call, binding, verdict)
+                            calling.judge(machine, call, binding, verdict)
                     finally:
                         if getrefcount(event) > UNSHARED:
                             event.keep()
@@ -159,7 +159,7 @@ def _negotiate(machine: Machine, plan: Plan) -> bool:
     """Ask the negotiation handlers; the first refusal decides. (`all` takes longer.)"""
     machine._time_offset -= 1
     for call in plan.votes:
-        if procedure.invoke(machine, call):
+        if calling.invoke(machine, call):
             continue
         return False
     return True

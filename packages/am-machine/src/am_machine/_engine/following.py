@@ -12,8 +12,9 @@ from .._waits import waiting
 from .._watch.journal import Note
 from .._watch.listening import Observed
 from . import life, reporting
+from .calling import invoke
 from .mutation import NO_ARGS, Mutation
-from .procedure import invoke, settle_watch
+from .procedure import settle_watch
 from .transition import Transition
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """The machine, as its users see it: mutations, queue, life, snapshots.
 
-Mutations are plain calls; what happens to them is in `queue_processing` and `procedure`. The way of
-most is short: `add` (and its sisters) → `perform` in `fast_path`. A machine that is idle and that
-nobody listens to keeps its configuration in `_fast`; there the plan of a call is one look-up away,
-and a plan that concerns clocks only is done on the spot.
+Mutations are plain calls; what happens to them is in `queueing`, `draining` and `procedure`. The
+way of most is short: `add` (and its sisters) → `perform` in `fast_path`. A machine that is idle and
+that nobody listens to keeps its configuration in `_fast`; there the plan of a call is one look-up
+away, and a plan that concerns clocks only is done on the spot.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from .._schema.plans import CLOCKS, HANDLERS, Plan
 from .._waits import waiting
 from .._watch.listening import Observed
 from .._watch.log import LogLevel
-from . import breakpoints, introspection, life, procedure, queue_processing, restoring
+from . import breakpoints, draining, introspection, life, mending, queueing, recovery, restoring
 from .base import BaseMachine
 from .binding import check_subclass
+from .draining import run_whole
 from .fast_path import perform
 from .mutation import Kind, Mutation, check_args, check_known_args, check_required_args
-from .queue_processing import mutate_noted, mutate_with_args, put, run_whole
+from .queueing import mutate_noted, mutate_with_args, put
 from .reporting import note_of_cause
 
 if TYPE_CHECKING:
@@ -190,11 +191,11 @@ class Machine(BaseMachine):
             return self._book.plan_of_call(self._conf.mask, kind, names)
 
     def _prepend(self, mutation: Mutation) -> Result:
-        return queue_processing.prepend(self, mutation)
+        return queueing.prepend(self, mutation)
 
     # As methods without a frame of their own: they are called in most transitions.
-    _drain = queue_processing.drain
-    _drained = queue_processing.drained
+    _drain = draining.drain
+    _drained = draining.drained
 
     # ---------------------------------------------------------------- mutations
 
@@ -215,7 +216,7 @@ class Machine(BaseMachine):
                 return mutate_with_args(self, ADD, fast.adds, states, args)
             if self._is_noting and not args:
                 return mutate_noted(self, ADD, self._conf.adds, states)
-            return queue_processing.mutate(self, ADD, states, args)
+            return queueing.mutate(self, ADD, states, args)
         try:
             plan = fast.adds[states]
         except (KeyError, TypeError):
@@ -245,7 +246,7 @@ class Machine(BaseMachine):
                 return EXECUTED
             return perform(self, plan) if plan.fast is not None else run_whole(self, plan)
         except BaseException:
-            queue_processing.interrupted(self)
+            mending.interrupted(self)
             raise
 
     def remove(self, /, *states: str, **args: Any) -> Result:
@@ -260,7 +261,7 @@ class Machine(BaseMachine):
                 return mutate_with_args(self, REMOVE, fast.removes, states, args)
             if self._is_noting and not args:
                 return mutate_noted(self, REMOVE, self._conf.removes, states)
-            return queue_processing.mutate(self, REMOVE, states, args)
+            return queueing.mutate(self, REMOVE, states, args)
         try:
             plan = fast.removes[states]
         except (KeyError, TypeError):
@@ -290,7 +291,7 @@ class Machine(BaseMachine):
                 return EXECUTED
             return perform(self, plan) if plan.fast is not None else run_whole(self, plan)
         except BaseException:
-            queue_processing.interrupted(self)
+            mending.interrupted(self)
             raise
 
     def set(self, /, *states: str, **args: Any) -> Result:
@@ -302,7 +303,7 @@ class Machine(BaseMachine):
         if fast is None or args:
             if self._is_noting and not args:
                 return mutate_noted(self, SET, self._conf.sets, states)
-            return queue_processing.mutate(self, SET, states, args)
+            return queueing.mutate(self, SET, states, args)
         plan = fast.sets.get(states) or self._plan_of(SET, states)
         return self._run(plan)
 
@@ -333,7 +334,7 @@ class Machine(BaseMachine):
         one journal."""
         try:
             if plan.changed & self._watched or plan.fast is None:
-                return queue_processing.run_whole(self, plan)
+                return draining.run_whole(self, plan)
             if plan.fast is HANDLERS or self._sole_journal is not None:
                 return perform(self, plan)
             self._queue_tick += 1
@@ -342,7 +343,7 @@ class Machine(BaseMachine):
             self._conf = self._fast = plan.after
             return EXECUTED
         except BaseException:
-            queue_processing.interrupted(self)
+            mending.interrupted(self)
             raise
 
     def _first_plan(self, kind: Kind, states: tuple[str, ...]) -> Plan:
@@ -374,7 +375,7 @@ class Machine(BaseMachine):
             raise TypeError(f"add_err takes an exception, not {error!r:.100}")
         if error is None or _is_cancellation(error) or self._life:
             if self._life:
-                self._refusal = queue_processing.DISPOSED
+                self._refusal = queueing.DISPOSED
             return CANCELED
         if self._schema.args_classes:
             # `err` is the machine's own: a class may want it, and need not know it.
@@ -388,7 +389,7 @@ class Machine(BaseMachine):
     ) -> Result:
         """Add error states with what the machine itself knows of them: no args class is asked."""
         self.err = error
-        return queue_processing.add_own(self, names, {**args, "err": error})
+        return queueing.add_own(self, names, {**args, "err": error})
 
     def can_add(self, /, *states: str, **args: Any) -> Result:
         """Whether `add` would be accepted: negotiation only, nothing changes. In a handler the
@@ -405,8 +406,8 @@ class Machine(BaseMachine):
         if self._schema.args_classes and kind is not REMOVE:
             check_args(self._schema, indexes, args)
         if self._life:
-            return queue_processing.refuse(self, args)
-        return queue_processing.prepend(
+            return queueing.refuse(self, args)
+        return queueing.prepend(
             self,
             Mutation(self._schema, kind, indexes, args, current_source(), is_check=True),
         )
@@ -433,7 +434,7 @@ class Machine(BaseMachine):
                 self._retune()
             return
         if self._is_dirty:
-            queue_processing.mend(self)
+            mending.mend(self)
         errors: list[BaseException] = []
         if self._life == life.ALIVE and "Start" in self._schema.index and self.is_("Start"):
             try:
@@ -447,7 +448,7 @@ class Machine(BaseMachine):
         life.raise_all(f"the end of machine {self.id} raised", errors)
 
     def _release_queue(self) -> None:
-        queue_processing.drop_queue(self)
+        draining.drop_queue(self)
 
     @classmethod
     def restore(
@@ -576,8 +577,8 @@ class Machine(BaseMachine):
     def _report_overrun(self, error: HandlerTimeoutError) -> None:
         if self._life:
             super()._report_overrun(error)
-        elif not procedure.is_error_running(self):
-            procedure.queue_error(self, error, "ErrHandlerTimeout")
+        elif not recovery.is_error_running(self):
+            recovery.queue_error(self, error, "ErrHandlerTimeout")
 
     def _report_again(self) -> None:
         assert self.err is not None

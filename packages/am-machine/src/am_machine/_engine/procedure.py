@@ -9,36 +9,28 @@ plan. `reporting` holds what is told; it is asked only where somebody listens.
 from __future__ import annotations
 
 from sys import getrefcount
-from time import perf_counter
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING
 
-from .._errors import HandlerTimeoutError
 from .._result import CANCELED, Result
 from .._schema.bits import bits_of
 from .._schema.handlers import HandlerCall, Role
 from .._schema.resolve import REMOVE
-from .._text import repr_of
 from .._waits import waiting
 from .._watch.listening import Observed
-from .._watch.log import CHANGES, EVERYTHING, OPS, LogLevel, emit, log_error
-from . import reporting
-from .binding import check_final, vote_of
+from .._watch.log import CHANGES, EVERYTHING, OPS, LogLevel, emit
+from . import recovery, reporting
+from .calling import UNSHARED, invoke
 from .introspection import Refusal, Trouble
 from .mutation import NO_ARGS, Mutation
-from .transition import Event, Panic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._schema.plans import Plan
     from .base import BaseMachine
-    from .binding import Binding
     from .machine import Machine
 
 DETAILS, LOG = Observed.DETAILS, Observed.LOG
-# What a final handler must not return: nobody would run it.
-RUNNABLE = frozenset((CoroutineType, GeneratorType, AsyncGeneratorType))
 
 
 def transit(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
@@ -253,110 +245,6 @@ def queue_auto(machine: Machine, plan: Plan) -> None:
     machine._prepend(Mutation(machine._schema, auto.kind, auto.called, NO_ARGS, is_auto=True))
 
 
-# ------------------------------------------------------------------------------ handler calls
-
-
-def invoke(machine: BaseMachine, call: HandlerCall) -> bool:
-    """Call what is bound to a handler name; False as soon as one votes against.
-
-    :raises HandlerError: if a vote is no bool, or a final handler returns what has to be run.
-    """
-    machine._handling = call
-    was_called = False
-    bound = (
-        reporting.each_binding(machine, call)
-        if machine._listening.log_level >= EVERYTHING
-        else machine._calls.get(call.key, ())
-    )
-    try:
-        for fn, binding in bound:
-            was_called = True
-            is_told = machine._listening.tells_handlers
-            if is_told:
-                reporting.handler_start(machine, call, binding)
-            event = Event()
-            event.machine = machine  # type: ignore[assignment]  # a replica mutates too
-            event._call = call
-            event._kept = None
-            failed, start = True, 0.0
-            try:
-                start = perf_counter()
-                verdict = fn(event)
-                elapsed = perf_counter() - start
-                failed = False
-            except Exception as exc:
-                machine._note_trouble(Trouble(call, binding, exc))
-                raise
-            finally:
-                # Only an event that somebody kept has to remember what it saw.
-                if getrefcount(event) > UNSHARED:
-                    event.keep()
-                if is_told:
-                    reporting.handler_end(machine, call, binding, failed)
-                if failed and machine._slow < 0:
-                    reporting.note_failed(machine, call, start)
-            if elapsed > machine._slow:
-                overrun(machine, call, binding.name, start, elapsed)
-            if verdict is not None and not judge(machine, call, binding, verdict):
-                return False
-        return True
-    finally:
-        if was_called and machine._listening.tells_steps:
-            reporting.handler_step(machine, call)
-
-
-def judge(machine: BaseMachine, call: HandlerCall, binding: Binding, verdict: object) -> bool:
-    """Whether what a handler returned lets the transition go on.
-
-    :raises HandlerError: if a vote is no bool, or a final handler returns what has to be run.
-    """
-    if verdict is None or verdict is True:
-        return True
-    try:
-        if call.is_final:
-            if type(verdict) in RUNNABLE:
-                check_final(call, verdict)
-            return True
-        if verdict is not False and vote_of(call, verdict):
-            return True
-    except Exception as exc:
-        machine._note_trouble(Trouble(call, binding, exc))
-        raise
-    machine._note_trouble(Trouble(call, binding, None))
-    if machine._observed >= LOG:
-        reporting.rejected(machine, call)
-    return False
-
-
-def _references() -> int:
-    value = object()
-    return getrefcount(value)
-
-
-# References to an object that only one local variable and the counting itself hold.
-UNSHARED = _references()
-
-
-def overrun(
-    machine: BaseMachine, call: HandlerCall, binding: str, start: float, elapsed: float
-) -> None:
-    """A handler took long: a tenth of the timeout is worth a line, all of it is an error. Where a
-    journal wants details, however long it took is noted.
-
-    It has returned, so its work is done and undoing its state would lie: the transition goes on.
-    """
-    noting = machine._listening.noting
-    if noting is not None:
-        noting.took(call.name, start, elapsed)
-        if not machine._timeout or elapsed <= machine._timeout / 10:
-            return
-    emit(machine, LogLevel.OPS, f"[handler:slow] {call.name} {elapsed * 1000:.0f}")
-    if not machine._timeout or elapsed <= machine._timeout:
-        return
-    emit(machine, LogLevel.CHANGES, f"[handler:timeout] {call.name} from {binding}")
-    machine._report_overrun(HandlerTimeoutError(call.name, binding, elapsed))
-
-
 # ------------------------------------------------------------------------------ errors
 
 
@@ -369,7 +257,7 @@ def recover(machine: Machine, plan: Plan, exc: BaseException, has_moved: bool) -
     if not has_moved:
         # It may have been raised between two lines that move the clocks.
         has_moved = machine._conf.mask != plan.before.mask
-        agree(machine)
+        recovery.agree(machine)
     transition = machine.transition
     assert transition is not None
     if machine._observed >= LOG:
@@ -383,98 +271,17 @@ def recover(machine: Machine, plan: Plan, exc: BaseException, has_moved: bool) -
         if not transition.changes:
             transition.move()
         if call is not None and call.role is Role.STATE:
-            _drop_partial_finals(machine, plan, call.state)
+            recovery.drop_partial_finals(machine, plan, call.state)
         transition.is_broken = bool(transition.changes)
     is_caught = isinstance(exc, Exception) and machine.catch_exceptions
     if is_caught:
         assert isinstance(exc, Exception)
         name = call.name if call is not None else ""
-        _report(machine, exc, name, plan)
+        recovery.report(machine, exc, name, plan)
     result = finish(machine, plan, CANCELED, accepted=False, has_moved=has_moved)
     if not is_caught:
         raise exc
     return result
-
-
-def agree(machine: BaseMachine) -> None:
-    """See that activity and ticks agree: what ran ahead of the configuration goes back."""
-    ticks, mask = machine._ticks, machine._conf.mask
-    for i, tick in enumerate(ticks):
-        if tick & 1 != mask >> i & 1:
-            ticks[i] = tick - 1 if tick else 1
-    machine._time_offset = sum(ticks) - machine._queue_tick
-
-
-def _report(machine: Machine, exc: Exception, name: str, plan: Plan) -> None:
-    """Make an exception of a handler the state `Exception`, or at least tell it."""
-    transition = machine.transition
-    assert transition is not None
-    if plan.is_check or machine._life or is_error_running(machine):
-        # A check changes nothing; an error of an error handler does not nest; and no state of a
-        # machine at its end can tell it.
-        if not (plan.is_check or is_error_running(machine)):
-            machine.err = exc
-        told = f"[error] {repr_of(exc)} in {name}"
-        log_error(machine, told, exc if machine.log_traceback else None)
-        return
-    panic = Panic(name, transition.called, transition.before, transition.id)
-    queue_error(machine, exc, None, panic=panic)
-
-
-def queue_error(
-    machine: Machine, exc: Exception, state: str | None, *, panic: Panic | None = None
-) -> None:
-    """An error of the running transition comes next."""
-    machine.err = exc
-    index = machine._schema.index
-    states = (state, "Exception") if state and state in index else ("Exception",)
-    args: dict[str, object] = {"err": exc}
-    if panic is not None:
-        args["panic"] = panic
-    error = Mutation(
-        machine._schema,
-        "add",
-        machine._schema.indexes(states),
-        args,
-        machine._cell.source(),
-        states=states,
-    )
-    error.is_last_word = machine._plan is not None and machine._plan.is_auto
-    machine._prepend(error)
-
-
-def is_error_running(machine: Machine) -> bool:
-    """Whether the running mutation calls `Exception`: errors do not nest."""
-    plan, mutation = machine._plan, machine._mutation
-    called = mutation.indexes if mutation is not None else plan.called if plan is not None else ()
-    return machine._schema.index["Exception"] in called
-
-
-def _drop_partial_finals(machine: Machine, plan: Plan, failed: int) -> None:
-    """The failing state and those entered after it become inactive again, one more tick each; but
-    `Exception` stays, since an error never erases an error."""
-    schema = machine._schema
-    first = plan.enters.index(failed)
-    kept, lost = plan.enters[:first], plan.enters[first:]
-    exception = schema.index["Exception"]
-    if failed == exception:
-        kept, lost = (*kept, exception), lost[1:]
-    mask = 0
-    for i in lost:
-        machine._ticks[i] += 1
-        mask |= schema.bits[i]
-    machine._conf = machine._book.configuration(machine._conf.mask & ~mask)
-    machine._time_offset += len(lost)
-    if machine._transition is not None:
-        machine._transition.drop(lost)
-    if machine._observed >= LOG:
-        names = schema.names
-        told = " ".join([names[i] for i in kept])
-        emit(machine, LogLevel.OPS, f"[recover] partial final states as ({told})")
-        told = " ".join(["-" + names[i] for i in lost])
-        emit(machine, LogLevel.CHANGES, f"[state] {told}")
-    if machine._dependents is not None:
-        machine._dependents.expire(machine, lost)
 
 
 # ------------------------------------------------------------------------------ the end

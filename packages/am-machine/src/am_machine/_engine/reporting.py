@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .._schema.schema import Schema
     from .base import BaseMachine
     from .binding import Binding, Handler
+    from .machine import Machine
     from .mutation import Mutation
 
 LOG = Observed.LOG
@@ -282,6 +283,18 @@ def note_failed(machine: BaseMachine, call: HandlerCall, start: float) -> None:
     noting = machine._listening.noting
     if noting is not None:
         noting.failed(call.name, start)
+
+
+def queued(machine: Machine, mutation: Mutation, how: str) -> None:
+    """Tell those who listen that a mutation was queued."""
+    listening = machine._listening
+    if listening.log_level >= OPS:
+        text = format_call(machine, mutation)
+        emit(machine, LogLevel.OPS, f"[{how}:{mutation.kind}] {text}")
+    if listening.hooks is not None and listening.hooks.mutation_queued:
+        listening.hooks.fire("mutation_queued", machine, mutation)
+    if machine._breakpoints and how == "queue":
+        machine._hit_breakpoints(mutation)
 
 
 def note_queued(machine: BaseMachine, mutation: Mutation) -> None:

@@ -1,35 +1,28 @@
-"""The queue: how mutations get into it, and how they leave it as transitions.
+"""How mutations get into the queue, or past it where nothing waits.
 
 A mutation made from outside is taken up at once, and the queue is drained before the call returns;
-one made while a transition runs waits for its turn. A drain never yields to the event loop and
-never nests on one machine.
-
-Whatever is raised wherever, and be it between two lines: afterwards the machine is idle, its queue
-usable, its activity that of its ticks. The outermost call sees to it (`interrupted`), and if it
-cannot, because no stack is left for it, the next call does.
+one made while a transition runs waits for its turn.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from math import inf
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from .._causality import current_cause, current_source
-from .._errors import QueueLoopError
 from .._result import CANCELED, EXECUTED, Result
 from .._schema.plans import HANDLERS
 from .._text import text_of
-from .._waits import waiting
 from .._watch.listening import Observed
-from .._watch.log import OPS, LogLevel, emit, log_error
+from .._watch.log import LogLevel, emit, log_error
 from .._watch.tracer import hook_failed
-from . import life, reporting
+from . import reporting
+from .draining import begin_details, drain_from, run_alone
 from .fast_path import perform
 from .introspection import Refusal, count_queued
+from .mending import interrupted, mend
 from .mutation import Kind, Mutation, check_args
-from .procedure import agree, settle_watch, transit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,9 +33,6 @@ if TYPE_CHECKING:
 JOURNAL, DETAILS = Observed.JOURNAL, Observed.DETAILS
 DISPOSED = Refusal(told="the machine is disposed")
 FULL = Refusal(told="the queue is full")
-
-
-# ------------------------------------------------------------------------------ into the queue
 
 
 def mutate(machine: Machine, kind: Kind, states: tuple[str, ...], args: dict[str, Any]) -> Result:
@@ -77,15 +67,6 @@ def mutate(machine: Machine, kind: Kind, states: tuple[str, ...], args: dict[str
     except BaseException:
         interrupted(machine)
         raise
-
-
-def begin_details(machine: Machine, plan: Plan) -> bool:
-    """Begin to note the details of a plan that is to take the fast path; False if it must not,
-    since what does not follow it is told as well."""
-    if not plan.continues and machine._book.looks_for_auto(plan):
-        return False
-    reporting.begin_details(machine)
-    return True
 
 
 def _mutation_of(
@@ -334,22 +315,10 @@ def tell_postponed(machine: Machine, mutation: Mutation, how: str) -> None:
         reporting.note_queued(machine, mutation)
         if machine._observed is DETAILS:
             return
-    tell_queued(machine, mutation, how)
+    reporting.queued(machine, mutation, how)
     count = len(machine._queue or ())
     items = "1 item" if count == 1 else f"{count} items"
     emit(machine, LogLevel.OPS, f"[postpone] queue running ({items})")
-
-
-def tell_queued(machine: Machine, mutation: Mutation, how: str) -> None:
-    """Tell those who listen that a mutation was queued."""
-    listening = machine._listening
-    if listening.log_level >= OPS:
-        text = reporting.format_call(machine, mutation)
-        emit(machine, LogLevel.OPS, f"[{how}:{mutation.kind}] {text}")
-    if listening.hooks is not None and listening.hooks.mutation_queued:
-        listening.hooks.fire("mutation_queued", machine, mutation)
-    if machine._breakpoints and how == "queue":
-        machine._hit_breakpoints(mutation)
 
 
 def queue_of(machine: Machine) -> deque[Mutation]:
@@ -358,241 +327,3 @@ def queue_of(machine: Machine) -> deque[Mutation]:
     if queue is None:
         queue = machine._queue = deque()
     return queue
-
-
-# ------------------------------------------------------------------------------ out of the queue
-
-
-def run_whole(machine: Machine, plan: Plan) -> Result:
-    """Run the plan of a call without keywords that is not `fast`.
-
-    :raises ArgsError: if keywords are missing.
-    """
-    schema = machine._schema
-    if plan.quick is not None and waiting.only_looked_at_by_waits(machine, plan.quick):
-        return run_waking(machine, plan)
-    if plan.call.mask & schema.typed and plan.kind != "remove":
-        check_args(schema, plan.call.indexes, {})
-        if plan.fast_checked is not None and not plan.changed & machine._watched:
-            return perform(machine, plan)
-    if (
-        not plan.accepted
-        and not plan.call.mask & schema.exception
-        and not machine._listening.journals
-    ):
-        # Refused by relations, and nobody listens: nothing happens but that it is taken.
-        machine._queue_tick += 1
-        machine._time_offset -= 1
-        # Not by Refusal(…), which takes twice the time.
-        machine._refusal = tuple.__new__(Refusal, (plan, (), ""))
-        return CANCELED
-    return run_alone(machine, plan, None)
-
-
-def run_waking(machine: Machine, plan: Plan) -> Result:
-    """Run a plan that is `quick`, and wake the waits that it meets. That calls nobody's code, so
-    nothing is queued meanwhile."""
-    one = plan.changed.bit_length() - 1
-    machine._queue_tick += 1
-    machine._ticks[one] += 1
-    machine._conf = plan.after
-    waiting.wake(machine, plan.changed)
-    settle_watch(machine, plan.changed)
-    machine._fast = plan.after
-    return EXECUTED
-
-
-def run_alone(machine: Machine, plan: Plan, mutation: Mutation | None) -> Result:
-    """Run a plan whose mutation nobody has to see queued, and then whatever it queued."""
-    machine._fast = None
-    machine._draining = True
-    machine._queue_tick += 1
-    machine._time_offset -= 1
-    result = transit(machine, plan, mutation)
-    if machine._queue:
-        drain(machine)
-    machine._draining = False
-    drained(machine)
-    return result
-
-
-def drain_from(machine: Machine, mutation: Mutation, how: str) -> Result:
-    """Drain, beginning with a mutation that was just put into the queue; returns its result."""
-    machine._fast = None
-    machine._draining = True
-    if machine._listening.tells_queued or machine._breakpoints:
-        # Whoever is told may mutate too; that waits, but a check goes first.
-        tell_queued(machine, mutation, how)
-    result = drain(machine, mutation)
-    machine._draining = False
-    drained(machine)
-    return result
-
-
-def drain(machine: Machine, first: Mutation | None = None) -> Result:
-    """Take mutations until the queue is empty; returns the result of `first`."""
-    queue = machine._queue
-    rounds, limit = 0, machine._queue_rounds
-    last: list[Mutation] = []
-    # The last ten are told.
-    told_from = inf if limit is None else limit - 9
-    result = CANCELED
-    while queue and not machine._life:
-        mutation = queue.popleft()
-        if machine._counts is not None:
-            count_queued(machine._counts, mutation, -1)
-        rounds += 1
-        if rounds >= told_from:
-            last.append(mutation)
-            if limit is not None and rounds > limit:
-                _cut(machine, limit, last[-10:])
-                break
-        outcome = take(machine, mutation)
-        if mutation is first:
-            result = outcome
-    machine._counts = None
-    return result
-
-
-def take(machine: Machine, mutation: Mutation) -> Result:
-    """Run a mutation that was taken from the queue."""
-    if machine._is_stale:
-        machine._renew_plans()
-    conf = machine._conf
-    states = mutation.states
-    if states is None:
-        book = machine._book
-        plan = (
-            book.check(conf.mask, mutation.kind, mutation.indexes)
-            if mutation.is_check
-            else book.auto(conf.mask, mutation.indexes)
-        )
-    else:
-        kind = mutation.kind
-        by_call = conf.adds if kind == "add" else conf.removes if kind == "remove" else conf.sets
-        try:
-            plan = by_call[states]
-        except (KeyError, TypeError):
-            plan = machine._plan_of(kind, states)
-        if (
-            plan.fast_checked is not None
-            and not plan.changed & machine._watched
-            and (
-                machine._observed <= JOURNAL
-                or (machine._observed is DETAILS and begin_details(machine, plan))
-            )
-        ):
-            return perform(machine, plan, mutation, False)
-    if mutation.queue_tick:
-        machine._queue_tick += 1
-        machine._time_offset -= 1
-    return transit(machine, plan, mutation)
-
-
-def _cut(machine: Machine, limit: int, last: list[Mutation]) -> None:
-    """Mutations cause each other without end: drop the queue, and tell it as an error.
-
-    :raises QueueLoopError: if errors are not to become the state `Exception`.
-    """
-    error = QueueLoopError(limit, tuple([" ".join(mutation.called) for mutation in last]))
-    machine.err = error
-    if last and last[-1].result is not None:
-        last[-1].result.settle(CANCELED)
-    drop_queue(machine)
-    if not machine.catch_exceptions:
-        raise error
-    report = Mutation(
-        machine._schema,
-        Kind.ADD,
-        machine._schema.indexes(("Exception",)),
-        {"err": error},
-        states=("Exception",),
-    )
-    report.is_last_word = True
-    take(machine, report)
-    # Handlers of the error may be what goes round.
-    drop_queue(machine)
-
-
-def drop_queue(machine: Machine) -> None:
-    """Forget what waits; its results are canceled."""
-    queue, waits = machine._queue, machine._waits
-    machine._counts = None
-    while queue:
-        result = queue.popleft().result
-        if result is not None:
-            result.settle(CANCELED)
-            if waits is not None and waits.results:
-                waiting.wake_result(machine, waits, result)
-
-
-def drained(machine: Machine) -> None:
-    """The queue is empty: tell, wake, and be idle again."""
-    hooks = machine._listening.hooks
-    if hooks is not None and hooks.queue_end:
-        hooks.fire("queue_end", machine)
-    waits = machine._waits
-    if waits is not None and waits.queue_ends:
-        waiting.wake_queue_end(machine)
-    if machine._life == life.DISPOSING:
-        life.end(machine)
-    elif machine._is_quick and not machine._is_busy:
-        if machine._is_stale:
-            machine._renew_plans()
-        machine._fast = machine._conf
-
-
-# ------------------------------------------------------------------------------ interruptions
-
-
-def interrupted(machine: Machine) -> None:
-    """Something left the outermost call: make sure that nothing is left half done.
-
-    Plain stores come first, since there may be no stack left for calls; then what they leave is
-    mended by the next call.
-    """
-    machine._is_dirty = True
-    machine._is_noting = False
-    machine._fast = None
-    machine._draining = False
-    machine._plan = machine._mutation = machine._handling = machine._transition = None
-    machine._cause = machine._troubles = None
-    machine._attention = False
-    machine._cell._running = None
-    mend(machine)
-
-
-def mend(machine: Machine) -> None:
-    """Be idle in earnest: whatever step was skipped is made up for. Harmless if none was."""
-    token, machine._token = machine._token, None
-    machine._cell.leave(token)
-    if machine._is_stale or machine._is_rebound:
-        machine._renew_plans()
-    agree(machine)
-    _expire_missed(machine)
-    drop_queue(machine)
-    waiting.wake_unasked(machine)
-    settle_watch(machine, (1 << len(machine._ticks)) - 1)
-    for journal in machine._listening.journals:
-        # It may have missed what happened.
-        journal.rebase()
-        journal.note_handlers()
-    machine._is_dirty = False
-    machine._retune()
-    drained(machine)
-
-
-def _expire_missed(machine: Machine) -> None:
-    """Contexts and tasks end whose state has moved on."""
-    dependents = machine._dependents
-    if dependents is None:
-        return
-    ticks, mask = machine._ticks, machine._conf.mask
-    moved = [
-        i
-        for i, known in list(dependents.contexts.items())
-        if (context := known()) is not None and context.tick != ticks[i]
-    ]
-    over = [i for i in dependents.active_tasks if not mask >> i & 1]
-    over += [i for i in dependents.inactive_tasks if mask >> i & 1]
-    dependents.expire(machine, [*moved, *over])
