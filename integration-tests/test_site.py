@@ -112,4 +112,5 @@ def test_the_page_of_variables_has_each_one_that_a_source_names() -> None:
     assert named - told == set()
     composed = {"AM_LOG_STEPS", "AM_LOG_GRAPH", "AM_LOG_CHECKS", "AM_LOG_QUEUED", "AM_LOG_ARGS"}
     composed |= {"AM_LOG_WHEN", "AM_LOG_STATE_CTX"}
+    composed |= {f"AM_NODE_LOG_{part}" for part in ("SUPERVISOR", "WORKER", "CLIENT")}
     assert told - named == composed

@@ -12,6 +12,7 @@ from .._errors import DumpError, QueryError
 from .._files.inspect import inert, matches, summary
 from .dump_commands import cut, render
 from .loading import load
+from .profile import profile
 from .run_commands import diff, test, why
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ def inspect(argv: list[str]) -> int:
     )
     parser.add_argument("dump", metavar="DUMP", help="a file ending in .amdbg.gz or .amdbg.zst")
     parser.add_argument("--where", metavar="QUERY", help="list the transitions that this means")
+    parser.add_argument(
+        "--unfold",
+        action="store_true",
+        help="list runs of quiet transitions (dbg:quiet) one by one",
+    )
     options = parser.parse_args(argv)
     try:
         query = None if options.where is None else parse_query(options.where)
@@ -55,7 +61,7 @@ def inspect(argv: list[str]) -> int:
     except DumpError as exc:
         print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)
         return _BAD_DUMP
-    for line in summary(store) if query is None else matches(store, query):
+    for line in summary(store) if query is None else matches(store, query, unfold=options.unfold):
         print(line)
     return 0
 
@@ -74,6 +80,13 @@ def export_html(argv: list[str]) -> int:
     return export_html(argv)
 
 
+def pending(argv: list[str]) -> int:
+    """`am-dbg pending DUMP` or `--from ADDR`."""
+    from .pending import pending
+
+    return pending(argv)
+
+
 def mcp(argv: list[str]) -> int:
     """`am-dbg mcp [DUMP] [--from ADDR] [--write]`, whose library alone takes half a second."""
     from .mcp import mcp
@@ -89,6 +102,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "diff": diff,
     "test": test,
     "export-html": export_html,
+    "profile": profile,
+    "pending": pending,
     "wait": wait,
     "mcp": mcp,
 }
