@@ -29,6 +29,8 @@ class Part(Enum):
     TOOLBARS = "toolbars"
     LAYOUT = "layout"
     DIALOG = "dialog"
+    FOUND = "found"
+    """What a query has found."""
 
 
 CURSOR_PARTS = (
