@@ -39,7 +39,7 @@ class _DoorStates(States):
 
 class _Door:
     def LockedEnter(self, event: Event) -> bool:
-        return event.args["key"] == "brass"
+        return bool(event.args["key"] == "brass")
 
     async def AiringState(self, event: Event) -> None:
         await trio.lowlevel.checkpoint()
