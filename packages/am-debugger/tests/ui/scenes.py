@@ -68,6 +68,7 @@ def _views(theme: str) -> list[Scene]:
         scene("groups", "all", "GroupMenu"),
         scene("searched", "WorkerGone", "Searched", args={"text": "WorkerGone"}),
         scene("why", "by demo~4/", "Why", machine=DEMO, number=TIMED_OUT, state=_TIMEOUT),
+        scene("lints", "dbg:quiet", "Lints"),
         scene("steps", "Step 6 /", "LogReaderEnabled", steps=6),
         scene("fault", _TIMEOUT, "LogReaderEnabled", machine=DEMO, number=TIMED_OUT),
         scene("empty", "AM_DBG_ADDR=1", machine=""),
@@ -113,7 +114,8 @@ def _rests(debugger: Debugger) -> bool:
     """Whether nothing is under way that is drawn later."""
     port = debugger.ui
     assert isinstance(port, ScreenPort)
-    return port._timer is None and not port._invalid and "Loading" not in debugger.machine
+    is_drawn = port._timer is None and not port._invalid
+    return is_drawn and debugger.lints.rounds > 0 and "Loading" not in debugger.machine
 
 
 def _go(debugger: Debugger, scene: Scene) -> None:

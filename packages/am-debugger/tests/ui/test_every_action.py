@@ -56,6 +56,7 @@ KEY_CASES = {
     "to the buttons and back": Case("AfterFocus"),
     "open or close all nodes of the tree": Case("AllToggled"),
     "why the selected state is active, or not": Case("Why"),
+    "what looks wrong in all machines": Case("Lints"),
     "detail of the machine: mute, journal, everything": Case("NextDetail"),
     "a note on this moment": Case("NoteDialog"),
     "export": Case("ExportDialog"),
