@@ -6,6 +6,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,14 @@ sys.path.append(str(ROOT / ".ci"))
 from debian import bring  # noqa: E402
 from lanes import Job, run_jobs  # noqa: E402
 
+sys.path.append(str(ROOT))
+from release.ranges import floor  # noqa: E402
+from release.tree import Package, tag_of  # noqa: E402
+
 DIST = ROOT / "dist"
 LOCK = "constraints.txt"  # the release of everything that any session installs
 REPORTS = ROOT / ".nox" / "reports"  # one junit file per pytest run, summed up by .ci/run
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 # Bottom first: each distribution and every sibling that may come with it.
 LAYERS = {
     "am-machine": set(),
@@ -85,8 +90,7 @@ def pytest(report: str, *args: str) -> tuple[str, ...]:
 
 def marked(what: str) -> tuple[str, str]:
     """Options for the tests of a kind, of those for every day."""
-    root = nox.project.load_toml(ROOT / "pyproject.toml")
-    options = root["tool"]["pytest"]["ini_options"]["addopts"]
+    options = tomllib.loads((ROOT / "pytest.toml").read_text())["pytest"]["addopts"]
     return "-m", f"{what} and {options[options.index('-m') + 1]}"
 
 
@@ -102,7 +106,7 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         ("lint-imports", ".importlinter-inner.toml"),  # inside each package
     ],
     "types": [
-        ("mypy", *SOURCES, "examples", ".ci"),
+        ("mypy", *SOURCES, "examples", ".ci", "release"),
         *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),
         ("basedpyright",),  # sources and examples, as the build file says
         ("python", "-m", "docs.page_types", *PAGES),
@@ -150,10 +154,10 @@ def test_tools(*names: str) -> list[str]:
     return sorted({requirement for group in groups for requirement in group})
 
 
-def install(session: nox.Session, *requirements: str) -> None:
+def install(session: nox.Session, *requirements: str, pins: tuple[str, ...] = ("-c", LOCK)) -> None:
     """Install the locked releases, those that build the packages included."""
     build = dict.fromkeys(("UV_BUILD_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), LOCK)
-    session.install("-c", LOCK, *requirements, env=build)
+    session.install(*pins, *requirements, env=build)
 
 
 def fill(session: nox.Session, *requirements: str) -> None:
@@ -538,6 +542,73 @@ def build(session: nox.Session) -> None:
     for name in LAYERS:
         args = ("-m", "build", "-n", "-o", str(DIST), f"packages/{name}")
         session.run("python", *args, silent=True)
+
+
+@nox.session(requires=["build"])
+def artifacts(session: nox.Session) -> None:
+    """What twine, pyroma and check-wheel-contents say of each file that `build` made."""
+    fill(session, *tools("release"))
+    session.run("python", "-m", "release.checks", *sorted(map(str, DIST.iterdir())))
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Make a release: `-- am-rpc minor`; `-- --help` tells the rest."""
+    fill(session, *tools("release"))
+    session.run("python", "-m", "release", *session.posargs)
+
+
+@nox.session(requires=["build"])
+@nox.parametrize("package", list(LAYERS), ids=list(LAYERS))
+def sdists(session: nox.Session, package: str) -> None:
+    """The tests of one package as a stranger runs them: in its unpacked source distribution."""
+    below = [next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in LAYERS[package]]
+    source = next(DIST.glob(f"{package.replace('-', '_')}-*.tar.gz"))
+    extras = ",".join(toml(package)["project"].get("optional-dependencies", {}))
+    install(session, *map(str, below), f"{source}[{extras}]", *test_tools(package))
+    folder = Path(session.create_tmp())
+    shutil.unpack_archive(source, folder, filter="data")
+    with session.chdir(folder / source.name.removesuffix(".tar.gz")):
+        session.run("python", "-m", "pytest", "tests", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("package", list(LAYERS), ids=list(LAYERS))
+def floors(session: nox.Session, package: str) -> None:
+    """The tests of one package beside the lowest releases that it says it works with.
+
+    Siblings are those of the tags that its ranges begin at, as far as these were released.
+    """
+    packages = ROOT / "packages"
+    folder = Path(session.create_tmp())
+    places: list[Path] = []
+    for name in LAYERS[package]:
+        low = floor(Package(packages / package), name) or Package(packages / name).version
+        tag = tag_of(name, low)
+        if session.run_install("git", "tag", "--list", tag, external=True, silent=True):
+            copy = folder / name
+            shutil.rmtree(copy, ignore_errors=True)
+            archive = folder / f"{name}.tar"
+            paths = (f"packages/{name}", "pytest.toml")
+            session.run("git", "archive", "-o", str(archive), tag, *paths, external=True)
+            shutil.unpack_archive(archive, copy, filter="data")
+            places.append(copy / "packages" / name)
+        else:
+            session.log(f"{tag} was not released: {name} as it is in the tree")
+            places.append(packages / name)
+    # The tools of the tests are those of the lock; what the packages need is what is in question.
+    install(session, *test_tools(package))
+    extras = ",".join(toml(package)["project"].get("optional-dependencies", {}))
+    editable = [arg for place in places for arg in ("-e", str(place))]
+    wanted = (*editable, "-e", f"{packages / package}[{extras}]")
+    install(session, *wanted, *lowest(package), pins=("--resolution", "lowest-direct"))
+    session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
+
+
+def lowest(package: str) -> list[str]:
+    """Whatever of others a package needs, so that lower releases replace installed ones."""
+    needs = Package(ROOT / "packages" / package).needs(extras=True)
+    return [str(need) for need in needs if need.name not in LAYERS]
 
 
 @nox.session(requires=["build"], reuse_venv=False)

@@ -24,6 +24,7 @@ KEYS = {
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not BENCH.is_dir(), reason="a source distribution lacks the tree's benches")
 def test_no_cost_grows_faster_than_its_work(tmp_path: Path) -> None:
     pytest.importorskip("networkx")
     report = tmp_path / "bent.json"

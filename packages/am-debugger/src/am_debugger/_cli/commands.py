@@ -68,6 +68,13 @@ def wait(argv: list[str]) -> int:
     return wait(argv)
 
 
+def export_html(argv: list[str]) -> int:
+    """`am-dbg export-html DUMP MACH_URL`, which alone of these makes pages."""
+    from .export_html import export_html
+
+    return export_html(argv)
+
+
 def mcp(argv: list[str]) -> int:
     """`am-dbg mcp [DUMP] [--from ADDR] [--write]`, whose library alone takes half a second."""
     from .mcp import mcp
@@ -83,6 +90,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "diff": diff,
     "lint": lint,
     "test": test,
+    "export-html": export_html,
     "wait": wait,
     "mcp": mcp,
 }

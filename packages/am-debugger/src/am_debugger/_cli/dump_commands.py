@@ -22,6 +22,7 @@ from .loading import (
     load,
     own_process,
     place_of,
+    redacted_kinds,
     session_at,
 )
 
@@ -121,9 +122,7 @@ def cut(argv: list[str]) -> int:
 
 def _cut(options: argparse.Namespace) -> int:
     store = load(options.dump)
-    kinds = frozenset(filter(None, (options.redact or "").split(",")))
-    if not kinds <= set(KINDS):
-        raise UsageFault(f"--redact takes some of {','.join(KINDS)}")
+    kinds = redacted_kinds(options.redact)
     clients = _chosen(store, options.machines)
     session = Session(store)
     since = 0 if options.since is None else _time(session, options.since)

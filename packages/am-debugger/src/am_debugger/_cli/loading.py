@@ -17,6 +17,7 @@ from .._derive.url import parse_url
 from .._errors import DebuggerError, DumpError, UrlError
 from .._files.dump_reader import read_dump
 from .._files.inspect import inert
+from .._files.redact import KINDS
 from .._store.store import Store
 
 if TYPE_CHECKING:
@@ -99,3 +100,14 @@ def place_of(session: Session, url: str) -> Place:
     if all([moment is None for moment in moments]):
         return place._replace(number=client.last)
     return place
+
+
+def redacted_kinds(text: str | None) -> frozenset[str]:
+    """The kinds that `--redact` names.
+
+    :raises UsageFault: if one is none of them.
+    """
+    kinds = frozenset(filter(None, (text or "").split(",")))
+    if not kinds <= set(KINDS):
+        raise UsageFault(f"--redact takes some of {','.join(KINDS)}")
+    return kinds

@@ -21,7 +21,7 @@ from .._schema.handlers import (
 
 if TYPE_CHECKING:
     from .._schema.schema import Schema
-    from .base import BaseMachine
+    from .handling import Handling
     from .transition import Event
 
     # An object with methods named after states, or a mapping: that tells what its lambdas get.
@@ -37,7 +37,7 @@ class Binding:
     __slots__ = ("__weakref__", "_machine", "handlers", "is_attached", "name", "number")
 
     def __init__(
-        self, machine: BaseMachine, name: str, number: int, handlers: dict[str, Handler]
+        self, machine: Handling, name: str, number: int, handlers: dict[str, Handler]
     ) -> None:
         self._machine = ref(machine)
         self.name = name

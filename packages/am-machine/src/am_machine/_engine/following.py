@@ -17,7 +17,68 @@ from .procedure import invoke, settle_watch
 from .transition import Transition
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from .base import BaseMachine
+
+
+class Followed:
+    """The updates of a machine; `BaseMachine` alone is made of it, and has the fields. (Told to the
+    type checker by comments, for `cast` is a call.)"""
+
+    __slots__ = ()
+
+    _ticks: list[int]
+
+    def advance(
+        self,
+        increments: Iterable[tuple[int, int]],
+        *,
+        kind: str = "set",
+        called: Iterable[int] | None = None,
+        queue_tick: int | None = None,
+        machine_tick: int | None = None,
+    ) -> Transition:
+        """Apply an update of (state index, ticks gained) as one pseudo-transition.
+
+        In this order: clocks, contexts and tasks of moved states end, final handlers (`FooEnd`,
+        `FooState`, also of multi states that ticked, `AnyState`), tracers, waits. `called` are
+        state indexes, by default those whose activity changed. Ticks betray blips: a state still
+        inactive whose tick grew by 2 or more was active in between, one still active and not multi
+        was inactive; waits on such a state alone count that. The kind `auto` is an add that the
+        source made by itself.
+
+        An exception of a handler goes to `handler_failed`.
+        """
+        states = None if called is None else tuple(called)
+        return advance(self, tuple(increments), kind, states, queue_tick, machine_tick)  # type: ignore[arg-type]
+
+    def reset_clock(
+        self,
+        ticks: Sequence[int],
+        *,
+        queue_tick: int | None = None,
+        machine_tick: int | None = None,
+        replaced: bool = False,
+    ) -> Transition:
+        """The same with absolute ticks, which may also go back.
+
+        `replaced`: they are those of another machine that took the place of the one followed so
+        far. All contexts expire, waits for ticks end with False, the others are judged anew.
+
+        :raises ValueError: if there is not one tick per state.
+        """
+        if len(ticks) != len(self._ticks):
+            raise ValueError(f"{len(ticks)} ticks for {len(self._ticks)} states")
+        return reset(self, list(ticks), queue_tick, machine_tick, replaced=replaced)  # type: ignore[arg-type]
+
+    def let_go(self) -> None:
+        """End whatever depends on clocks that will not move any more, and keep their values.
+
+        All waits but those for the disposal end with False, contexts expire, and with them the
+        tasks bound to states. New ones may be made.
+        """
+        let_go(self)  # type: ignore[arg-type]
 
 
 # Updates whose states move by more ticks than this at once seldom come again.

@@ -15,7 +15,7 @@ from .._text import text_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .._engine.base import BaseMachine
+    from .._engine.telling import Telling
     from .listening import Listening
 
 LOGGER = logging.getLogger("am_machine")
@@ -83,7 +83,7 @@ class LogArgs:
 
 
 def emit(
-    machine: BaseMachine,
+    machine: Telling,
     level: LogLevel,
     text: str,
     *,
@@ -101,7 +101,7 @@ def emit(
 
 
 def log_error(
-    machine: BaseMachine, text: str, exc: BaseException | None, *, std: int = logging.ERROR
+    machine: Telling, text: str, exc: BaseException | None, *, std: int = logging.ERROR
 ) -> None:
     """Log a failure at ERROR (or at `std`, if it was handled) whatever the machine's level is.
 
@@ -114,14 +114,14 @@ def log_error(
 
 
 def log_listener_error(
-    machine: BaseMachine, text: str, exc: BaseException | None, *, std: int = logging.ERROR
+    machine: Telling, text: str, exc: BaseException | None, *, std: int = logging.ERROR
 ) -> None:
     """The same for a failure of something that only listens: no tracer hears of it, for that might
     fail again."""
     LOGGER.log(std, text, extra={"machine": machine.id}, exc_info=exc)
 
 
-def _keep(machine: BaseMachine, listening: Listening, level: LogLevel, text: str) -> None:
+def _keep(machine: Telling, listening: Listening, level: LogLevel, text: str) -> None:
     """Hand an emitted line to the running transition or the next one, and to tracers."""
     transition = machine._transition
     # Not by LogEntry(…), whose generated constructor takes twice the time.

@@ -1,0 +1,73 @@
+"""What the files of a release have to pass: `python -m release.checks dist/*`.
+
+Each source distribution and each wheel is looked at by twine (metadata that an index would refuse,
+READMEs that do not render), wheels by check-wheel-contents, source distributions by pyroma.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from release.urls import base
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).parent.parent
+# What pyroma asks for and no release has: a person to write to, since the authors are a group;
+# and an address of the project, as long as there is none.
+NO_PERSON = "Your package does not have author-email data"
+NO_ADDRESS = "Your package should have a 'url' field"
+
+# pytest imports a plugin before anything can look on; so that is a package beside the other one.
+TOPLEVEL = {"am_helpers": "am_helpers,am_helpers_pytest"}
+
+
+def run(*command: str) -> tuple[int, str]:
+    """Exit code and all output of a command."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def findings(told: str) -> list[str]:
+    """What pyroma complains of, without what is known to be so."""
+    between = told.partition("Found")[2].partition("Final rating")[0].partition("\n")[2]
+    lines = [line.strip() for line in between.splitlines() if line.strip(" -")]
+    known = (NO_PERSON,) if base(ROOT) else (NO_PERSON, NO_ADDRESS)
+    return [line for line in lines if not line.startswith(known)]
+
+
+def check_files(files: Sequence[Path]) -> list[str]:
+    """What is wrong with the files of a release, a text each."""
+    faults: list[str] = []
+    code, told = run(sys.executable, "-m", "twine", "check", "--strict", *map(str, files))
+    if code:
+        faults.append(told)
+    for path in files:
+        if path.suffix == ".whl":
+            allowed = TOPLEVEL.get(path.name.partition("-")[0])
+            options = ("--toplevel", allowed) if allowed else ()
+            code, told = run(sys.executable, "-m", "check_wheel_contents", *options, str(path))
+            if code:
+                faults.append(told)
+        if path.suffix == ".gz":
+            code, told = run(sys.executable, "-m", "pyroma", "-n", "1", str(path))
+            if "Final rating" not in told:
+                faults.append(told)
+            faults += [f"pyroma of {path.name}: {line}" for line in findings(told)]
+    return faults
+
+
+def main() -> int:
+    """Check the files of the command line; the exit code is 1 if anything is wrong."""
+    files = [Path(name) for name in sys.argv[1:]]
+    faults = check_files(files)
+    print("\n".join(faults) or f"{len(files)} files: nothing to complain of")
+    return 1 if faults or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
