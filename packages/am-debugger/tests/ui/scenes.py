@@ -91,6 +91,9 @@ def render(scene: Scene, folder: Path) -> tuple[str, str]:
         async with running(instance) as app, app.run_test(size=scene.size) as pilot:
             while "Ready" not in instance.debugger.machine:
                 await pilot.pause(0.05)
+            rounds = instance.debugger.lints.rounds
+            while instance.debugger.lints.rounds < rounds + 2:
+                await pilot.pause(0.02)
             _go(instance.debugger, scene)
             # Until nothing is drawn any more, also where the machine has much else to do.
             for _ in range(100):
@@ -115,7 +118,7 @@ def _rests(debugger: Debugger) -> bool:
     port = debugger.ui
     assert isinstance(port, ScreenPort)
     is_drawn = port._timer is None and not port._invalid
-    return is_drawn and debugger.lints.rounds > 0 and "Loading" not in debugger.machine
+    return is_drawn and "Loading" not in debugger.machine
 
 
 def _go(debugger: Debugger, scene: Scene) -> None:
