@@ -46,6 +46,11 @@ def inspect(argv: list[str]) -> int:
     )
     parser.add_argument("dump", metavar="DUMP", help="a file ending in .amdbg.gz or .amdbg.zst")
     parser.add_argument("--where", metavar="QUERY", help="list the transitions that this means")
+    parser.add_argument(
+        "--unfold",
+        action="store_true",
+        help="list runs of quiet transitions (dbg:quiet) one by one",
+    )
     options = parser.parse_args(argv)
     try:
         query = None if options.where is None else parse_query(options.where)
@@ -56,7 +61,7 @@ def inspect(argv: list[str]) -> int:
     except DumpError as exc:
         print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)
         return _BAD_DUMP
-    for line in summary(store) if query is None else matches(store, query):
+    for line in summary(store) if query is None else matches(store, query, unfold=options.unfold):
         print(line)
     return 0
 

@@ -101,6 +101,15 @@ class ChoosingHandlers:
 
     # ------------------------------------------------------------------ filters
 
+    def FoldToggledState(self, event: am.Event) -> None:
+        """Open the run of quiet transitions under the cursor, or fold it again."""
+        if self._session.toggle_fold():
+            self._core.ui.invalidate(*Part)
+            self._core.moved()
+        else:
+            self._core.ui.notify("nothing is folded here")
+        event.machine.remove("FoldToggled")
+
     def AnyState(self, event: am.Event) -> None:
         """Filters and `Loading` follow from what is active."""
         machine = event.machine
@@ -108,6 +117,11 @@ class ChoosingHandlers:
         filters = Filters(**wanted)
         if filters != self._session.filters:
             self._session.set_filters(filters)
+            self._core.ui.invalidate(*Part)
+            self._core.moved()
+        folds = "FoldQuiet" in machine
+        if folds is not self._session.folds:
+            self._session.set_folds(folds=folds)
             self._core.ui.invalidate(*Part)
             self._core.moved()
         is_loading = bool(machine.any_(*LOADING))

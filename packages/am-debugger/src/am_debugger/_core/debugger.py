@@ -227,12 +227,16 @@ class Debugger:
         if view.client.pending is not view.pending:
             view.pending = view.client.pending
             self.ui.invalidate(Part.READER)
-        known = len(view.visible)
-        view.visible.extend()
-        if len(view.visible) != known:
+        visible = view.visible
+        is_tail = "TailMode" in self.machine
+        # Where the cursor goes along, quiet ones that come join those under it.
+        visible.pin(0 if is_tail else view.cursor)
+        known = (len(visible), visible.last)
+        visible.extend()
+        if (len(visible), visible.last) != known:
             grown = (Part.BARS, Part.TIMELINES, Part.LOG, Part.MATRIX)
             self.ui.invalidate(*grown, lazily=True)
-        if "TailMode" in self.machine and self.session.to_end():
+        if is_tail and self.session.to_end():
             self.moved(lazily=True)
 
     async def watch_memory(self) -> None:

@@ -192,7 +192,8 @@ class ReadingHandlers:
 
 
 def _around(view: View, *, forward: bool) -> Iterator[int]:
-    """All visible transitions from the cursor on, that of the cursor last."""
+    """All visible transitions from the cursor on, with those they stand for, that of the cursor
+    last."""
     numbers, at = view.visible.numbers, view.visible.position(view.cursor)
     count = len(numbers)
     on_cursor = at and numbers[at - 1] == view.cursor
@@ -203,4 +204,5 @@ def _around(view: View, *, forward: bool) -> Iterator[int]:
         order = [*range(before - 1, -1, -1), *range(count - 1, before - 1, -1)]
     for k in order:
         if k < len(numbers):
-            yield numbers[k]
+            folded = view.visible.members(k)
+            yield from folded if forward else reversed(folded)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._derive.filters import Filters, Visible
+from .._derive.folds import Folds
 from .._derive.steps import Parsed, Parser
 from .._derive.url import LATEST_TIME, MachineUrl
 from .._store.layout import MOST
@@ -27,8 +28,10 @@ USUAL_LEVEL = 2
 class View:
     """How one machine is looked at."""
 
-    def __init__(self, client: Client, filters: Filters) -> None:
+    def __init__(self, client: Client, filters: Filters, *, folds: bool = True) -> None:
         self.client = client
+        # Runs of quiet transitions that the user opened, as (first, last).
+        self.opened_folds: list[tuple[int, int]] = []
         self.cursor = client.first - 1
         # The moment at which the cursor was set, so that coming back finds the same transition.
         self.moment: int | None = None
@@ -39,7 +42,13 @@ class View:
         self.opened: set[str] = set()
         # The answer that is shown to what the machine waits for.
         self.pending = client.pending
-        self.visible = Visible(client, filters, None)
+        self.look(filters, folds=folds)
+
+    def look(self, filters: Filters, *, folds: bool) -> None:
+        """Other transitions are visible, `folds`: a run of quiet ones as one."""
+        made = Folds(self.client, self.opened_folds) if folds else None
+        self.visible = Visible(self.client, filters, self.members, made)
+        self.visible.pin(self.cursor)
 
     @property
     def members(self) -> frozenset[str] | None:
@@ -56,6 +65,8 @@ class Session:
         self.parser = Parser(self.store)
         self.places = Places()
         self.filters = Filters(auto_canceled=False, health=False, out_group=False)
+        self.folds = True
+        """Whether a run of quiet transitions is shown as one."""
         self.selected: View | None = None
         self.moment: int = 0
         self.log_level = USUAL_LEVEL
@@ -77,7 +88,7 @@ class Session:
         """How a machine is looked at; made on first sight."""
         found = self._views.get(client.serial)
         if found is None:
-            found = self._views[client.serial] = View(client, self.filters)
+            found = self._views[client.serial] = View(client, self.filters, folds=self.folds)
         return found
 
     def select(self, client: Client) -> View:
@@ -125,7 +136,7 @@ class Session:
         backwards first."""
         self.filters = filters
         for view in self._views.values():
-            view.visible = Visible(view.client, filters, view.members)
+            view.look(filters, folds=self.folds)
         if self.selected is not None:
             self.settle(self.selected)
 
@@ -134,8 +145,30 @@ class Session:
         view = self.selected
         if view is not None:
             view.group = group
-            view.visible = Visible(view.client, self.filters, view.members)
+            view.look(self.filters, folds=self.folds)
             self.settle(view)
+
+    def set_folds(self, *, folds: bool) -> None:
+        """Runs of quiet transitions are shown as one, or not."""
+        self.folds = folds
+        self.set_filters(self.filters)
+
+    def toggle_fold(self) -> bool:
+        """Open what the transition under the cursor stands for, or fold again what was opened
+        there; False if there is neither."""
+        view = self.selected
+        if view is None:
+            return False
+        if view.visible.open(view.cursor):
+            return True
+        view.visible.pin(0)
+        has_closed = view.visible.close(view.cursor)
+        if has_closed and view.cursor not in view.visible:
+            # On to the one that stands for it now.
+            number = view.visible.after(view.cursor)
+            self._put(view, view.cursor if number is None else number)
+        view.visible.pin(view.cursor)
+        return has_closed
 
     def settle(self, view: View) -> None:
         """See that the cursor is where it may be: transitions were hidden, or dropped."""
@@ -212,6 +245,8 @@ class Session:
         if number <= home:
             self._put(view, home)
             return True
+        if number not in view.visible:
+            view.visible.open(number)
         found = number if number in view.visible else view.visible.nearest(number)
         if found is None:
             return False
@@ -231,8 +266,7 @@ class Session:
         number = view.visible.changing(state, view.cursor, forward=forward)
         if number is None:
             return False
-        self._put(view, number)
-        return True
+        return self.to(number)
 
     # ------------------------------------------------------------------ steps
 

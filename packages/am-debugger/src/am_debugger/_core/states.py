@@ -168,7 +168,7 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     Start = am.State(
         add=[
             "ClientListVisible", "ClientListFocused", "FilterHealth", "FilterAutoCanceledTx",
-            "FilterOutGroup", "LogTimestamps",
+            "FilterOutGroup", "FoldQuiet", "LogTimestamps",
         ],
         doc="It runs.",
     )  # fmt: skip
@@ -273,6 +273,10 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     FilterOutGroup = am.State()
     FilterDisconn = am.State(doc="Disconnected machines are not listed.")
     FilterRpcMachs = am.State(doc="Machines of am-rpc are not listed.")
+    FoldQuiet = am.State(doc="A run of quiet transitions is shown as one: see `dbg:quiet`.")
+    FoldToggled = am.State(
+        multi=True, require=["ClientSelected"], doc="What is folded here is opened, or folded."
+    )
     FilterTraces = am.State(doc="Stack traces are folded to their first line.")
     LogTimestamps = am.State(doc="The log tells when the second changes.")
 

@@ -9,9 +9,13 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from .._store.layout import Mark
+from .folds import quiet
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .._store.client import Client
+    from .folds import Fold, Folds
 
 SLICE = 65_536
 
@@ -53,11 +57,19 @@ class Visible:
     """The numbers of the transitions of one machine that pass the filters, in order.
 
     Made piece by piece: `extend` looks at more until it returns False. It starts over by itself
-    where marks changed or older transitions were dropped.
+    where marks changed or older transitions were dropped. With `folds` only the last one of a run
+    of quiet transitions is among them.
     """
 
-    def __init__(self, client: Client, filters: Filters, group: frozenset[str] | None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        filters: Filters,
+        group: frozenset[str] | None,
+        folds: Folds | None = None,
+    ) -> None:
         self.client = client
+        self.folds = folds
         self.filters = filters
         self.group = group if filters.out_group else None
         self._table = filters.table()
@@ -65,8 +77,11 @@ class Visible:
 
     def _start(self) -> None:
         self.numbers = array("I")
-        self._until = self.client.first - 1
+        self._first = self.client.first
+        self._until = self._first - 1
         self._revision = self.client.columns.revision
+        if self.folds is not None:
+            self.folds.restart()
 
     @property
     def is_complete(self) -> bool:
@@ -78,17 +93,29 @@ class Visible:
         client, columns = self.client, self.client.columns
         if self._revision != columns.revision:
             self._start()
-        if client.first > self._until + 1 or (self.numbers and self.numbers[0] < client.first):
+        if client.first != self._first:
+            self._first = client.first
             del self.numbers[: bisect_left(self.numbers, client.first)]
             self._until = max(self._until, client.first - 1)
+            if self.folds is not None:
+                oldest = self.numbers[0] if self.numbers else client.first - 1
+                self.folds.dropped(self.numbers, self._shown(client.first, oldest))
         first, last = self._until + 1, min(client.last, self._until + limit)
-        k = first - client.first
-        shown = columns.marks[k : k + last - first + 1].translate(self._table)
-        if self.group is not None:
-            self._hide_out_of_group(first, last, shown, self.group)
-        self.numbers.extend(compress(range(first, last + 1), shown))
+        shown = self._shown(first, last)
+        if self.folds is None:
+            self.numbers.extend(compress(range(first, last + 1), shown))
+        else:
+            self.folds.extend(self.numbers, first, last, shown)
         self._until = last
         return last < client.last
+
+    def _shown(self, first: int, last: int) -> bytearray:
+        """A byte for each transition of a range: 1 where it passes the filters."""
+        k = first - self.client.first
+        shown = self.client.columns.marks[k : k + last - first + 1].translate(self._table)
+        if self.group is not None:
+            self._hide_out_of_group(first, last, shown, self.group)
+        return shown
 
     def complete(self) -> None:
         """Look at all of them."""
@@ -155,6 +182,57 @@ class Visible:
         else:
             candidates = range(bisect_left(changes, number) - 1, -1, -1)
         for k in candidates:
-            if changes[k] in self:
+            if self.holds(changes[k]):
                 return changes[k]
         return None
+
+    # ------------------------------------------------------------------ folds
+
+    def fold(self, number: int) -> Fold | None:
+        """What a visible transition stands for; None if only for itself."""
+        return None if self.folds is None else self.folds.fold(number)
+
+    def members(self, position: int) -> Sequence[int]:
+        """What the visible transition at a position stands for, itself last."""
+        number = self.numbers[position]
+        if self.folds is None or number not in self.folds.counts:
+            return (number,)
+        before = self.numbers[position - 1] if position else self.client.first - 1
+        return self.folds.members(self.numbers, position, self._shown(before + 1, number))
+
+    def holds(self, number: int) -> bool:
+        """Whether a transition is visible, or another one stands for it."""
+        k = bisect_left(self.numbers, number)
+        if k == len(self.numbers) or number < self.client.first:
+            return False
+        if self.numbers[k] == number:
+            return True
+        if self.folds is None or self.numbers[k] not in self.folds.counts:
+            return False
+        is_shown = self._shown(number, number)[0]
+        return bool(is_shown and quiet(self.client, number, number)[0])
+
+    def open(self, number: int) -> bool:
+        """Show a transition, and the others of its run, if another one stands for them."""
+        k = bisect_left(self.numbers, number)
+        if self.folds is None or not self.holds(number):
+            return False
+        members = self.members(k)
+        if len(members) < 2:
+            return False
+        self.folds.open(members[0], members[-1])
+        self.numbers[k : k + 1] = array("I", members)
+        return True
+
+    def close(self, number: int) -> bool:
+        """Fold again what was opened around a transition; False if nothing was."""
+        if self.folds is None or not self.folds.close(number):
+            return False
+        self._start()
+        self.complete()
+        return True
+
+    def pin(self, number: int) -> None:
+        """A transition stays visible as more come: the one under the cursor."""
+        if self.folds is not None:
+            self.folds.pinned = number

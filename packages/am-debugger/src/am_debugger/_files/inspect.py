@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._derive.folds import quiet_runs
 from .._derive.log_lines import format_args
 from .._derive.moment import ordered
 from .._derive.reader import called_text
@@ -49,16 +50,19 @@ def _machine_line(client: Client, depth: int) -> str:
     return f"{': '.join(told[:2])}{''.join([', ' + one for one in told[2:]])} ({' '.join(active)})"
 
 
-def matches(store: Store, query: Query) -> Iterator[str]:
-    """The transitions that a query means, by machine, a line each; then a count a machine."""
+def matches(store: Store, query: Query, *, unfold: bool = False) -> Iterator[str]:
+    """The transitions that a query means, by machine, a line each; then a count a machine. Quiet
+    ones that follow each other are one line with their count, unless they are unfolded."""
     parser = Parser(store)
     counts: list[tuple[str, int]] = []
     for client, _ in ordered(store):
         count = 0
         for found in query.find(store, client):
             count += len(found)
-            for number in found:
-                yield transition_line(parser, client, number)
+            runs = [[number] for number in found] if unfold else quiet_runs(client, found)
+            for run in runs:
+                line = transition_line(parser, client, run[-1])
+                yield line if len(run) == 1 else f"{line} (the last of {len(run)} quiet ones)"
         if count:
             counts.append((client.id, count))
     total = sum([count for _, count in counts])

@@ -37,6 +37,9 @@ def bar_rows(session: Session, parsed: Parsed | None, what: str, width: int) -> 
     ]
     right: Row = []
     extra = [word for word, on in (("auto", tx.is_auto), ("check", tx.is_check)) if on]
+    fold = view.visible.fold(tx.number)
+    if fold is not None:
+        extra.append(f"{fold.size} quiet")
     if extra:
         right.append((f"{' '.join(extra)} | ", colors.PLAIN))
     became = outcome(tx)

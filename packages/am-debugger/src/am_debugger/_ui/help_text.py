@@ -20,6 +20,7 @@ Schema       |N ticks, odd: active   M multi
              the double one last
 Log          ▌ changed   · nothing changed
              q queued    × canceled   ✎ note
+             … several quiet ones (dbg:quiet)
 Rain         1 active   2 active and touched
              | removed  * touched, inactive
              c called but canceled

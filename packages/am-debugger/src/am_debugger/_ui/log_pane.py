@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     from .._core.debugger import Debugger
     from .._core.session import View
+    from .._derive.folds import Fold
     from .._derive.steps import Parsed
     from .fitting import Row
 
     _Key = tuple[int, int, int | None, LogStyle]
-    _Of = tuple[Parsed, int, str | None]
+    _Of = tuple[Parsed, int, str | None, Fold | None]
 
 JOURNAL_ONLY = "journal only - alt+i"
 """What panes say that miss what is sent only at the level everything."""
@@ -121,13 +122,14 @@ class LogPane(LineWidget, can_focus=True):
         number, before = numbers[k], numbers[k - 1] if k else None
         # What the rows are made of; a transition that is worked out anew is another object.
         parsed = session.parser.parse(client, number)
-        of = (parsed, len(client.outer_log), client.notes.get(number))
+        fold = view.visible.fold(number)
+        of = (parsed, len(client.outer_log), client.notes.get(number), fold)
         key = (client.serial, number, before, how)
         made = self._made.get(key)
         if made is None or made[0][0] is not parsed or made[0][1:] != of[1:]:
             if len(self._made) >= _MOST_MADE:
                 self._made.clear()
-            made = self._made[key] = (of, log_rows(session, client, number, before, how))
+            made = self._made[key] = (of, log_rows(session, client, number, before, how, fold))
         return made[1]
 
     def line(self, y: int) -> Strip:
@@ -173,6 +175,10 @@ class LogPane(LineWidget, can_focus=True):
         """To where the text is found next, or before."""
         self._debugger.machine.add("Searched", forward=forward)
 
+    def action_fold(self) -> None:
+        """Open what is folded under the cursor, or fold it again."""
+        self._debugger.machine.add("FoldToggled")
+
     def on_mouse_scroll_up(self) -> None:
         """Scroll back."""
         self.action_scroll(-_WHEEL)
@@ -188,6 +194,9 @@ class LogPane(LineWidget, can_focus=True):
         if offset.y >= len(self._rows) or view is None:
             return
         shown = self._rows[offset.y]
+        if shown.number == view.cursor and view.visible.fold(view.cursor) is not None:
+            machine.add("FoldToggled")
+            return
         machine.add("SetCursor", number=shown.number)
         if shown.line is not None:
             names = frozenset(view.client.version_at(shown.number).names)

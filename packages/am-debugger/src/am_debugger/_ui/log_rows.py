@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.style import Style
 
     from .._core.session import Session
+    from .._derive.folds import Fold
     from .._derive.log_lines import Line
     from .._derive.steps import Parsed
     from .._store.client import Client
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _SECOND = 1_000_000
 _NARROWEST = 8
+_FOLDED = "…"
+# From this level on there is a line of each transition.
+_FOLDS_FROM = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,15 @@ _MARKS = {
 
 
 def log_rows(
-    session: Session, client: Client, number: int, before: int | None, how: LogStyle
+    session: Session,
+    client: Client,
+    number: int,
+    before: int | None,
+    how: LogStyle,
+    fold: Fold | None = None,
 ) -> list[LogRow]:
-    """The rows of a transition and of what came after it; `before` is the one shown before it."""
+    """The rows of a transition and of what came after it; `before` is the one shown before it.
+    One that stands for others is a row with their count."""
     parsed = session.parser.parse(client, number)
     found: list[LogRow] = []
     if how.has_times and _is_other_second(client, number, before):
@@ -61,7 +71,10 @@ def log_rows(
         told = f"── {clock}  t{parsed.tx.time_sum:_}"
         found.append(LogRow(number, None, [(" ", colors.PLAIN), (told, colors.TIME)]))
     gutter = gutter_style(parsed)
-    for line in lines_of(client, parsed, how.level):
+    if fold is not None and how.level >= _FOLDS_FROM:
+        row: Row = [(_FOLDED, colors.TIME), (f"{inert(str(fold))}", colors.TIME)]
+        found.append(LogRow(number, None, row))
+    for line in lines_of(client, parsed, how.level) if fold is None else ():
         found += [LogRow(number, line, row) for row in _rows(line, gutter, how)]
     for line in outer_lines(client, number, how.level):
         found += [LogRow(number, line, row) for row in _rows(line, colors.PLAIN, how)]

@@ -49,10 +49,17 @@ class RainPane(VirtualList):
             return []
         number = view.visible.numbers[position]
         is_current = number == view.cursor
-        return rain_row(session, view.client, number, self.row_width, is_current=is_current)
+        fold, width = view.visible.fold(number), self.row_width
+        return rain_row(session, view.client, number, width, is_current=is_current, fold=fold)
 
     def entered(self, position: int) -> None:
-        """Go to a transition."""
+        """Go to a transition; there, open what it stands for."""
+        view = self._debugger.session.selected
+        if view is not None:
+            number = view.visible.numbers[position]
+            if number == view.cursor and view.visible.fold(number) is not None:
+                self._debugger.machine.add("FoldToggled")
+                return
         self._select(position, "")
 
     def on_click(self, event: events.Click) -> None:

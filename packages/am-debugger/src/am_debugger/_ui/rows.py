@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import am_machine as am
 
     from .._core.session import Session
+    from .._derive.folds import Fold
     from .._derive.moment import Label
     from .._store.client import Client
 
@@ -75,9 +76,18 @@ def rain_columns(client: Client, number: int, width: int) -> int:
     return max(0, min(len(names), width - len(str(number)) - _TIME))
 
 
-def rain_row(session: Session, client: Client, number: int, width: int, *, is_current: bool) -> Row:
+def rain_row(
+    session: Session,
+    client: Client,
+    number: int,
+    width: int,
+    *,
+    is_current: bool,
+    fold: Fold | None = None,
+) -> Row:
     """A transition of the rain: a character a state, as far as there is room beside its number and
-    time; where there is more, what it was. Neighbors of one style are one text."""
+    time; where there is more, what it was, or what it stands for. Neighbors of one style are one
+    text."""
     parsed = session.parser.parse(client, number)
     clock = client.clock_after(number)
     touched, removed, called = set(parsed.touched), set(parsed.removed), set(parsed.tx.called)
@@ -108,5 +118,6 @@ def rain_row(session: Session, client: Client, number: int, width: int, *, is_cu
     tail = colors.CURRENT if is_current else colors.INACTIVE
     row.append((told, tail))
     if width - len(told) - len(names) >= _LEAST_NAME:
-        row.append((f" {parsed.tx.kind} {inert(called_names)}", tail))
+        what = f"{parsed.tx.kind} {called_names}" if fold is None else f"… {fold}"
+        row.append((f" {inert(what)}", tail))
     return row

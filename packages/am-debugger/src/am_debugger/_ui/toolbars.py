@@ -106,6 +106,7 @@ TOOLBARS = (
         Button("auto", "x all, * without canceled ones", tool="FilterAutoTx", mark=_auto),
         _filter("empty", "FilterEmptyTx", "transitions that changed nothing"),
         _filter("health", "FilterHealth", "health checks and heartbeats"),
+        _filter("quiet", "FoldQuiet", "quiet transitions one by one, else a run of them as one"),
         Button("group", "only what calls states of the group", tool="FilterOutGroup"),
         _filter("disconn", "FilterDisconn", "machines that are gone"),
         _filter("checks", "FilterChecks", "checks"),

@@ -96,10 +96,13 @@ def log_text(session: Session, level: int) -> Iterator[str]:
         if number < client.first:
             continue
         parsed = session.parser.parse(client, number)
-        told = [*lines_of(client, parsed, level), *outer_lines(client, number, level)]
+        fold = visible.fold(number)
+        told = [] if fold is not None else lines_of(client, parsed, level)
+        told += outer_lines(client, number, level)
         mark = "**→** " if number == view.cursor else ""
-        if told or mark:
-            lines.append(f"- {mark}{number} {format_time(parsed.tx.time)}")
+        if told or mark or fold is not None:
+            what = f" … {markdown(str(fold))}" if fold is not None else ""
+            lines.append(f"- {mark}{number} {format_time(parsed.tx.time)}{what}")
         lines += [f"  - {markdown(line.text)}" for line in told]
         yield ""
     yield "\n".join([*lines, ""])

@@ -229,7 +229,11 @@ class _Maker:
         client, level = self._client, self._session.log_level
         number = parsed.tx.number
         mark = _gutter(parsed)
-        told = [(mark, line.text) for line in lines_of(client, parsed, level)]
+        fold = self._view.visible.fold(number)
+        if fold is not None:
+            yield LogRow(_CUT, self.text(str(fold)))
+        lines = lines_of(client, parsed, level) if fold is None else ()
+        told = [(mark, line.text) for line in lines]
         told += [(" ", line.text) for line in outer_lines(client, number, level)]
         note = client.notes.get(number)
         if note is not None:
