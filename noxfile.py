@@ -22,6 +22,7 @@ if ssl.create_default_context().cert_store_stats()["x509_ca"]:
 ROOT = Path(__file__).parent
 sys.path.append(str(ROOT / ".ci"))
 from debian import bring  # noqa: E402
+from debian import install as install_programs  # noqa: E402
 from lanes import Job, run_jobs  # noqa: E402
 
 sys.path.append(str(ROOT))
@@ -49,6 +50,15 @@ LANES = 3  # of `checks`, for two processors: tests of processes wait for most o
 # programs alone are used, and a terminal and a browser that a test can type into and read.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
 SCREENS = {"chromium": "chromium", "tmux": "tmux"}
+# Engines that place workers, by the programs that they consist of.
+ENGINES = {
+    "ssh": {"sshd": "openssh-server", "ssh": "openssh-client"},
+    "slurm": {"slurmctld": "slurm-wlm", "slurmd": "slurm-wlm", "munged": "munge"},
+    "ray": {},
+}
+# They listen on all addresses of a host: hence a network of their own, with loopback alone. Slurm
+# wants one more address than that of loopback.
+LOOPBACK_ONLY = 'ip link set lo up && ip address add 10.77.0.1/32 dev lo && exec "$@"'
 # Not every file that others ship compiles on every Python: hence no check of the outcome.
 COMPILE_INSTALLED = """
 import compileall, sysconfig
@@ -192,13 +202,14 @@ def fill_with_all(session: nox.Session) -> None:
 def checks(session: nox.Session) -> None:
     """Each step of `dev` and the tests of each package, all once; the first failure ends it.
 
-    Where AM_SERVERS=1 asks for it, session `observability` runs beside them.
+    Where AM_SERVERS=1 asks for it, session `observability` runs beside them, and `engines` on sshd.
     """
 
     def job(name: str, session: str, *args: str, **how: Any) -> Job:
         return Job(name, (sys.executable, "-m", "nox", "-s", session, "--", *args), **how)
 
     waiting = ("pools", "processes")
+    servers = [True] if os.environ.get("AM_SERVERS") == "1" else []
     steps = [name for name in STEPS if name not in ("lint", "tests", *waiting)]
     units = [name for name in LAYERS if name not in TOUCHY]  # the longest comes first
     jobs = [
@@ -206,7 +217,8 @@ def checks(session: nox.Session) -> None:
         *(job(name, f"unit({name})") for name in LAYERS if name in TOUCHY),
         *(job(name, "dev", name, after="lint") for name in waiting),
         *(job(name, f"unit({name})", yields=True) for name in units),
-        *(job(name, name) for name in ("observability",) if os.environ.get("AM_SERVERS") == "1"),
+        *(job("observability", "observability") for _ in servers),
+        *(job("engines", "engines", "ssh", "--short") for _ in servers),
         *(job(name, "dev", name, after="lint", yields=True) for name in steps),
     ]
     if not run_jobs(jobs, LANES):
@@ -278,6 +290,31 @@ def observability(session: nox.Session) -> None:
     env = {"PATH": path_with(SERVERS), "AM_NOX": sys.executable}
     # Asked for by name, a server that cannot be had is a failure and no reason to skip.
     session.run(*command, env={**env, **({"CI": "true"} if os.environ.get("AM_SERVERS") else {})})
+
+
+@nox.session
+def engines(session: nox.Session) -> None:
+    """Launchers on a real sshd, Slurm and Ray; `-- slurm` for one, `--short` for ten seconds each.
+
+    Needs root, to install what is missing by the names of its packages, and to start it in a
+    network of its own.
+    """
+    chosen = [name for name in session.posargs if not name.startswith("-")] or list(ENGINES)
+    if unknown := set(chosen) - set(ENGINES):
+        session.error(f"no such engine: {', '.join(unknown)}; there are {', '.join(ENGINES)}")
+    if os.getuid():
+        session.error("engines are installed and started by root alone")
+    for name in chosen:
+        install_programs(ENGINES[name], ROOT / ".nox" / "debian")
+    ours = ("am-machine", "am-helpers", "am-rpc", "am-node")
+    ray = ["ray"] if "ray" in chosen else []
+    fill(session, *local(*ours, extras=False), *test_tools("am-node"), *tools(*ray))
+    env = {"AM_ENGINES": ",".join(chosen), "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    if "--short" in session.posargs:
+        env["AM_ENGINES_CHAOS"] = "10"
+    command = pytest("engines", "-m", "engines", "-o", "faulthandler_timeout=600", "-rA")
+    alone = ("unshare", "--net", "sh", "-c", LOOPBACK_ONLY, "sh")
+    session.run(*alone, *command, "integration-tests/engines", env=env, external=True)
 
 
 def path_with(programs: dict[str, str], *, libraries: bool = False) -> str:
@@ -358,6 +395,7 @@ def nightly(session: nox.Session) -> None:
         "integration-tests/test_pubsub_processes.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
+    session.notify("engines")
 
 
 @nox.session

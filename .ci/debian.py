@@ -48,6 +48,26 @@ def bring(programs: Mapping[str, str], place: Path, *, libraries: bool = False) 
     return [str(folder) for folder in folders]
 
 
+def install(programs: Mapping[str, str], place: Path) -> None:
+    """Install the packages of those programs that this machine lacks, whose services do not start.
+
+    That is for programs that need a user or folders of their own; it takes root.
+
+    :param programs: Packages, by the programs wanted of them.
+    :param place: A folder to work in.
+    :raises CalledProcessError: if they cannot be had.
+    """
+    known = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"])
+    packages = sorted({programs[name] for name in programs if not shutil.which(name, path=known)})
+    if packages:
+        with _alone(place):
+            _run(place, "apt-get", "update", "-qq")
+            options = ("-qq", "-y", "--no-install-recommends")
+            # Without a runlevel there is nothing to start a service for.
+            quiet = ("env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1")
+            _run(place, *quiet, "apt-get", "install", *options, *packages)
+
+
 @contextlib.contextmanager
 def _alone(place: Path) -> Iterator[None]:
     """Other sessions that bring something to the same place wait meanwhile."""

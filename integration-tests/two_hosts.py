@@ -122,7 +122,10 @@ async def supervisor_per_host(hosts: Hosts) -> None:
 async def ssh(hosts: Hosts) -> None:
     """Way 2: one supervisor, its worker on the second host, reached by ssh."""
     enter = " ".join(hosts.enter)
-    script = f'#!/bin/sh\n[ "$2 $3" = "-- second" ] || exit 64\nexec {enter} sh -c "$4"\n'
+    options = 'while case "$1" in -o*) true ;; *) false ;; esac; do shift; done'
+    script = (
+        f'#!/bin/sh\n{options}\n[ "$2 $3" = "-- second" ] || exit 64\nexec {enter} sh -c "$4"\n'
+    )
     stub = hosts.stub("ssh", script)
     await _works(hosts, am_node.SshLauncher(["second"], command=WORKER, ssh=[stub]))
 

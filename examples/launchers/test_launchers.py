@@ -1,6 +1,6 @@
 """The recipes pass the suite that the package's own launchers pass, and do what each alone does.
 
-Fakes in the folder beside this file stand for srun, for kubectl with its cluster, and for Ray.
+Fakes in the folder beside this file stand for kubectl with its cluster, and for Ray.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import trio
 import am_node
 from am_node.testing import LAUNCHER_CHECKS, LauncherCheck
 from examples.launchers.kubernetes import PodLauncher, pod_name
-from examples.launchers.slurm import SlurmLauncher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,12 +33,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Puts the fakes where the recipes look for the real ones; returns the cluster's folder."""
     monkeypatch.setattr(sys, "path", [str(ROOT), str(FAKES), *sys.path])
     monkeypatch.setenv("FAKE_CLUSTER", str(tmp_path))
-    monkeypatch.setenv("FAKE_SRUN_LOG", str(tmp_path / "srun.log"))
     return tmp_path
-
-
-def _slurm() -> am_node.Launcher:
-    return SlurmLauncher("--partition=long", command=WORKER, srun=str(FAKES / "srun"))
 
 
 def _pods() -> am_node.Launcher:
@@ -53,13 +47,11 @@ def _ray() -> am_node.Launcher:
 
 
 LAUNCHERS: dict[str, Callable[[], am_node.Launcher]] = {
-    "slurm": _slurm,
     "kubernetes": _pods,
     "ray": _ray,
 }
 # Where a recipe can do less than a process on this host.
 CANNOT: dict[str, set[str]] = {
-    "slurm": set(),
     "kubernetes": {"lifeline"},
     "ray": {"lifeline", "output"},
 }
@@ -92,24 +84,8 @@ async def test_a_pool_of_it_works(name: str, tmp_path: Path) -> None:
             ) as sup,
             am_node.Client("c", supers=[sup.addr]) as client,
         ):
-            result = await client.work(path=str(FAKES / "srun"))
+            result = await client.work(path=str(FAKES / "kubectl"))
     assert result["lines"] > 5
-
-
-# -- Slurm
-
-
-async def test_slurm_is_told_what_workers_need() -> None:
-    needs = am_node.Resources(cpus=2, memory=3 * 2**30, gpus=1)
-    command = SlurmLauncher("--quiet").command_for(am_node.WorkerSpec("nw-1", b"", resources=needs))
-    assert command[:5] == (
-        "srun",
-        "--job-name=nw-1",
-        "--cpus-per-task=2",
-        "--mem=3072M",
-        "--gpus=1",
-    )
-    assert command[-4:] == ("python", "-m", "am_node", "worker")
 
 
 # -- Kubernetes

@@ -10,6 +10,7 @@ left.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import random
@@ -20,7 +21,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import trio
 
@@ -28,10 +29,10 @@ import am_node
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from chaos_worker import LOG, misdeed_of, result_of
+from chaos_worker import LOG, PIDS, misdeed_of, result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CLIENTS = 3
 WORKERS_PER_CLIENT = 2
@@ -121,13 +122,22 @@ class Report:
         yield "every promise held" if self.ok else "PROMISE BROKEN"
 
 
-async def chaos(seed: int, seconds: float, entry: str) -> Report:
-    """One run: load, killer, recovery."""
+async def chaos(
+    seed: int,
+    seconds: float,
+    entry: str,
+    launcher: am_node.Launcher | None = None,
+    folder: str | None = None,
+) -> Report:
+    """One run: load, killer, recovery.
+
+    Workers of a `launcher` of one's own need `LOG` and `PIDS` in their environment, two files in
+    `folder`.
+    """
     report, rng = Report(is_unruly=entry.endswith(":Unruly")), random.Random(seed)
     pool = am_node.Pool(min=2, max=10, warm=6)
-    with tempfile.NamedTemporaryFile() as log:
-        os.environ[LOG] = log.name
-        async with am_node.Supervisor(entry, pool=pool) as sup:
+    with tempfile.TemporaryDirectory(dir=folder) as own, _notes(folder or own) as log:
+        async with am_node.Supervisor(entry, pool=pool, launcher=launcher) as sup:
             await sup.mach.when("PoolReady")
             sockets = Path(sup.local_addr.removeprefix("unix:")).parent
             await _load_and_kill(sup, rng, report, seconds)
@@ -135,12 +145,29 @@ async def chaos(seed: int, seconds: float, entry: str) -> Report:
             with trio.move_on_after(2 * RECOVERY):
                 await sup.mach.when("PoolReady")
             report.recovery = trio.current_time() - began
-            report.pids.update([w.pid for w in await sup.workers() if w.pid])
+            report.pids.update(_pids(await sup.workers()).values())
         report.runs.update(map(int, log.read().split()))
     # Nothing but the kernel is asked: zombies exist, too, until somebody waits for them.
     report.left += [f"process {pid}" for pid in sorted(report.pids) if _exists(pid)]
     report.left += [str(sockets)] if sockets.exists() else []
     return report
+
+
+@contextlib.contextmanager
+def _notes(folder: str) -> Iterator[BinaryIO]:
+    """Name the files in which workers tell what they do; yields the one of begun requests."""
+    for variable in (LOG, PIDS):
+        os.environ[variable] = os.path.join(folder, variable)
+        Path(os.environ[variable]).write_bytes(b"")
+    with open(os.environ[LOG], "rb") as log:
+        yield log
+
+
+def _pids(workers: Iterable[am_node.WorkerInfo]) -> dict[str, int]:
+    """The processes of workers that have told."""
+    told = Path(os.environ[PIDS]).read_text().splitlines()
+    known = dict(line.rsplit(" ", 1) for line in told)
+    return {w.id: int(known[w.id]) for w in workers if w.id in known}
 
 
 async def _load_and_kill(
@@ -192,28 +219,24 @@ async def _violence(
     while trio.current_time() < until:
         await trio.sleep(KILL_EVERY)
         # One that was stopped is the pool's to find.
-        alive = [
-            w
-            for w in await sup.workers()
-            if w.pid and "Linked" in w.states and w.pid not in stopped
-        ]
-        report.pids.update(w.pid for w in alive if w.pid)
+        workers = {w.id: w for w in await sup.workers() if "Linked" in w.states}
+        pids = _pids(workers.values())
+        alive = [name for name, pid in pids.items() if pid not in stopped]
+        report.pids.update(pids.values())
         if not alive:
             continue
-        victim = rng.choice(alive)
-        assert victim.pid is not None
+        victim = workers[rng.choice(alive)]
+        pid = pids[victim.id]
         now = trio.current_time()
         number = signal.SIGSTOP if now >= next_stop else signal.SIGKILL
         try:
-            os.kill(victim.pid, number)
+            os.kill(pid, number)
         except ProcessLookupError:
             continue
         if number is signal.SIGSTOP:
             next_stop += STOP_EVERY
-            stopped.add(victim.pid)
-        report.victims.append(
-            Victim(now - began, number, victim.id, victim.pid, victim.work_status)
-        )
+            stopped.add(pid)
+        report.victims.append(Victim(now - began, number, victim.id, pid, victim.work_status))
 
 
 def _exists(pid: int) -> bool:

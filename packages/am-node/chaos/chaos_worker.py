@@ -7,18 +7,31 @@ import os
 import signal
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import trio
 
 import am_node
 
+if TYPE_CHECKING:
+    import am_machine as am
+
 # The variable that names the file to which each begun request is written.
 LOG = "AM_NODE_CHAOS_LOG"
+# The variable that names the file to which each worker writes its id and its pid. On other hosts
+# nobody else knows that.
+PIDS = "AM_NODE_CHAOS_PIDS"
 _LINE = b"x" * 998 + b"\n"
 
 
 class Hasher(am_node.Worker):
     """Hashes a number, with a pause in the middle."""
+
+    def ReadyState(self, e: am.Event) -> None:
+        """Tell which process this is."""
+        if PIDS in os.environ:
+            with open(os.environ[PIDS], "a") as pids:
+                pids.write(f"{self.mach.id} {os.getpid()}\n")
 
     async def work(self, number: int) -> int:
         """Return the check value of `number`."""

@@ -4,6 +4,7 @@ import base64
 import os
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgpack
 import pytest
@@ -11,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import am_node
-from am_node._boot import BootConfig, boot_environment, framed, read_boot_config
+from am_node._boot import (
+    BootConfig,
+    boot_environment,
+    framed,
+    read_boot_config,
+    refuse_other_version,
+)
 
 CONFIG = BootConfig(
     bootstrap="unix:/tmp/x/b1",
@@ -119,3 +126,10 @@ def test_a_junk_variable_is_a_boot_error(value: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AM_NODE_BOOT", value)
     with pytest.raises(am_node.BootError):
         read_boot_config()
+
+
+def test_a_worker_of_another_version_is_refused_and_both_are_named() -> None:
+    refuse_other_version(CONFIG)
+    with pytest.raises(am_node.BootError, match=r"am-node \d.* here.* am-node 9\.9\.9") as caught:
+        refuse_other_version(replace(CONFIG, version="9.9.9"))
+    assert CONFIG.version in str(caught.value)

@@ -10,7 +10,7 @@ that it knows:
 * `_cli`: the command ``am-node``; `_shortcuts`: pools of one's own
 * `_client`: finds a supervisor, links to workers, hands out requests and takes answers
 * `_supervisor`: starts workers, keeps them healthy, leases them to clients
-* `_launchers`: how a worker is started
+* `ssh`, `_launchers`: how a worker is started
 * `_worker`: the worker itself, its work and its answers
 * what several of them must agree on: modules beside the rooms, `_errors` and `_settings` first
 """
@@ -48,10 +48,12 @@ if TYPE_CHECKING:  # loaded when first asked for
     from ._settings import Policy, Pool, Rlimits, Timing
     from ._tls import Tls
     # How workers are started.
-    from ._launchers.base import ExitInfo, Launcher, Resources, WorkerHandle, WorkerSpec
+    from ._launchers.base import ExitInfo, Launcher, QueuedHandle, Resources, WorkerHandle
+    from ._launchers.base import WorkerSpec
+    from ._launchers.command import CommandLauncher
     from ._launchers.local import LocalLauncher
     from ._launchers.memory import MemoryLauncher
-    from ._launchers.ssh import CommandLauncher, SshLauncher
+    from ._launchers.ssh import SshLauncher
     # A worker's process, in any program.
     from ._boot import BootConfig, boot_environment
     from ._entry import entry_point_of, load_entry_point
@@ -67,12 +69,12 @@ __all__ = [
     "ClientStates", "CommandLauncher", "Discovery", "DnsName", "EntryPointError", "ErrHeartbeat",
     "ErrWorkerConn", "ErrWorkerExit", "ErrWorkerHealth", "ErrWorkerKill", "ErrWorkerMissing",
     "ExitInfo", "FileDir", "LaneStates", "Launcher", "LocalLauncher", "MemoryLauncher", "NoWorkers",
-    "NodeError", "OwnSockets", "Policy", "Pool", "PoolError", "PoolStatus", "Resources", "Results",
-    "Rlimits", "Run", "SlotStates", "SshLauncher", "StartArgs", "StaticList", "Supervisor",
-    "SupervisorLost", "SupervisorStates", "Timing", "Tls", "WorkError", "WorkTimeout", "Worker",
-    "WorkerError", "WorkerHandle", "WorkerInfo", "WorkerLost", "WorkerSpec", "WorkerStates",
-    "blocking", "boot_environment", "drain_worker", "entry_point_of", "freeze_support",
-    "load_entry_point", "on_asyncio", "open_pool", "run", "run_worker", "serve",
+    "NodeError", "OwnSockets", "Policy", "Pool", "PoolError", "PoolStatus", "QueuedHandle",
+    "Resources", "Results", "Rlimits", "Run", "SlotStates", "SshLauncher", "StartArgs",
+    "StaticList", "Supervisor", "SupervisorLost", "SupervisorStates", "Timing", "Tls", "WorkError",
+    "WorkTimeout", "Worker", "WorkerError", "WorkerHandle", "WorkerInfo", "WorkerLost",
+    "WorkerSpec", "WorkerStates", "blocking", "boot_environment", "drain_worker", "entry_point_of",
+    "freeze_support", "load_entry_point", "on_asyncio", "open_pool", "run", "run_worker", "serve",
 ]  # fmt: skip
 
 for _name in __all__:  # users and pickles see the public module, whichever room a name is in

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgpack  # type: ignore[import-untyped]
 
+from .__about__ import __version__
 from ._errors import BootError
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class BootConfig:
     worker dials `bootstrap` for its private link, too. `ppid` is the pid the
     child's parent must have (0: not checked), `lifeline` whether stdin stays open as long as the
     supervisor lives. `path` goes to the end of ``sys.path``. `tls` holds certificate, chain and
-    key in PEM, if links are to be encrypted. Durations are seconds.
+    key in PEM, if links are to be encrypted. `version` is the supervisor's of this package.
+    Durations are seconds.
     """
 
     bootstrap: str
@@ -56,6 +58,7 @@ class BootConfig:
     near_addr: str = ""
     ppid: int = 0
     lifeline: bool = True
+    version: str = __version__
     log_level: int = 0
     tls: bytes = field(default=b"", repr=False)
     path: tuple[str, ...] = ()
@@ -118,7 +121,7 @@ class BootConfig:
 
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(("bootstrap", "kind", "entry", "worker_id", "super_id"), (str,)),
+    **dict.fromkeys(("bootstrap", "kind", "entry", "worker_id", "super_id", "version"), (str,)),
     **dict.fromkeys(("local_addr", "public_addr", "near_addr"), (str,)),
     **dict.fromkeys(("token", "link_token", "tls"), (bytes,)),
     **dict.fromkeys(("ppid", "log_level"), (int,)),
@@ -126,6 +129,18 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "lifeline": (bool,),
     "path": (tuple,),
 }
+
+
+def refuse_other_version(config: BootConfig) -> None:
+    """Refuse to work for a supervisor of another version: what both say may have changed.
+
+    :raises BootError: if it has another one.
+    """
+    if config.version != __version__:
+        raise BootError(
+            f"am-node {__version__} is installed here, and the supervisor has am-node "
+            f"{config.version}: workers need the same version"
+        )
 
 
 def module_path(entries: Iterable[object]) -> tuple[str, ...]:

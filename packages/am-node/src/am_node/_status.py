@@ -11,7 +11,8 @@ class WorkerInfo:
 
     A busy worker's news is up to 0.1 s old. `client` is the RPC id of the client that holds it,
     `tasks` how many requests it finished, `errors` how many errors are kept, `age` seconds since
-    its fork.
+    its fork, or since an engine started it. `pending` is what it waits for in an engine's queue,
+    empty if it does not.
     """
 
     id: str
@@ -22,6 +23,7 @@ class WorkerInfo:
     tasks: int
     errors: int
     age: float
+    pending: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Every launcher of the package passes the one suite, with real workers.
 
-The recipes for Slurm, Kubernetes and Ray pass it, too: see examples/launchers.
+The recipes for Kubernetes and Ray pass it, too: see examples/launchers. So does, in a file of its
+own, the launcher for Slurm; and on the engines themselves: `nox -s engines`.
 """
 
 import sys
@@ -18,8 +19,9 @@ from am_node.testing import LAUNCHER_CHECKS, LauncherCheck
 pytestmark = pytest.mark.trio
 
 WORKER = (sys.executable, "-m", "am_node", "worker")
-# Like ssh: `-T`, a host, and a line for the shell there; streams are passed on as they are.
+# Like ssh: options, `-T`, a host, and a line for the shell there; streams are passed on as is.
 SSH = """#!/bin/sh
+while case "$1" in -o*) true ;; *) false ;; esac; do shift; done
 [ "$1 $2" = "-T --" ] || exit 64
 shift
 [ "$2" = node1 ] || exit 65

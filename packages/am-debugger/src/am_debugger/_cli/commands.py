@@ -13,6 +13,7 @@ from .._files.inspect import inert, matches, summary
 from .dump_commands import cut, render
 from .lint import lint
 from .loading import load
+from .profile import profile
 from .run_commands import diff, test, why
 
 if TYPE_CHECKING:
@@ -80,6 +81,13 @@ def export_html(argv: list[str]) -> int:
     return export_html(argv)
 
 
+def pending(argv: list[str]) -> int:
+    """`am-dbg pending DUMP` or `--from ADDR`."""
+    from .pending import pending
+
+    return pending(argv)
+
+
 def mcp(argv: list[str]) -> int:
     """`am-dbg mcp [DUMP] [--from ADDR] [--write]`, whose library alone takes half a second."""
     from .mcp import mcp
@@ -96,6 +104,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "lint": lint,
     "test": test,
     "export-html": export_html,
+    "profile": profile,
+    "pending": pending,
     "wait": wait,
     "mcp": mcp,
 }

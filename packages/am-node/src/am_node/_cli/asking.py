@@ -18,7 +18,7 @@ from .output import check_stdout, write, write_json
 if TYPE_CHECKING:
     import argparse
 
-    from .._status import PoolStatus
+    from .._status import PoolStatus, WorkerInfo
 
 _COLUMNS = ("worker", "state", "pid", "client", "tasks", "errors", "age")
 
@@ -109,7 +109,7 @@ def table(status: PoolStatus) -> str:
     rows += [
         (
             worker.id,
-            worker.work_status or (worker.states[0] if worker.states else "-"),
+            _doing(worker),
             "-" if worker.pid is None else str(worker.pid),
             worker.client or "-",
             str(worker.tasks),
@@ -126,6 +126,12 @@ def table(status: PoolStatus) -> str:
     ]
     errors = [f"  error: {status.error}"] if status.error else []
     return "\n".join(printable(line) for line in (head, *errors, *(lines if rows[1:] else [])))
+
+
+def _doing(worker: WorkerInfo) -> str:
+    if worker.pending:
+        return f"waits: {worker.pending}"
+    return worker.work_status or (worker.states[0] if worker.states else "-")
 
 
 def _said(status: PoolStatus) -> str:

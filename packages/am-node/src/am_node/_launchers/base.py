@@ -110,6 +110,20 @@ class WorkerHandle(Protocol):
 
 
 @runtime_checkable
+class QueuedHandle(WorkerHandle, Protocol):
+    """The handle of a worker that an engine may keep waiting. Only from `placed` on it is starting.
+
+    `pending` is what it waits for, as the engine says; ``"queued"`` if nobody says, and empty once
+    it is starting.
+    """
+
+    pending: str
+
+    async def placed(self) -> None:
+        """Wait until the engine has started the process; for ever if it never does."""
+
+
+@runtime_checkable
 class Launcher(Protocol):
     """Starts workers.
 
@@ -118,6 +132,10 @@ class Launcher(Protocol):
     ends when its private link is gone for `Timing.remote_orphan_timeout`. `output`: what the worker
     prints reaches `WorkerSpec.line`, and the tail of its stderr `ExitInfo` (of everything, where
     the two cannot be told apart).
+
+    A launcher may have a `start_timeout` besides: the seconds that its workers have to report,
+    instead of `Timing.conn_timeout`. They count from the start; of a worker whose handle is a
+    `QueuedHandle`, that is when the engine starts it, however long it was queued.
     """
 
     same_host: bool
@@ -136,3 +154,9 @@ class Launcher(Protocol):
         :raises OSError: if it cannot be started.
         """
         ...
+
+
+def start_timeout(launcher: Launcher, default: float) -> float:
+    """The seconds that a worker of this launcher has to report, from its start."""
+    seconds = getattr(launcher, "start_timeout", None)
+    return default if seconds is None else float(seconds)

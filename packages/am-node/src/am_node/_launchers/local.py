@@ -8,26 +8,23 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .._boot import BOOT_VARIABLE, framed
+from .._boot import BOOT_VARIABLE
 from .._entry import is_frozen
 from .._frozen import frozen_command
-from .base import ExitInfo, WorkerHandle, WorkerSpec
-from .output import FLOOD_SECONDS, Tail, read_lines
-from .process import LocalProcess, start_process
+from .attend import attend
+from .process import start_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from trio import TaskStatus
 
+    from .base import ExitInfo, WorkerHandle, WorkerSpec
+
 # With -P a file of the current directory cannot take the place of a module that a worker needs
 # before it has its supervisor's path.
 MODULE = ("-P", "-m", "am_node", "worker")
-# After a process is gone its pipes end, unless a grandchild that left the group still holds them.
-_DRAIN_SECONDS = 1.0
 _REAP_SECONDS = 5.0
-# A shorter flood may be an honest burst; a longer one is told of, whatever ended the worker.
-_TELL_SECONDS = 2.0
 
 
 class LocalLauncher:
@@ -74,7 +71,7 @@ class LocalLauncher:
             self.command_for(spec), env=self._environment(), cwd=self._cwd
         )
         try:
-            return await _attend(process, spec, task_status)
+            return await attend(process, spec, task_status)
         finally:
             process.kill()
             with trio.CancelScope(shield=True, deadline=trio.current_time() + _REAP_SECONDS):
@@ -103,50 +100,3 @@ def _command() -> tuple[str, ...]:
     if flags.utf8_mode:
         options += ["-X", "utf8"]
     return (sys.executable, *options, *MODULE)
-
-
-async def _attend(
-    process: LocalProcess, spec: WorkerSpec, task_status: TaskStatus[WorkerHandle]
-) -> ExitInfo:
-    tail = Tail()
-    floods: dict[str, float] = {}
-    open_streams = 2
-    drained = trio.Event()
-
-    async def pump(stream: trio.abc.ReceiveStream, name: str) -> None:
-        nonlocal open_streams
-
-        def sink(line: str) -> None:
-            if name == "stderr":
-                tail.add(line)
-            spec.line(name, line)
-
-        def flooded(seconds: float) -> None:
-            floods[name] = seconds
-            if seconds >= FLOOD_SECONDS:
-                process.kill()
-
-        await read_lines(stream, sink, flooded)
-        open_streams -= 1
-        if not open_streams:
-            drained.set()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(pump, process.stdout, "stdout")
-        nursery.start_soon(pump, process.stderr, "stderr")
-        nursery.start_soon(process.feed, framed(spec.config))
-        task_status.started(process)
-        returncode = await process.wait()
-        with trio.move_on_after(_DRAIN_SECONDS):
-            await drained.wait()
-        nursery.cancel_scope.cancel()
-    reasons = [f"flooded {name}" for name, seconds in floods.items() if seconds >= _TELL_SECONDS]
-    if returncode is None:
-        reasons.append("nobody knows how: this process ignores SIGCHLD")
-    by_signal = returncode is not None and returncode < 0
-    return ExitInfo(
-        code=None if by_signal else returncode,
-        signal=-returncode if returncode is not None and by_signal else None,
-        stderr=str(tail),
-        reason=", ".join(reasons),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import trio
@@ -82,8 +83,11 @@ class PoolKeeper:
 
     async def NormalizingPoolState(self, e: am.Event) -> None:
         """Fork what is missing until the minimum is ready; give up after some rounds."""
-        timing = self._shared.timing
-        for attempt in range(self._shared.policy.pool_rounds):
+        timing, rounds = self._shared.timing, self._shared.policy.pool_rounds
+        for attempt in itertools.count():
+            # Those that an engine keeps waiting have not failed: they will be what is missing.
+            if attempt >= rounds and not any(slot.pending for slot in self._shared):
+                break
             # The pause between rounds is no time to sit still: what dies meanwhile is replaced.
             pause = timing.pool_pause if attempt else 0.0
             with trio.move_on_after(pause + timing.worker_check_timeout):

@@ -12,6 +12,8 @@ import am_helpers as amh
 import am_machine as am
 
 from .._debugging import inner_tags
+from .._escape import printable
+from .._launchers.base import QueuedHandle
 from .._status import WorkerInfo
 from .states import SlotStates
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     import am_rpc
 
     from .._launchers.base import ExitInfo, WorkerHandle
+
+
+_MAX_PENDING = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,11 @@ class Slot:
         """Whether it counts as ready: linked, ready, and without a recent error."""
         return self.mach.is_("Linked", "Ready") and not self.mach.any_("ErrRecent", "Draining")
 
+    @property
+    def pending(self) -> str:
+        """What it waits for in the queue of an engine; empty if it does not."""
+        return self.handle.pending if isinstance(self.handle, QueuedHandle) else ""
+
     def errors_within(self, ttl: float) -> int:
         """How many errors are younger than `ttl` seconds; older ones are forgotten."""
         oldest = trio.current_time() - ttl
@@ -119,4 +129,5 @@ class Slot:
             tasks=0 if self.net is None else amh.activations(self.net.tick("WorkReady")),
             errors=len(self._errors),
             age=trio.current_time() - self.forked_at,
+            pending="" if self.net is not None else printable(self.pending)[:_MAX_PENDING],
         )

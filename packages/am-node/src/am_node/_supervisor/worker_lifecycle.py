@@ -31,7 +31,7 @@ from .._errors import (
     WorkerError,
 )
 from .._escape import printable
-from .._launchers.base import WorkerHandle, WorkerSpec
+from .._launchers.base import QueuedHandle, WorkerHandle, WorkerSpec, start_timeout
 from .._names import wire_id, worker_id
 from .._settings import link_limits, stretch
 from .._wire_work import MAX_WORDS
@@ -219,11 +219,13 @@ class WorkerLifecycle:
     async def _bring_up(self, slot: Slot, bootstrap: Bootstrap, link: _Link) -> WorkerError | None:
         """Take the worker from its report to its link, and stay until the link fails."""
         addresses: Addresses | None = None
-        with trio.move_on_after(self._timing.conn_timeout):
+        await self._placed(slot)
+        limit = self._start_limit()
+        with trio.move_on_after(limit):
             addresses = await bootstrap.report()
         if addresses is None:
             return ErrWorkerConn(
-                f"no report within {self._timing.conn_timeout:g} s of the start, "
+                f"no report within {limit:g} s of the start, "
                 f"which includes the import of {self._shared.entry}",
                 slot.id,
             )
@@ -243,6 +245,18 @@ class WorkerLifecycle:
             bootstrap.close()
             await self._link_is_lost(client, link)
         return ErrWorkerConn("the private link was lost", slot.id)
+
+    def _start_limit(self) -> float:
+        timing = self._timing.conn_timeout
+        return start_timeout(self._shared.launcher, timing / stretch()) * stretch()
+
+    async def _placed(self, slot: Slot) -> None:
+        """Wait for the engine's queue, in which a worker is not starting yet."""
+        if isinstance(slot.handle, QueuedHandle):
+            # The engine decides how many start at the same time.
+            self._started(slot)
+            await slot.handle.placed()
+            slot.forked_at = trio.current_time()
 
     def _client(self, addr: str, slot: Slot, link: _Link, consumer: NewsOf) -> am_rpc.Client:
         return am_rpc.Client(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-from .._boot import BootConfig, read_boot_config
+from .._boot import BootConfig, read_boot_config, refuse_other_version
 from .._entry import EXIT_ENTRY, load_entry_point, loading_worker
 from .._errors import EntryPointError, NodeError
 from .._escape import printable
@@ -48,6 +48,7 @@ def run_worker(
     """
     try:
         config = read_boot_config()
+        refuse_other_version(config)
         line = take_stdin() if config.lifeline else None
         die_with_parent(config.ppid)
         apply_rlimits(config.rlimits)

@@ -1,0 +1,31 @@
+"""What the tests need of an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import am_node
+
+
+class Engine(Protocol):
+    """A real engine, as the tests see it."""
+
+    name: str
+
+    def start(self) -> None:
+        """Start it and wait until it takes workers."""
+
+    def launcher(self, command: Sequence[str]) -> am_node.Launcher:
+        """What starts workers on it."""
+
+    def left(self) -> list[str]:
+        """What it still runs or remembers as running."""
+
+    def cut_off(self) -> None:
+        """Have its node go away, with what runs there."""
+
+    def bring_back(self) -> None:
+        """Have a node again."""

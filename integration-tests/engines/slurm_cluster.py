@@ -1,0 +1,116 @@
+"""A real Slurm of one node on loopback: munged, slurmctld, slurmd, all in one private folder."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from am_node.slurm import SlurmLauncher
+
+from .services import Services, free_port, until
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import am_node
+
+PROGRAMS = {"slurmctld": "slurm-wlm", "slurmd": "slurm-wlm", "munged": "munge"}
+NODE = "node1"
+PARTITION = "long"
+CPUS, MEMORY = 16, 16_000  # as many as the tests need, whatever this machine has
+_CONFIG = """\
+ClusterName=one
+SlurmctldHost=localhost(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+SlurmctldPort={ctld_port}
+SlurmdPort={d_port}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge/socket
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmdParameters=config_overrides
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerParameters=sched_min_interval=100000
+ReturnToService=0
+KillWait=2
+SlurmdTimeout=10
+MpiDefault=none
+NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory}
+PartitionName={partition} Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+class SlurmCluster:
+    """One controller, one node."""
+
+    name = "slurm"
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.config = services.folder / "slurm.conf"
+
+    def start(self) -> None:
+        """Start its three daemons and wait until the node is idle."""
+        services, folder = self.services, self.services.folder
+        for name in ("state", "spool", "munge"):
+            (folder / name).mkdir(mode=0o700)
+        (folder / "munge" / "key").touch(0o600)
+        (folder / "munge" / "key").write_bytes(os.urandom(1024))
+        self.config.write_text(
+            _CONFIG.format(
+                ctld_port=free_port(),
+                d_port=free_port(),
+                folder=folder,
+                node=NODE,
+                host=socket.gethostname().partition(".")[0],
+                cpus=CPUS,
+                memory=MEMORY,
+                partition=PARTITION,
+            )
+        )
+        # Commands find the cluster by it, and so do the jobs.
+        os.environ["SLURM_CONF"] = str(self.config)
+        files = {"key-file": "key", "socket": "socket", "pid-file": "pid", "seed-file": "seed"}
+        options = [f"--{name}={folder}/munge/{file}" for name, file in files.items()]
+        log = f"--log-file={folder}/munge/log"
+        services.start("munged", ("munged", "--foreground", "--force", log, *options))
+        until((folder / "munge" / "socket").exists, 10, "munged does not listen")
+        services.start("slurmctld", ("slurmctld", "-D", "-f", str(self.config)))
+        services.start("slurmd", ("slurmd", "-D", "-N", NODE, "-f", str(self.config)))
+        until(lambda: self._says("sinfo", "-h", "-o", "%t") == "idle", 30, "the node is not idle")
+
+    def _says(self, *command: str) -> str:
+        try:
+            return self.services.run(*command).strip()
+        except RuntimeError:
+            return ""
+
+    def launcher(self, command: Sequence[str]) -> am_node.Launcher:
+        """What starts workers here."""
+        return SlurmLauncher(partition=PARTITION, memory=200 * 2**20, command=command)
+
+    def left(self) -> list[str]:
+        """Jobs and steps that are still there."""
+        jobs = self.services.run("squeue", "-h", "-o", "job %i %j %T").splitlines()
+        return jobs + self.services.run("squeue", "-h", "--steps", "-o", "step %i %j").splitlines()
+
+    def cut_off(self) -> None:
+        """Take the node down, with what runs there."""
+        self._node("down")
+
+    def bring_back(self) -> None:
+        """Have the node take jobs again."""
+        self._node("resume")
+        until(lambda: self._says("sinfo", "-h", "-o", "%t") == "idle", 30, "the node is not idle")
+
+    def _node(self, state: str) -> None:
+        self.services.run("scontrol", "update", f"NodeName={NODE}", f"State={state}", "Reason=test")

@@ -1,0 +1,84 @@
+"""Launchers keep their promises on the engines themselves, and so do pools of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+import am_node
+from am_node.testing import LAUNCHER_CHECKS, LauncherCheck
+
+from .conftest import CHAOS
+from .services import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+    from .engine import Engine
+
+pytestmark = [pytest.mark.trio, pytest.mark.engines]
+
+SECONDS = float(os.environ.get("AM_ENGINES_CHAOS", "60"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(engine: Engine) -> Iterator[None]:
+    """Whatever a test did, the engine has nothing to do afterwards."""
+    yield
+    until(lambda: not engine.left(), 15, f"left on {engine.name}: {engine.left()}")
+
+
+@pytest.mark.parametrize("check", LAUNCHER_CHECKS, ids=lambda check: check.__name__)
+async def test_it_conforms(engine: Engine, check: LauncherCheck, command: tuple[str, ...]) -> None:
+    await check(engine.launcher(command), patience=60)
+
+
+async def test_chaos_loses_nothing(
+    engine: Engine, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    launcher = engine.launcher(command)
+    report = await _chaos().chaos(0, SECONDS, "chaos_worker:Hasher", launcher, str(tmp_path))
+    print(*report.lines(), sep="\n")
+    assert report.ok, "\n".join(report.lines())
+    assert report.victims
+
+
+async def test_a_node_that_goes_away_mid_work_loses_no_result(
+    engine: Engine, command: tuple[str, ...]
+) -> None:
+    inputs = [{"number": number} for number in range(200)]
+    pool = am_node.Pool(min=2, max=4, warm=2)
+    launcher = engine.launcher(command)
+    found: dict[int, int] = {}
+    with trio.fail_after(110):
+        async with (
+            am_node.Supervisor("chaos_worker:Hasher", pool=pool, launcher=launcher) as sup,
+            am_node.Client("c", supers=[sup.addr]) as client,
+        ):
+            results = client.map(inputs, workers=4, timeout=100, attempts=20)
+            async for args, result in results:
+                assert args["number"] not in found
+                found[args["number"]] = result
+                if len(found) == 50:
+                    await trio.to_thread.run_sync(engine.cut_off)
+                    await trio.sleep(1)
+                    await trio.to_thread.run_sync(engine.bring_back)
+    assert found == {number: _chaos().result_of(number) for number in range(200)}
+
+
+def _chaos() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("node_chaos", CHAOS / "__main__.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules["node_chaos"] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
