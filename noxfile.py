@@ -674,7 +674,9 @@ def sdists(session: nox.Session, package: str) -> None:
     source = next(DIST.glob(f"{package.replace('-', '_')}-*.tar.gz"))
     extras = ",".join(toml(package)["project"].get("optional-dependencies", {}))
     install(session, *map(str, below), f"{source}[{extras}]", *test_tools(package))
-    folder = Path(session.create_tmp())
+    # Not the session's own folder for such things: what lies below it is too long for a socket.
+    folder = Path(session.virtualenv.location, "unpacked")
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.unpack_archive(source, folder, filter="data")
     with session.chdir(folder / source.name.removesuffix(".tar.gz")):
         session.run("python", "-m", "pytest", "tests", *session.posargs)
@@ -688,7 +690,8 @@ def floors(session: nox.Session, package: str) -> None:
     Siblings are those of the tags that its ranges begin at, as far as these were released.
     """
     packages = ROOT / "packages"
-    folder = Path(session.create_tmp())
+    folder = Path(session.virtualenv.location, "tagged")
+    folder.mkdir(exist_ok=True)
     places: list[Path] = []
     for name in LAYERS[package]:
         low = floor(Package(packages / package), name) or Package(packages / name).version
