@@ -12,11 +12,13 @@ import am_helpers as amh
 import am_machine as am
 
 from ..__about__ import __version__
+from .._derive.lints.lints import Lints
 from .._derive.url import parse_url
 from .._errors import UrlError
 from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
 from .drawing import DrawingHandlers
+from .linting import LintingHandlers
 from .moving import MovingHandlers
 from .pace import Pace
 from .ports import (
@@ -36,8 +38,9 @@ from .states import DebuggerStates
 from .working import WorkingHandlers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from .._derive.reader import Fact
     from .._store.client import Client
     from .places import Place
 
@@ -97,6 +100,10 @@ class Debugger:
         self.session = Session(Store(max_clients=self.settings.max_clients))
         self.wishes: WishesPort = NoWishes()
         self.pace = Pace()
+        self.lints = Lints(self.session.store)
+        """What looks wrong."""
+        self.page: Callable[[], tuple[str, list[Fact]]] = lambda: ("", [])
+        """Title and facts of the page that is shown."""
         self.overlay = ("", "")
         """Title and text of what is shown in full."""
         self.addresses: Sequence[object] = ()
@@ -122,7 +129,7 @@ class Debugger:
         )
         for handlers in (
             MovingHandlers, ChoosingHandlers, ReadingHandlers, DrawingHandlers, ShowingHandlers,
-            WorkingHandlers,
+            WorkingHandlers, LintingHandlers,
         ):  # fmt: skip
             self.machine.bind(handlers(self))
 

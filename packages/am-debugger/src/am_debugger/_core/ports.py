@@ -29,6 +29,7 @@ class Part(Enum):
     TOOLBARS = "toolbars"
     LAYOUT = "layout"
     DIALOG = "dialog"
+    PAGE = "page"
 
 
 CURSOR_PARTS = (

@@ -16,7 +16,9 @@ _FOCUS = (
     "LogReaderFocused", "MatrixFocused", "TimelineTxsFocused", "TimelineStepsFocused",
     "Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused", "DialogFocused",
 )  # fmt: skip
-DIALOGS = ("HelpDialog", "ExportDialog", "SearchDialog", "NoteDialog", "Overlay", "GroupMenu")
+DIALOGS = (
+    "HelpDialog", "ExportDialog", "SearchDialog", "NoteDialog", "Overlay", "FactsPage", "GroupMenu",
+)  # fmt: skip
 """What opens over the panes, one at a time."""
 _WORK = ("Importing", "Exporting")
 OUTPUTS = ("OutputTx", "OutputLog", "OutputClients", "OutputGraph", "OutputCallLog")
@@ -253,6 +255,13 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
         doc="The full text of something is shown.",
     )
 
+    FactsPage = am.State(
+        multi=True,
+        add=[DialogFocused],
+        remove=DIALOGS,
+        doc="Facts are listed, many of which lead to their places.",
+    )
+
     # Filters
     FilterAutoTx = am.State(remove=["FilterAutoCanceledTx"])
     FilterAutoCanceledTx = am.State(remove=[FilterAutoTx])
@@ -310,6 +319,7 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
         multi=True, require=[ClientSelected], doc="Mute, journal, everything of the machine."
     )
     Why = am.State(multi=True, require=[ClientSelected], doc="Why the selected state is as it is.")
+    Lints = am.State(multi=True, doc="What looks wrong is listed.")
     SetNote = am.State(multi=True, require=[ClientSelected], args=NoteArgs)
     GcMsgs = am.State(doc="Memory is short: old data goes.")
 

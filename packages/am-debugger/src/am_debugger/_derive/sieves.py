@@ -7,7 +7,7 @@ states and changes once for all transitions of a chunk that have the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._store.layout import KINDS, Kept
@@ -96,7 +96,7 @@ def _by_shape(
 
     def of(client: Client, first: int, last: int) -> bytes:
         found = bytearray()
-        for chunk, start, end in _chunks(client, first, last):
+        for chunk, start, end in client.columns.pieces(first, last):
             verdicts = bytes(judged(client, chunk))
             found += bytes(map(verdicts.__getitem__, column(chunk)[start:end]))
         return bytes(found)
@@ -130,7 +130,7 @@ def _activity(client: Client, i: int, first: int, last: int) -> tuple[bytes, byt
     breaks = {n for n in client.columns.clocks.breaks if first < n <= last}
     after, changed = bytearray(), bytearray()
     number = first
-    for chunk, start, end in _chunks(client, first, last):
+    for chunk, start, end in client.columns.pieces(first, last):
         odd = bytes([any([j == i and gained % 2 for j, gained in d.pairs]) for d in chunk.diffs])
         for shape in chunk.diff[start:end]:
             if number in breaks:
@@ -166,7 +166,7 @@ def by_rest(texts: tuple[bytes, ...], *, one_of: tuple[bytes, ...] = ()) -> Siev
 
     def of(client: Client, first: int, last: int) -> bytes:
         found = bytearray()
-        for chunk, start, end in _chunks(client, first, last):
+        for chunk, start, end in client.columns.pieces(first, last):
             packed = bytes(chunk.packed)
             begin = chunk.ends[start - 1] if start else 0
             for stop in chunk.ends[start:end]:
@@ -196,13 +196,3 @@ def packed_forms(value: str) -> tuple[bytes, ...]:
         except (ValueError, OverflowError):
             continue
     return tuple(forms)
-
-
-def _chunks(client: Client, first: int, last: int) -> Iterator[tuple[Chunk, int, int]]:
-    """The chunks of a range, each with where the range begins and ends in it."""
-    number = first
-    while number <= last:
-        chunk = client.columns.chunk_of(number)
-        end = min(chunk.last, last)
-        yield chunk, number - chunk.first, end - chunk.first + 1
-        number = end + 1
