@@ -20,6 +20,7 @@ from .choosing import ChoosingHandlers
 from .drawing import DrawingHandlers
 from .linting import LintingHandlers
 from .moving import MovingHandlers
+from .overviews import OverviewHandlers
 from .pace import Pace
 from .ports import (
     CURSOR_PARTS,
@@ -129,7 +130,7 @@ class Debugger:
         )
         for handlers in (
             MovingHandlers, ChoosingHandlers, ReadingHandlers, DrawingHandlers, ShowingHandlers,
-            WorkingHandlers, LintingHandlers,
+            WorkingHandlers, LintingHandlers, OverviewHandlers,
         ):  # fmt: skip
             self.machine.bind(handlers(self))
 
@@ -222,6 +223,8 @@ class Debugger:
         """More is known: what is shown grows, and in tail mode the cursor goes along."""
         view = self.session.selected
         self.ui.invalidate(Part.CLIENTS, Part.STATUS, lazily=True)
+        if "FactsPage" in self.machine:
+            self.ui.invalidate(Part.PAGE, lazily=True)
         if view is None:
             return
         if view.client.pending is not view.pending:
