@@ -27,6 +27,7 @@ MOST_FACTS = 100
 # Refusals of other machines, of each and of all, of which it is asked what led to them.
 _EACH, _MOST_TRACED = 50, 500
 _AUTO = int(Mark.AUTO | Mark.AUTO_CANCELED)
+_EXCEPTION = "Exception"
 DEEPEST = 8
 """Obstacles behind each other."""
 _IN_VAIN = bytes(
@@ -248,7 +249,8 @@ class Teller:
     def _adders(self, client: Client, number: int, state: str, depth: int) -> bool:
         """Whether other states of the machine add it."""
         schema = client.version_at(number).schema.schema
-        adders = schema.inbound(state).get("add", ())
+        # Each error adds Exception: that would be a list of all that did not happen.
+        adders = () if state == _EXCEPTION else schema.inbound(state).get("add", ())
         for name in adders:
             self._tell(depth, f"{name} adds it", client)
             self.inactive(client, number, name, depth + 1)
