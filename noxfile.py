@@ -354,6 +354,7 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_CONNECTIONS": "4096",
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_DBG_FUZZ_CASES": "1000000",
+        "AM_DBG_QUERY_CASES": "50000",
         "AM_DBG_TEST_CASES": "50",
         "AM_DBG_KEY_SIZES": "all",
         "AM_DBGUI_FLOOD_MACHINES": "1000000",
@@ -385,6 +386,7 @@ def nightly(session: nox.Session) -> None:
             )
         ),
         "packages/am-debugger/tests/cli/test_run_commands.py",
+        "packages/am-debugger/tests/derive/test_query.py",
         "packages/am-debugger/tests/feed/test_hostile.py",
         "packages/am-debugger/tests/ui/test_every_action.py",
         "packages/am-pubsub/tests/simulation/test_scenarios.py",

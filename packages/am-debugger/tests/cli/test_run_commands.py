@@ -94,6 +94,9 @@ def test_the_first_transition_that_differs_is_told(
     assert one.startswith(other)  # the second state was left out
     assert out.splitlines()[0] == boss
     assert "boss/118" in out
+    assert re.search(r"^    active in both: S\d", out, flags=re.M)
+    # The one that parts later was led there by the other.
+    assert "      from boss" in out or "1 machines alike" in out
 
 
 def test_a_machine_that_only_one_run_has_is_a_difference(

@@ -57,7 +57,7 @@ def inspect(argv: list[str]) -> int:
         query = None if options.where is None else parse_query(options.where)
         store = load(options.dump)
     except QueryError as exc:
-        print(f"am-dbg: in the query, {inert(str(exc))}", file=sys.stderr)
+        print(f"am-dbg: in the query, {inert(str(exc))}\n{exc.underlined}", file=sys.stderr)
         return _USAGE
     except DumpError as exc:
         print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)

@@ -56,8 +56,9 @@ def diff(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="am-dbg diff",
         description="Compare two recorded runs machine by machine: mutations, outcomes and clocks, "
-        "never ids and times. Tells where each machine parts, the first in time first. Exit code "
-        "0: alike, 1: they differ.",
+        "never ids, times, durations and stacks. Machines are brought together by id, else by "
+        "parent, tags and order of arrival. Tells where each parts, the first in time first. Exit "
+        "codes: 0 alike, 1 they differ, 2 usage, 4 a dump cannot be read.",
     )
     parser.add_argument("a", metavar="A")
     parser.add_argument("b", metavar="B")

@@ -91,7 +91,7 @@ def wait(argv: list[str]) -> int:
         query = parse_query(options.query)
         secret, tls = secret_of(options.peer_secret_env), client_tls(options.tls_ca)
     except QueryError as exc:
-        print(f"am-dbg: in the query, {inert(str(exc))}", file=sys.stderr)
+        print(f"am-dbg: in the query, {inert(str(exc))}\n{exc.underlined}", file=sys.stderr)
         return _USAGE
     except UsageError as exc:
         print(f"am-dbg: {exc}", file=sys.stderr)

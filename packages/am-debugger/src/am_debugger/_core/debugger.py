@@ -12,12 +12,14 @@ import am_helpers as amh
 import am_machine as am
 
 from ..__about__ import __version__
+from .._derive.filters import Filters
 from .._derive.lints.lints import Lints
 from .._derive.url import parse_url
 from .._errors import UrlError
 from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
 from .drawing import DrawingHandlers
+from .finding import FindingHandlers
 from .linting import LintingHandlers
 from .moving import MovingHandlers
 from .overviews import OverviewHandlers
@@ -35,7 +37,7 @@ from .ports import (
 from .reading import ReadingHandlers
 from .session import Session
 from .showing import ShowingHandlers
-from .states import DebuggerStates
+from .states import FILTERS, DebuggerStates
 from .working import WorkingHandlers
 
 if TYPE_CHECKING:
@@ -113,6 +115,8 @@ class Debugger:
         """The focus that was there when a dialog opened."""
         self.searches_reader = False
         """Whether what is asked for is looked for in the reader; else in the log."""
+        self.asks_filter = False
+        """Whether a query that is asked for is a filter."""
         self.wants_tail = self.settings.tail
         self.progress: float | None = None
         """How much of an import or export is done, of 1."""
@@ -129,8 +133,8 @@ class Debugger:
             DebuggerStates, id=id, tags=[TAG], handlers=amh.DisposedHandlers()
         )
         for handlers in (
-            MovingHandlers, ChoosingHandlers, ReadingHandlers, DrawingHandlers, ShowingHandlers,
-            WorkingHandlers, LintingHandlers, OverviewHandlers,
+            MovingHandlers, ChoosingHandlers, ReadingHandlers, FindingHandlers, DrawingHandlers,
+            ShowingHandlers, WorkingHandlers, LintingHandlers, OverviewHandlers,
         ):  # fmt: skip
             self.machine.bind(handlers(self))
 
@@ -145,6 +149,11 @@ class Debugger:
             else:
                 self.machine.remove("TxSelected")
         self.ui.invalidate(*CURSOR_PARTS, lazily=lazily)
+
+    def wanted_filters(self) -> Filters:
+        """The filters as states say them, with what was written beside."""
+        wanted = {name: state in self.machine for name, state in FILTERS.items()}
+        return Filters(**wanted, query=self.session.narrowing)
 
     def forget(self, client: Client) -> None:
         """A machine goes."""

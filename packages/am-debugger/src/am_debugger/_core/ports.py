@@ -30,6 +30,8 @@ class Part(Enum):
     LAYOUT = "layout"
     DIALOG = "dialog"
     PAGE = "page"
+    FOUND = "found"
+    """What a query has found."""
 
 
 CURSOR_PARTS = (

@@ -17,7 +17,8 @@ _FOCUS = (
     "Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused", "DialogFocused",
 )  # fmt: skip
 DIALOGS = (
-    "HelpDialog", "ExportDialog", "SearchDialog", "NoteDialog", "Overlay", "FactsPage", "GroupMenu",
+    "HelpDialog", "ExportDialog", "SearchDialog", "QueryDialog", "NoteDialog", "Overlay",
+    "FactsPage", "GroupMenu",
 )  # fmt: skip
 """What opens over the panes, one at a time."""
 _WORK = ("Importing", "Exporting")
@@ -27,7 +28,7 @@ DIAGRAMS = ("Diagrams1", "Diagrams2", "Diagrams3")
 DIAG_TX = ("DiagTxCalled", "DiagTxMutated", "DiagTxTouched", "DiagTxRelations")
 DIAG_GROUP = ("DiagGroupHide", "DiagGroupSkip")
 RENDERING = ("DiagramsGraphRendering", "DiagramsMachRendering", "DiagramsStatesRendering")
-LOADING = ("SelectingClient", "GcMsgs", "Profile", *_WORK, *RENDERING)
+LOADING = ("SelectingClient", "GcMsgs", "Filtering", "Finding", "Profile", *_WORK, *RENDERING)
 """While one of these is active, so is `Loading`."""
 
 
@@ -151,6 +152,28 @@ class SearchArgs:
 
 
 @dataclass(frozen=True, slots=True)
+class FindArgs:
+    """A query, and whether it is asked of all machines or of the selected one."""
+
+    query: str
+    everywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FilterArgs:
+    """A query that says what is shown, by buttons and beyond; empty: everything."""
+
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryDialogArgs:
+    """Whether a filter is asked for, or what to look for."""
+
+    is_filter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NoteArgs:
     """A note for the transition under the cursor; empty: none."""
 
@@ -239,7 +262,15 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     # Dialogs
     HelpDialog = am.State(add=[DialogFocused], remove=DIALOGS)
     ExportDialog = am.State(add=[DialogFocused], remove=DIALOGS)
-    SearchDialog = am.State(add=[DialogFocused], remove=DIALOGS, doc="A text is asked for.")
+    SearchDialog = am.State(
+        add=[DialogFocused], remove=DIALOGS, doc="A text is asked for, to be found in the reader."
+    )
+    QueryDialog = am.State(
+        add=[DialogFocused],
+        remove=DIALOGS,
+        args=QueryDialogArgs,
+        doc="A query is asked for, and what it finds is listed.",
+    )
     NoteDialog = am.State(add=[DialogFocused], remove=DIALOGS, require=["TxSelected"])
     GroupMenu = am.State(
         add=[DialogFocused],
@@ -335,6 +366,9 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     NextLogLevel = am.State(multi=True, doc="The next level of the log, after the last the first.")
     Searched = am.State(multi=True, args=SearchArgs, doc="To where a text is found next.")
     SearchingLog = am.State(args=SearchArgs, doc="The log is searched.")
+    Finding = am.State(args=FindArgs, doc="All that a query means is looked for.")
+    SetFilter = am.State(multi=True, args=FilterArgs, doc="A query says what is shown.")
+    Filtering = am.State(doc="What passes the filters is worked out.")
     UpdateLogReader = am.State(require=[LogReaderEnabled])
 
     # Screen

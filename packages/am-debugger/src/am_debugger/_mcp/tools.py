@@ -61,7 +61,7 @@ class Tools:
         found = [
             (store.tx(client, number).time, client, number)
             for client in clients
-            for numbers in parsed.find(store, client, _SLICE)
+            for numbers in parsed.find(client, _SLICE)
             for number in numbers
         ]
         found.sort(key=lambda one: one[0])

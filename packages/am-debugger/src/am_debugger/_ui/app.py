@@ -24,6 +24,7 @@ from .lines import LineWidget
 from .log_pane import LogPane
 from .matrix_pane import MatrixPane
 from .port import ScreenPort
+from .query_panel import QueryPanel
 from .rain_pane import RainPane
 from .reader_pane import ReaderPane
 from .terminal import survives_its_terminal
@@ -41,13 +42,14 @@ if TYPE_CHECKING:
     from .._core.debugger import Debugger
 
 # What still works while a line is typed.
-_DIALOG_KEYS = frozenset(("escape", "ctrl+q", "alt+s"))
-_TYPED = ("ExportDialog", "SearchDialog", "NoteDialog")
+_DIALOG_KEYS = frozenset(("escape", "ctrl+q", "alt+s", "alt+q"))
+_TYPED = ("ExportDialog", "SearchDialog", "QueryDialog", "NoteDialog")
 # Dialogs and their panels.
 _DIALOGS = {
     "HelpDialog": "help",
     "ExportDialog": "export",
     "SearchDialog": "search",
+    "QueryDialog": "query",
     "NoteDialog": "note",
     "Overlay": "overlay",
     "FactsPage": "facts",
@@ -80,6 +82,7 @@ _PANES = {
     Part.PAGE: ("facts",),
     Part.STATUS: ("status",),
     Part.ADDRESS: ("address",),
+    Part.FOUND: ("found",),
     Part.TOOLBARS: tuple([f"toolbar{number}" for number in range(1, len(TOOLBARS) + 1)]),
 }
 
@@ -147,6 +150,7 @@ class DebuggerApp(App[int]):
         yield dialogs.HelpPanel(debugger)
         yield dialogs.ExportPanel(debugger)
         yield dialogs.SearchPanel(debugger)
+        yield QueryPanel(debugger)
         yield dialogs.NotePanel(debugger)
         yield dialogs.Overlay(debugger)
         yield FactsPanel(debugger)
@@ -346,14 +350,18 @@ class DebuggerApp(App[int]):
             machine.add("ClientListFocused")
 
     def do_search(self) -> None:
-        """Search in the log, or in the reader if that has the focus."""
+        """Search in the reader if that has the focus, else by a query."""
         machine = self.debugger.machine
-        if machine.any_("LogFocused", "LogReaderFocused"):
+        shown = focusable(machine)
+        if "LogReaderFocused" in machine:
             machine.add("SearchDialog")
-        elif "TreeLogView" in machine:
-            is_there = "LogFocused" in focusable(machine)
-            machine.add("LogFocused" if is_there else "LogReaderFocused")
+        elif "TreeLogView" in machine and "LogFocused" not in shown:
+            machine.add("LogReaderFocused")
             machine.add("SearchDialog")
+        else:
+            if "LogFocused" in shown:
+                machine.add("LogFocused")
+            machine.add("QueryDialog")
 
     def do_quit(self) -> None:
         """End."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .sizing import Census, CrashLog
+from .sizing import Census, CrashLog, StartPatience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -59,6 +59,7 @@ class Shared:
 
     def __post_init__(self) -> None:
         self.crashes = CrashLog(self.timing, self.policy)
+        self.start_patience = StartPatience()
         self._changed = trio.Event()
         self._lease_changed = trio.Event()
 

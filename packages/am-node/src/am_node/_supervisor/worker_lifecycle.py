@@ -220,15 +220,18 @@ class WorkerLifecycle:
         """Take the worker from its report to its link, and stay until the link fails."""
         addresses: Addresses | None = None
         await self._placed(slot)
-        limit = self._start_limit()
+        patience = self._shared.start_patience
+        limit = patience.seconds(self._start_limit())
         with trio.move_on_after(limit):
             addresses = await bootstrap.report()
         if addresses is None:
+            patience.was_late()
             return ErrWorkerConn(
                 f"no report within {limit:g} s of the start, "
                 f"which includes the import of {self._shared.entry}",
                 slot.id,
             )
+        patience.was_in_time()
         self._started(slot)
         self._mach.add("WorkerConnected", id=slot.id)
         slot.public_addr = link.reachable(addresses.public)
@@ -338,7 +341,8 @@ class WorkerLifecycle:
         outside = was_up and slot.exit is not None and slot.exit.signal == SIGKILL
         if slot.died_at_work:
             crashes.died_at_work(now)
-        elif not outside and crashes.died(now, now - slot.forked_at):
+        # One that never came up died early, however long that took.
+        elif not outside and crashes.died(now, now - slot.forked_at if was_up else 0.0):
             self._mach.add("CrashLoop")
 
     def _give_up_if_final(self, slot: Slot) -> None:
