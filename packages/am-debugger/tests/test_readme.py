@@ -9,7 +9,8 @@ import pytest
 
 from am_debugger._cli.commands import COMMANDS, run_command
 from am_debugger._cli.options import build_parser
-from am_debugger._derive.query import WORDS, parse_query
+from am_debugger._derive.query import parse_query
+from am_debugger._derive.terms import WORDS
 from am_debugger._ui.help_text import key_rows
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
