@@ -38,8 +38,9 @@ def lint(folder: Path, *options: str) -> tuple[int, str, int]:
         command, env=environ_for(folder), capture_output=True, text=True, timeout=60
     )
     assert done.returncode in (0, 1), done.stderr
-    (counted,) = re.findall(r"am-dbg: (\d+) machines", done.stderr)
-    return done.returncode, done.stdout, int(counted)
+    told, _, last = done.stdout.rstrip("\n").rpartition("\n")
+    (counted,) = re.findall(r"found in (\d+) machines", last)
+    return done.returncode, told, int(counted)
 
 
 def run(folder: Path, *module: str) -> str:

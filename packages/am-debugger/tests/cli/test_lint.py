@@ -39,18 +39,19 @@ def test_what_looks_wrong_is_told_with_the_exit_code_of_a_search(
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("refused: door: add Open was refused 12 times running mach://door/")
     assert "  Open was dropped: it is removed by Locked" in told
-    assert "dbg:quiet" in told[-1]
+    assert "dbg:quiet" in told[-2]
+    assert told[-1] == "1 found in 1 machines, 13 transitions"
     # The address leads there.
     address = told[0].split()[-1]
     assert main(["why", path, address, "Open"]) == 0
     assert "Locked is active since transition 1" in capsys.readouterr().out
     assert main(["lint", path, "--ignore", "refused,flapping"]) == 0
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == "nothing found in 1 machines, 13 transitions\n"
 
 
 def test_nothing_wrong_is_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lint", written(tmp_path, fails=False)]) == 0
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == "nothing found in 1 machines, 12 transitions\n"
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,8 @@ _PATIENCE = 10.0
 def lint(argv: list[str]) -> int:
     """`am-dbg lint DUMP` or `am-dbg lint --from ADDR`.
 
-    Prints what looks wrong, and to stderr what was looked at. Exit codes as those of a search: 0
-    nothing was found, 1 something was, 2 usage, 3 there is no collector or it refuses us, 4 bad
-    dump.
+    Prints what looks wrong, then what was looked at. Exit codes as those of a search: 0 nothing was
+    found, 1 something was, 2 usage, 3 there is no collector or it refuses us, 4 bad dump.
     """
     parser = argparse.ArgumentParser(
         prog="am-dbg lint",
@@ -77,5 +76,5 @@ def _tell(store: Store, findings: list[Finding], ignored: set[str]) -> int:
         for line in finding_lines(one):
             print(line)
     looked = f"{len(store)} machines, {store.transitions} transitions"
-    print(f"am-dbg: {looked}: {len(found) or 'nothing'} found", file=sys.stderr)
+    print(f"{len(found) or 'nothing'} found in {looked}")
     return FAILED if found else OK
