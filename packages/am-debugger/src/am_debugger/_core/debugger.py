@@ -134,7 +134,6 @@ class Debugger:
         )
         for handlers in (
             MovingHandlers, ChoosingHandlers, ReadingHandlers, FindingHandlers, DrawingHandlers,
-            MovingHandlers, ChoosingHandlers, ReadingHandlers, FindingHandlers, DrawingHandlers,
             ShowingHandlers, WorkingHandlers, LintingHandlers, OverviewHandlers,
         ):  # fmt: skip
             self.machine.bind(handlers(self))
