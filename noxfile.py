@@ -47,8 +47,9 @@ LAYERS = {
 TOUCHY = {"am-node"}
 LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
-# programs alone are used, and a terminal and a browser that a test can type into and read.
+# programs alone are used, what topics are compared with, and a terminal and a browser to type into.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
+REGISTRIES = {"redis-server": "redis-server", "etcd": "etcd-server"}
 SCREENS = {"chromium": "chromium", "tmux": "tmux"}
 # Engines that place workers, by the programs that they consist of.
 ENGINES = {
@@ -357,6 +358,7 @@ def nightly(session: nox.Session) -> None:
         "AM_DBG_QUERY_CASES": "50000",
         "AM_DBG_TEST_CASES": "50",
         "AM_DBG_KEY_SIZES": "all",
+        "AM_DBG_LINT_EXAMPLES": "all",
         "AM_DBGUI_FLOOD_MACHINES": "1000000",
         "AM_DBGUI_FLOOD_CONNECTIONS": "20000",
         "AM_TELEMETRY_TIMES": "20",
@@ -501,6 +503,15 @@ def bench_rpc(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_node(session: nox.Session) -> None:
+    """Start, memory, latency and throughput of a pool, beside an executor and dask.distributed."""
+    packages = local("am-machine", "am-helpers", "am-rpc", "am-node", extras=False)
+    fill(session, *packages, *tools("bench-node"))
+    session.run("python", "packages/am-node/benchmarks/pool.py")
+    session.run("python", "packages/am-node/benchmarks/compare.py", *session.posargs)
+
+
+@nox.session
 def sim_pubsub(session: nox.Session) -> None:
     """Topics of many peers in virtual time, with goals; `-- --seeds 20 --peers 1000` for more."""
     fill(session, *local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False))
@@ -514,6 +525,15 @@ def bench_pubsub(session: nox.Session) -> None:
     fill(session, *packages, *test_tools("am-pubsub"))
     session.run("python", "packages/am-pubsub/benchmarks/latency.py")
     session.run("python", "packages/am-pubsub/benchmarks/latency.py", "--tls")
+
+
+@nox.session
+def compare_pubsub(session: nox.Session) -> None:
+    """A topic beside zenoh, redis and etcd as registries; `-- --write` renews its page."""
+    packages = local("am-machine", "am-helpers", "am-rpc", extras=False)
+    fill(session, *packages, *local("am-pubsub"), *tools("compare-pubsub"))
+    env = {"PATH": path_with(REGISTRIES, libraries=True)}
+    session.run("python", "packages/am-pubsub/benchmarks/compare.py", *session.posargs, env=env)
 
 
 @nox.session

@@ -60,6 +60,10 @@ def run(folder: Path, *module: str) -> str:
     return done.stdout
 
 
+EXAMPLES = os.environ.get("AM_DBG_LINT_EXAMPLES", "worker_pool,arpc,pipes,gossip")
+"""Some, the demo among them; all of them in a night."""
+
+
 def names() -> list[str]:
     """Examples that a debugger can look at, and that end by themselves."""
     found = []
@@ -71,14 +75,14 @@ def names() -> list[str]:
 
 
 def test_nothing_is_found_in_the_demo_and_in_examples(seen: Path) -> None:
-    ran = names()
+    ran = [name for name in names() if EXAMPLES == "all" or name in EXAMPLES.split(",")]
     assert {"worker_pool", "arpc", "pipes", "gossip"} <= set(ran)
     for name in ran:
         arguments = ("--plain",) if name == "worker_pool" else ()
         run(seen, f"examples.{name}", *arguments)
     code, told, machines = lint(seen)
     assert (code, told) == (0, "")
-    assert machines > 50
+    assert machines > 20
 
 
 FAULTY = """

@@ -117,5 +117,9 @@ def test_a_start_that_came_too_late_gives_the_next_more_time_until_one_comes() -
     assert limits == [5.0, 10.0, 15.0, 15.0]
     assert patience.seconds(30.0) == 60.0
     assert patience.seconds(600.0) == 600.0
-    patience.was_in_time()
+    patience.was_in_time(4.0, 5.0)
+    assert patience.seconds(5.0) == 8.0
+    patience.was_in_time(7.0, 5.0)
+    assert patience.seconds(5.0) == 8.0
+    patience.was_in_time(1.0, 5.0)
     assert patience.seconds(5.0) == 5.0

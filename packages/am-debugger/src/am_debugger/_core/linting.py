@@ -68,6 +68,9 @@ async def watch_lints(core: Debugger) -> None:
     """Look at what comes in for what looks wrong, for as long as it is not cancelled. Keys go
     first."""
     while True:
+        if not core.machine.is_("Ready") or "Importing" in core.machine:
+            await trio.sleep(INTERVAL)  # what is loaded is gone through once, and then quicker
+            continue
         began, revision = time.monotonic(), core.lints.revision
         async for _ in sliced(core.lints.look(time.time_ns() // 1000), core.pace):
             pass

@@ -6,6 +6,7 @@ in which a third one is missing. Each is followed to where nothing is known that
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from .._store.layout import REFUSED, Mark
@@ -26,6 +27,7 @@ MOST_TRIED = 20_000
 MOST_FACTS = 100
 # Refusals of other machines, of each and of all, of which it is asked what led to them.
 _EACH, _MOST_TRACED = 50, 500
+_FEW_TRIED = 2000
 _AUTO = int(Mark.AUTO | Mark.AUTO_CANCELED)
 _EXCEPTION = "Exception"
 DEEPEST = 8
@@ -262,7 +264,7 @@ class Teller:
         refusals: list[tuple[int, int, Client, int]] = []
         for other in self._store:
             if other is not client and len(other.columns):
-                numbers = _marked(other, self._number(other), _IN_VAIN)[-_EACH:]
+                numbers = _marked(other, self._number(other), _IN_VAIN, _FEW_TRIED)[-_EACH:]
                 times, first = other.columns.times, other.first
                 refusals += [(times.searched(n - first), n, other, n) for n in numbers]
         refusals.sort(key=lambda one: one[:2])
@@ -302,12 +304,12 @@ def last_refusal(client: Client, number: int, index: int) -> int | None:
     return None
 
 
-def _marked(client: Client, number: int, table: bytes) -> list[int]:
-    """Transitions up to `number`, not long before it, with a mark."""
+def _marked(client: Client, number: int, table: bytes, most: int = MOST_TRIED) -> list[int]:
+    """Transitions up to `number`, at most so many before it, with a mark."""
     columns = client.columns
-    start = max(number - MOST_TRIED, client.first)
+    start = max(number - most, client.first)
     marks = columns.marks[start - client.first : number - client.first + 1].translate(table)
-    return [start + k for k, is_meant in enumerate(marks) if is_meant]
+    return list(compress(range(start, number + 1), marks))
 
 
 def _outlets(client: Client, target: Client, state: str) -> Sequence[str]:

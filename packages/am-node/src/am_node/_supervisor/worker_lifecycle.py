@@ -33,7 +33,7 @@ from .._errors import (
 from .._escape import printable
 from .._launchers.base import QueuedHandle, WorkerHandle, WorkerSpec, start_timeout
 from .._names import wire_id, worker_id
-from .._settings import link_limits, stretch
+from .._timing import link_limits, stretch
 from .._wire_work import MAX_WORDS
 from .._worker_news import NewsOf, Watch
 from .bootstrap import Addresses, Bootstrap
@@ -220,8 +220,8 @@ class WorkerLifecycle:
         """Take the worker from its report to its link, and stay until the link fails."""
         addresses: Addresses | None = None
         await self._placed(slot)
-        patience = self._shared.start_patience
-        limit = patience.seconds(self._start_limit())
+        patience, usual = self._shared.start_patience, self._start_limit()
+        began, limit = trio.current_time(), patience.seconds(usual)
         with trio.move_on_after(limit):
             addresses = await bootstrap.report()
         if addresses is None:
@@ -231,7 +231,7 @@ class WorkerLifecycle:
                 f"which includes the import of {self._shared.entry}",
                 slot.id,
             )
-        patience.was_in_time()
+        patience.was_in_time(trio.current_time() - began, usual)
         self._started(slot)
         self._mach.add("WorkerConnected", id=slot.id)
         slot.public_addr = link.reachable(addresses.public)
