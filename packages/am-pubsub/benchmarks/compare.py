@@ -236,8 +236,8 @@ def measure(system: str, size: int) -> Row:
     group, row = Group(), Row(system, size)
     rng = random.Random(size)
     names = [f"peer{number}" for number in range(size - 1)]
-    try:
-        with server_of(system, group) as (address, server):
+    with server_of(system, group) as (address, server):
+        try:
             # The first alone, as it is the one that all others know.
             first, rest = names[:1], names[1:]
             others = [rest[n :: PROCESSES - 1] for n in range(min(PROCESSES - 1, len(rest)))]
@@ -248,10 +248,8 @@ def measure(system: str, size: int) -> Row:
                 _join_and_lose(group, row, names, f"guest{number}", address)
             for _ in range(MOVES):
                 _move(group, row, names, rng.choice(names))
-    finally:
-        for name in list(group.running):
-            if name in group.running:
-                _end(group, name)
+        finally:
+            group.kill(*group.running)
     return row
 
 
@@ -265,11 +263,6 @@ def _start(
     for names in others:
         group.start(system, address, *names)
     return address
-
-
-def _end(group: Group, name: str) -> None:
-    process = group.running[name]
-    group.kill(*[other for other, its in group.running.items() if its is process])
 
 
 def _idle(group: Group, row: Row, names: list[str], server: int | None) -> None:
