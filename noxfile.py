@@ -47,9 +47,20 @@ LAYERS = {
 TOUCHY = {"am-node"}
 LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
-# programs alone are used, and a terminal and a browser that a test can type into and read.
+# programs alone are used, what topics are compared with, and a terminal and a browser to type into.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
+REGISTRIES = {"redis-server": "redis-server", "etcd": "etcd-server"}
 SCREENS = {"chromium": "chromium", "tmux": "tmux"}
+# Pages of the site that a browser looks at: one of each kind.
+LOOKED_AT = (
+    "index.html",
+    "docs/cheat-sheet.html",
+    "docs/manual/states.html",
+    "docs/reference/index.html",
+    "docs/reference/am-machine.html",
+    "examples/fsm/index.html",
+    "packages/am-debugger/index.html",
+)
 # Engines that place workers, by the programs that they consist of.
 ENGINES = {
     "ssh": {"sshd": "openssh-server", "ssh": "openssh-client"},
@@ -119,6 +130,7 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         ("mypy", *SOURCES, "examples", ".ci", "release"),
         *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),
         ("basedpyright",),  # sources and examples, as the build file says
+        ("mypy", "-p", "docs.site"),
         ("python", "-m", "docs.page_types", *PAGES),
     ],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
@@ -278,6 +290,43 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def look(session: nox.Session) -> None:
+    """The debugger in this terminal, and the demo beside it, whose machines appear on the left."""
+    fill(session, *local(*LAYERS), *tools("demo"))
+    told = Path(session.create_tmp(), "demo.txt")
+    command = [shutil.which("python", path=session.bin) or "python", "-m", "examples.worker_pool"]
+    env = {**os.environ, "AM_DBG_ADDR": "1"}
+    with (
+        told.open("w") as output,
+        subprocess.Popen([*command, "--plain"], env=env, stdout=output, stderr=output) as demo,
+    ):
+        try:
+            session.run("am-dbg", *session.posargs)
+        finally:
+            demo.terminate()
+    session.log(f"What the demo printed: {told}")
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """One site of all pages and a reference of every public name; needs npm.
+
+    It lies in .nox/site/built/source/site; `-- look` opens it in Chromium, and axe judges it.
+    """
+    fill(session, *local(*LAYERS), *tools("site"), *test_tools(*LAYERS))
+    built = ROOT / ".nox" / "site" / "built"
+    session.run("python", "-m", "docs.site", str(built))
+    if "look" in session.posargs:
+        # In a browser, as narrow as a phone and as wide as a desk; pictures to look at.
+        browser = built.with_name("site-browser")
+        shutil.copy(ROOT / "docs/site/browser/look.mjs", browser)
+        path = path_with(SCREENS, libraries=True)
+        chromium = shutil.which("chromium", path=path) or "chromium"
+        where = (str(built / "source/site"), str(ROOT / ".nox/site/pictures"), chromium)
+        session.run("node", str(browser / "look.mjs"), *where, *LOOKED_AT, external=True)
+
+
+@nox.session
 def observability(session: nox.Session) -> None:
     """Telemetry against a real Prometheus, Pushgateway and OTLP collector."""
     others = [name for name in LAYERS if name != "am-telemetry"]
@@ -355,8 +404,10 @@ def nightly(session: nox.Session) -> None:
         "AM_RPC_CONNECTIONS": "4096",
         "AM_RPC_HARMED_UPDATES": "1000000",
         "AM_DBG_FUZZ_CASES": "1000000",
+        "AM_DBG_QUERY_CASES": "50000",
         "AM_DBG_TEST_CASES": "50",
         "AM_DBG_KEY_SIZES": "all",
+        "AM_DBG_LINT_EXAMPLES": "all",
         "AM_DBGUI_FLOOD_MACHINES": "1000000",
         "AM_DBGUI_FLOOD_CONNECTIONS": "20000",
         "AM_TELEMETRY_TIMES": "20",
@@ -386,6 +437,7 @@ def nightly(session: nox.Session) -> None:
             )
         ),
         "packages/am-debugger/tests/cli/test_run_commands.py",
+        "packages/am-debugger/tests/derive/test_query.py",
         "packages/am-debugger/tests/feed/test_hostile.py",
         "packages/am-debugger/tests/ui/test_every_action.py",
         "packages/am-pubsub/tests/simulation/test_scenarios.py",
@@ -500,6 +552,15 @@ def bench_rpc(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_node(session: nox.Session) -> None:
+    """Start, memory, latency and throughput of a pool, beside an executor and dask.distributed."""
+    packages = local("am-machine", "am-helpers", "am-rpc", "am-node", extras=False)
+    fill(session, *packages, *tools("bench-node"))
+    session.run("python", "packages/am-node/benchmarks/pool.py")
+    session.run("python", "packages/am-node/benchmarks/compare.py", *session.posargs)
+
+
+@nox.session
 def sim_pubsub(session: nox.Session) -> None:
     """Topics of many peers in virtual time, with goals; `-- --seeds 20 --peers 1000` for more."""
     fill(session, *local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False))
@@ -513,6 +574,15 @@ def bench_pubsub(session: nox.Session) -> None:
     fill(session, *packages, *test_tools("am-pubsub"))
     session.run("python", "packages/am-pubsub/benchmarks/latency.py")
     session.run("python", "packages/am-pubsub/benchmarks/latency.py", "--tls")
+
+
+@nox.session
+def compare_pubsub(session: nox.Session) -> None:
+    """A topic beside zenoh, redis and etcd as registries; `-- --write` renews its page."""
+    packages = local("am-machine", "am-helpers", "am-rpc", extras=False)
+    fill(session, *packages, *local("am-pubsub"), *tools("compare-pubsub"))
+    env = {"PATH": path_with(REGISTRIES, libraries=True)}
+    session.run("python", "packages/am-pubsub/benchmarks/compare.py", *session.posargs, env=env)
 
 
 @nox.session

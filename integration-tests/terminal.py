@@ -1,4 +1,4 @@
-"""A real terminal for `am-dbg`: a tmux server of its own, keys, and what it shows."""
+"""A real terminal: a tmux server of its own, keys, and what it shows."""
 
 from __future__ import annotations
 
@@ -21,21 +21,16 @@ if TYPE_CHECKING:
 _FAULTY = "{fault}\nfrom am_debugger._cli.main import main\nimport sys\nsys.exit(main())"
 
 
-class Terminal:
-    """A terminal of 120 by 40 with `am-dbg` in it; `fault` is code that spoils a part of it."""
+class Screen:
+    """A terminal of 120 by 40 in a folder, with a command of the shell in it."""
 
-    def __init__(self, folder: Path, *argv: str, fault: str = "") -> None:
+    def __init__(self, folder: Path, command: str, env: dict[str, str] | None = None) -> None:
         tool("tmux", "tmux", by="dev -- processes")
         self.folder = folder
-        self.address = f"unix:{folder / 'dbg'}"
         self._socket = folder / "tmux"
-        program = ["-c", _FAULTY.format(fault=fault)] if fault else ["-m", "am_debugger"]
-        am_dbg = shlex.join([sys.executable, *program, *(argv or ("-l", self.address))])
-        told = "echo rc=$?; stty -a | tr ' ' '\\n' | grep -x -e echo -e -echo -e icanon -e -icanon"
-        environ = {**os.environ, "XDG_CONFIG_HOME": str(folder), "TERM": "xterm-256color"}
-        size = ("-x", "120", "-y", "40")
-        script = f"{am_dbg}; {told}; sleep 100"
-        self.tmux("-f", "/dev/null", "new-session", "-d", *size, script, env=environ)
+        environ = {**os.environ, "TERM": "xterm-256color", **(env or {})}
+        size = ("-x", "120", "-y", "40", "-c", str(folder))
+        self.tmux("-f", "/dev/null", "new-session", "-d", *size, command, env=environ)
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +63,17 @@ class Terminal:
             assert time.monotonic() < deadline, f"no {pattern!r} in\n{shown}"
             time.sleep(0.1)  # a terminal does not announce what it shows
         return shown
+
+
+class Terminal(Screen):
+    """A terminal with `am-dbg` in it; `fault` is code that spoils a part of it."""
+
+    def __init__(self, folder: Path, *argv: str, fault: str = "") -> None:
+        self.address = f"unix:{folder / 'dbg'}"
+        program = ["-c", _FAULTY.format(fault=fault)] if fault else ["-m", "am_debugger"]
+        am_dbg = shlex.join([sys.executable, *program, *(argv or ("-l", self.address))])
+        told = "echo rc=$?; stty -a | tr ' ' '\\n' | grep -x -e echo -e -echo -e icanon -e -icanon"
+        super().__init__(folder, f"{am_dbg}; {told}; sleep 100", {"XDG_CONFIG_HOME": str(folder)})
 
     def pid(self) -> int:
         """The process of `am-dbg`."""

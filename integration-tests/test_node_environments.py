@@ -42,6 +42,11 @@ def main():
 if __name__ == "__main__":
     main()
 """
+# What the worker knows of its interpreter: its flags, and what becomes of a warning of a user.
+TELLING = (
+    'f"{sys.flags.optimize} {sys.flags.dev_mode} {sys.flags.int_max_str_digits} "'
+    " + next(f[0] for f in warnings.filters if issubclass(UserWarning, f[2]))"
+)
 HERE = APP.replace("from squarer import Squarer\n", SQUARER.partition("\n\n")[2])
 UNGUARDED = HERE.replace('if __name__ == "__main__":\n    main()', "main()")
 ADVICE = 'put these lines under `if __name__ == "__main__":`'
@@ -150,6 +155,18 @@ def test_a_pool_works(folder: Path, way: str) -> None:
     done = _start(folder, WORKING[way](folder, str(out)))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert out.read_text() == ("30 2" if way == "-OO" else "30 0")
+
+
+@pytest.mark.slow
+def test_workers_run_with_the_options_of_their_program(folder: Path) -> None:
+    (folder / "squarer.py").write_text(
+        "import sys, warnings\n" + SQUARER.replace("input ** 2", TELLING)
+    )
+    (folder / "app.py").write_text(APP.replace("total = sum(result", "total = set(result"))
+    options = ["-O", "-W", "error::UserWarning", "-X", "dev", "-X", "int_max_str_digits=5000"]
+    done = _start(folder, [PYTHON, *options, "app.py", "out"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "out").read_text() == "{'1 True 5000 error'} 1"
 
 
 @pytest.mark.slow

@@ -188,8 +188,12 @@ def verdict(demo: Demo, left: list[str]) -> int:
     if demo.mach.is_("Interrupted"):
         print("interrupted;", "nothing is left" if not left else "NOT CLEAN")
         return 130 if not left else 1
-    print(f"worker {demo.killed} was killed; {sum(demo.restarts)} restarted")
-    print("totals are equal" if demo.mach.is_("TotalsEqual") else "totals DIFFER")
+    victim = f"worker {demo.killed} was killed" if demo.killed else "no worker was killed"
+    print(f"{victim}; {sum(demo.restarts)} restarted")
+    if not demo.mach.is_("Compared"):
+        print(f"NOT DONE after {_LIMIT:g} s: {len(demo.results)} of {len(demo.files)} tasks")
+    else:
+        print("totals are equal" if demo.mach.is_("TotalsEqual") else "totals DIFFER")
     print("nothing is left" if not left else "NOT CLEAN")
     return 0 if demo.mach.is_("TotalsEqual", "WorkerKilled") and not left else 1
 

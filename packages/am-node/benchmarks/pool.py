@@ -13,8 +13,10 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -22,21 +24,27 @@ import am_node
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import bare_work
 import pool_work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from threading import Barrier
 
 WORKERS = 4
 TASKS = 2000
+MANY = 20_000
 CLIENT = """
 import sys, time, trio, am_node, pool_work
-async def main(addr, name, tasks):
+async def main(addr, name, tasks, workers):
     cls = getattr(pool_work, name)
-    async with am_node.Client("bench", cls, supers=[addr], workers=2) as client:
-        async for _ in client.map([{"x": 0}] * 8, workers=2): pass
+    async with am_node.Client("bench", cls, supers=[addr], workers=workers, keep=True) as client:
+        async for _ in client.map([{"x": 0}] * 4 * workers, workers=workers): pass
         print("ready", flush=True)
         sys.stdin.readline()
-        async for _ in client.map([{"x": n} for n in range(tasks)], workers=2): pass
+        async for _ in client.map([{"x": n} for n in range(tasks)], workers=workers): pass
     print("done", flush=True)
-trio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]))
+trio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
 """
 
 
@@ -89,28 +97,38 @@ async def latency() -> tuple[float, float]:
     return cuts[49], cuts[98]
 
 
-async def throughput(name: str, tasks: int) -> tuple[float, float]:
-    """Tasks a second, two client processes, four workers; the share of time a worker has none."""
-    pool = am_node.Pool(WORKERS, WORKERS, 0)
+async def throughput(
+    name: str, tasks: int, clients: int = 2, workers: int = WORKERS
+) -> tuple[float, float]:
+    """Tasks a second of some client processes; the share of time that a worker has none."""
+    pool = am_node.Pool(workers, workers, 0)
     async with am_node.Supervisor(getattr(pool_work, name), pool=pool) as sup:
         await sup.mach.when("PoolReady")
         path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
         start = partial(
             trio.run_process,
-            [sys.executable, "-c", CLIENT, sup.addr, name, str(tasks // 2)],
+            [
+                sys.executable,
+                "-c",
+                CLIENT,
+                sup.addr,
+                name,
+                str(tasks // clients),
+                str(workers // clients),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
         )
         async with trio.open_nursery() as nursery:
-            clients = [await nursery.start(start) for _ in range(2)]
-            for client in clients:
+            running = [await nursery.start(start) for _ in range(clients)]
+            for client in running:
                 await heard(client, b"ready\n")
             pids = [worker.pid for worker in await sup.workers() if worker.pid]
             runnable, began = was_runnable(pids), time.perf_counter()
-            for client in clients:
+            for client in running:
                 await client.stdin.send_all(b"go\n")
-            for client in clients:
+            for client in running:
                 await heard(client, b"done\n")
             seconds = time.perf_counter() - began
             runnable = was_runnable(pids) - runnable
@@ -136,19 +154,32 @@ async def heard(client: trio.Process, line: bytes) -> None:
         raise RuntimeError(f"a client said {said!r} instead of {line!r}")
 
 
-def executor() -> tuple[float, float, float]:
-    """Seconds to start four spawned workers, all of them; no-op and 50 ms tasks a second."""
+def bare_executor() -> float:
+    """Seconds to start four spawned workers that import nothing."""
+    with _executor(bare_work.arrive) as (_, start):
+        return start
+
+
+@contextmanager
+def _executor(arrive: Callable[[Barrier], None]) -> Iterator[tuple[ProcessPoolExecutor, float]]:
+    """An executor whose workers are all there, and the seconds that took."""
     began = time.perf_counter()
     spawn = multiprocessing.get_context("spawn")
     # The first worker would answer for all of them.
     all_there = spawn.Barrier(WORKERS + 1)
-    with ProcessPoolExecutor(WORKERS, spawn, pool_work.arrive, (all_there,)) as pool:
-        first = pool.map(pool_work.noop, range(WORKERS))
+    with ProcessPoolExecutor(WORKERS, spawn, arrive, (all_there,)) as pool:
+        first = pool.map(bare_work.noop, range(WORKERS))
         all_there.wait()
         start = time.perf_counter() - began
         list(first)
+        yield pool, start
+
+
+def executor() -> tuple[float, float, float]:
+    """Seconds to start four spawned workers that import am_node; no-op and 50 ms tasks a second."""
+    with _executor(pool_work.arrive) as (pool, start):
         began = time.perf_counter()
-        list(pool.map(pool_work.noop, range(TASKS), chunksize=1))
+        list(pool.map(bare_work.noop, range(TASKS), chunksize=1))
         rate = TASKS / (time.perf_counter() - began)
         began = time.perf_counter()
         list(pool.map(pool_work.busy, range(160), chunksize=1))
@@ -163,8 +194,9 @@ def main() -> None:
     row("import", f"{ours:.2f} s", f"trio and msgpack {theirs:.2f} s: {ours / theirs:.2f} x")
     start, rate, busy = executor()
     seconds, size = trio.run(start_and_memory)
+    bare = bare_executor()
     row("4 workers ready", f"{seconds:.2f} s", f"executor {start:.2f} s: {seconds / start:.2f} x;"
-        f" {seconds / ours:.1f} imports")  # fmt: skip
+        f" one that imports nothing {bare:.2f} s: {seconds / bare:.2f} x")  # fmt: skip
     row("idle worker", f"{size:.0f} MiB")
     p50, p99 = trio.run(latency)
     row("request, idle worker", f"p50 {p50:.2f} ms, p99 {p99:.2f} ms")
@@ -174,6 +206,9 @@ def main() -> None:
     mine, idle = trio.run(throughput, "Busy", 160)
     row("50 ms of processor", f"{mine:.1f} tasks/s, workers without work {100 * idle:.1f} %",
         f"executor {busy:.1f}: {mine / busy:.2f} x")  # fmt: skip
+    for clients, workers in ((1, 1), (1, 2), (1, 4), (2, 4)):
+        mine, _ = trio.run(throughput, "Pipelined", MANY, clients, workers)
+        row(f"no-op, queue of 64, {clients} client(s), {workers} worker(s)", f"{mine:.0f} tasks/s")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import bare_work
+
 import am_node
 
 if TYPE_CHECKING:
@@ -46,8 +48,8 @@ def busy(x: int) -> int:
 
 
 def arrive(all_there: Barrier) -> None:
-    """Wait until all workers of the executor are there."""
-    all_there.wait()
+    """Wait until all workers of the executor are there, each with am_node imported."""
+    bare_work.arrive(all_there)
 
 
 def noop(x: int) -> int:

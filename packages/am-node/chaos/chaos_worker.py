@@ -50,7 +50,7 @@ class Unruly(Hasher):
 
     async def work(self, number: int) -> int:
         """Return the check value of `number`, if it gets that far."""
-        if not begun(number):
+        if misdeed_of(number) and not begun(number):
             note(number)
             _misbehave(number)
         return await super().work(number)

@@ -116,7 +116,7 @@ def test_the_front_page_shows_type_checkers_what_is_there_at_run_time() -> None:
         if isinstance(node, ast.ImportFrom) and node.level
         for alias in node.names
     }
-    assert named - {"load"} == set(am_node.__all__)
+    assert named - {"_lazy"} == set(am_node.__all__)
 
 
 def test_every_error_is_one_of_the_package() -> None:

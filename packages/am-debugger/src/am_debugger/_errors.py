@@ -44,6 +44,13 @@ class QueryError(DebuggerError, ValueError):
     def __str__(self) -> str:
         return f"{self.query[self.start : self.end]!r:.100}: {self.fault}"
 
+    @property
+    def underlined(self) -> str:
+        """Two lines for a terminal: the query, and below it a mark where it is at fault."""
+        shown = [one if one.isprintable() else "?" for one in self.query]
+        marks = "^" * max(self.end - self.start, 1)
+        return f"{''.join(shown)}\n{' ' * self.start}{marks}"
+
 
 class DumpError(DebuggerError):
     """A file is no dump, or one of a version that this program cannot read. `path` names it."""

@@ -69,7 +69,9 @@ def test_bad_dumps_and_queries_have_their_exit_codes(
     (tmp_path / "bad.gz").write_bytes(b"no dump")
     assert main(["inspect", str(tmp_path / "bad.gz")]) == 4
     assert main(["inspect", str(dump), "--where", "no such thing"]) == 2
-    assert "'no': no such term" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "'no': no such term" in told
+    assert told.endswith("no such thing\n^^\n")
     cut = tmp_path / "cut.amdbg.gz"
     cut.write_bytes(dump.read_bytes()[:-20])
     assert main(["inspect", str(cut)]) == 0

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from am_debugger import QueryError
-from am_debugger._derive.query import WORDS, parse_query
+from am_debugger._derive.query import parse_query
+from am_debugger._derive.terms import COMPARED, PATTERNS, SIGNS, WORDS
 from am_debugger._store.layout import Flag, Sizes
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
@@ -22,8 +24,15 @@ if TYPE_CHECKING:
     from am_debugger._store.client import Client
 
 
-SOURCE = ("boss", b"12345678", 4)
-PARTS = [*WORDS, "+A", "!", '"', "arg.a="]
+def _fuzzed() -> Store:
+    store = Store()
+    exporter = Exporter(Link(store, process()), "a")
+    for k in range(5):
+        exporter.do([k], {k: 1}, args={"a": k, "": "é"}, duration=k, log=((2, f"[a] {k}"),))
+    return store
+
+
+FUZZED_STORE = _fuzzed()
 
 
 @pytest.fixture
@@ -49,17 +58,20 @@ def store() -> Store:
             {"called": (1,), "diff": (), "flags": int(Flag.QUEUED | Flag.AUTO)},
             {"called": (1,), "diff": (), "flags": ok | int(Flag.CHECK)},
             {"called": (1,), "diff": (3, 1), "flags": int(Flag.ERROR)},
-            {"called": (0,), "diff": (), "args": {"name": 'say "hi"'}},
+            {"called": (0,), "diff": (), "args": {"name": 'say "hi"'}, "log": ((3, "Disk FULL"),)},
         ],
         1,
     ):
         link.transition(1, tx(b"entry%03d" % number, number, **more))
+    client = next(iter(store))
+    client.outer_log.append(2, 1, 1, "the disk is full of ÄÖ")
+    client.notes[3] = "Disk full here?"
     return store
 
 
 def found(store: Store, query: str) -> list[int]:
     client: Client = next(iter(store))
-    return [n for part in parse_query(query).find(store, client, 2) for n in part]
+    return [n for part in parse_query(query).find(client, 2) for n in part]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +112,14 @@ def found(store: Store, query: str) -> list[int]:
         (r'arg.name="say \"hi\""', [9]),
         ("+Unknown", []),
         ("lost", []),
+        ('"disk full"', [3, 9]),
+        ('"DISK" !"disk full"', [2]),
+        ('"of ÄÖ"', [2]),
+        ('"nowhere"', []),
+        ("auto-canceled", []),
+        ("connected n=1", [1]),
+        ("rpc", []),
+        ("!rpc group: n<3", [1, 2]),
     ],
 )
 def test_a_query_finds_what_it_says(store: Store, query: str, numbers: list[int]) -> None:
@@ -119,6 +139,9 @@ def test_a_query_finds_what_it_says(store: Store, query: str, numbers: list[int]
         ('arg.name="open', '="open'),
         ("other:thing", "other:thing"),
         ("!", "!"),
+        ('canceled ""', '""'),
+        ('"text"Ready', '"text"Ready'),
+        ("ready", "ready"),
     ],
 )
 def test_a_query_that_cannot_be_read_tells_where(query: str, at_fault: str) -> None:
@@ -129,9 +152,20 @@ def test_a_query_that_cannot_be_read_tells_where(query: str, at_fault: str) -> N
     assert query[error.start : error.end]
 
 
+FUZZED = int(os.environ.get("AM_DBG_QUERY_CASES", "200"))
+"""Texts that are tried: in CI few, in the nightly run many."""
+PIECES = [
+    *WORDS, *SIGNS, "A", "Ready", "!", '"', "\\", " ", "\n", "arg.", "a", "=", "~", "<=", ">",
+    "dur", "10ms", "3", "*", "[", "]", "?", *[f"{one}:" for one in PATTERNS], *COMPARED, "é",
+    "\ud800",
+]  # fmt: skip
+
+
+@settings(max_examples=FUZZED, deadline=None)
 @given(
     st.text(max_size=30)
-    | st.lists(st.sampled_from([*WORDS, "+A", "!", '"', "arg.a="])).map(" ".join)
+    | st.lists(st.sampled_from(PIECES)).map("".join)
+    | st.lists(st.sampled_from(PIECES)).map(" ".join)
 )
 def test_any_text_is_a_query_or_an_error(text: str) -> None:
     try:
@@ -143,6 +177,13 @@ def test_any_text_is_a_query_or_an_error(text: str) -> None:
         assert 0 <= start < end <= len(text)
     else:
         assert [text[t.start : t.end] for t in query.terms] == [t.text for t in query.terms]
+        # It can be asked, and what stands in its place reads the same.
+        client = next(iter(FUZZED_STORE))
+        numbers = [n for part in query.find(client) for n in part]
+        matches = [n for n in range(1, 6) if query.matches(FUZZED_STORE, client, n)]
+        assert numbers == matches
+        again = parse_query(" ".join([term.text for term in query.terms]))
+        assert [term.text for term in again.terms] == [term.text for term in query.terms]
 
 
 QUERIES = (
@@ -151,6 +192,8 @@ QUERIES = (
     "id:a", "id:b*", "src:a", "!src:*", "tag:pool", "!tag:x", "group:Flow", "arg.id=3",
     "arg.id=3.5", "arg.on=True", "arg.on=None", "!arg.id=3", "arg.name~art", "arg.name=part",
     "arg.list=[1]",
+    "arg.name~a arg.id~3", "!arg.id~3", '"line 7"', '!"line 7"', '"LINE" !dur>10us arg.id~3',
+    "group:*", "!group:F*", "group:Fl?w +Late",
     "dur>10us", "!dur>10us", "gained>=2", "t<40", "q=5", "n>100 n<=150", "@Work arg.id=3 !canceled",
 )  # fmt: skip
 
@@ -166,11 +209,14 @@ def test_many_at_a_time_are_found_as_one_by_one() -> None:
             if rng.random() < 0.03:
                 exporter.lose({state: rng.randrange(3) for state in range(len(NAMES))})
             state = rng.randrange(len(NAMES))
+            if name == "b" and k == 77:
+                exporter.grow()
             args = {rng.choice(["id", "name", "on", "list"]): rng.choice(values)}
+            log = ((2, f"Line {k % 9}"),) if rng.random() < 0.5 else None
             exporter.do(
                 [state], {state: rng.randrange(4)}, time=k, kind=rng.randrange(3), args=args,
                 duration=rng.choice([None, 5, 20]), flags=rng.randrange(16),
-                source=rng.choice([None, ("a", b"12345678", 3), ("b", None, 1)]),
+                source=rng.choice([None, ("a", b"12345678", 3), ("b", None, 1)]), log=log,
             )  # fmt: skip
     for text in QUERIES:
         query = parse_query(text)
@@ -178,5 +224,5 @@ def test_many_at_a_time_are_found_as_one_by_one() -> None:
             numbers = range(client.first, client.last + 1)
             wanted = [n for n in numbers if query.matches(store, client, n)]
             for limit in (7, 1000):
-                got = [n for part in query.find(store, client, limit) for n in part]
+                got = [n for part in query.find(client, limit) for n in part]
                 assert got == wanted, text

@@ -238,22 +238,22 @@ def test_the_log_is_searched_and_n_goes_on(tmp_path: Path) -> None:
         machine = debugger.machine
         view = await choose(debugger, pilot, "LogFocused")
         await press(pilot, "slash")
-        assert machine.is_("SearchDialog")
+        assert machine.is_("QueryDialog")
         await press(pilot, "W", "o", "r", "k", "i", "n", "g", "enter")
         assert machine.is_("LogFocused")
         first = view.cursor
         names = view.client.version.names
-        assert names.index("Working") in dict(debugger.session.current.tx.changes)  # type: ignore[union-attr]
+        assert names.index("Working") in debugger.session.current.tx.called  # type: ignore[union-attr]
         await press(pilot, "N")
         second = view.cursor
         assert second != first
         await press(pilot, "n")
         assert view.cursor == first
         await press(pilot, "slash")
-        app.query_one("#search-text", Input).value = "no such text"
+        app.query_one("#query-text", Input).value = '"no such text"'
         await press(pilot, "enter")
         assert view.cursor == first
-        assert "not found: no such text" in text(app)
+        assert 'not found: "no such text"' in text(app)
 
     drive(tmp_path, body, fill=fill_with_related)
 

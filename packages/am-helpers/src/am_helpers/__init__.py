@@ -29,16 +29,11 @@ from ._typed_args import args_log, args_names, args_to_args
 from ._pipes.pipe import Pipe, Route, pipes_of
 from ._pipes.pipes import bind, bind_add, bind_any, bind_connected, bind_err, bind_many
 from ._pipes.pipes import bind_ready, bind_remove, bind_start, sync
-from ._pipes.mirror import mirror
-# Waiting for several machines, calls that wait for their outcome, conditions.
+# Waiting for several machines, calls that wait for their outcome.
 from ._waiting.waiting import FnWait, activations, group_when, interval
 from ._waiting.waiting import wait_for_all, wait_for_any, when_fn
 from ._waiting.calls import add_async, add_sync, ask_add, ask_remove, cant_add, cant_remove
 from ._waiting.calls import remove_multi, remove_sync, result_to_err
-from ._waiting.cond import Cond
-# Loops and tasks that are bounded.
-from ._waiting.state_loop import StateLoop
-from ._waiting.task_pool import TaskPool
 # Debugging by environment variables.
 from ._env.health import healthcheck
 from ._env.switches import INNER, common, debug_env, enable_debugging, is_debugging
@@ -50,9 +45,14 @@ from ._errors import CanceledError, ConnectingError, DisposedError, HelpersError
 from ._errors import LoopError, MachineError, PipeError, PipeLoopError, PipeRefusedError
 from ._errors import QueryError, RendererMissing, RenderError, WaitTimeoutError
 
-if TYPE_CHECKING:  # loaded when first asked for: they need an extra, or take long to load
+if TYPE_CHECKING:  # loaded when first asked for: not every process needs them
     # Machines in an asyncio program.
     from . import guest as guest
+    # Conditions, loops and tasks that are bounded, machines that follow another in all states.
+    from ._pipes.mirror import mirror
+    from ._waiting.cond import Cond
+    from ._waiting.state_loop import StateLoop
+    from ._waiting.task_pool import TaskPool
     # Mutations that are tried again; extra [retry].
     from ._waiting.request import Request
     # What a machine was: records in memory or in SQLite.

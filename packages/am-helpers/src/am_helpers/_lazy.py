@@ -1,6 +1,7 @@
 """Public names that are loaded when they are first asked for.
 
-Their modules need an extra, or take longer to load than all the rest of the package.
+Their modules need an extra, take long to load, or are for few programs: what nobody asks for does
+not delay the start of a process.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from typing import Any
 _PACKAGE = __name__.rpartition(".")[0]
 _ROOMS = {
     "guest": "",  # a public module of its own
+    "_pipes.mirror": "mirror",
+    "_waiting.cond": "Cond",
     "_waiting.request": "Request",
+    "_waiting.state_loop": "StateLoop",
+    "_waiting.task_pool": "TaskPool",
     "_history._api": "HistoryApi",
     "_history._file": "HistoryFile",
     "_history._memory": "MemoryHistory",

@@ -1,13 +1,11 @@
 """Supervised worker pools for asyncmachine: processes that do work, and lose none of it.
 
 A *supervisor* starts worker processes and keeps them healthy; a *client* gets a worker from a
-supervisor and then talks to it directly. Each of them is a state machine, and each conversation is
-aRPC. A worker's process, a client's and a supervisor's each load their own part: what is not
-needed to define a worker class is imported when it is first asked for. The rooms, each above those
-that it knows:
+supervisor and then talks to it directly; each is a state machine, and each conversation is aRPC.
+What a worker class is not made of is imported when first asked for. Each room is above those it
+knows:
 
-* `testing`, `_testing`: what a launcher of your own has to pass
-* `_cli`: the command ``am-node``; `_shortcuts`: pools of one's own
+* `_cli`: the command ``am-node``; `_shortcuts`: pools of one's own; `testing`: for own launchers
 * `_client`: finds a supervisor, links to workers, hands out requests and takes answers
 * `_supervisor`: starts workers, keeps them healthy, leases them to clients
 * `ssh`, `slurm`, `ray`, `_launchers`: how a worker is started
@@ -17,21 +15,20 @@ that it knows:
 
 from typing import TYPE_CHECKING
 
+from . import _lazy
+
 # isort: off
 # fmt: off
 
-# What a worker class is made of.
 from ._worker.worker import Worker
 from ._worker_states import BootstrapStates, WorkerStates
 # What goes wrong: as reasons of `ErrWorker` and `ErrPool`, and at a caller.
 from ._errors import BootError, EntryPointError, NodeError, PoolError, WorkerError
-from ._errors import ErrHeartbeat, ErrWorkerConn, ErrWorkerExit, ErrWorkerHealth
-from ._errors import ErrWorkerKill, ErrWorkerMissing
-from ._errors import NoWorkers, SupervisorLost, WorkerLost, WorkError, WorkTimeout
+from ._errors import ErrHeartbeat, ErrWorkerConn, ErrWorkerExit, ErrWorkerHealth, ErrWorkerKill
+from ._errors import ErrWorkerMissing, NoWorkers, SupervisorLost, WorkerLost, WorkError, WorkTimeout
 
 if TYPE_CHECKING:  # loaded when first asked for
-    # Easy ways in: a pool of one's own.
-    from ._shortcuts.blocking import BlockingPool, blocking
+    from ._shortcuts.blocking import BlockingPool, blocking  # easy ways in: a pool of one's own
     from ._shortcuts.on_asyncio import AsyncioPool, on_asyncio
     from ._shortcuts.own_pool import open_pool
     from ._shortcuts.run import Run, run
@@ -45,22 +42,21 @@ if TYPE_CHECKING:  # loaded when first asked for
     from ._status import PoolStatus, WorkerInfo
     from ._supervisor.states import SlotStates, StartArgs, SupervisorStates
     from ._supervisor.supervisor import Supervisor
-    from ._settings import Policy, Pool, Rlimits, Timing
+    from ._settings import Policy, Pool, Rlimits
+    from ._timing import Timing
     from ._tls import Tls
-    # How workers are started.
     from ._launchers.base import ExitInfo, Launcher, QueuedHandle, Resources, WorkerHandle
     from ._launchers.base import WorkerSpec
     from ._launchers.command import CommandLauncher
     from ._launchers.local import LocalLauncher
     from ._launchers.memory import MemoryLauncher
     from ._launchers.ssh import SshLauncher
-    # A worker's process, in any program.
     from ._boot import BootConfig, boot_environment
     from ._entry import entry_point_of, load_entry_point
     from ._frozen import freeze_support
     from ._worker.main import drain_worker, run_worker
 else:
-    from ._lazy import load as __getattr__  # noqa: F401 - Python asks it for names
+    __getattr__ = _lazy.load  # Python asks it for names
 
 # fmt: on
 
@@ -77,10 +73,7 @@ __all__ = [
     "freeze_support", "load_entry_point", "on_asyncio", "open_pool", "run", "run_worker", "serve",
 ]  # fmt: skip
 
-for _name in __all__:  # users and pickles see the public module, whichever room a name is in
-    if _name in globals():
-        globals()[_name].__module__ = __name__
-del _name
+_lazy.show_public_module(globals(), __all__)
 
 
 def __dir__() -> list[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _PACKAGE = __name__.rpartition(".")[0]
 _ROOMS = {
@@ -20,7 +23,7 @@ _ROOMS = {
     "_launchers.local": "LocalLauncher",
     "_launchers.memory": "MemoryLauncher",
     "_launchers.ssh": "SshLauncher",
-    "_settings": "Policy Pool Rlimits Timing",
+    "_settings": "Policy Pool Rlimits",
     "_supervisor.serve": "serve",
     "_shortcuts.blocking": "BlockingPool blocking",
     "_shortcuts.on_asyncio": "AsyncioPool on_asyncio",
@@ -29,10 +32,18 @@ _ROOMS = {
     "_status": "PoolStatus WorkerInfo",
     "_supervisor.states": "SlotStates StartArgs SupervisorStates",
     "_supervisor.supervisor": "Supervisor",
+    "_timing": "Timing",
     "_tls": "Tls",
     "_worker.main": "drain_worker run_worker",
 }
 _MODULE_OF = {name: module for module, names in _ROOMS.items() for name in names.split()}
+
+
+def show_public_module(public: dict[str, Any], names: Iterable[str]) -> None:
+    """Let users and pickles see the public module, whichever room a name is in."""
+    for name in names:
+        if name in public:
+            public[name].__module__ = _PACKAGE
 
 
 def load(name: str) -> Any:

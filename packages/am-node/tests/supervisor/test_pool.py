@@ -1,5 +1,6 @@
 """The pool has the size it should have, whatever happens to its workers."""
 
+import signal
 from typing import Any
 
 import pytest
@@ -172,3 +173,50 @@ async def test_a_supervisor_gives_up_if_told_to(clock: trio.abc.Clock) -> None:
         with trio.fail_after(90):
             await sup.mach.when_not("Start")
         assert sup.exit_code == 70
+
+
+class _Busy(am_node.MemoryLauncher):
+    """Each worker takes eight seconds to come up."""
+
+    async def run(
+        self,
+        spec: am_node.WorkerSpec,
+        task_status: trio.TaskStatus[am_node.WorkerHandle] = trio.TASK_STATUS_IGNORED,
+    ) -> am_node.ExitInfo:
+        with trio.CancelScope() as scope:
+            task_status.started(_Killable(scope))
+            await trio.sleep(8)
+            return await super().run(spec)
+        return am_node.ExitInfo(signal=signal.SIGKILL)
+
+
+class _Killable:
+    pid = None
+
+    def __init__(self, scope: trio.CancelScope) -> None:
+        self.kill = self.terminate = scope.cancel
+
+
+async def test_workers_that_are_ended_for_being_late_come_up_in_the_end(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    with trio.fail_after(20):
+        async with pooled(Echo, 2, 2, launcher=_Busy(Echo)) as sup:
+            assert (sup.forks, sup.restarts) == (4, 2)
+            assert "no report within 5 s" in str(sup.mach.err)
+
+
+async def test_a_worker_that_never_comes_up_is_a_crash_loop_however_long_it_is_given(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    class Hanging(_Busy):
+        async def run(self, spec: am_node.WorkerSpec, task_status: Any = None) -> am_node.ExitInfo:
+            with trio.CancelScope() as scope:
+                task_status.started(_Killable(scope))
+                await trio.sleep_forever()
+            return am_node.ExitInfo(signal=signal.SIGKILL)
+
+    launcher, pool = Hanging(Echo), am_node.Pool(1, 1, 0)
+    async with am_node.Supervisor(Echo, pool=pool, launcher=launcher) as sup:
+        with trio.fail_after(70):
+            await sup.mach.when("CrashLoop")

@@ -34,6 +34,31 @@ class Refusing(am_node.MemoryLauncher):
         raise RuntimeError("no room in the inn")
 
 
+class Late(am_node.MemoryLauncher):
+    """A launcher on a host that is so busy that eight seconds pass before anything runs."""
+
+    class Handle:
+        pid = None
+
+        def __init__(self) -> None:
+            self.scope = trio.CancelScope()
+
+        def terminate(self) -> None:
+            self.scope.cancel()
+
+        kill = terminate
+
+    async def run(
+        self, spec: am_node.WorkerSpec, task_status: Any = trio.TASK_STATUS_IGNORED
+    ) -> am_node.ExitInfo:
+        handle = self.Handle()
+        task_status.started(handle)
+        with handle.scope:
+            await trio.sleep(8)
+            return await super().run(spec)
+        return am_node.ExitInfo(signal=int(signal.SIGKILL))
+
+
 async def _first_error(sup: am_node.Supervisor) -> str:
     with trio.fail_after(6):
         await sup.mach.when_ticks("ErrWorker", 2)
@@ -49,6 +74,18 @@ async def test_a_launcher_that_fails_is_told_and_tried_ever_more_seldom(
         await trio.sleep(60)
         assert sup.mach.tick("ErrPool") > 0
         assert sup.forks < 30
+
+
+async def test_a_host_too_busy_for_the_time_of_a_start_gets_a_pool_all_the_same(
+    clock: trio.abc.Clock,
+) -> None:
+    pool = am_node.Pool(2, 2, 0)
+    async with am_node.Supervisor(Echo, launcher=Late(Echo), pool=pool) as sup:
+        assert "no report within 5 s" in await _first_error(sup)
+        with trio.fail_after(40):
+            await sup.mach.when("PoolReady")
+        # Those of the first five seconds, and no more, were given up.
+        assert sup.forks <= 2 * 2
 
 
 async def test_a_search_path_too_long_for_a_worker_is_one_line_each(

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import am_node
-from am_node._supervisor.sizing import Census, CrashLog, missing, surplus, wanted
+from am_node._supervisor.sizing import (
+    Census,
+    CrashLog,
+    StartPatience,
+    missing,
+    surplus,
+    wanted,
+)
 
 COUNTS = st.integers(0, 30)
 
@@ -100,3 +107,19 @@ def test_health_and_a_quiet_minute_end_the_doubling() -> None:
     assert log.delay(0.0) <= 0.12
     log.died(100.0, 1.0)
     assert log.delay(100.0) <= 0.12
+
+
+def test_a_start_that_came_too_late_gives_the_next_more_time_until_one_comes() -> None:
+    patience, limits = StartPatience(), []
+    for _ in range(4):
+        limits.append(patience.seconds(5.0))
+        patience.was_late()
+    assert limits == [5.0, 10.0, 15.0, 15.0]
+    assert patience.seconds(30.0) == 60.0
+    assert patience.seconds(600.0) == 600.0
+    patience.was_in_time(4.0, 5.0)
+    assert patience.seconds(5.0) == 8.0
+    patience.was_in_time(7.0, 5.0)
+    assert patience.seconds(5.0) == 8.0
+    patience.was_in_time(1.0, 5.0)
+    assert patience.seconds(5.0) == 5.0

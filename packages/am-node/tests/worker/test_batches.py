@@ -10,7 +10,7 @@ from trio.testing import wait_all_tasks_blocked
 
 import am_machine as am
 import am_node
-from am_node._settings import Timing
+from am_node._timing import Timing
 from am_node._worker.answer_sender import HOLD
 from am_node._worker.work_flow import WorkFlow
 

@@ -15,11 +15,11 @@ import trustme
 import am_machine as am
 import am_rpc
 from am_rpc._repl._addr_files import Source
-from am_rpc._repl._cli import access_from
 from am_rpc._repl._completion import candidates
 from am_rpc._repl._machine import Repl
 from am_rpc._repl._outcome import Code, Outcome
 from am_rpc._repl._pool import Access
+from am_rpc._repl._reach import access_from
 from am_rpc._repl._states import ReplStates
 
 if TYPE_CHECKING:

@@ -157,19 +157,20 @@ import sys, am_machine as am, am_telemetry
 machine = am.Machine({"A": {}}, id="m")
 am_telemetry.bind_env(machine)
 machine.add("A")
+sys.stdin.readline()  # until its question is on the way
 sys.exit(7)
 """
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         env = {**os.environ, "AM_GRAFANA_URL": url, "AM_SERVICE": "demo", "no_proxy": "*"}
-        # The limit of a dashboard is ten seconds, that of an exit one.
-        done = subprocess.run(
+        silent.settimeout(60)
+        with subprocess.Popen(
             [sys.executable, "-W", "error", "-c", program],
-            env=env, capture_output=True, text=True, timeout=9, check=False,
-        )  # fmt: skip
-        silent.setblocking(False)
-        silent.accept()[0].close()
-    assert (done.returncode, done.stderr) == (7, "")
+            env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as asking, silent.accept()[0]:  # fmt: skip
+            # The limit of a dashboard is ten seconds, that of an exit one.
+            told = asking.communicate("\n", timeout=9)[1]
+    assert (asking.returncode, told) == (7, "")
 
 
 def test_a_child_process_leaves_what_was_due_to_its_parent(grafana: FakeGrafana) -> None:

@@ -11,7 +11,9 @@ from .._derive.query import parse_query
 from .._errors import DumpError, QueryError
 from .._files.inspect import inert, matches, summary
 from .dump_commands import cut, render
+from .lint import lint
 from .loading import load
+from .profile import profile
 from .run_commands import diff, test, why
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def inspect(argv: list[str]) -> int:
         query = None if options.where is None else parse_query(options.where)
         store = load(options.dump)
     except QueryError as exc:
-        print(f"am-dbg: in the query, {inert(str(exc))}", file=sys.stderr)
+        print(f"am-dbg: in the query, {inert(str(exc))}\n{exc.underlined}", file=sys.stderr)
         return _USAGE
     except DumpError as exc:
         print(f"am-dbg: {inert(str(exc))}", file=sys.stderr)
@@ -79,6 +81,13 @@ def export_html(argv: list[str]) -> int:
     return export_html(argv)
 
 
+def pending(argv: list[str]) -> int:
+    """`am-dbg pending DUMP` or `--from ADDR`."""
+    from .pending import pending
+
+    return pending(argv)
+
+
 def mcp(argv: list[str]) -> int:
     """`am-dbg mcp [DUMP] [--from ADDR] [--write]`, whose library alone takes half a second."""
     from .mcp import mcp
@@ -92,8 +101,11 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "cut": cut,
     "why": why,
     "diff": diff,
+    "lint": lint,
     "test": test,
     "export-html": export_html,
+    "profile": profile,
+    "pending": pending,
     "wait": wait,
     "mcp": mcp,
 }

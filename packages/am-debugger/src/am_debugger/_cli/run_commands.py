@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from .._derive.why import why as reasons
+from .._derive.why import why_lines
 from .._files.as_test import written_test
 from .._files.comparison import compare
 from .._files.diagrams.draw import write_text
@@ -39,7 +40,7 @@ def _why(options: argparse.Namespace) -> int:
     view = session.selected
     assert view is not None
     try:
-        lines = reasons(session.store, view.client, view.cursor, options.state)
+        lines = why_lines(reasons(session.store, view.client, view.cursor, options.state))
     except ValueError as exc:
         raise UsageFault(f"{view.client.id} has no state {options.state} then") from exc
     for line in lines:
@@ -55,8 +56,9 @@ def diff(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="am-dbg diff",
         description="Compare two recorded runs machine by machine: mutations, outcomes and clocks, "
-        "never ids and times. Tells where each machine parts, the first in time first. Exit code "
-        "0: alike, 1: they differ.",
+        "never ids, times, durations and stacks. Machines are brought together by id, else by "
+        "parent, tags and order of arrival. Tells where each parts, the first in time first. Exit "
+        "codes: 0 alike, 1 they differ, 2 usage, 4 a dump cannot be read.",
     )
     parser.add_argument("a", metavar="A")
     parser.add_argument("b", metavar="B")

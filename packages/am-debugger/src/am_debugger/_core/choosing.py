@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .._derive.filters import Filters
+from .finding import takes_long
 from .ports import Part
-from .states import FILTERS, LOADING, GroupArgs, SelectArgs, StateNameArgs
+from .states import LOADING, GroupArgs, SelectArgs, StateNameArgs
 
 if TYPE_CHECKING:
     import am_machine as am
 
+    from .._derive.filters import Filters
     from .._store.client import Client
     from .debugger import Debugger
 
 # Of a machine with more transitions, what is visible is worked out in slices.
 _AT_ONCE = 200_000
+# The same where a query is asked about each.
+_AT_ONCE_BY_QUERY = 4096
 
 
 class ChoosingHandlers:
@@ -26,6 +29,8 @@ class ChoosingHandlers:
     def __init__(self, core: Debugger) -> None:
         self._core = core
         self._session = core.session
+        # Filters that are worked out right now.
+        self._under_way: Filters | None = None
 
     # ------------------------------------------------------------------ machines
 
@@ -39,7 +44,8 @@ class ChoosingHandlers:
         if client is None:
             event.machine.remove("SelectingClient")
             return
-        if len(client.columns) - len(self._session.view(client).visible) > _AT_ONCE:
+        visible = self._session.view(client).visible
+        if visible.left > (_AT_ONCE if visible.filters.query is None else _AT_ONCE_BY_QUERY):
             event.machine.fork(self._select_slowly, event.machine, client, state="SelectingClient")
         else:
             self._selected(event.machine, client)
@@ -86,7 +92,12 @@ class ChoosingHandlers:
 
     def SetGroupState(self, event: am.Event) -> None:
         """Show only transitions that call states of a group."""
-        self._session.set_group(event.args_as(GroupArgs).group)
+        group, view = event.args_as(GroupArgs).group, self._session.selected
+        if view is not None and takes_long(self._core):
+            view.group = group
+            self._filter_slowly(event.machine)
+        else:
+            self._session.set_group(group)
         self._core.moved()
         event.machine.remove("SetGroup")
 
@@ -101,6 +112,12 @@ class ChoosingHandlers:
 
     # ------------------------------------------------------------------ filters
 
+    def _filter_slowly(self, machine: am.Machine) -> None:
+        """Over again, if it was under way."""
+        self._under_way = self._core.wanted_filters()
+        machine.remove("Filtering")
+        machine.add("Filtering")
+
     def FoldToggledState(self, event: am.Event) -> None:
         """Open the run of quiet transitions under the cursor, or fold it again."""
         if self._session.toggle_fold():
@@ -113,12 +130,18 @@ class ChoosingHandlers:
     def AnyState(self, event: am.Event) -> None:
         """Filters and `Loading` follow from what is active."""
         machine = event.machine
-        wanted = {field: state in machine for field, state in FILTERS.items()}
-        filters = Filters(**wanted)
-        if filters != self._session.filters:
-            self._session.set_filters(filters)
-            self._core.ui.invalidate(*Part)
-            self._core.moved()
+        filters = self._core.wanted_filters()
+        if filters == self._session.filters:
+            if self._under_way is not None:
+                self._under_way = None
+                machine.remove("Filtering")
+        elif filters != self._under_way:
+            if takes_long(self._core):
+                self._filter_slowly(machine)
+            else:
+                self._session.set_filters(filters)
+                self._core.ui.invalidate(*Part)
+                self._core.moved()
         folds = "FoldQuiet" in machine
         if folds is not self._session.folds:
             self._session.set_folds(folds=folds)

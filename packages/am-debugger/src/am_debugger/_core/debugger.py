@@ -12,11 +12,15 @@ import am_helpers as amh
 import am_machine as am
 
 from ..__about__ import __version__
+from .._derive.filters import Filters
+from .._derive.lints.lints import Lints
 from .._derive.url import parse_url
 from .._errors import UrlError
 from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
 from .drawing import DrawingHandlers
+from .finding import FindingHandlers
+from .linting import LintingHandlers
 from .moving import MovingHandlers
 from .pace import Pace
 from .ports import (
@@ -32,12 +36,13 @@ from .ports import (
 from .reading import ReadingHandlers
 from .session import Session
 from .showing import ShowingHandlers
-from .states import DebuggerStates
+from .states import FILTERS, DebuggerStates
 from .working import WorkingHandlers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from .._derive.reader import Fact
     from .._store.client import Client
     from .places import Place
 
@@ -97,6 +102,10 @@ class Debugger:
         self.session = Session(Store(max_clients=self.settings.max_clients))
         self.wishes: WishesPort = NoWishes()
         self.pace = Pace()
+        self.lints = Lints(self.session.store)
+        """What looks wrong."""
+        self.page: Callable[[], tuple[str, list[Fact]]] = lambda: ("", [])
+        """Title and facts of the page that is shown."""
         self.overlay = ("", "")
         """Title and text of what is shown in full."""
         self.addresses: Sequence[object] = ()
@@ -105,6 +114,8 @@ class Debugger:
         """The focus that was there when a dialog opened."""
         self.searches_reader = False
         """Whether what is asked for is looked for in the reader; else in the log."""
+        self.asks_filter = False
+        """Whether a query that is asked for is a filter."""
         self.wants_tail = self.settings.tail
         self.progress: float | None = None
         """How much of an import or export is done, of 1."""
@@ -121,8 +132,8 @@ class Debugger:
             DebuggerStates, id=id, tags=[TAG], handlers=amh.DisposedHandlers()
         )
         for handlers in (
-            MovingHandlers, ChoosingHandlers, ReadingHandlers, DrawingHandlers, ShowingHandlers,
-            WorkingHandlers,
+            MovingHandlers, ChoosingHandlers, ReadingHandlers, FindingHandlers, DrawingHandlers,
+            ShowingHandlers, WorkingHandlers, LintingHandlers,
         ):  # fmt: skip
             self.machine.bind(handlers(self))
 
@@ -137,6 +148,11 @@ class Debugger:
             else:
                 self.machine.remove("TxSelected")
         self.ui.invalidate(*CURSOR_PARTS, lazily=lazily)
+
+    def wanted_filters(self) -> Filters:
+        """The filters as states say them, with what was written beside."""
+        wanted = {name: state in self.machine for name, state in FILTERS.items()}
+        return Filters(**wanted, query=self.session.narrowing)
 
     def forget(self, client: Client) -> None:
         """A machine goes."""

@@ -108,6 +108,8 @@ class MovingHandlers:
             return
         view = self._session.view(client)
         self._session.go(Place(client.serial, args.number, 0, view.state, view.group))
+        if view.cursor != args.number and client.first <= args.number <= client.last:
+            self._core.ui.notify(f"{client.id}/{args.number} is hidden by the filters")
         self._session.remember()
         self._arrived(event)
         machine.add("SwitchedClientTx")

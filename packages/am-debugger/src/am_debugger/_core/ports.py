@@ -29,6 +29,9 @@ class Part(Enum):
     TOOLBARS = "toolbars"
     LAYOUT = "layout"
     DIALOG = "dialog"
+    PAGE = "page"
+    FOUND = "found"
+    """What a query has found."""
 
 
 CURSOR_PARTS = (

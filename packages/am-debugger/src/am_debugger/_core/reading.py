@@ -1,35 +1,25 @@
-"""Handlers of what is read closer: nodes, the log's level, search, overlays, notes, wishes."""
+"""Handlers of what is read closer: nodes, the log's level, overlays, notes, wishes."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-import trio
-
-from .._derive.log_lines import lines_of, outer_lines
-from .._derive.why import why
 from .ports import Part
-from .states import DIALOGS, LevelArgs, NodeArgs, NoteArgs, OverlayArgs, SearchArgs
+from .states import DIALOGS, LevelArgs, NodeArgs, NoteArgs, OverlayArgs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import am_machine as am
 
     from .debugger import Debugger
-    from .session import View
 
 LEVELS = ("silent", "external", "changes", "ops", "decisions", "everything")
 """Names of the levels of the log."""
 DETAILS = ("mute", "journal", "everything")
 """Names of the levels of detail that a machine tells at."""
-# Seconds of searching between two checkpoints.
-_SLICE = 0.002
 
 
 class ReadingHandlers:
-    """Nodes, the log, search, overlays, notes, wishes."""
+    """Nodes, the log, overlays, notes, wishes."""
 
     def __init__(self, core: Debugger) -> None:
         self._core = core
@@ -78,62 +68,6 @@ class ReadingHandlers:
         event.machine.add("SetLogLevel", level=(self._session.log_level + 1) % len(LEVELS))
         event.machine.remove("NextLogLevel")
 
-    # ------------------------------------------------------------------ search
-
-    def SearchDialogState(self, event: am.Event) -> None:
-        """What is focused is what is searched: the log, or the reader."""
-        self._core.searches_reader = "LogReaderFocused" in event.transition.before
-
-    def SearchedState(self, event: am.Event) -> None:
-        """Look for a text in the pane that has the focus."""
-        args, machine = event.args_as(SearchArgs), event.machine
-        session = self._session
-        session.search = args.text or session.search
-        in_reader = "LogReaderFocused" in machine
-        if "DialogFocused" in machine:
-            in_reader = self._core.searches_reader
-        if not session.search:
-            self._core.ui.notify("nothing to look for: / asks")
-        elif in_reader:
-            if not self._core.ui.find(session.search, forward=args.forward):
-                self._core.ui.notify(f"not found: {session.search}")
-        else:
-            machine.remove("SearchingLog")
-            machine.add("SearchingLog", text=session.search, forward=args.forward)
-        self._core.ui.invalidate(Part.LOG)
-        machine.remove("Searched")
-
-    async def SearchingLogState(self, event: am.Event) -> None:
-        """Go to the next transition whose lines have the text; after the last comes the first."""
-        args, machine, view = event.args_as(SearchArgs), event.machine, self._session.selected
-        found = None
-        if view is not None:
-            found = await self._search(view, args.text.casefold(), forward=args.forward)
-        if found is not None:
-            machine.add("SetCursor", number=found)
-        else:
-            self._core.ui.notify(f"not found: {args.text}")
-        machine.remove("SearchingLog")
-
-    async def _search(self, view: View, text: str, *, forward: bool) -> int | None:
-        until = time.monotonic() + _SLICE
-        for number in _around(view, forward=forward):
-            if self._has(view, number, text):
-                return number
-            if time.monotonic() >= until:
-                await trio.lowlevel.checkpoint()
-                until = time.monotonic() + _SLICE
-        return None
-
-    def _has(self, view: View, number: int, text: str) -> bool:
-        client, level = view.client, self._session.log_level
-        if not client.first <= number <= client.last:
-            return False  # dropped in the meantime
-        lines = lines_of(client, self._session.parser.parse(client, number), level)
-        lines += outer_lines(client, number, level)
-        note = client.notes.get(number, "")
-        return text in note.casefold() or any([text in line.text.casefold() for line in lines])
-
     # ------------------------------------------------------------------ dialogs
 
     def OverlayState(self, event: am.Event) -> None:
@@ -141,20 +75,6 @@ class ReadingHandlers:
         args = event.args_as(OverlayArgs)
         self._core.overlay = (args.title, args.text)
         self._core.ui.invalidate(Part.DIALOG)
-
-    def WhyState(self, event: am.Event) -> None:
-        """Tell why the selected state is active, or what stands in its way."""
-        view, machine = self._session.selected, event.machine
-        if view is None or not view.state:
-            self._core.ui.notify("choose a state first")
-        else:
-            title = f"Why: {view.state}"
-            try:
-                lines = why(self._session.store, view.client, view.cursor, view.state)
-            except ValueError:
-                lines = [f"there was no state {view.state} yet"]
-            machine.add("Overlay", title=title, text="\n".join(lines))
-        machine.remove("Why")
 
     def DialogFocusedState(self, event: am.Event) -> None:
         """Note where the focus was."""
@@ -204,20 +124,3 @@ class ReadingHandlers:
                 core.ui.notify(f"{view.client.id}: {DETAILS[level]}")
                 core.ui.invalidate(Part.LOG, Part.READER, Part.STATUS)
         event.machine.remove("NextDetail")
-
-
-def _around(view: View, *, forward: bool) -> Iterator[int]:
-    """All visible transitions from the cursor on, with those they stand for, that of the cursor
-    last."""
-    numbers, at = view.visible.numbers, view.visible.position(view.cursor)
-    count = len(numbers)
-    on_cursor = at and numbers[at - 1] == view.cursor
-    if forward:
-        order = [*range(at, count), *range(at)]
-    else:
-        before = at - 1 if on_cursor else at
-        order = [*range(before - 1, -1, -1), *range(count - 1, before - 1, -1)]
-    for k in order:
-        if k < len(numbers):
-            folded = view.visible.members(k)
-            yield from folded if forward else reversed(folded)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .._derive.filters import Filters, Visible
 from .._derive.folds import Folds
+from .._derive.found import Found
 from .._derive.steps import Parsed, Parser
 from .._derive.url import LATEST_TIME, MachineUrl
 from .._store.layout import MOST
@@ -18,6 +19,7 @@ from .._store.store import Store
 from .places import Place, Places
 
 if TYPE_CHECKING:
+    from .._derive.query import Query
     from .._store.client import Client
 
 JUMP = 50
@@ -46,8 +48,16 @@ class View:
 
     def look(self, filters: Filters, *, folds: bool) -> None:
         """Other transitions are visible, `folds`: a run of quiet ones as one."""
+        self.show(self.seen(filters, folds=folds))
+
+    def seen(self, filters: Filters, *, folds: bool) -> Visible:
+        """What would be visible, still to be worked out."""
         made = Folds(self.client, self.opened_folds) if folds else None
-        self.visible = Visible(self.client, filters, self.members, made)
+        return Visible(self.client, filters, self.members, made)
+
+    def show(self, visible: Visible) -> None:
+        """From now on this is visible."""
+        self.visible = visible
         self.visible.pin(self.cursor)
 
     @property
@@ -71,7 +81,12 @@ class Session:
         self.moment: int = 0
         self.log_level = USUAL_LEVEL
         self.search = ""
-        """What is looked for in the log and the reader; empty: nothing."""
+        """What is looked for in the reader; empty: nothing."""
+        self.query: Query | None = None
+        """What is looked for in the log."""
+        self.narrowing: Query | None = None
+        """What no button says of the filters."""
+        self.found = Found()
         # Nodes of the reader that are not as they usually are: open, or all of them closed.
         self.reader_nodes: set[str] = set()
         self.is_reader_folded = False
@@ -131,13 +146,20 @@ class Session:
 
     # ------------------------------------------------------------------ filters
 
-    def set_filters(self, filters: Filters) -> None:
+    def set_filters(self, filters: Filters, ready: Visible | None = None) -> None:
         """Other transitions are hidden. The cursor goes to the nearest one that is visible,
-        backwards first."""
+        backwards first.
+
+        :param ready: What is visible of the selected machine, if that was worked out before.
+        """
         self.filters = filters
         for view in self._views.values():
             view.look(filters, folds=self.folds)
         if self.selected is not None:
+            at = self.selected.visible
+            is_same = ready is not None and (ready.client, ready.group) == (at.client, at.group)
+            if ready is not None and is_same and (ready.folds is None) is (at.folds is None):
+                self.selected.show(ready)
             self.settle(self.selected)
 
     def set_group(self, group: str) -> None:
@@ -147,6 +169,12 @@ class Session:
             view.group = group
             view.look(self.filters, folds=self.folds)
             self.settle(view)
+
+    def filtered(self, filters: Filters) -> Visible | None:
+        """What would be visible of the selected machine, still to be worked out; None if no machine
+        is selected."""
+        view = self.selected
+        return None if view is None else view.seen(filters, folds=self.folds)
 
     def set_folds(self, *, folds: bool) -> None:
         """Runs of quiet transitions are shown as one, or not."""

@@ -16,7 +16,10 @@ _FOCUS = (
     "LogReaderFocused", "MatrixFocused", "TimelineTxsFocused", "TimelineStepsFocused",
     "Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused", "DialogFocused",
 )  # fmt: skip
-DIALOGS = ("HelpDialog", "ExportDialog", "SearchDialog", "NoteDialog", "Overlay", "GroupMenu")
+DIALOGS = (
+    "HelpDialog", "ExportDialog", "SearchDialog", "QueryDialog", "NoteDialog", "Overlay",
+    "FactsPage", "GroupMenu",
+)  # fmt: skip
 """What opens over the panes, one at a time."""
 _WORK = ("Importing", "Exporting")
 OUTPUTS = ("OutputTx", "OutputLog", "OutputClients", "OutputGraph", "OutputCallLog")
@@ -25,7 +28,7 @@ DIAGRAMS = ("Diagrams1", "Diagrams2", "Diagrams3")
 DIAG_TX = ("DiagTxCalled", "DiagTxMutated", "DiagTxTouched", "DiagTxRelations")
 DIAG_GROUP = ("DiagGroupHide", "DiagGroupSkip")
 RENDERING = ("DiagramsGraphRendering", "DiagramsMachRendering", "DiagramsStatesRendering")
-LOADING = ("SelectingClient", "GcMsgs", *_WORK, *RENDERING)
+LOADING = ("SelectingClient", "GcMsgs", "Filtering", "Finding", *_WORK, *RENDERING)
 """While one of these is active, so is `Loading`."""
 
 
@@ -149,6 +152,28 @@ class SearchArgs:
 
 
 @dataclass(frozen=True, slots=True)
+class FindArgs:
+    """A query, and whether it is asked of all machines or of the selected one."""
+
+    query: str
+    everywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FilterArgs:
+    """A query that says what is shown, by buttons and beyond; empty: everything."""
+
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryDialogArgs:
+    """Whether a filter is asked for, or what to look for."""
+
+    is_filter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NoteArgs:
     """A note for the transition under the cursor; empty: none."""
 
@@ -237,7 +262,15 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     # Dialogs
     HelpDialog = am.State(add=[DialogFocused], remove=DIALOGS)
     ExportDialog = am.State(add=[DialogFocused], remove=DIALOGS)
-    SearchDialog = am.State(add=[DialogFocused], remove=DIALOGS, doc="A text is asked for.")
+    SearchDialog = am.State(
+        add=[DialogFocused], remove=DIALOGS, doc="A text is asked for, to be found in the reader."
+    )
+    QueryDialog = am.State(
+        add=[DialogFocused],
+        remove=DIALOGS,
+        args=QueryDialogArgs,
+        doc="A query is asked for, and what it finds is listed.",
+    )
     NoteDialog = am.State(add=[DialogFocused], remove=DIALOGS, require=["TxSelected"])
     GroupMenu = am.State(
         add=[DialogFocused],
@@ -251,6 +284,13 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
         remove=DIALOGS,
         args=OverlayArgs,
         doc="The full text of something is shown.",
+    )
+
+    FactsPage = am.State(
+        multi=True,
+        add=[DialogFocused],
+        remove=DIALOGS,
+        doc="Facts are listed, many of which lead to their places.",
     )
 
     # Filters
@@ -310,6 +350,7 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
         multi=True, require=[ClientSelected], doc="Mute, journal, everything of the machine."
     )
     Why = am.State(multi=True, require=[ClientSelected], doc="Why the selected state is as it is.")
+    Lints = am.State(multi=True, doc="What looks wrong is listed.")
     SetNote = am.State(multi=True, require=[ClientSelected], args=NoteArgs)
     GcMsgs = am.State(doc="Memory is short: old data goes.")
 
@@ -323,6 +364,9 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     NextLogLevel = am.State(multi=True, doc="The next level of the log, after the last the first.")
     Searched = am.State(multi=True, args=SearchArgs, doc="To where a text is found next.")
     SearchingLog = am.State(args=SearchArgs, doc="The log is searched.")
+    Finding = am.State(args=FindArgs, doc="All that a query means is looked for.")
+    SetFilter = am.State(multi=True, args=FilterArgs, doc="A query says what is shown.")
+    Filtering = am.State(doc="What passes the filters is worked out.")
     UpdateLogReader = am.State(require=[LogReaderEnabled])
 
     # Screen

@@ -42,15 +42,20 @@ class Parting(NamedTuple):
 
 def pairs(a: Store, b: Store) -> list[Pair]:
     """Machines of both runs, brought together by id, else by parent and tags, else by parent and
-    states, in order of arrival; then those that only one run has."""
+    states, in order of arrival; then those that only one run has. Of the same parent and tags
+    those with the same states come first."""
     found = {one.serial: other for one in a if (other := b.get(one.id)) is not None}
-    for key in (_by_tags, _by_states):
+    for key in (_by_all, _by_tags, _by_states):
         _match(a, b, found, key)
     taken = {other.serial for other in found.values()}
     return [
         *[Pair(one, found.get(one.serial)) for one in a],
         *[Pair(None, other) for other in b if other.serial not in taken],
     ]
+
+
+def _by_all(client: Client) -> Hashable:
+    return client.tags, client.version.names
 
 
 def _by_tags(client: Client) -> Hashable:

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from .._store.client import Client
     from .folds import Fold, Folds
+    from .query import Query
 
 SLICE = 65_536
+QUERY_SLICE = 1024
+"""The same where a query is asked about each, in a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class Filters:
     """What is hidden: each True hides transitions of its kind.
 
     `auto` hides those that auto states made, `auto_canceled` of these only the canceled ones.
-    `out_group` hides those that call no state of the chosen group.
+    `out_group` hides those that call no state of the chosen group. `query` hides all that it does
+    not mean.
     """
 
     canceled: bool = False
@@ -36,6 +40,7 @@ class Filters:
     health: bool = True
     checks: bool = False
     out_group: bool = True
+    query: Query | None = None
 
     def table(self) -> bytes:
         """For each combination of marks, 1 if it is shown."""
@@ -86,12 +91,15 @@ class Visible:
     @property
     def is_complete(self) -> bool:
         """Whether all transitions were looked at."""
-        return self._until == self.client.last and self._revision == self.client.columns.revision
+        return not self.left
 
-    def extend(self, limit: int = SLICE) -> bool:
-        """Look at up to `limit` more transitions; False if none is left."""
-        client, columns = self.client, self.client.columns
-        if self._revision != columns.revision:
+    def extend(self, limit: int | None = None) -> bool:
+        """Look at up to `limit` more transitions, usually as many as take a few milliseconds; False
+        if none is left."""
+        if limit is None:
+            limit = SLICE if self.filters.query is None else QUERY_SLICE
+        client = self.client
+        if self._is_stale:
             self._start()
         if client.first != self._first:
             self._first = client.first
@@ -115,11 +123,24 @@ class Visible:
         shown = self.client.columns.marks[k : k + last - first + 1].translate(self._table)
         if self.group is not None:
             self._hide_out_of_group(first, last, shown, self.group)
+        query = self.filters.query
+        if query is not None and last >= first:
+            held = query.held(self.client, first, last)
+            shown = bytearray(map(int.__and__, shown, held))
         return shown
+
+    @property
+    def left(self) -> int:
+        """How many transitions were not looked at yet."""
+        return len(self.client.columns) if self._is_stale else self.client.last - self._until
+
+    @property
+    def _is_stale(self) -> bool:
+        return self._revision != self.client.columns.revision
 
     def complete(self) -> None:
         """Look at all of them."""
-        while self.extend(1 << 22):
+        while self.extend(1 << 16):
             pass
 
     def _hide_out_of_group(

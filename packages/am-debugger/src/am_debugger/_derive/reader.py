@@ -42,6 +42,8 @@ class Fact:
     children: tuple[Fact, ...] = field(default=())
     state: str = ""
     """What choosing it asks the debugger for."""
+    about: str = ""
+    """A state of the machine that it leads to, which is selected there."""
 
 
 def facts(store: Store, client: Client, parsed: Parsed, *, can_ask: bool = False) -> list[Fact]:

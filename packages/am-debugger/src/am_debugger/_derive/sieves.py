@@ -1,14 +1,16 @@
 """Which transitions of a machine may be meant by a term of a query, many at a time.
 
-A sieve gives a byte for each transition of a range: 1 where the term may hold, 0 where it does
-not. Where it `is_exact` 1 says that it holds. Marks are looked at at the speed of bytes, called
-states and changes once for all transitions of a chunk that have the same.
+A sieve gives a byte for each transition of a range: 1 where the term holds, 0 where it does not.
+Marks are looked at at the speed of bytes, called states and changes once for all transitions of a
+chunk that have the same. What is packed is searched as bytes, which leaves few to be unpacked.
 """
 
 from __future__ import annotations
 
+import contextlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._store.layout import KINDS, Kept
 from .._store.packing import pack
@@ -17,27 +19,22 @@ if TYPE_CHECKING:
     from .._store.chunk import Called, Chunk, Diff
     from .._store.client import Client
     from .._store.search import SearchColumn
+    from .._store.versions import Version
 
-Range = Callable[["Client", int, int], "bytes | bytearray"]
-"""The bytes of transitions `first` to `last`, both kept."""
+Sieve = Callable[["Client", int, int], "bytes | bytearray"]
+"""Gives the bytes of transitions `first` to `last`, both kept."""
+FEW = 4
+"""Less than one of so many is unpacked by itself, not with all others."""
+_MANY = 64
 _KIND = int(Kept.KIND)
-
-
-class Sieve(NamedTuple):
-    """A sieve, and whether what it lets through is meant for sure."""
-
-    range: Range
-    is_exact: bool = True
 
 
 def by_marks(mask: int) -> Sieve:
     """Transitions with one of these marks."""
     table = bytes([bool(byte & mask) for byte in range(256)])
-    return Sieve(
-        lambda client, first, last: client.columns.marks[
-            first - client.first : last - client.first + 1
-        ].translate(table)
-    )
+    return lambda client, first, last: client.columns.marks[
+        first - client.first : last - client.first + 1
+    ].translate(table)
 
 
 def by_kept(mask: int) -> Sieve:
@@ -54,16 +51,14 @@ def by_kind(wanted: Callable[[str], bool]) -> Sieve:
 
 
 def _by_kept(table: bytes) -> Sieve:
-    return Sieve(
-        lambda client, first, last: client.columns.kept[
-            first - client.first : last - client.first + 1
-        ].translate(table)
-    )
+    return lambda client, first, last: client.columns.kept[
+        first - client.first : last - client.first + 1
+    ].translate(table)
 
 
 def by_client(wanted: Callable[[Client], bool]) -> Sieve:
     """All transitions of machines that are wanted."""
-    return Sieve(lambda client, first, last: bytes([wanted(client)]) * (last - first + 1))
+    return lambda client, first, last: bytes([wanted(client)]) * (last - first + 1)
 
 
 def by_call(wanted: Callable[[Client, Called], bool]) -> Sieve:
@@ -96,12 +91,12 @@ def _by_shape(
 
     def of(client: Client, first: int, last: int) -> bytes:
         found = bytearray()
-        for chunk, start, end in _chunks(client, first, last):
+        for chunk, start, end in client.columns.pieces(first, last):
             verdicts = bytes(judged(client, chunk))
             found += bytes(map(verdicts.__getitem__, column(chunk)[start:end]))
         return bytes(found)
 
-    return Sieve(of)
+    return of
 
 
 def by_activity(state: str, what: str) -> Sieve:
@@ -120,17 +115,18 @@ def by_activity(state: str, what: str) -> Sieve:
             active ^= int.from_bytes(b"\1" * size, "big")
         return (int.from_bytes(moved, "big") & active).to_bytes(size, "big")
 
-    return Sieve(of)
+    return of
 
 
 def _activity(client: Client, i: int, first: int, last: int) -> tuple[bytes, bytes]:
     """Whether a state is active after each transition, and whether that one changed it."""
     clock = client.clock_before(first)
     is_active = len(clock) > i and clock[i] % 2 == 1
-    breaks = {n for n in client.columns.clocks.breaks if first < n <= last}
+    all_breaks = client.columns.clocks.breaks
+    breaks = {*all_breaks[bisect_right(all_breaks, first) : bisect_right(all_breaks, last)]}
     after, changed = bytearray(), bytearray()
     number = first
-    for chunk, start, end in _chunks(client, first, last):
+    for chunk, start, end in client.columns.pieces(first, last):
         odd = bytes([any([j == i and gained % 2 for j, gained in d.pairs]) for d in chunk.diffs])
         for shape in chunk.diff[start:end]:
             if number in breaks:
@@ -152,57 +148,94 @@ def by_column(column: Callable[[Client], SearchColumn], wanted: Callable[[int], 
         shown = column(client).shown[first - client.first : last - client.first + 1]
         return bytes(map(wanted, shown))
 
-    return Sieve(of)
+    return of
 
 
 def by_number(wanted: Callable[[int], bool]) -> Sieve:
     """Transitions by their own number."""
-    return Sieve(lambda client, first, last: bytes(map(wanted, range(first, last + 1))))
+    return lambda client, first, last: bytes(map(wanted, range(first, last + 1)))
 
 
-def by_rest(texts: tuple[bytes, ...], *, one_of: tuple[bytes, ...] = ()) -> Sieve:
-    """Transitions in whose packed rest stand all these texts, and one of the others if there are
-    any: more has to be looked at."""
+def by_group(wanted: Callable[[str], bool]) -> Sieve:
+    """Transitions that call a state of a wanted group, as the schema had it then."""
 
     def of(client: Client, first: int, last: int) -> bytes:
         found = bytearray()
-        for chunk, start, end in _chunks(client, first, last):
-            packed = bytes(chunk.packed)
-            begin = chunk.ends[start - 1] if start else 0
-            for stop in chunk.ends[start:end]:
-                rest = packed[begin:stop]
-                found.append(
-                    all([text in rest for text in texts])
-                    and (not one_of or any([text in rest for text in one_of]))
-                )
-                begin = stop
+        number = first
+        for version, end in _versions(client, first, last):
+            groups = version.schema.schema.groups.items()
+            members = {state for group, states in groups if wanted(group) for state in states}
+            indexes = {i for i, name in enumerate(version.names) if name in members}
+            found += by_call(_calls_one_of(indexes))(client, number, end)
+            number = end + 1
         return bytes(found)
 
-    return Sieve(of, is_exact=False)
+    return of
+
+
+def _calls_one_of(states: set[int]) -> Callable[[Client, Called], bool]:
+    return lambda client, call: not states.isdisjoint(call.states)
+
+
+def _versions(client: Client, first: int, last: int) -> Iterator[tuple[Version, int]]:
+    """What held in a range, each with the number of its last transition there."""
+    number = first
+    while number <= last:
+        version = client.version_at(number)
+        since = [one.since for one in client.versions if number < one.since <= last]
+        end = since[0] - 1 if since else last
+        yield version, end
+        number = end + 1
+
+
+def by_bytes(needles: Sequence[bytes], *, ignores_case: bool = False) -> Sieve:
+    """Transitions in whose packed rest one of these stands, which says only that they have to be
+    looked at. Without case, needles are in small letters; only those of ASCII are meant."""
+
+    def of(client: Client, first: int, last: int) -> bytes:
+        found = bytearray()
+        for chunk, start, end in client.columns.pieces(first, last):
+            begin = chunk.ends[start - 1] if start else 0
+            ends = chunk.ends[start:end]
+            packed = bytes(chunk.packed[begin : ends[-1]])
+            if ignores_case:
+                packed = packed.lower()
+            held = bytearray(end - start)
+            for needle in needles:
+                _mark(packed, needle, begin, ends, held)
+            found += held
+        return bytes(found)
+
+    return of
+
+
+def _mark(packed: bytes, needle: bytes, begin: int, ends: Sequence[int], held: bytearray) -> None:
+    """Mark the entries that have a needle. Where many do, the rest are all marked: to unpack them
+    costs less than to tell them apart."""
+    at, hits = packed.find(needle), 0
+    while at >= 0:
+        k = bisect_right(ends, begin + at)
+        stop = ends[k] - begin
+        if at + len(needle) <= stop:  # else it reaches into the next one
+            held[k] = 1
+            hits += 1
+            if hits >= _MANY and hits * FEW > k:
+                held[k:] = b"\1" * (len(held) - k)
+                return
+        at = packed.find(needle, stop)
 
 
 def packed_forms(value: str) -> tuple[bytes, ...]:
     """How a value may be packed that is shown by this text; empty if that cannot be told."""
     if not value or value[0] in "[{(" or value.startswith(("b'", 'b"', "bytearray")):
         return ()
-    forms = [value.encode("utf-8", "surrogatepass")]
-    constants = {"True": True, "False": False, "None": None}
-    if value in constants:
-        forms.append(pack(constants[value]))
+    values: list[object] = [value, f"…{value}"]
+    values += [one for one in (True, False, None) if str(one) == value]
     for kind in (int, float):
-        try:
-            number = kind(value)
-            forms.append(pack(number))
-        except (ValueError, OverflowError):
-            continue
+        with contextlib.suppress(ValueError, OverflowError):
+            values.append(kind(value))
+    forms = []
+    for one in values:
+        with contextlib.suppress(ValueError, OverflowError):
+            forms.append(pack(one))
     return tuple(forms)
-
-
-def _chunks(client: Client, first: int, last: int) -> Iterator[tuple[Chunk, int, int]]:
-    """The chunks of a range, each with where the range begins and ends in it."""
-    number = first
-    while number <= last:
-        chunk = client.columns.chunk_of(number)
-        end = min(chunk.last, last)
-        yield chunk, number - chunk.first, end - chunk.first + 1
-        number = end + 1

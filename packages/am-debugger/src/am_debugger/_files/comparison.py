@@ -62,8 +62,18 @@ def _told(a: Store, b: Store, found: Parting) -> Iterator[str]:
     parser = Parser(a)
     for n in range(max(one.first, number - _BEFORE), number):
         yield f"    {transition_line(parser, one, n)}"
+    yield f"    active in both: {_active(one, number)}"
     yield from _side("A", parser, one, found.a)
     yield from _side("B", Parser(b), other, found.b)
+
+
+def _active(client: Client, number: int) -> str:
+    """What was active just before a transition, or after the last one."""
+    is_kept = number <= client.last
+    clock = client.clock_before(number) if is_kept else client.clock_after(client.last)
+    names = client.version_at(min(number, max(client.last, client.first))).names
+    active = [name for name, tick in zip(names, clock, strict=False) if tick % 2]
+    return " ".join(active) or "nothing"
 
 
 def _side(mark: str, parser: Parser, client: Client, number: int | None) -> Iterator[str]:
@@ -73,6 +83,8 @@ def _side(mark: str, parser: Parser, client: Client, number: int | None) -> Iter
         return
     yield f"  {mark} {transition_line(parser, client, number)}"
     parsed = parser.parse(client, number)
+    if parsed.tx.source is not None:
+        yield f"      from {inert(parsed.tx.source.machine_id)}"
     if not parsed.tx.is_queued:
         for reason in parsed.explanation.reasons:
             yield f"      {inert(reason)}"

@@ -57,7 +57,7 @@ def matches(store: Store, query: Query, *, unfold: bool = False) -> Iterator[str
     counts: list[tuple[str, int]] = []
     for client, _ in ordered(store):
         count = 0
-        for found in query.find(store, client):
+        for found in query.find(client):
             count += len(found)
             runs = [[number] for number in found] if unfold else quiet_runs(client, found)
             for run in runs:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from am_telemetry.dbg import Tx as SentTx
 
 from .layout import KINDS, NO_ID, Flag, Kept, wire_flags
-from .packing import unpack
+from .packing import unpack, unpack_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .columns import Columns
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 MOST_VIEWS = 4096
 _VIEW_BYTES = 1500
 _REST_FIELDS = 9
-_ARGS, _DURATION = 1, 2
+# Positions in the packed rest of a transition; what is empty at its end is left out.
+ARGS, DURATION, LOG, FAILED, STACK = 1, 2, 5, 6, 7
 _KEYFRAME = int(Flag.KEYFRAME)
 _KIND, _ACCEPTED, _AUTO = int(Kept.KIND), int(Kept.ACCEPTED), int(Kept.AUTO)
 _CHECK, _QUEUED, _ERROR, _GAP = [
@@ -126,27 +127,35 @@ def decode(columns: Columns, number: int) -> Tx:
     )
 
 
-def duration_of(columns: Columns, number: int) -> int | None:
-    """The duration of a transition in microseconds, without reading the rest of it.
+def rest_of(columns: Columns, number: int) -> Sequence[Any]:
+    """The packed rest of a transition: the machine time of its source, then what has the positions
+    ARGS to STACK.
 
     :raises IndexError: if it is not kept.
     """
-    found: int | None = _of_rest(columns, number, _DURATION)
-    return found
-
-
-def args_of(columns: Columns, number: int) -> Mapping[str, Any]:
-    """The logged args of a transition, without reading the rest of it.
-
-    :raises IndexError: if it is not kept.
-    """
-    return _of_rest(columns, number, _ARGS) or {}
-
-
-def _of_rest(columns: Columns, number: int, position: int) -> Any:
     packed = columns.chunk_of(number).rest(number)
-    rest = unpack(packed) if packed else ()
-    return rest[position] if len(rest) > position else None
+    rest: Sequence[Any] = unpack(packed) if packed else ()
+    return rest
+
+
+def rests_of(columns: Columns, first: int, last: int) -> list[Sequence[Any]]:
+    """The same of many in a row, both ends kept, in a fraction of the time."""
+    found: list[Sequence[Any]] = []
+    number = first
+    while number <= last:
+        chunk = columns.chunk_of(number)
+        start, end = number - chunk.first, min(chunk.last, last) - chunk.first + 1
+        ends = chunk.ends[start:end]
+        begin = chunk.ends[start - 1] if start else 0
+        rests = unpack_all(bytes(chunk.packed[begin : ends[-1]]))
+        if len(rests) < len(ends):
+            # Some have none.
+            given = iter(rests)
+            starts = [begin, *ends[:-1]]
+            rests = [next(given) if at < to else () for at, to in zip(starts, ends, strict=True)]
+        found += rests
+        number = chunk.first + end
+    return found
 
 
 def as_sent(client_columns: Columns, tx: Tx, clock: tuple[int, ...] | None) -> SentTx:

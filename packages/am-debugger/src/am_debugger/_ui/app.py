@@ -16,6 +16,7 @@ from .._core.ports import NullUi, Part
 from .._core.showing import focusable
 from . import bars, colors, dialogs
 from .client_list import ClientList
+from .facts_panel import FactsPanel
 from .group_menu import GroupChooser, GroupMenu
 from .help_text import name_of
 from .keys import KEYS
@@ -23,6 +24,7 @@ from .lines import LineWidget
 from .log_pane import LogPane
 from .matrix_pane import MatrixPane
 from .port import ScreenPort
+from .query_panel import QueryPanel
 from .rain_pane import RainPane
 from .reader_pane import ReaderPane
 from .terminal import survives_its_terminal
@@ -40,15 +42,17 @@ if TYPE_CHECKING:
     from .._core.debugger import Debugger
 
 # What still works while a line is typed.
-_DIALOG_KEYS = frozenset(("escape", "ctrl+q", "alt+s"))
-_TYPED = ("ExportDialog", "SearchDialog", "NoteDialog")
+_DIALOG_KEYS = frozenset(("escape", "ctrl+q", "alt+s", "alt+q"))
+_TYPED = ("ExportDialog", "SearchDialog", "QueryDialog", "NoteDialog")
 # Dialogs and their panels.
 _DIALOGS = {
     "HelpDialog": "help",
     "ExportDialog": "export",
     "SearchDialog": "search",
+    "QueryDialog": "query",
     "NoteDialog": "note",
     "Overlay": "overlay",
+    "FactsPage": "facts",
     "GroupMenu": "group-menu",
 }
 # Focus states and the ids of their
@@ -75,8 +79,10 @@ _PANES = {
     Part.MATRIX: ("rain", "matrix"),
     Part.BARS: ("bar", "next"),
     Part.TIMELINES: ("txs", "steps"),
+    Part.PAGE: ("facts",),
     Part.STATUS: ("status",),
     Part.ADDRESS: ("address",),
+    Part.FOUND: ("found",),
     Part.TOOLBARS: tuple([f"toolbar{number}" for number in range(1, len(TOOLBARS) + 1)]),
 }
 
@@ -144,8 +150,10 @@ class DebuggerApp(App[int]):
         yield dialogs.HelpPanel(debugger)
         yield dialogs.ExportPanel(debugger)
         yield dialogs.SearchPanel(debugger)
+        yield QueryPanel(debugger)
         yield dialogs.NotePanel(debugger)
         yield dialogs.Overlay(debugger)
+        yield FactsPanel(debugger)
         yield GroupMenu(debugger)
 
     def on_mount(self) -> None:
@@ -342,14 +350,18 @@ class DebuggerApp(App[int]):
             machine.add("ClientListFocused")
 
     def do_search(self) -> None:
-        """Search in the log, or in the reader if that has the focus."""
+        """Search in the reader if that has the focus, else by a query."""
         machine = self.debugger.machine
-        if machine.any_("LogFocused", "LogReaderFocused"):
+        shown = focusable(machine)
+        if "LogReaderFocused" in machine:
             machine.add("SearchDialog")
-        elif "TreeLogView" in machine:
-            is_there = "LogFocused" in focusable(machine)
-            machine.add("LogFocused" if is_there else "LogReaderFocused")
+        elif "TreeLogView" in machine and "LogFocused" not in shown:
+            machine.add("LogReaderFocused")
             machine.add("SearchDialog")
+        else:
+            if "LogFocused" in shown:
+                machine.add("LogFocused")
+            machine.add("QueryDialog")
 
     def do_quit(self) -> None:
         """End."""

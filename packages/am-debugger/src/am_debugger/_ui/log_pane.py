@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.strip import Strip
 
 from .._core.reading import LEVELS
+from .._derive.text import inert
 from . import colors
 from .keys import bindings_of
 from .lines import LineWidget
@@ -60,6 +61,8 @@ class LogPane(LineWidget, can_focus=True):
             self._shift = 0
         self._rows = self._around()
         self.border_title = self._title()
+        narrowing = self._debugger.session.narrowing
+        self.border_subtitle = "" if narrowing is None else inert(narrowing.text)
         self.refresh()
 
     def _title(self) -> str:
@@ -80,7 +83,7 @@ class LogPane(LineWidget, can_focus=True):
             self.size.width if "LogWrap" in machine else 0,
             "LogTimestamps" in machine,
             "FilterTraces" in machine,
-            session.search,
+            "" if session.query is None else session.query.word,
         )
 
     def _around(self) -> list[LogRow]:

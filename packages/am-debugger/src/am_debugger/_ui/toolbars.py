@@ -112,6 +112,7 @@ TOOLBARS = (
         _filter("checks", "FilterChecks", "checks"),
         Button("times", "when the second changes", tool="LogTimestamps"),
         _filter("rpc", "FilterRpcMachs", "machines of RPC"),
+        Button("query", "all this as a query", "QueryDialog", {"is_filter": True}),
     ),
     (
         Button("export", "write a dump", tool="ExportDialog"),

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .._settings import Pool, Rlimits, Timing
+from .._settings import Pool, Rlimits
 from .._supervisor.serve import serve
 from .._supervisor.supervisor import Supervisor
+from .._timing import Timing
 from .launching import NAMES, launcher
 from .options import ENTRY, add_common, log_to_stderr, read_secret, tls
 

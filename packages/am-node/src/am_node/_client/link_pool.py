@@ -20,7 +20,7 @@ import am_machine as am
 
 from .._errors import WorkerLost
 from .._escape import printable
-from .._settings import stretch
+from .._timing import stretch
 from .._wire_work import MAX_WORDS
 from .worker_link import WorkerLink
 

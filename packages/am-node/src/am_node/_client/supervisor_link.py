@@ -14,7 +14,7 @@ import am_rpc
 from .._address import check_address, host_of, reachable
 from .._escape import printable
 from .._names import wire_id
-from .._settings import link_limits, stretch
+from .._timing import link_limits, stretch
 from .._tls import tls_dialer
 from .candidates import Candidates
 from .near import is_near, near_dialer

@@ -14,7 +14,7 @@ import am_rpc
 from .._debugging import inner_tags
 from .._escape import printable
 from .._names import wire_id
-from .._settings import link_limits, stretch
+from .._timing import link_limits, stretch
 from .._wire_work import ANSWER
 from .dispatcher import Dispatcher
 from .states import LaneStates

@@ -11,6 +11,7 @@ import trio
 from .._boot import BOOT_VARIABLE
 from .._entry import is_frozen
 from .._frozen import frozen_command
+from .._interpreter import interpreter_options
 from .attend import attend
 from .process import start_process
 
@@ -29,7 +30,7 @@ _REAP_SECONDS = 5.0
 
 class LocalLauncher:
     """The default launcher: ``python -P -m am_node worker``, or any `command` that speaks its
-    protocol. Workers get this interpreter's options (``-O``, ``-X dev``, ``-X utf8``, ``-B``).
+    protocol. Workers get this interpreter's options (``-O``, ``-W``, ``-X dev`` and so on).
 
     `env` is added to this process's environment, `cwd` is the directory to run in (default: this
     one's). Each worker is the leader of a process group, which dies with it, and inherits no
@@ -90,13 +91,4 @@ def _command() -> tuple[str, ...]:
     """What starts a worker with this very interpreter, and its options."""
     if is_frozen():
         return frozen_command()
-    flags, options = sys.flags, []
-    if flags.optimize:
-        options.append("-" + "O" * flags.optimize)
-    if flags.dont_write_bytecode:
-        options.append("-B")
-    if flags.dev_mode:
-        options += ["-X", "dev"]
-    if flags.utf8_mode:
-        options += ["-X", "utf8"]
-    return (sys.executable, *options, *MODULE)
+    return (sys.executable, *interpreter_options(), *MODULE)

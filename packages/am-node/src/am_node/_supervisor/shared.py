@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .sizing import Census, CrashLog
+from .sizing import Census, CrashLog, StartPatience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from .._errors import EntryPointError
     from .._launchers.base import Launcher, Resources
-    from .._settings import Policy, Pool, Rlimits, Timing
+    from .._settings import Policy, Pool, Rlimits
+    from .._timing import Timing
     from .._tls import Tls
     from .reverse_listener import ReverseListener
     from .runtime_dir import RuntimeDirectory
@@ -59,6 +60,7 @@ class Shared:
 
     def __post_init__(self) -> None:
         self.crashes = CrashLog(self.timing, self.policy)
+        self.start_patience = StartPatience()
         self._changed = trio.Event()
         self._lease_changed = trio.Event()
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .._settings import Policy, Pool, Timing
+    from .._settings import Policy, Pool
+    from .._timing import Timing
 
 _JITTER = 0.2
 # Replacements a second for workers that died at work.
@@ -91,3 +92,30 @@ class CrashLog:
     def delay(self, now: float) -> float:
         """Seconds to wait before the next fork."""
         return max(0.0, self._until - now)
+
+
+class StartPatience:
+    """How long a worker may take to report.
+
+    One that came too late doubles it for the next, up to threefold and not beyond a minute: where a
+    busy machine never gets a worker up in time, ending each and starting anew keeps it busy. One
+    that came takes that back, but for twice the time that it took itself.
+    """
+
+    _MOST_TIMES = 3.0
+    _LONGEST = 60.0
+
+    def __init__(self) -> None:
+        self._times = 1.0
+
+    def seconds(self, usual: float) -> float:
+        """The limit of a start whose usual limit is this."""
+        return max(usual, min(usual * self._times, self._LONGEST))
+
+    def was_late(self) -> None:
+        """A worker did not report within its limit."""
+        self._times = min(self._times * 2, self._MOST_TIMES)
+
+    def was_in_time(self, took: float, usual: float) -> None:
+        """A worker reported after `took` seconds, where the usual limit is this."""
+        self._times = min(max(1.0, 2 * took / usual), self._times)

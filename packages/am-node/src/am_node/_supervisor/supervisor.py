@@ -21,7 +21,8 @@ from .._launchers.local import LocalLauncher
 from .._log import log_level
 from .._names import host_name, instance_name, own_name, supervisor_id
 from .._own_handlers import bind_own_handlers
-from .._settings import Policy, Pool, Rlimits, Timing, link_limits, stretch
+from .._settings import Policy, Pool, Rlimits
+from .._timing import Timing, link_limits, stretch
 from .asked import Asked
 from .health import Health
 from .leases import LeaseManager

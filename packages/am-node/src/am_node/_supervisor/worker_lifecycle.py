@@ -33,7 +33,7 @@ from .._errors import (
 from .._escape import printable
 from .._launchers.base import QueuedHandle, WorkerHandle, WorkerSpec, start_timeout
 from .._names import wire_id, worker_id
-from .._settings import link_limits, stretch
+from .._timing import link_limits, stretch
 from .._wire_work import MAX_WORDS
 from .._worker_news import NewsOf, Watch
 from .bootstrap import Addresses, Bootstrap
@@ -220,15 +220,18 @@ class WorkerLifecycle:
         """Take the worker from its report to its link, and stay until the link fails."""
         addresses: Addresses | None = None
         await self._placed(slot)
-        limit = self._start_limit()
+        patience, usual = self._shared.start_patience, self._start_limit()
+        began, limit = trio.current_time(), patience.seconds(usual)
         with trio.move_on_after(limit):
             addresses = await bootstrap.report()
         if addresses is None:
+            patience.was_late()
             return ErrWorkerConn(
                 f"no report within {limit:g} s of the start, "
                 f"which includes the import of {self._shared.entry}",
                 slot.id,
             )
+        patience.was_in_time(trio.current_time() - began, usual)
         self._started(slot)
         self._mach.add("WorkerConnected", id=slot.id)
         slot.public_addr = link.reachable(addresses.public)
@@ -338,7 +341,8 @@ class WorkerLifecycle:
         outside = was_up and slot.exit is not None and slot.exit.signal == SIGKILL
         if slot.died_at_work:
             crashes.died_at_work(now)
-        elif not outside and crashes.died(now, now - slot.forked_at):
+        # One that never came up died early, however long that took.
+        elif not outside and crashes.died(now, now - slot.forked_at if was_up else 0.0):
             self._mach.add("CrashLoop")
 
     def _give_up_if_final(self, slot: Slot) -> None:

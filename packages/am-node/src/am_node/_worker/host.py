@@ -22,7 +22,7 @@ from .._debugging import debug
 from .._errors import BootError, NodeError
 from .._own_handlers import bind_own_handlers
 from .._reverse_call import Purpose, dial
-from .._settings import Timing, link_limits
+from .._timing import Timing, link_limits
 from .._tls import pinned_context, server_context
 from .._wire_work import error_answer
 from .._worker_news import WORKER_ENDS, WORKER_ERROR

@@ -35,7 +35,7 @@ from .work_signature import WorkSignature
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .._settings import Timing
+    from .._timing import Timing
     from .worker import Worker
 
 _WORK_STATUS = ("WorkRequested", "Working", "WorkReady")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,25 +13,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 import trio
+from click.shell_completion import get_completion_class, shell_complete
 
 import am_machine as am
 
 from ..__about__ import __version__
-from .._transport.address import parse_address
-from ._addr_files import Source
 from ._doctor import STEP_TIME, examine
-from ._files import read_bounded
 from ._grammar import Command, parse, seconds
 from ._machine import Repl
+from ._mcp import mcp_options, serve_agent
 from ._outcome import Code, CommandError, Outcome
 from ._output import Output
-from ._pool import Access
+from ._reach import access_from, source_from
 from ._shell import Interrupts, run_one, run_shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_MAX_SECRET: Final = 4096
+_COMPLETE: Final = "_ARPC_COMPLETE"
 _EPILOG: Final = """\
 \b
 arpc 127.0.0.1:6000                     the shell
@@ -40,10 +38,19 @@ arpc -d DIR                             the shell for all DIR/**/*.addr
 arpc -d DIR -- add worker-1 Work        one command
 arpc -- cheatsheet                      what can be done
 arpc doctor ADDR                        why no connection comes about
+arpc mcp ADDR                           machines for an agent, over stdin and stdout
+source <(arpc --print-completion bash)  completion in this shell
 
 Exit codes: 0 ok, 1 canceled or no match, 2 usage, 3 not connected, 4 timeout.
 Without ADDR, -f and -d, $AM_REPL_DIR is the directory, or all sockets of this user count.
 """
+
+
+def _print_completion(context: click.Context, parameter: click.Parameter, shell: str) -> None:
+    """What a shell takes; it asks for words by running `arpc` with a variable set."""
+    if shell and (completes := get_completion_class(shell)):
+        click.echo(completes(context.command, {}, "arpc", _COMPLETE).source())
+        context.exit()
 
 
 @click.command(
@@ -65,6 +72,14 @@ Without ADDR, -f and -d, $AM_REPL_DIR is the directory, or all sockets of this u
 @click.option("--json", "as_json", is_flag=True, help="One JSON document per command.")
 @click.option("--log-level", type=click.IntRange(0, 5), default=0, help="Log to stderr, 0 to 5.")
 @click.option("--dbg-addr", metavar="ADDR", help="Show the REPL's own machine in a debugger.")
+@click.option(
+    "--print-completion",
+    type=click.Choice(("bash", "zsh", "fish")),
+    callback=_print_completion,
+    is_eager=True,
+    expose_value=False,
+    help="Print a script for the shell, which completes this command, and end.",
+)
 @click.version_option(__version__, prog_name="arpc")
 def _options(**options: Any) -> dict[str, Any]:
     """Watch and steer machines that are served elsewhere."""
@@ -103,8 +118,12 @@ def _doctor(options: dict[str, Any], output: Output) -> Code:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `arpc` and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
+    if instruction := os.environ.get(_COMPLETE):
+        return shell_complete(_options, {}, "arpc", _COMPLETE, instruction)
     if given[:1] == ["doctor"]:
         return _main(_doctor_options, given[1:], _doctor, "doctor")
+    if given[:1] == ["mcp"]:
+        return _main(mcp_options, given[1:], serve_agent, "mcp")
     own, words = _split(given)
 
     def run(options: dict[str, Any], output: Output) -> Code:
@@ -149,7 +168,7 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str] | None]:
 def _run(options: dict[str, Any], words: list[str] | None, output: Output) -> Code:
     # A command that makes no sense is told before anything is connected.
     command = None if words is None else parse(words)
-    source = _source(options["addrs"], options["file"], options["folder"])
+    source = source_from(options["addrs"], options["file"], options["folder"])
     needs_machine = command is None or command.needs_connection
     if source.user and needs_machine and source.load() == ((), ()):
         told = "no machine of this user is served here: give ADDR, -f FILE or -d DIR; try --help"
@@ -223,36 +242,6 @@ async def _command(
             output.show(words[0], Outcome(Code.NOT_CONNECTED, error=repl.why_not_connected()))
             return Code.NOT_CONNECTED
         return (await run_one(repl, output, interrupts, words)).code
-
-
-def _source(addrs: tuple[str, ...], file: Path | None, folder: Path | None) -> Source:
-    if sum((bool(addrs), file is not None, folder is not None)) > 1:
-        raise CommandError(Code.USAGE, "ADDR, -f and -d exclude each other")
-    if not addrs and file is None and folder is None:
-        named = os.environ.get("AM_REPL_DIR")
-        return Source(folder=Path(named)) if named else Source(user=True)
-    if folder is not None and not folder.is_dir():
-        raise CommandError(Code.USAGE, f"{folder}: no such directory")
-    if file is not None and not file.exists():
-        raise CommandError(Code.USAGE, f"{file}: no such file")
-    try:
-        return Source(tuple(str(parse_address(addr)) for addr in addrs), file, folder)
-    except ValueError as error:
-        raise CommandError(Code.USAGE, str(error)) from error
-
-
-def access_from(secret_file: Path | None, key_id: str | None, tls_ca: Path | None) -> Access:
-    """Return how to reach machines, as the flags say it; raises `CommandError`."""
-    try:
-        context = None if tls_ca is None else ssl.create_default_context(cafile=tls_ca)
-        if secret_file is None:
-            return Access(context)
-        secret = read_bounded(secret_file, _MAX_SECRET).rstrip(b"\r\n")
-    except (OSError, ValueError) as error:
-        raise CommandError(Code.USAGE, f"{secret_file or tls_ca}: {error}") from error
-    if not secret:
-        raise CommandError(Code.USAGE, f"{secret_file}: the secret is empty")
-    return Access(context, secret if key_id is None else (key_id, secret))
 
 
 class _LogLines(logging.Handler):

@@ -43,12 +43,14 @@ RETRY: Final = Retry(
 class Access:
     """How to reach machines: TLS, a shared secret, and which of those that an address has.
 
-    Without `machines` it is all that it tells of.
+    Without `machines` it is all that it tells of. The args classes of `schema` type the args that
+    are sent, to machines that have all its states.
     """
 
     ssl_context: ssl.SSLContext | None = None
     secret: ClientSecrets | None = None
     machines: tuple[str, ...] = ()
+    schema: am.Schema | None = None
 
 
 class Peer:
@@ -64,6 +66,7 @@ class Peer:
         self.machine = machine
         self.client = Client(
             addr,
+            access.schema,
             machine=machine,
             retry=RETRY,
             ssl_context=access.ssl_context,
