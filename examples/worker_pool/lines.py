@@ -17,8 +17,9 @@ def tell(event: str, **data: Any) -> None:
 
 
 async def heard(stream: trio.abc.ReceiveStream) -> AsyncIterator[dict[str, Any]]:
-    """The objects of a process's stdout, one after the other; what else is printed there is not ours,
-    such as the log of an engine.
+    """The objects of a process's stdout, one after the other.
+
+    What else is printed there, such as the log of an engine, is passed over.
     """
     pending = b""
     async for chunk in stream:
