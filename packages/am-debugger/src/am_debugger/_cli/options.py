@@ -25,7 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="am-dbg",
         description="A time-travelling debugger for machines in many processes. "
-        "On dumps work am-dbg inspect, render, cut, why, diff and test: am-dbg COMMAND --help.",
+        "Commands without a screen: am-dbg inspect, render, export-html, cut, why, lint, diff, "
+        "test, profile, pending, wait and mcp; am-dbg COMMAND --help tells of each.",
         epilog=f"Each option can be set as {PREFIX}NAME, and in {FILE} in the user's folder "
         "of configuration.",
         allow_abbrev=False,
