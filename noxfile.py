@@ -358,6 +358,7 @@ def nightly(session: nox.Session) -> None:
         "AM_DBG_QUERY_CASES": "50000",
         "AM_DBG_TEST_CASES": "50",
         "AM_DBG_KEY_SIZES": "all",
+        "AM_DBG_LINT_EXAMPLES": "all",
         "AM_DBGUI_FLOOD_MACHINES": "1000000",
         "AM_DBGUI_FLOOD_CONNECTIONS": "20000",
         "AM_TELEMETRY_TIMES": "20",

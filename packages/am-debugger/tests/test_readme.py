@@ -35,7 +35,7 @@ def test_options_on_the_page_exist(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_terms_of_queries_on_the_page_can_be_read() -> None:
-    section = README[README.index("A query says") : README.index("The same language is spoken")]
+    section = README[README.index("A query says") : README.index("The same language")]
     for text in re.findall(r"`([^`]+)`", section.replace("\n", " ")):
         if text != "!":
             parse_query(text)

@@ -69,6 +69,7 @@ def _views(theme: str) -> list[Scene]:
         scene("groups", "all", "GroupMenu"),
         scene("searched", "WorkerGone", "Searched", args={"text": "WorkerGone"}),
         scene("why", "by demo~4/", "Why", machine=DEMO, number=TIMED_OUT, state=_TIMEOUT),
+        scene("lints", "dbg:quiet", "Lints"),
         scene("steps", "Step 6 /", "LogReaderEnabled", steps=6),
         scene("fault", _TIMEOUT, "LogReaderEnabled", machine=DEMO, number=TIMED_OUT),
         scene("empty", "AM_DBG_ADDR=1", machine=""),
@@ -91,6 +92,9 @@ def render(scene: Scene, folder: Path) -> tuple[str, str]:
         async with running(instance) as app, app.run_test(size=scene.size) as pilot:
             while "Ready" not in instance.debugger.machine:
                 await pilot.pause(0.05)
+            rounds = instance.debugger.lints.rounds
+            while instance.debugger.lints.rounds < rounds + 2:
+                await pilot.pause(0.02)
             _go(instance.debugger, scene)
             # Until nothing is drawn any more, also where the machine has much else to do.
             for _ in range(100):
@@ -114,7 +118,8 @@ def _rests(debugger: Debugger) -> bool:
     """Whether nothing is under way that is drawn later."""
     port = debugger.ui
     assert isinstance(port, ScreenPort)
-    return port._timer is None and not port._invalid and "Loading" not in debugger.machine
+    is_drawn = port._timer is None and not port._invalid
+    return is_drawn and "Loading" not in debugger.machine
 
 
 def _go(debugger: Debugger, scene: Scene) -> None:

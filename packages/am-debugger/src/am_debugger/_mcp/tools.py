@@ -12,7 +12,7 @@ import am_machine as am
 from .._derive.query import parse_query
 from .._derive.reader import facts
 from .._derive.url import parse_url
-from .._derive.why import why
+from .._derive.why import why, why_lines
 from .._errors import DebuggerError, QueryError, UrlError
 from .._files.inspect import inert, summary, transition_line
 
@@ -98,7 +98,8 @@ class Tools:
         client, number = self._place(url)
         if state not in client.version.names:
             raise RequestError(f"{inert(client.id)} has no state {inert(state)}")
-        return "\n".join(map(inert, why(self._debugger.session.store, client, number, state)))
+        facts = why(self._debugger.session.store, client, number, state)
+        return "\n".join(map(inert, why_lines(facts)))
 
     def screen(self) -> str:
         """What the screen shows, as text."""
