@@ -51,6 +51,16 @@ LANES = 3  # of `checks`, for two processors: tests of processes wait for most o
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
 REGISTRIES = {"redis-server": "redis-server", "etcd": "etcd-server"}
 SCREENS = {"chromium": "chromium", "tmux": "tmux"}
+# Pages of the site that a browser looks at: one of each kind.
+LOOKED_AT = (
+    "index.html",
+    "docs/cheat-sheet.html",
+    "docs/manual/states.html",
+    "docs/reference/index.html",
+    "docs/reference/am-machine.html",
+    "examples/fsm/index.html",
+    "packages/am-debugger/index.html",
+)
 # Engines that place workers, by the programs that they consist of.
 ENGINES = {
     "ssh": {"sshd": "openssh-server", "ssh": "openssh-client"},
@@ -120,6 +130,7 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         ("mypy", *SOURCES, "examples", ".ci", "release"),
         *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),
         ("basedpyright",),  # sources and examples, as the build file says
+        ("mypy", "-p", "docs.site"),
         ("python", "-m", "docs.page_types", *PAGES),
     ],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
@@ -275,6 +286,43 @@ def demo(session: nox.Session) -> None:
     others = [name for name in LAYERS if name != "am-telemetry"]
     fill(session, *local(*others, extras=False), *local("am-telemetry"), *tools("demo"))
     session.run("python", "-m", "examples.worker_pool", *session.posargs)
+
+
+@nox.session
+def look(session: nox.Session) -> None:
+    """The debugger in this terminal, and the demo beside it, whose machines appear on the left."""
+    fill(session, *local(*LAYERS), *tools("demo"))
+    told = Path(session.create_tmp(), "demo.txt")
+    command = [shutil.which("python", path=session.bin) or "python", "-m", "examples.worker_pool"]
+    env = {**os.environ, "AM_DBG_ADDR": "1"}
+    with (
+        told.open("w") as output,
+        subprocess.Popen([*command, "--plain"], env=env, stdout=output, stderr=output) as demo,
+    ):
+        try:
+            session.run("am-dbg", *session.posargs)
+        finally:
+            demo.terminate()
+    session.log(f"What the demo printed: {told}")
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """One site of all pages and a reference of every public name; needs npm.
+
+    It lies in .nox/site/built/source/site; `-- look` opens it in Chromium, and axe judges it.
+    """
+    fill(session, *local(*LAYERS), *tools("site"), *test_tools(*LAYERS))
+    built = ROOT / ".nox" / "site" / "built"
+    session.run("python", "-m", "docs.site", str(built))
+    if "look" in session.posargs:
+        # In a browser, as narrow as a phone and as wide as a desk; pictures to look at.
+        browser = built.with_name("site-browser")
+        shutil.copy(ROOT / "docs/site/browser/look.mjs", browser)
+        path = path_with(SCREENS, libraries=True)
+        chromium = shutil.which("chromium", path=path) or "chromium"
+        where = (str(built / "source/site"), str(ROOT / ".nox/site/pictures"), chromium)
+        session.run("node", str(browser / "look.mjs"), *where, *LOOKED_AT, external=True)
 
 
 @nox.session

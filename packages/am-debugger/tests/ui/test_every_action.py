@@ -57,6 +57,8 @@ KEY_CASES = {
     "open or close all nodes of the tree": Case("AllToggled"),
     "open or fold quiet transitions here": Case("FoldToggled"),
     "why the selected state is active, or not": Case("Why"),
+    "what all machines wait for": Case("Pending"),
+    "where time and transitions went": Case("Profile"),
     "what looks wrong in all machines": Case("Lints"),
     "detail of the machine: mute, journal, everything": Case("NextDetail"),
     "a note on this moment": Case("NoteDialog"),

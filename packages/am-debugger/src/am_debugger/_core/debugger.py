@@ -22,6 +22,7 @@ from .drawing import DrawingHandlers
 from .finding import FindingHandlers
 from .linting import LintingHandlers
 from .moving import MovingHandlers
+from .overviews import OverviewHandlers
 from .pace import Pace
 from .ports import (
     CURSOR_PARTS,
@@ -133,7 +134,7 @@ class Debugger:
         )
         for handlers in (
             MovingHandlers, ChoosingHandlers, ReadingHandlers, FindingHandlers, DrawingHandlers,
-            ShowingHandlers, WorkingHandlers, LintingHandlers,
+            ShowingHandlers, WorkingHandlers, LintingHandlers, OverviewHandlers,
         ):  # fmt: skip
             self.machine.bind(handlers(self))
 
@@ -231,6 +232,8 @@ class Debugger:
         """More is known: what is shown grows, and in tail mode the cursor goes along."""
         view = self.session.selected
         self.ui.invalidate(Part.CLIENTS, Part.STATUS, lazily=True)
+        if "FactsPage" in self.machine:
+            self.ui.invalidate(Part.PAGE, lazily=True)
         if view is None:
             return
         if view.client.pending is not view.pending:

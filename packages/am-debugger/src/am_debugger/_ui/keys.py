@@ -44,6 +44,8 @@ KEYS = (
     Key(("alt+e",), "open or close all nodes of the tree", "AllToggled"),
     Key(("alt+u",), "open or fold quiet transitions here", "FoldToggled"),
     Key(("alt+w",), "why the selected state is active, or not", "Why"),
+    Key(("alt+a",), "what all machines wait for", "Pending"),
+    Key(("alt+t",), "where time and transitions went", "Profile"),
     Key(("exclamation_mark",), "what looks wrong in all machines", "Lints"),
     Key(("alt+i",), "detail of the machine: mute, journal, everything", "NextDetail"),
     Key(("alt+c",), "a note on this moment", "NoteDialog", is_toggle=True),
