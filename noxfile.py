@@ -156,10 +156,11 @@ def toml(name: str) -> dict[str, Any]:
 
 
 def local(*names: str, extras: bool = True) -> list[str]:
-    """Arguments that install these packages from the tree, editable."""
+    """Arguments that install these packages from the tree, editable; engines do not come along."""
     args = []
     for name in names:
-        known = ",".join(toml(name)["project"].get("optional-dependencies", {})) if extras else ""
+        offered = toml(name)["project"].get("optional-dependencies", {}) if extras else {}
+        known = ",".join(extra for extra in offered if extra not in ENGINES)
         args += ["-e", f"./packages/{name}[{known}]" if known else f"./packages/{name}"]
     return args
 
@@ -355,9 +356,9 @@ def engines(session: nox.Session) -> None:
         session.error("engines are installed and started by root alone")
     for name in chosen:
         install_programs(ENGINES[name], ROOT / ".nox" / "debian")
-    ours = ("am-machine", "am-helpers", "am-rpc", "am-node")
-    ray = ["ray"] if "ray" in chosen else []
-    fill(session, *local(*ours, extras=False), *test_tools("am-node"), *tools(*ray))
+    below = local("am-machine", "am-helpers", "am-rpc", extras=False)
+    node = "./packages/am-node[ray]" if "ray" in chosen else "./packages/am-node"
+    fill(session, *below, "-e", node, *test_tools("am-node"), *tools("demo"))
     env = {"AM_ENGINES": ",".join(chosen), "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
     if "--short" in session.posargs:
         env["AM_ENGINES_CHAOS"] = "10"

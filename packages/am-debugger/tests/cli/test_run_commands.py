@@ -267,6 +267,11 @@ def test_a_recorded_machine_becomes_a_test_that_its_code_passes_and_another_does
         program.write_text(source.replace('{"S1", "S6"} <=', '{"S0"} <='))
         caught += run_test(file) != ""
     assert caught == CASES
+    ruff = [sys.executable, "-m", "ruff", "format", "--check", "--isolated", "--line-length=100"]
+    written = sorted(tmp_path.glob("*/test_worker.py"))
+    assert len(written) == CASES
+    done = subprocess.run([*ruff, *written], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_is_written_is_formatted_and_typed(tmp_path: Path) -> None:

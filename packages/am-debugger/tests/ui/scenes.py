@@ -110,8 +110,7 @@ def render(scene: Scene, folder: Path) -> tuple[str, str]:
         async with running(instance) as app, app.run_test(size=scene.size) as pilot:
             while "Ready" not in instance.debugger.machine:
                 await pilot.pause(0.05)
-            rounds = instance.debugger.lints.rounds
-            while instance.debugger.lints.rounds < rounds + 2:
+            while not instance.debugger.lints.rounds:
                 await pilot.pause(0.02)
             _go(instance.debugger, scene)
             # Until nothing is drawn any more, also where the machine has much else to do.

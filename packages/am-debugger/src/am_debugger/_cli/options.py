@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["UsageError", "build_parser", "parse", "settings_of"]
 
 
+_DESCRIPTION = """\
+A time-travelling debugger for machines in many processes.
+Commands without a screen: am-dbg inspect, render, export-html, cut, why, lint,
+diff, test, profile, pending, wait and mcp; am-dbg COMMAND --help tells of each."""
 _EXAMPLES = """examples:
   am-dbg                                                 wait for machines
   AM_DBG_ADDR=1 python program.py                        in another terminal, show its machines
@@ -37,8 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     """All options of an instance."""
     parser = argparse.ArgumentParser(
         prog="am-dbg",
-        description="A time-travelling debugger for machines in many processes. "
-        "On dumps work am-dbg inspect, render, cut, why, diff and test: am-dbg COMMAND --help.",
+        description=_DESCRIPTION,
         epilog=f"{_EXAMPLES}\nEach option can be set as {PREFIX}NAME, and in {FILE} in the user's "
         "folder of\nconfiguration.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -9,7 +9,7 @@ keeps going.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..._store.layout import HEALTH_STATES, REFUSED
 from ..obstacles import explained
@@ -28,17 +28,14 @@ if TYPE_CHECKING:
 
 MOST_JUDGED = 4
 """Bursts of one state that are looked at closer."""
+SETTLED = 2_000_000
+"""Microseconds after which all is there that led to a transition."""
 _SHARE = 0.75
 _HALF = 0.5
 _HOPS = 8
 _LEAST_REFUSED = 2
 _MOST_REFUSED = 200
 _SECOND = 1_000_000
-
-
-class _Evidence(NamedTuple):
-    why: str
-    needs_dependents: bool
 
 
 def flapping(case: Case) -> Iterator[Finding]:
@@ -60,9 +57,9 @@ def flapping(case: Case) -> Iterator[Finding]:
         for burst in found[:MOST_JUDGED]:
             if burst[0] < client.first:
                 continue
-            evidence = _judge(case, i, name, burst)
-            if evidence is not None and (has_dependents or not evidence.needs_dependents):
-                yield _finding(case, i, name, burst, evidence)
+            why = _why(case, i, name, burst, has_dependents=has_dependents)
+            if why is not None:
+                yield _finding(case, i, name, burst, why)
                 break
 
 
@@ -70,7 +67,18 @@ def _is_event(name: str) -> bool:
     return name == "Exception" or name.startswith("Err") or name in HEALTH_STATES
 
 
-def _finding(case: Case, i: int, name: str, burst: Burst, evidence: _Evidence) -> Finding:
+def _why(case: Case, i: int, name: str, burst: Burst, *, has_dependents: bool) -> str | None:
+    """Why a burst is no work, if it is none; of one that is over it is found out once."""
+    key, verdicts = (i, burst[0]), case.watch.verdicts
+    if key in verdicts:
+        return verdicts[key]
+    found = _judge(case, i, name, burst, has_dependents=has_dependents)
+    if case.now - case.time(burst[-1]) >= SETTLED:
+        verdicts[key] = found
+    return found
+
+
+def _finding(case: Case, i: int, name: str, burst: Burst, reason: str) -> Finding:
     times = case.client.columns.times
     began, ended = [times.searched(n - case.client.first) for n in (burst[0], burst[-1])]
     count = len(case.watch.flips.bursts[i]) * len(burst) // 2
@@ -80,14 +88,14 @@ def _finding(case: Case, i: int, name: str, burst: Burst, evidence: _Evidence) -
     )
     last_off = [n for n in burst if not case.client.clock_after(n)[i] % 2][-1]
     tx = case.store.tx(case.client, last_off)
-    why = [evidence.why, f"it went last in {last_off}, {called_text(case.client, tx)}"]
+    why = [reason, f"it went last in {last_off}, {called_text(case.client, tx)}"]
     why += [told for told in explained(case.store, case.client, last_off) if "called by" in told]
     if more:
         why.append(f"at least {count} times in all")
     return Finding("flapping", case.client, last_off, name, what, tuple(why))
 
 
-def _judge(case: Case, i: int, name: str, burst: Burst) -> _Evidence | None:
+def _judge(case: Case, i: int, name: str, burst: Burst, *, has_dependents: bool) -> str | None:
     client, store = case.client, case.store
     on = [n for n in burst if client.clock_after(n)[i] % 2]
     off = [n for n in burst if n not in set(on)]
@@ -96,10 +104,10 @@ def _judge(case: Case, i: int, name: str, burst: Burst) -> _Evidence | None:
     if _share([_is_own(tx, before) for tx, before in _after(goings, comings)]) > _HALF:
         return None  # it ends itself: an action, not a status
     ended = [_has_error(store, client, tx, before) for tx, before in _after(goings, comings)]
-    if _share(ended) >= _HALF:
-        return _Evidence("an error ends it most of the time", needs_dependents=True)
-    if _refused_for(client, store, burst, name) >= _LEAST_REFUSED:
-        return _Evidence(f"calls that require {name} were refused meanwhile", needs_dependents=True)
+    if has_dependents and _share(ended) >= _HALF:
+        return "an error ends it most of the time"
+    if has_dependents and _refused_for(client, store, burst, name) >= _LEAST_REFUSED:
+        return f"calls that require {name} were refused meanwhile"
     if _is_work(comings):
         return None
     adders, removers = _callers(comings), _callers(goings)
@@ -110,12 +118,9 @@ def _judge(case: Case, i: int, name: str, burst: Burst) -> _Evidence | None:
         [_descends(store, client, tx, before) for tx, before in _after(comings, goings)]
     )
     if adders and removers and adders.isdisjoint(removers) and follows < _HALF:
-        told = f"{_named(adders)} adds it, {_named(removers)} removes it: they fight for it"
-        return _Evidence(told, needs_dependents=False)
-    if follows >= _SHARE and returns >= _SHARE:
-        return _Evidence(
-            "its coming causes its going, and that its coming: a circle", needs_dependents=True
-        )
+        return f"{_named(adders)} adds it, {_named(removers)} removes it: they fight for it"
+    if has_dependents and follows >= _SHARE and returns >= _SHARE:
+        return "its coming causes its going, and that its coming: a circle"
     return None
 
 

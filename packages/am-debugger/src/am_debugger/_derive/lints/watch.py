@@ -22,6 +22,9 @@ class Watch:
         self.flips = Flips()
         self.refusals = Refusals()
         self.measures = Measures()
+        self.verdicts: dict[tuple[int, int], str | None] = {}
+        """What was found of bursts of changes that are over: why the state flaps, if it does. By
+        state and first transition."""
 
     def look(self, client: Client, limit: int) -> bool:
         """Go through at most so many transitions more; whether others are left."""
