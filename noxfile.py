@@ -51,6 +51,16 @@ LANES = 3  # of `checks`, for two processors: tests of processes wait for most o
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
 REGISTRIES = {"redis-server": "redis-server", "etcd": "etcd-server"}
 SCREENS = {"chromium": "chromium", "tmux": "tmux"}
+# Pages of the site that a browser looks at: one of each kind.
+LOOKED_AT = (
+    "index.html",
+    "docs/cheat-sheet.html",
+    "docs/manual/states.html",
+    "docs/reference/index.html",
+    "docs/reference/am-machine.html",
+    "examples/fsm/index.html",
+    "packages/am-debugger/index.html",
+)
 # Engines that place workers, by the programs that they consist of.
 ENGINES = {
     "ssh": {"sshd": "openssh-server", "ssh": "openssh-client"},
@@ -120,6 +130,7 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         ("mypy", *SOURCES, "examples", ".ci", "release"),
         *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),
         ("basedpyright",),  # sources and examples, as the build file says
+        ("mypy", "-p", "docs.site"),
         ("python", "-m", "docs.page_types", *PAGES),
     ],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
@@ -145,10 +156,11 @@ def toml(name: str) -> dict[str, Any]:
 
 
 def local(*names: str, extras: bool = True) -> list[str]:
-    """Arguments that install these packages from the tree, editable."""
+    """Arguments that install these packages from the tree, editable; engines do not come along."""
     args = []
     for name in names:
-        known = ",".join(toml(name)["project"].get("optional-dependencies", {})) if extras else ""
+        offered = toml(name)["project"].get("optional-dependencies", {}) if extras else {}
+        known = ",".join(extra for extra in offered if extra not in ENGINES)
         args += ["-e", f"./packages/{name}[{known}]" if known else f"./packages/{name}"]
     return args
 
@@ -278,6 +290,43 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def look(session: nox.Session) -> None:
+    """The debugger in this terminal, and the demo beside it, whose machines appear on the left."""
+    fill(session, *local(*LAYERS), *tools("demo"))
+    told = Path(session.create_tmp(), "demo.txt")
+    command = [shutil.which("python", path=session.bin) or "python", "-m", "examples.worker_pool"]
+    env = {**os.environ, "AM_DBG_ADDR": "1"}
+    with (
+        told.open("w") as output,
+        subprocess.Popen([*command, "--plain"], env=env, stdout=output, stderr=output) as demo,
+    ):
+        try:
+            session.run("am-dbg", *session.posargs)
+        finally:
+            demo.terminate()
+    session.log(f"What the demo printed: {told}")
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """One site of all pages and a reference of every public name; needs npm.
+
+    It lies in .nox/site/built/source/site; `-- look` opens it in Chromium, and axe judges it.
+    """
+    fill(session, *local(*LAYERS), *tools("site"), *test_tools(*LAYERS))
+    built = ROOT / ".nox" / "site" / "built"
+    session.run("python", "-m", "docs.site", str(built))
+    if "look" in session.posargs:
+        # In a browser, as narrow as a phone and as wide as a desk; pictures to look at.
+        browser = built.with_name("site-browser")
+        shutil.copy(ROOT / "docs/site/browser/look.mjs", browser)
+        path = path_with(SCREENS, libraries=True)
+        chromium = shutil.which("chromium", path=path) or "chromium"
+        where = (str(built / "source/site"), str(ROOT / ".nox/site/pictures"), chromium)
+        session.run("node", str(browser / "look.mjs"), *where, *LOOKED_AT, external=True)
+
+
+@nox.session
 def observability(session: nox.Session) -> None:
     """Telemetry against a real Prometheus, Pushgateway and OTLP collector."""
     others = [name for name in LAYERS if name != "am-telemetry"]
@@ -307,9 +356,9 @@ def engines(session: nox.Session) -> None:
         session.error("engines are installed and started by root alone")
     for name in chosen:
         install_programs(ENGINES[name], ROOT / ".nox" / "debian")
-    ours = ("am-machine", "am-helpers", "am-rpc", "am-node")
-    ray = ["ray"] if "ray" in chosen else []
-    fill(session, *local(*ours, extras=False), *test_tools("am-node"), *tools(*ray))
+    below = local("am-machine", "am-helpers", "am-rpc", extras=False)
+    node = "./packages/am-node[ray]" if "ray" in chosen else "./packages/am-node"
+    fill(session, *below, "-e", node, *test_tools("am-node"), *tools("demo"))
     env = {"AM_ENGINES": ",".join(chosen), "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
     if "--short" in session.posargs:
         env["AM_ENGINES_CHAOS"] = "10"
@@ -358,6 +407,7 @@ def nightly(session: nox.Session) -> None:
         "AM_DBG_QUERY_CASES": "50000",
         "AM_DBG_TEST_CASES": "50",
         "AM_DBG_KEY_SIZES": "all",
+        "AM_DBG_LINT_EXAMPLES": "all",
         "AM_DBGUI_FLOOD_MACHINES": "1000000",
         "AM_DBGUI_FLOOD_CONNECTIONS": "20000",
         "AM_TELEMETRY_TIMES": "20",
@@ -625,7 +675,9 @@ def sdists(session: nox.Session, package: str) -> None:
     source = next(DIST.glob(f"{package.replace('-', '_')}-*.tar.gz"))
     extras = ",".join(toml(package)["project"].get("optional-dependencies", {}))
     install(session, *map(str, below), f"{source}[{extras}]", *test_tools(package))
-    folder = Path(session.create_tmp())
+    # Not the session's own folder for such things: what lies below it is too long for a socket.
+    folder = Path(session.virtualenv.location, "unpacked")
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.unpack_archive(source, folder, filter="data")
     with session.chdir(folder / source.name.removesuffix(".tar.gz")):
         session.run("python", "-m", "pytest", "tests", *session.posargs)
@@ -639,7 +691,8 @@ def floors(session: nox.Session, package: str) -> None:
     Siblings are those of the tags that its ranges begin at, as far as these were released.
     """
     packages = ROOT / "packages"
-    folder = Path(session.create_tmp())
+    folder = Path(session.virtualenv.location, "tagged")
+    folder.mkdir(exist_ok=True)
     places: list[Path] = []
     for name in LAYERS[package]:
         low = floor(Package(packages / package), name) or Package(packages / name).version

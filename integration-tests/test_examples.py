@@ -20,6 +20,7 @@ STACK = ("am_machine", "am_helpers", "am_rpc", "am_node", "am_pubsub")
 LAYERS = {
     "arpc": "am_rpc",
     "asgi": "am_rpc",
+    "asyncio_host": "am_helpers",
     "basic": "am_machine",
     "benchmark_rpc": "am_rpc",
     "benchmark_state_source": "am_rpc",
@@ -41,6 +42,8 @@ LAYERS = {
     "tree_state_source": "am_rpc",
     "worker_pool": "am_node",
 }
+# What examples may need beside the stack and what the stack needs; each is in its metadata.
+OTHERS = {"starlette", "textual", "uvicorn"}
 MAX_LINES = 150  # of code in an example of one file
 PATIENCE = 10.0  # seconds; on a machine of its own an example has five
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/__main__.py"))
@@ -159,7 +162,8 @@ def test_an_example_of_one_file_is_short_and_ends_with_main(name: str) -> None:
 @pytest.mark.parametrize("name", SINGLE)
 def test_script_metadata_asks_for_what_is_imported(name: str) -> None:
     used = {module.replace("_", "-") for module in imports_of(name) & set(STACK)}
-    assert requirements(name) == used
+    of_others = {module for module in imports_of(name) if module in OTHERS}
+    assert requirements(name) == used | of_others
     tool = metadata(name)["tool"]
     assert isinstance(tool, dict)
     sources = tool["uv"]["sources"]

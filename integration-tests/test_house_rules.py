@@ -53,14 +53,19 @@ def home(path: Path) -> str | None:
     return parts[1].replace("-", "_") if parts[0] == "packages" else None
 
 
+# What they need is installed by sessions of their own.
+ENGINES = {"am_node.ray"}
+
+
 def public_modules(package: str) -> Iterator[ModuleType]:
-    """The package itself and each submodule that is public all the way down."""
+    """The package itself and each submodule that is public all the way down, but for engines."""
     yield importlib.import_module(package)
     source = ROOT / "packages" / package.replace("_", "-") / "src"
     for path in MODULES[package]:
         parts = path.relative_to(source).with_suffix("").parts
-        if not any(part.startswith("_") for part in parts):
-            yield importlib.import_module(".".join(parts))
+        name = ".".join(parts)
+        if name not in ENGINES and not any(part.startswith("_") for part in parts):
+            yield importlib.import_module(name)
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The recipes pass the suite that the package's own launchers pass, and do what each alone does.
 
-Fakes in the folder beside this file stand for kubectl with its cluster, and for Ray.
+A fake in the folder beside this file stands for kubectl with its cluster.
 """
 
 from __future__ import annotations
@@ -40,20 +40,12 @@ def _pods() -> am_node.Launcher:
     return PodLauncher("image", owner=("supervisor-0", "uid"), command=WORKER, kubectl=KUBECTL)
 
 
-def _ray() -> am_node.Launcher:
-    from examples.launchers.ray_actors import RayLauncher
-
-    return RayLauncher()
-
-
 LAUNCHERS: dict[str, Callable[[], am_node.Launcher]] = {
     "kubernetes": _pods,
-    "ray": _ray,
 }
 # Where a recipe can do less than a process on this host.
 CANNOT: dict[str, set[str]] = {
     "kubernetes": {"lifeline"},
-    "ray": {"lifeline", "output"},
 }
 
 
@@ -130,24 +122,3 @@ async def test_nothing_is_left_in_the_cluster(fakes: Path) -> None:
     await LAUNCHER_CHECKS[0](_pods())
     left = [path for path in fakes.glob("*/") if path.name[0] != "."]  # noqa: ASYNC240 - a few
     assert left == []
-
-
-# -- Ray
-
-
-async def test_an_actor_has_what_its_worker_needs() -> None:
-    import ray  # type: ignore[import-not-found,unused-ignore]
-
-    from examples.launchers.ray_actors import RayLauncher
-
-    needs = am_node.Resources(cpus=2, gpus=1)
-    spec = am_node.WorkerSpec("nw-1", b"nonsense", resources=needs)
-    info = await RayLauncher(runtime_env={"pip": ["am-node"]}).run(spec)
-    assert ray.asked[-1] == {
-        "max_concurrency": 2,
-        "max_restarts": 0,
-        "num_cpus": 2,
-        "num_gpus": 1,
-        "runtime_env": {"pip": ["am-node"]},
-    }
-    assert info.code == 70  # what every worker says that cannot come up

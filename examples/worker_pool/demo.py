@@ -32,6 +32,9 @@ class Demo:
         self.directories: set[str] = set()
         self.pids: set[int] = set()
         self.certificates: tuple[str, str] = ("", "")
+        # The name and the settings of what places workers; empty: they are children.
+        self.launcher: tuple[str, ...] = ()
+        self.supervisors: dict[int, int] = {}
         self.killed = ""
         self.again = 0
         self.done = 0
@@ -90,10 +93,13 @@ class Demo:
         victim = self._victim()
         assert victim is not None
         self.killed = victim["id"]
-        os.kill(victim["pid"], signal.SIGKILL)
+        if victim["pid"]:
+            os.kill(victim["pid"], signal.SIGKILL)
+        else:  # it is elsewhere, in the hands of its supervisor
+            os.kill(self.supervisors[victim["super"]], signal.SIGUSR1)
 
     def _victim(self) -> dict[str, Any] | None:
-        held = [row for row in self.workers.values() if "Leased" in row["states"] and row["pid"]]
+        held = [row for row in self.workers.values() if "Leased" in row["states"]]
         return max(held, key=lambda row: row["tasks"], default=None)
 
     async def AllDoneState(self, e: am.Event) -> None:

@@ -17,9 +17,13 @@ def tell(event: str, **data: Any) -> None:
 
 
 async def heard(stream: trio.abc.ReceiveStream) -> AsyncIterator[dict[str, Any]]:
-    """The objects of a process's stdout, one after the other."""
+    """The objects of a process's stdout, one after the other.
+
+    What else is printed there, such as the log of an engine, is passed over.
+    """
     pending = b""
     async for chunk in stream:
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
-            yield json.loads(line)
+            if line.startswith(b"{"):
+                yield json.loads(line)

@@ -35,6 +35,7 @@ if __name__ == "__main__":  # run as a script: the examples are a package of thi
 
 CLIENTS = 2
 _LIMIT = 60.0
+_ENGINE_LIMIT = 300.0  # what an engine keeps waiting takes its time
 _DRAIN = 2.0
 _STOP = 8.0
 
@@ -60,8 +61,11 @@ async def run(demo: Demo, workers: int, supers: int, discovery: str) -> None:
 async def _supervisor(demo: Demo, number: int, workers: int) -> None:
     async with trio.open_nursery() as nursery:
         cert, _ = demo.certificates
-        process = await _start(nursery, "supervisor", str(workers), "127.0.0.1:0", cert)
+        process = await _start(
+            nursery, "supervisor", str(workers), "127.0.0.1:0", cert, *demo.launcher
+        )
         demo.pids.add(process.pid)
+        demo.supervisors[number] = process.pid
         assert process.stdout is not None
         async for line in heard(process.stdout):
             demo.hear_supervisor(number, line)
@@ -127,10 +131,14 @@ def main() -> int:
         metavar="MODULE:FACTORY",
         help="makes the discovery of the clients, of the supervisors' addresses (%(default)s)",
     )
+    parser.add_argument("--launcher", help="what places the workers: ssh, slurm, ray")
+    parser.add_argument("--settings", default="{}", help="of the launcher, as JSON")
     options = parser.parse_args()
 
     with TemporaryDirectory(prefix="worker_pool-") as folder:
         demo = Demo(copied(text_files(ROOT), Path(folder)), options.supers, CLIENTS)
+        if options.launcher:
+            demo.launcher = (options.launcher, options.settings)
         if options.tls:
             demo.certificates = certificates(Path(folder))
         # Before any process starts: what listens here may leave a word to the others in the
@@ -169,7 +177,7 @@ def copied(files: list[str], folder: Path) -> list[str]:
 
 
 async def _limited(demo: Demo, workers: int, supers: int, discovery: str) -> None:
-    with trio.move_on_after(_LIMIT):
+    with trio.move_on_after(_ENGINE_LIMIT if demo.launcher else _LIMIT):
         await run(demo, workers, supers, discovery)
 
 

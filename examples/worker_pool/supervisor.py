@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import signal
 import sys
 from dataclasses import asdict
+from importlib import import_module
 
 import trio
 
@@ -17,14 +20,15 @@ from examples.worker_pool.text_stats import TextStats
 _INTERVAL = 0.1
 
 
-async def main(workers: int, addr: str, cert: str) -> int:
+async def main(workers: int, addr: str, cert: str, launcher: am_node.Launcher | None) -> int:
     """Serve until a signal comes; return the exit code."""
     pool = am_node.Pool(min=workers, max=workers, warm=0)
     tls = am_node.Tls(cert) if cert else None
-    supervisor = am_node.Supervisor(TextStats, addr=addr, pool=pool, tls=tls)
+    supervisor = am_node.Supervisor(TextStats, addr=addr, pool=pool, tls=tls, launcher=launcher)
     amh.debug_env(supervisor.mach)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_report, supervisor)
+        nursery.start_soon(_kill_when_told, supervisor)
         code = await am_node.serve(supervisor)
         nursery.cancel_scope.cancel()
     return code
@@ -40,6 +44,25 @@ async def _report(supervisor: am_node.Supervisor) -> None:
             await trio.sleep(_INTERVAL)
 
 
+async def _kill_when_told(supervisor: am_node.Supervisor) -> None:
+    """At SIGUSR1 have a worker ended that has a client, wherever it runs."""
+    with trio.open_signal_receiver(signal.SIGUSR1) as arrivals:
+        async for _ in arrivals:
+            held = await supervisor.workers(lambda info: "Leased" in info.states)
+            if held:
+                victim = max(held, key=lambda info: info.tasks)
+                supervisor.mach.add("KillWorker", id=victim.id, reason="the demo wants it")
+
+
+def launcher_of(name: str, settings: str) -> am_node.Launcher:
+    """The launcher in the public module of this name, with settings in JSON."""
+    module = import_module(f"am_node.{name}")
+    make = getattr(module, module.__all__[0])
+    launcher: am_node.Launcher = make(**json.loads(settings))
+    return launcher
+
+
 if __name__ == "__main__":
-    workers, addr, cert = sys.argv[1:]
-    sys.exit(trio.run(main, int(workers), addr, cert))
+    workers, addr, cert, *engine = sys.argv[1:]
+    launcher = launcher_of(*engine) if engine else None
+    sys.exit(trio.run(main, int(workers), addr, cert, launcher))

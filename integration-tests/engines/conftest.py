@@ -61,6 +61,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
             raise AssertionError(f"{request.param} does not start:\n{services.said()}") from exc
         yield started
     finally:
+        started.stop()
         services.close()
         left = services.descendants()
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,12 @@ class Engine(Protocol):
 
     def start(self) -> None:
         """Start it and wait until it takes workers."""
+
+    def stop(self) -> None:
+        """End what the services do not end."""
+
+    def settings(self, command: Sequence[str]) -> dict[str, Any]:
+        """The arguments of its launcher, in plain values."""
 
     def launcher(self, command: Sequence[str]) -> am_node.Launcher:
         """What starts workers on it."""

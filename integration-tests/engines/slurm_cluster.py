@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from am_node.slurm import SlurmLauncher
 
@@ -94,9 +94,16 @@ class SlurmCluster:
         except RuntimeError:
             return ""
 
+    def stop(self) -> None:
+        """Nothing: its processes are the services'."""
+
+    def settings(self, command: Sequence[str]) -> dict[str, Any]:
+        """The arguments of its launcher."""
+        return {"partition": PARTITION, "memory": 200 * 2**20, "command": list(command)}
+
     def launcher(self, command: Sequence[str]) -> am_node.Launcher:
         """What starts workers here."""
-        return SlurmLauncher(partition=PARTITION, memory=200 * 2**20, command=command)
+        return SlurmLauncher(**self.settings(command))
 
     def left(self) -> list[str]:
         """Jobs and steps that are still there."""

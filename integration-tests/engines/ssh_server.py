@@ -5,15 +5,17 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import am_node
+from am_node.ssh import SshLauncher
 
 from .services import Services, free_port, until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import am_node
 
 PROGRAMS = {"sshd": "openssh-server", "ssh": "openssh-client"}
 _CONFIG = """\
@@ -63,19 +65,26 @@ class SshServer:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def launcher(self, command: Sequence[str], slots: int = 20) -> am_node.Launcher:
-        """What starts workers here."""
+    def stop(self) -> None:
+        """Nothing: its processes are the services'."""
+
+    def settings(self, command: Sequence[str]) -> dict[str, Any]:
+        """The arguments of its launcher."""
         folder = self.services.folder
-        return am_node.SshLauncher(
-            ["127.0.0.1"],
-            slots,
-            command=command,
-            ssh=("ssh", "-F", "none"),
-            user=getpass.getuser(),
-            port=self.port,
-            identity=f"{folder}/user_key",
-            known_hosts=f"{folder}/known_hosts",
-        )
+        return {
+            "hosts": ["127.0.0.1"],
+            "slots": 20,
+            "command": list(command),
+            "ssh": ["ssh", "-F", "none"],
+            "user": getpass.getuser(),
+            "port": self.port,
+            "identity": f"{folder}/user_key",
+            "known_hosts": f"{folder}/known_hosts",
+        }
+
+    def launcher(self, command: Sequence[str]) -> am_node.Launcher:
+        """What starts workers here."""
+        return SshLauncher(**self.settings(command))
 
     def left(self) -> list[str]:
         """Sessions that are still open."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +15,7 @@ import trio
 import am_node
 from am_node.testing import LAUNCHER_CHECKS, LauncherCheck
 
-from .conftest import CHAOS
+from .conftest import CHAOS, ROOT
 from .services import until
 
 if TYPE_CHECKING:
@@ -72,13 +75,28 @@ async def test_a_node_that_goes_away_mid_work_loses_no_result(
     assert found == {number: _chaos().result_of(number) for number in range(200)}
 
 
+async def test_the_demo_of_pools_has_the_same_totals(engine: Engine) -> None:
+    words = ("-m", "examples.worker_pool", "--plain", "--launcher", engine.name)
+    # The demo copies its files to where each host of these engines can read them.
+    variables = (f"PYTHONPATH={ROOT}", sys.executable, "-m", "am_node", "worker")
+    settings = engine.settings(("env", *variables))
+    done = await trio.run_process(
+        [sys.executable, *words, "--settings", json.dumps(settings)],
+        capture_stdout=True,
+        stderr=subprocess.STDOUT,
+        check=False,
+        cwd=ROOT,
+    )
+    said = done.stdout.decode()
+    assert done.returncode == 0, said
+    assert "totals are equal" in said, said
+
+
 def _chaos() -> ModuleType:
     spec = importlib.util.spec_from_file_location("node_chaos", CHAOS / "__main__.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules["node_chaos"] = module  # dataclasses look there
     spec.loader.exec_module(module)
     return module

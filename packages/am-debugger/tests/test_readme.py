@@ -9,7 +9,8 @@ import pytest
 
 from am_debugger._cli.commands import COMMANDS, run_command
 from am_debugger._cli.options import build_parser
-from am_debugger._derive.query import WORDS, parse_query
+from am_debugger._derive.query import parse_query
+from am_debugger._derive.terms import WORDS
 from am_debugger._ui.help_text import key_rows
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -34,7 +35,7 @@ def test_options_on_the_page_exist(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_terms_of_queries_on_the_page_can_be_read() -> None:
-    section = README[README.index("A query says") : README.index("Places have addresses")]
+    section = README[README.index("A query says") : README.index("The same language")]
     for text in re.findall(r"`([^`]+)`", section.replace("\n", " ")):
         if text != "!":
             parse_query(text)

@@ -40,6 +40,8 @@ KILL_EVERY = 0.5
 STOP_EVERY = 10.0
 TIMEOUT = 60.0
 RECOVERY = 15.0
+_REAPED = 10.0
+_LOOK = 0.1
 
 
 @dataclass
@@ -147,6 +149,11 @@ async def chaos(
             report.recovery = trio.current_time() - began
             report.pids.update(_pids(await sup.workers()).values())
         report.runs.update(map(int, log.read().split()))
+    if launcher is not None:
+        # Whoever started them there waits for them in its own time.
+        with trio.move_on_after(_REAPED):
+            while any(map(_exists, report.pids)):  # noqa: ASYNC110 - nobody announces it
+                await trio.sleep(_LOOK)
     # Nothing but the kernel is asked: zombies exist, too, until somebody waits for them.
     report.left += [f"process {pid}" for pid in sorted(report.pids) if _exists(pid)]
     report.left += [str(sockets)] if sockets.exists() else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import platform
@@ -24,16 +25,19 @@ import time
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+View: TypeAlias = tuple[str, str, int]
+"""Who sees whom at which value."""
 
 PEERS = str(Path(__file__).with_name("compare_peers.py"))
 PAGE = Path(__file__).parents[1] / "docs" / "compared.md"
 SIZES = (6, 30)
 PROCESSES = 6
-JOINS, MOVES = 5, 30
+JOINS, MOVES = 3, 20
 MOVE_EVERY = 0.3
 IDLE = 10.0
 """Seconds in which nothing happens, while processor time is counted."""
@@ -54,13 +58,24 @@ def free_port() -> int:
     return port
 
 
+class News(NamedTuple):
+    """What a peer said of another, and when it saw that."""
+
+    at: float
+    by: str
+    what: str
+    who: str
+    value: int
+
+
 class Group:
-    """Processes with peers; what they say comes in one queue."""
+    """Processes with peers; what they say comes in one queue, and stays in one list."""
 
     def __init__(self) -> None:
-        self.news: queue.SimpleQueue[tuple[float, str, str, str, int]] = queue.SimpleQueue()
+        self.said: list[News] = []
         self.running: dict[str, subprocess.Popen[str]] = {}
         self.values: dict[str, int] = {}
+        self._queue: queue.SimpleQueue[News] = queue.SimpleQueue()
 
     def start(self, system: str, address: str, *names: str) -> None:
         """Start a process that holds these peers."""
@@ -77,29 +92,38 @@ class Group:
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            self.news.put(tuple(json.loads(line)))
+            self._queue.put(News(*json.loads(line)))
 
-    def until(
-        self, what: str, pairs: set[tuple[str, str, int]]
-    ) -> dict[tuple[str, str, int], float]:
-        """Wait until each observer has seen its peer at that value; return when."""
-        found: dict[tuple[str, str, int], float] = {}
+    def news(self, since: int) -> Iterator[News]:
+        """Return all that is said from a place in the list on, in the order in which it came.
+
+        Each process has a pipe of its own: an effect may come before its cause.
+        """
         deadline = time.monotonic() + PATIENCE
-        while pairs - found.keys():
-            try:
-                at, by, kind, who, value = self.news.get(timeout=deadline - time.monotonic())
-            except (queue.Empty, ValueError):
-                raise TimeoutError(f"{what}: {len(pairs - found.keys())} views missing") from None
-            if kind == what and (by, who, value) in pairs:
-                found.setdefault((by, who, value), at)
+        for number in itertools.count(since):
+            while number >= len(self.said):
+                try:
+                    left = max(0.0, deadline - time.monotonic())
+                    self.said.append(self._queue.get(timeout=left))
+                except queue.Empty:
+                    said = len(self.said) - since
+                    raise TimeoutError(f"nothing more after {said} pieces of news") from None
+            yield self.said[number]
+
+    def until(self, what: str, views: set[View], since: int = 0) -> dict[View, float]:
+        """Wait until each observer has seen its peer at that value; return when."""
+        found: dict[View, float] = {}
+        for one in self.news(since):
+            view = (one.by, one.who, one.value)
+            if one.what == what and view in views:
+                found.setdefault(view, one.at)
+                if len(found) == len(views):
+                    break
         return found
 
-    def word(self, what: str) -> tuple[float, str]:
-        """Wait for one piece of news of a kind; return when it was and of whom."""
-        while True:
-            at, _, kind, who, _ = self.news.get(timeout=PATIENCE)
-            if kind == what:
-                return at, who
+    def word(self, what: str, since: int = 0) -> News:
+        """Wait for the first news of a kind."""
+        return next(one for one in self.news(since) if one.what == what)
 
     def move(self, name: str, value: int) -> float:
         """Ask a peer to move; return when."""
@@ -212,9 +236,11 @@ def measure(system: str, size: int) -> Row:
     group, row = Group(), Row(system, size)
     rng = random.Random(size)
     names = [f"peer{number}" for number in range(size - 1)]
-    try:
-        with server_of(system, group) as (address, server):
-            first, *others = [names[n::PROCESSES] for n in range(min(PROCESSES, len(names)))]
+    with server_of(system, group) as (address, server):
+        try:
+            # The first alone, as it is the one that all others know.
+            first, rest = names[:1], names[1:]
+            others = [rest[n :: PROCESSES - 1] for n in range(min(PROCESSES - 1, len(rest)))]
             address = _start(group, system, address, first, others)
             group.until("there", {(a, b, 0) for a in names for b in names if a != b})
             _idle(group, row, names, server)
@@ -222,10 +248,8 @@ def measure(system: str, size: int) -> Row:
                 _join_and_lose(group, row, names, f"guest{number}", address)
             for _ in range(MOVES):
                 _move(group, row, names, rng.choice(names))
-    finally:
-        for name in list(group.running):
-            if name in group.running:
-                _end(group, name)
+        finally:
+            group.kill(*group.running)
     return row
 
 
@@ -235,15 +259,10 @@ def _start(
     group.start(system, address, *first)
     if system == "topic":
         # Whoever comes needs the address of one that is there.
-        address = group.word("address")[1]
+        address = group.word("address").who
     for names in others:
         group.start(system, address, *names)
     return address
-
-
-def _end(group: Group, name: str) -> None:
-    process = group.running[name]
-    group.kill(*[other for other, its in group.running.items() if its is process])
 
 
 def _idle(group: Group, row: Row, names: list[str], server: int | None) -> None:
@@ -259,22 +278,24 @@ def _idle(group: Group, row: Row, names: list[str], server: int | None) -> None:
 
 
 def _join_and_lose(group: Group, row: Row, names: list[str], guest: str, address: str) -> None:
+    mark = len(group.said)
     group.start(row.system, address, guest)
-    began, _ = group.word("joins")
+    began = group.word("joins", mark).at
     both = {(name, guest, 0) for name in names} | {(guest, name, 0) for name in names}
-    seen = group.until("there", both)
+    seen = group.until("there", both, mark)
     row.join.append(1000 * (max(at for (by, _, _), at in seen.items() if by != guest) - began))
     row.view.append(1000 * (max(at for (by, _, _), at in seen.items() if by == guest) - began))
     time.sleep(1.0)
     killed = group.kill(guest)
-    gone = group.until("gone", {(name, guest, 0) for name in names})
+    gone = group.until("gone", {(name, guest, 0) for name in names}, mark)
     row.loss.append(1000 * (max(gone.values()) - killed))
 
 
 def _move(group: Group, row: Row, names: list[str], who: str) -> None:
     group.values[who] = group.values.get(who, 0) + 1
+    mark = len(group.said)
     began = group.move(who, group.values[who])
-    seen = group.until("moved", {(n, who, group.values[who]) for n in names if n != who})
+    seen = group.until("moved", {(n, who, group.values[who]) for n in names if n != who}, mark)
     row.move.append(1000 * (max(seen.values()) - began))
     time.sleep(MOVE_EVERY)
 

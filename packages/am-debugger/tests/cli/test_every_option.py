@@ -16,7 +16,7 @@ from am_telemetry import dbg
 if TYPE_CHECKING:
     import argparse
 
-LONELY = {"help", "version", "config", "no_config"}
+LONELY = {"help", "version", "config", "no_config", "print_completion"}
 """These stand on the command line alone."""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from am_debugger._cli.commands import COMMANDS
 from am_debugger._cli.options import build_parser, parse, settings_of
 from am_debugger._cli.values import UsageError
 
@@ -94,3 +95,9 @@ def test_a_bad_command_line_ends_with_two(
 def test_each_option_says_what_it_does() -> None:
     for action in build_parser()._actions:
         assert action.help, action.dest
+
+
+def test_the_help_names_every_command() -> None:
+    told = " ".join(build_parser().format_help().split())
+    named = told.partition("Commands without a screen: am-dbg ")[2].partition(";")[0]
+    assert {word.strip(",") for word in named.split()} - {"and"} == COMMANDS.keys()

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -266,6 +267,11 @@ def test_a_recorded_machine_becomes_a_test_that_its_code_passes_and_another_does
         program.write_text(source.replace('{"S1", "S6"} <=', '{"S0"} <='))
         caught += run_test(file) != ""
     assert caught == CASES
+    ruff = [sys.executable, "-m", "ruff", "format", "--check", "--isolated", "--line-length=100"]
+    written = sorted(tmp_path.glob("*/test_worker.py"))
+    assert len(written) == CASES
+    done = subprocess.run([*ruff, *written], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_is_written_is_formatted_and_typed(tmp_path: Path) -> None:
@@ -281,6 +287,57 @@ def test_what_is_written_is_formatted_and_typed(tmp_path: Path) -> None:
         ):
             done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
             assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_argument_that_a_state_needs_and_nobody_logged_skips_the_test_and_is_named(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(NEEDS_ARGS)
+    namespace: dict[str, Any] = {"__name__": "program"}
+    sys.modules["program"] = ModuleType("program")
+    exec(compile(NEEDS_ARGS, "program", "exec"), namespace)
+    machine = namespace["make"]()
+    store = Store()
+    recorder = Recorder(Link(store, process()))
+    recorder.bind(machine)
+    machine.add("Ordered", amount=3, id=4)
+    recorder.flush()
+    path = tmp_path / "run.amdbg.gz"
+    list(write_dump(store, path, process("writer")))
+    file = tmp_path / "test_made.py"
+    make = ["--make", "program:make", "-o", str(file)]
+    assert main(["test", str(path), "--machine", "shop", *make]) == 0
+    with pytest.raises(pytest.skip.Exception, match="not recorded: missing args amount"):
+        run_test(file)
+    # Where the program can do without, the test runs, and can fail.
+    program.write_text(NEEDS_ARGS.replace("amount: int", "amount: int = 1"))
+    assert run_test(file) == ""
+    vetoes = "class V:\n    def OrderedEnter(self, event):\n        return False\n\n\ndef make"
+    changed = NEEDS_ARGS.replace("amount: int", "amount: int = 1").replace("def make", vetoes)
+    program.write_text(changed.replace('id="shop"', 'id="shop", handlers=V()'))
+    assert run_test(file).startswith("failed")
+
+
+NEEDS_ARGS = """
+from dataclasses import dataclass
+
+import am_machine as am
+
+
+@dataclass
+class OrderArgs:
+    amount: int
+    id: int = 0
+
+
+class ShopStates(am.States):
+    Ordered = am.State(multi=True, args=OrderArgs)
+
+
+def make() -> am.Machine:
+    return am.Machine(ShopStates, id="shop")
+"""
 
 
 def test_without_the_program_the_test_has_the_schema(

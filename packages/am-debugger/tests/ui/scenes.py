@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from am_debugger._cli.options import parse
 from am_debugger._cli.run import Instance
+from am_debugger._derive.folds import QUIET
+from am_debugger._store.client import Pending
+from am_debugger._store.versions import compile_sent
 from am_debugger._ui.launcher import running
 from am_debugger._ui.port import ScreenPort
+from am_telemetry import dbg
 
 from ..fixtures.record import FIXTURE
 
@@ -18,6 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from am_debugger._core.debugger import Debugger
+    from am_debugger._store.client import Client
+    from am_debugger._store.store import Store
+    from am_debugger._store.versions import SchemaVersion
 
 USUAL, WIDE, NARROW = (120, 40), (200, 60), (80, 24)
 
@@ -43,6 +51,10 @@ class Scene:
     state: str = ""
     steps: int = 0
     args: Mapping[str, Any] = field(default_factory=dict)
+    is_live: bool = False
+    """The machine is connected, tells of its journal only, and answers what it waits for."""
+    has_quiet: bool = False
+    """Looking for workers is tagged as quiet."""
 
 
 def _views(theme: str) -> list[Scene]:
@@ -69,6 +81,13 @@ def _views(theme: str) -> list[Scene]:
         scene("groups", "all", "GroupMenu"),
         scene("searched", "WorkerGone", "Searched", args={"text": "WorkerGone"}),
         scene("why", "by demo~4/", "Why", machine=DEMO, number=TIMED_OUT, state=_TIMEOUT),
+        scene("lints", "dbg:quiet", "Lints"),
+        scene("profile", "Longest active", "Profile", size=WIDE),
+        scene("pending", "of 1 connected machines have answered", "Pending", is_live=True),
+        scene("journal-only", "journal only", "SetLogLevel", args={"level": 4}, is_live=True),
+        scene("asked", "wait WorkersAvailable", "LogReaderEnabled", size=WIDE, is_live=True),
+        scene("quiet", "quiet: ListWorkers", has_quiet=True),
+        scene("quiet-rain", "quiet: ListWorkers", "ToolRain", has_quiet=True, size=WIDE),
         scene("steps", "Step 6 /", "LogReaderEnabled", steps=6),
         scene("fault", _TIMEOUT, "LogReaderEnabled", machine=DEMO, number=TIMED_OUT),
         scene("empty", "AM_DBG_ADDR=1", machine=""),
@@ -91,6 +110,8 @@ def render(scene: Scene, folder: Path) -> tuple[str, str]:
         async with running(instance) as app, app.run_test(size=scene.size) as pilot:
             while "Ready" not in instance.debugger.machine:
                 await pilot.pause(0.05)
+            while not instance.debugger.lints.rounds:
+                await pilot.pause(0.02)
             _go(instance.debugger, scene)
             # Until nothing is drawn any more, also where the machine has much else to do.
             for _ in range(100):
@@ -114,7 +135,52 @@ def _rests(debugger: Debugger) -> bool:
     """Whether nothing is under way that is drawn later."""
     port = debugger.ui
     assert isinstance(port, ScreenPort)
-    return port._timer is None and not port._invalid and "Loading" not in debugger.machine
+    is_drawn = port._timer is None and not port._invalid
+    return is_drawn and "Loading" not in debugger.machine
+
+
+class Answering:
+    """One machine that is connected, and answers at once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        client.connections = 1
+        client.gone_at = None
+
+    def detail_of(self, client: Client) -> int | None:
+        """It tells of its journal."""
+        return 1 if client is self._client else None
+
+    def want_detail(self, client: Client, level: int) -> None:
+        """It stays so."""
+
+    def ask_pending(self, client: Client) -> bool:
+        """It waits for two things, since it is not told for how long."""
+        waits = (
+            dbg.PendingDef("wait", "demo", ("WorkersAvailable",), None),
+            dbg.PendingDef("task", "", ("NormalizingPool",), None),
+        )
+        client.pending = Pending(client.columns.times.searched(0), waits)
+        return True
+
+
+def _tag_quiet(store: Store) -> None:
+    """Tag a state that comes and goes all the time."""
+    for client in store:
+        client.versions[:] = [
+            dataclasses.replace(version, schema=_tagged(version.schema))
+            for version in client.versions
+        ]
+
+
+def _tagged(schema: SchemaVersion) -> SchemaVersion:
+    sent = schema.sent
+    if "ListWorkers" not in sent.names:
+        return schema
+    states = list(sent.states)
+    at = sent.names.index("ListWorkers")
+    states[at] = dataclasses.replace(states[at], tags=(*states[at].tags, QUIET))
+    return compile_sent(dataclasses.replace(sent, states=tuple(states)))
 
 
 def _go(debugger: Debugger, scene: Scene) -> None:
@@ -127,6 +193,13 @@ def _go(debugger: Debugger, scene: Scene) -> None:
         if client.columns.times.searched(0) < begun or not scene.machine:
             machine.add("RemoveClient", client=client.id)
     debugger.held = 3 << 20  # which is not the same with each Python
+    if scene.has_quiet:
+        _tag_quiet(store)
+    if scene.is_live:
+        client = store.get(scene.machine)
+        assert client is not None
+        debugger.wishes = Answering(client)
+        debugger.wishes.ask_pending(client)
     if scene.machine:
         machine.add("SelectingClient", client=scene.machine)
         machine.add("SetCursor", number=scene.number)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from am_debugger._core import debugger as debugger_module
+from am_debugger._core import linting
 
 from .scenes import SCENES, Scene, render
 
@@ -36,8 +37,9 @@ _PINNED = ("rich", "textual")
 
 @pytest.fixture(autouse=True)
 def fixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The same place of the world, and memory that is looked at once."""
+    """The same place of the world, memory that is looked at once, and all else soon."""
     monkeypatch.setattr(debugger_module, "MEMORY_INTERVAL", 1e6)
+    monkeypatch.setattr(linting, "INTERVAL", 0.05)
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     yield

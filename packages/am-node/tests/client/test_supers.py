@@ -114,7 +114,9 @@ async def test_many_clients_spread_over_equal_supervisors(
     pooled: Callable[..., Any], clock: trio.abc.Clock
 ) -> None:
     async with pooled(Echo, 5, 6) as one, pooled(Echo, 5, 6) as two:
-        clients = [am_node.Client(f"c{n}", Echo, supers=[one.addr, two.addr]) for n in range(10)]
+        # Else whoever waits would be lent what another holds and does not use.
+        supers = [one.addr, two.addr]
+        clients = [am_node.Client(f"c{n}", Echo, supers=supers, keep=True) for n in range(10)]
         async with trio.open_nursery() as nursery:
             ready = trio.Event()
             leave = trio.Event()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from am_helpers.completion import offer_completion
+
 from ._topic.filters import Filters
 from ._topic.topic import Topic
 
@@ -35,8 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+_EXAMPLES = """examples:
+  am-pubsub watch jobs --connect 127.0.0.1:7000           peers, machines and lag, again and again
+  am-pubsub watch jobs --connect 127.0.0.1:7000 --once    once, for a script
+  source <(am-pubsub --print-completion bash)
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="am-pubsub", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="am-pubsub",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    offer_completion(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     watch = commands.add_parser("watch", help="show peers, machines and lag of a topic")
     watch.add_argument("topic")

@@ -90,12 +90,62 @@ async def test_waits_on_a_replica_end_when_its_source_moves(autojump_clock: Any)
         assert replica.time() == source.time()
 
 
-async def test_a_replica_is_read_only(autojump_clock: Any) -> None:
+async def test_reads_waits_and_contexts_on_a_replica_are_those_of_any_machine(
+    autojump_clock: Any,
+) -> None:
+    async with peers("a", "b") as (a, b):
+        (source,) = a._first
+        (replica,) = b.machines(Filters(tag="name:a"))
+        waits = {
+            "any": replica.when_any("Ready", "Working"),
+            "ticks": replica.when_ticks("Start", 2),
+            "time": replica.when_time({"Start": 3}),
+            "query": replica.when_query(lambda clock: clock["Working"] > 0),
+            "next": replica.when_next_active("Start"),
+        }
+        source.add("Start")
+        await replica.when("Start")
+        inside = replica.state_ctx("Start")
+        with trio.fail_after(5):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_ends_with, inside)
+                await trio.sleep(1)
+                assert not inside.expired
+                source.remove("Start")
+                await replica.when_not("Start")
+        assert inside.expired
+        source.add("Start", "Working")
+        with trio.fail_after(5):
+            for wait in waits.values():
+                assert await wait
+        assert replica.is_("Start", "Working")
+        assert replica.not_("Ready")
+        assert replica.any_("Ready", "Start")
+        assert replica.switch("Ready", "Working") == "Working"
+        assert replica.clock() == source.clock()
+        assert replica.was_clock({"Start": 3})
+        gone = replica.when("Ready")
+        a.unexpose(source)
+        with trio.fail_after(5):
+            assert not await gone
+
+
+async def _ends_with(context: am.StateContext) -> None:
+    with context:
+        await trio.sleep_forever()
+
+
+@pytest.mark.parametrize("call", ["add", "remove", "set", "toggle"])
+async def test_a_replica_is_read_only(call: str, autojump_clock: Any) -> None:
     async with peers("a", "b") as (_, b):
         (replica,) = b.machines()
-        result = replica.add("Start")
+        result = getattr(replica, call)("Start")
         assert await result is am.CANCELED
         assert isinstance(result.error, am_rpc.ReadOnlyMachine)
+        with pytest.raises(am_rpc.ReadOnlyMachine):
+            await replica.check_add("Start")
+        with pytest.raises(am_rpc.ReadOnlyMachine):
+            replica.when_args("Start", x=1)
 
 
 async def test_filters_choose_by_id_tag_peer_and_states(autojump_clock: Any) -> None:

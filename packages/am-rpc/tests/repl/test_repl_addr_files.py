@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from am_rpc._repl import _addr_files
+from am_rpc._repl import _addr_files, _shell
 from am_rpc._repl._addr_files import Source
 
 if TYPE_CHECKING:
@@ -21,6 +21,21 @@ def test_a_file_holds_one_line_and_only_its_owner_reads_it(tmp_path: Path) -> No
     assert path.read_text() == "127.0.0.1:6000\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_folders_and_history_can_be_used_whatever_the_umask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    before = os.umask(0o777)
+    try:
+        _addr_files.write(tmp_path / "new" / "dir", "worker-1", "127.0.0.1:6000")
+        _shell._history()
+    finally:
+        os.umask(before)
+    folders = [tmp_path / "new", tmp_path / "new" / "dir", tmp_path / "state" / "arpc"]
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700] * 3
+    assert stat.S_IMODE((tmp_path / "state" / "arpc" / "history").stat().st_mode) == 0o600
 
 
 def test_no_draft_is_left_beside_the_file(tmp_path: Path) -> None:

@@ -85,6 +85,19 @@ def test_default_addresses_are_the_users_folder_and_then_loopback(runtime: Path)
     assert default_addresses() == expected
 
 
+def test_the_folder_can_be_used_whatever_the_umask(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "not" / "there"))
+    before = os.umask(0o777)
+    try:
+        default_addresses(make=True)
+    finally:
+        os.umask(before)
+    for folder in ("not", "not/there", "not/there/asyncmachine"):
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
+
+
 def test_without_a_runtime_folder_it_is_one_of_the_users_own_in_tmp(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from .._derive.query import parse_query
 from .._errors import DumpError, QueryError
 from .._files.inspect import inert, matches, summary
 from .dump_commands import cut, render
+from .lint import lint
 from .loading import load
 from .profile import profile
 from .run_commands import diff, test, why
@@ -100,6 +101,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "cut": cut,
     "why": why,
     "diff": diff,
+    "lint": lint,
     "test": test,
     "export-html": export_html,
     "profile": profile,

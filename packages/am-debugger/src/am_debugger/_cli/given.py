@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PREFIX = "AM_DBGUI_"
 FILE = "am-dbg.toml"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
-_NOT_GIVEN = ("help", "version", "config", "no_config")
+_NOT_GIVEN = ("help", "version", "config", "no_config", "print_completion")
 """What can stand on the command line alone."""
 
 

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from am_helpers.completion import offer_completion
+
 from ..__about__ import __version__
 from .._core.debugger import Settings
 from .given import FILE, PREFIX, apply_given
@@ -20,14 +22,29 @@ if TYPE_CHECKING:
 __all__ = ["UsageError", "build_parser", "parse", "settings_of"]
 
 
+_DESCRIPTION = """\
+A time-travelling debugger for machines in many processes.
+Commands without a screen: am-dbg inspect, render, export-html, cut, why, lint,
+diff, test, profile, pending, wait and mcp; am-dbg COMMAND --help tells of each."""
+_EXAMPLES = """examples:
+  am-dbg                                                 wait for machines
+  AM_DBG_ADDR=1 python program.py                        in another terminal, show its machines
+  am-dbg --import run.amdbg.gz                           look at a recording
+  am-dbg --headless --dir dumps --rotate-every 1         record without a screen
+  am-dbg inspect run.amdbg.gz --where "+Ready dur>10ms"  list transitions
+  am-dbg why run.amdbg.gz mach://worker-1 Ready          what made a state active
+  source <(am-dbg --print-completion bash)
+"""
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All options of an instance."""
     parser = argparse.ArgumentParser(
         prog="am-dbg",
-        description="A time-travelling debugger for machines in many processes. "
-        "On dumps work am-dbg inspect, render, cut, why, diff and test: am-dbg COMMAND --help.",
-        epilog=f"Each option can be set as {PREFIX}NAME, and in {FILE} in the user's folder "
-        "of configuration.",
+        description=_DESCRIPTION,
+        epilog=f"{_EXAMPLES}\nEach option can be set as {PREFIX}NAME, and in {FILE} in the user's "
+        "folder of\nconfiguration.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -40,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_limits(parser.add_argument_group("how much is kept").add_argument)
     _add_strangers(parser.add_argument_group("who may connect").add_argument)
     _add_itself(parser.add_argument_group("the debugger itself").add_argument)
+    offer_completion(parser)
     return parser
 
 

@@ -19,6 +19,7 @@ import am_rpc
 from am_telemetry import dbg
 
 from .._core.debugger import Debugger
+from .._core.linting import watch_lints
 from .._core.ports import Part
 from .._core.working import keep_for_good, sliced
 from .._errors import CannotListenError, DebuggerError, DumpError
@@ -116,6 +117,8 @@ class Instance:
                 await self._connect(nursery)
                 await self._serve_repl()
                 nursery.start_soon(self.debugger.watch_memory)
+                if not self.options.headless:
+                    nursery.start_soon(watch_lints, self.debugger)
                 if self.options.rotate_tx or self.options.rotate_every:
                     nursery.start_soon(self._rotate)
                 # The screen is there while dumps are loaded.

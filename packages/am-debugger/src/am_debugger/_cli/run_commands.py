@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from .._derive.why import why as reasons
+from .._derive.why import why_lines
 from .._files.as_test import written_test
 from .._files.comparison import compare
 from .._files.diagrams.draw import write_text
@@ -39,7 +40,7 @@ def _why(options: argparse.Namespace) -> int:
     view = session.selected
     assert view is not None
     try:
-        lines = reasons(session.store, view.client, view.cursor, options.state)
+        lines = why_lines(reasons(session.store, view.client, view.cursor, options.state))
     except ValueError as exc:
         raise UsageFault(f"{view.client.id} has no state {options.state} then") from exc
     for line in lines:

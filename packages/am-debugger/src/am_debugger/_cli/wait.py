@@ -22,6 +22,20 @@ if TYPE_CHECKING:
     from .._store.client import Client
 
 _FOUND, _TIMED_OUT, _USAGE, _REFUSED = range(4)
+_INTERRUPTED = 130
+_KEPT_CHUNKS = 2
+_EXAMPLES = """\
+what is waited for:
+  am-dbg wait "+Ready id:worker-*" --from 127.0.0.1:6831 --timeout 90s
+  am-dbg wait "error !id:test-*" --from unix:/run/dbg.sock && notify-send failed
+  am-dbg wait "+Done arg.id=7" --from collector:6831 --peer-secret-env DBG_SECRET --tls-ca ca.pem
+
+A term may be +State, -State, State (called), @State (active), canceled, error, id:, src:, tag:,
+arg.name=value, dur>10ms, "a text in the log"; all must hold, ! turns one round. Kept transitions
+count: to wait for news only, add t>N or n>N.
+
+exit codes: 0 found (the transition is printed), 1 not in time, 2 usage, 3 refused, 130 interrupted
+"""
 
 
 class Watcher:
@@ -53,11 +67,16 @@ class Watcher:
         for client in self._store:
             first = max(self._seen.get(client.serial, 0) + 1, client.first)
             self._seen[client.serial] = client.last
-            for number in range(first, client.last + 1):
-                if self._query.matches(self._store, client, number):
-                    self.found = client, number
-                    self.done.set()
-                    return
+            if first > client.last:
+                continue
+            numbers = self._query.within(client, first, client.last)
+            if numbers:
+                self.found = client, numbers[0]
+                self.done.set()
+                return
+            # What was seen is not needed again: one may wait for days.
+            while len(client.columns.chunks) > _KEPT_CHUNKS:
+                client.drop_first_chunk()
 
     async def turn(self) -> None:
         """Signals have their turn."""
@@ -74,12 +93,14 @@ def wait(argv: list[str]) -> int:
     """`am-dbg wait QUERY --from ADDR --timeout S`.
 
     Prints the transition and returns 0; 1 if there was none in time, 2 for wrong usage, 3 if the
-    collector refuses us.
+    collector refuses us, 130 after Ctrl+C.
     """
     parser = argparse.ArgumentParser(
         prog="am-dbg wait",
         description="Wait until a collector has a transition that the query means, and print it. "
-        "What it has kept counts. Exit codes: 0 found, 1 not in time, 2 usage, 3 refused.",
+        "A collector that is not there yet is waited for, too.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("query", metavar="QUERY", help="what is waited for, as for --where")
     add = parser.add_argument
@@ -111,8 +132,12 @@ def wait(argv: list[str]) -> int:
                 await watcher.done.wait()
             nursery.cancel_scope.cancel()
 
-    trio.run(main)
-    return _tell(store, watcher, options.query)
+    is_interrupted = False
+    try:
+        trio.run(main)
+    except* KeyboardInterrupt:
+        is_interrupted = True
+    return _INTERRUPTED if is_interrupted else _tell(store, watcher, options.query)
 
 
 def _tell(store: Store, watcher: Watcher, query: str) -> int:

@@ -13,13 +13,16 @@ import am_machine as am
 
 from ..__about__ import __version__
 from .._derive.filters import Filters
+from .._derive.lints.lints import Lints
 from .._derive.url import parse_url
 from .._errors import UrlError
 from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
 from .drawing import DrawingHandlers
 from .finding import FindingHandlers
+from .linting import LintingHandlers
 from .moving import MovingHandlers
+from .overviews import OverviewHandlers
 from .pace import Pace
 from .ports import (
     CURSOR_PARTS,
@@ -38,8 +41,9 @@ from .states import FILTERS, DebuggerStates
 from .working import WorkingHandlers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from .._derive.reader import Fact
     from .._store.client import Client
     from .places import Place
 
@@ -99,6 +103,10 @@ class Debugger:
         self.session = Session(Store(max_clients=self.settings.max_clients))
         self.wishes: WishesPort = NoWishes()
         self.pace = Pace()
+        self.lints = Lints(self.session.store)
+        """What looks wrong."""
+        self.page: Callable[[], tuple[str, list[Fact]]] = lambda: ("", [])
+        """Title and facts of the page that is shown."""
         self.overlay = ("", "")
         """Title and text of what is shown in full."""
         self.addresses: Sequence[object] = ()
@@ -126,7 +134,7 @@ class Debugger:
         )
         for handlers in (
             MovingHandlers, ChoosingHandlers, ReadingHandlers, FindingHandlers, DrawingHandlers,
-            ShowingHandlers, WorkingHandlers,
+            ShowingHandlers, WorkingHandlers, LintingHandlers, OverviewHandlers,
         ):  # fmt: skip
             self.machine.bind(handlers(self))
 
@@ -224,6 +232,8 @@ class Debugger:
         """More is known: what is shown grows, and in tail mode the cursor goes along."""
         view = self.session.selected
         self.ui.invalidate(Part.CLIENTS, Part.STATUS, lazily=True)
+        if "FactsPage" in self.machine:
+            self.ui.invalidate(Part.PAGE, lazily=True)
         if view is None:
             return
         if view.client.pending is not view.pending:

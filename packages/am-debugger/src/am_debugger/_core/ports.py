@@ -29,6 +29,7 @@ class Part(Enum):
     TOOLBARS = "toolbars"
     LAYOUT = "layout"
     DIALOG = "dialog"
+    PAGE = "page"
     FOUND = "found"
     """What a query has found."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._derive.why import why
 from .ports import Part
 from .states import DIALOGS, LevelArgs, NodeArgs, NoteArgs, OverlayArgs
 
@@ -76,20 +75,6 @@ class ReadingHandlers:
         args = event.args_as(OverlayArgs)
         self._core.overlay = (args.title, args.text)
         self._core.ui.invalidate(Part.DIALOG)
-
-    def WhyState(self, event: am.Event) -> None:
-        """Tell why the selected state is active, or what stands in its way."""
-        view, machine = self._session.selected, event.machine
-        if view is None or not view.state:
-            self._core.ui.notify("choose a state first")
-        else:
-            title = f"Why: {view.state}"
-            try:
-                lines = why(self._session.store, view.client, view.cursor, view.state)
-            except ValueError:
-                lines = [f"there was no state {view.state} yet"]
-            machine.add("Overlay", title=title, text="\n".join(lines))
-        machine.remove("Why")
 
     def DialogFocusedState(self, event: am.Event) -> None:
         """Note where the focus was."""

@@ -18,7 +18,7 @@ _FOCUS = (
 )  # fmt: skip
 DIALOGS = (
     "HelpDialog", "ExportDialog", "SearchDialog", "QueryDialog", "NoteDialog", "Overlay",
-    "GroupMenu",
+    "FactsPage", "GroupMenu",
 )  # fmt: skip
 """What opens over the panes, one at a time."""
 _WORK = ("Importing", "Exporting")
@@ -28,7 +28,7 @@ DIAGRAMS = ("Diagrams1", "Diagrams2", "Diagrams3")
 DIAG_TX = ("DiagTxCalled", "DiagTxMutated", "DiagTxTouched", "DiagTxRelations")
 DIAG_GROUP = ("DiagGroupHide", "DiagGroupSkip")
 RENDERING = ("DiagramsGraphRendering", "DiagramsMachRendering", "DiagramsStatesRendering")
-LOADING = ("SelectingClient", "GcMsgs", "Filtering", "Finding", *_WORK, *RENDERING)
+LOADING = ("SelectingClient", "GcMsgs", "Filtering", "Finding", "Profile", *_WORK, *RENDERING)
 """While one of these is active, so is `Loading`."""
 
 
@@ -286,6 +286,13 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
         doc="The full text of something is shown.",
     )
 
+    FactsPage = am.State(
+        multi=True,
+        add=[DialogFocused],
+        remove=DIALOGS,
+        doc="Facts are listed, many of which lead to their places.",
+    )
+
     # Filters
     FilterAutoTx = am.State(remove=["FilterAutoCanceledTx"])
     FilterAutoCanceledTx = am.State(remove=[FilterAutoTx])
@@ -343,6 +350,9 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
         multi=True, require=[ClientSelected], doc="Mute, journal, everything of the machine."
     )
     Why = am.State(multi=True, require=[ClientSelected], doc="Why the selected state is as it is.")
+    Pending = am.State(multi=True, doc="All machines are asked what they wait for; it is listed.")
+    Profile = am.State(doc="It is counted where time and transitions went, and listed.")
+    Lints = am.State(multi=True, doc="What looks wrong is listed.")
     SetNote = am.State(multi=True, require=[ClientSelected], args=NoteArgs)
     GcMsgs = am.State(doc="Memory is short: old data goes.")
 

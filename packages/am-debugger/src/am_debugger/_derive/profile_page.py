@@ -39,6 +39,8 @@ def _page(store: Store, profile: Profile) -> Iterator[Fact]:
         yield Fact("  not told: machines tell it at the level everything (alt+i)")
     yield Fact("Longest transitions")
     for long in profile.transitions:
+        if long.number < long.client.first:
+            continue  # dropped in the meantime
         called = called_text(long.client, store.tx(long.client, long.number))
         told = f"  {long.client.id}/{long.number} {called}: {format_duration(long.duration)}"
         yield Fact(told, Jump(long.client, long.number))

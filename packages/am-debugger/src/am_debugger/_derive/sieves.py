@@ -91,7 +91,7 @@ def _by_shape(
 
     def of(client: Client, first: int, last: int) -> bytes:
         found = bytearray()
-        for chunk, start, end in _chunks(client, first, last):
+        for chunk, start, end in client.columns.pieces(first, last):
             verdicts = bytes(judged(client, chunk))
             found += bytes(map(verdicts.__getitem__, column(chunk)[start:end]))
         return bytes(found)
@@ -126,7 +126,7 @@ def _activity(client: Client, i: int, first: int, last: int) -> tuple[bytes, byt
     breaks = {*all_breaks[bisect_right(all_breaks, first) : bisect_right(all_breaks, last)]}
     after, changed = bytearray(), bytearray()
     number = first
-    for chunk, start, end in _chunks(client, first, last):
+    for chunk, start, end in client.columns.pieces(first, last):
         odd = bytes([any([j == i and gained % 2 for j, gained in d.pairs]) for d in chunk.diffs])
         for shape in chunk.diff[start:end]:
             if number in breaks:
@@ -194,7 +194,7 @@ def by_bytes(needles: Sequence[bytes], *, ignores_case: bool = False) -> Sieve:
 
     def of(client: Client, first: int, last: int) -> bytes:
         found = bytearray()
-        for chunk, start, end in _chunks(client, first, last):
+        for chunk, start, end in client.columns.pieces(first, last):
             begin = chunk.ends[start - 1] if start else 0
             ends = chunk.ends[start:end]
             packed = bytes(chunk.packed[begin : ends[-1]])
@@ -239,13 +239,3 @@ def packed_forms(value: str) -> tuple[bytes, ...]:
         with contextlib.suppress(ValueError, OverflowError):
             forms.append(pack(one))
     return tuple(forms)
-
-
-def _chunks(client: Client, first: int, last: int) -> Iterator[tuple[Chunk, int, int]]:
-    """The chunks of a range, each with where the range begins and ends in it."""
-    number = first
-    while number <= last:
-        chunk = client.columns.chunk_of(number)
-        end = min(chunk.last, last)
-        yield chunk, number - chunk.first, end - chunk.first + 1
-        number = end + 1

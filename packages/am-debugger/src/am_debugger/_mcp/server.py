@@ -25,7 +25,7 @@ _ABOUT = """A time-travelling debugger for state machines in many processes. Beg
 list_machines, find transitions with query, then ask transition and why by the addresses
 (mach://ID/TX) that it gives; an address without TX means now. Terms of a query must all hold, !
 negates: +Ready -Ready (became active, inactive), Ready (was called), @Ready (is active), canceled
-queued auto error, id:worker-* src:ID arg.name=value dur>10ms n>10."""
+queued auto error, id:worker-* src:ID arg.name=value dur>10ms n>10, "a text that was logged"."""
 
 
 def build(tools: Tools) -> MCPServer[Any]:
@@ -43,7 +43,7 @@ def build(tools: Tools) -> MCPServer[Any]:
     async def query(query: str, machine: str | None = None, limit: int = 50) -> str:
         """The last transitions that a query means, of one machine or of all."""
         with _refusals():
-            return tools.query(query, machine, limit)
+            return await tools.query(query, machine, limit)
 
     @server.tool()
     async def transition(url: str) -> str:

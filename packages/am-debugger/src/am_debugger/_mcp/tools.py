@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from heapq import nlargest
 from typing import TYPE_CHECKING, Any
 
 import am_helpers as amh
@@ -10,7 +12,7 @@ import am_machine as am
 from .._derive.query import parse_query
 from .._derive.reader import facts
 from .._derive.url import parse_url
-from .._derive.why import why
+from .._derive.why import why, why_lines
 from .._errors import DebuggerError, QueryError, UrlError
 from .._files.inspect import inert, summary, transition_line
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from .._store.client import Client
 
 MOST_LINES = 1000
-_SLICE = 1000
 
 
 class RequestError(DebuggerError):
@@ -46,28 +47,34 @@ class Tools:
         """All machines, a line each as a tree: transitions, times, errors, active states."""
         return "\n".join(summary(self._debugger.session.store))
 
-    def query(self, query: str, machine: str | None, limit: int) -> str:
-        """The last transitions that a query means, a line each, with their addresses.
+    async def query(self, query: str, machine: str | None, limit: int) -> str:
+        """The last transitions that a query means, a line each, with their addresses. Others have
+        their turns while it is looked for.
 
         :raises RequestError: if the query cannot be read, or there is no such machine.
         """
         try:
             parsed = parse_query(query)
         except QueryError as exc:
-            raise RequestError(f"in the query, {inert(str(exc))}") from exc
+            raise RequestError(f"in the query, {inert(str(exc))}\n{exc.underlined}") from exc
         store, parser = self._debugger.session.store, self._debugger.session.parser
         clients = list(store) if machine is None else [self._client(machine)]
         limit = max(1, min(limit, MOST_LINES))
-        found = [
-            (store.tx(client, number).time, client, number)
-            for client in clients
-            for numbers in parsed.find(client, _SLICE)
-            for number in numbers
-        ]
-        found.sort(key=lambda one: one[0])
-        lines = [transition_line(parser, client, number) for _, client, number in found[-limit:]]
-        shown = f", the last {limit} are shown" if len(found) > limit else ""
-        return "\n".join([f"{len(found)} found{shown}", *lines])
+        count, latest = 0, list[tuple[int, int, int]]()
+        for client in clients:
+            for numbers in parsed.find(client):
+                count += len(numbers)
+                times = client.columns.times
+                timed = [(times.shown[n - client.first], client.serial, n) for n in numbers]
+                latest = nlargest(limit, [*latest, *timed])
+                await asyncio.sleep(0)
+        lines = []
+        for _, serial, number in reversed(latest):
+            one = store.by_serial(serial)
+            if one is not None and one.first <= number <= one.last:
+                lines.append(transition_line(parser, one, number))
+        shown = f", the last {limit} are shown" if count > limit else ""
+        return "\n".join([f"{count} found{shown}", *lines])
 
     def transition(self, url: str) -> str:
         """Facts about the transition at an address: its source, causes, arguments, handlers, queue.
@@ -91,7 +98,8 @@ class Tools:
         client, number = self._place(url)
         if state not in client.version.names:
             raise RequestError(f"{inert(client.id)} has no state {inert(state)}")
-        return "\n".join(map(inert, why(self._debugger.session.store, client, number, state)))
+        facts = why(self._debugger.session.store, client, number, state)
+        return "\n".join(map(inert, why_lines(facts)))
 
     def screen(self) -> str:
         """What the screen shows, as text."""

@@ -209,6 +209,16 @@ class Columns:
         # All but the last are full; the first kept one begins at `first`.
         return self.chunks[(number - self.first) // self.sizes.chunk]
 
+    def pieces(self, first: int, last: int) -> Iterator[tuple[Chunk, int, int]]:
+        """The chunks of a range of transitions, both ends kept, each with where the range begins
+        and ends in it."""
+        number = first
+        while number <= last:
+            chunk = self.chunk_of(number)
+            end = min(chunk.last, last)
+            yield chunk, number - chunk.first, end - chunk.first + 1
+            number = end + 1
+
     def called(self, number: int) -> tuple[int, ...]:
         """Indexes of the called states, in the order of the call."""
         chunk = self.chunk_of(number)

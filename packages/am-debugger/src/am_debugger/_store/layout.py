@@ -109,6 +109,16 @@ KEPT = [
     for kind in range(len(KINDS))
 ]
 MARKS = bytes([_marks(kept) for kept in range(256)])
+
+
+def _is_refused(marks: int) -> bool:
+    is_nothing = marks & Mark.CANCELED or (marks & Mark.AUTO and marks & Mark.EMPTY)
+    return bool(is_nothing) and not marks & (Mark.CHECK | Mark.QUEUED)
+
+
+REFUSED = bytes([_is_refused(marks) for marks in range(256)])
+"""Marks of transitions that were refused: canceled, or made for auto states of which each was voted
+against."""
 # Bytes kept of transitions that would be empty if they gained no time.
 EXECUTED = bytes(
     [bool(kept & Kept.ACCEPTED) and not kept & (Kept.QUEUED | Kept.CHECK) for kept in range(256)]

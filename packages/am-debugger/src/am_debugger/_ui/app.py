@@ -16,6 +16,7 @@ from .._core.ports import NullUi, Part
 from .._core.showing import focusable
 from . import bars, colors, dialogs
 from .client_list import ClientList
+from .facts_panel import FactsPanel
 from .group_menu import GroupChooser, GroupMenu
 from .help_text import name_of
 from .keys import KEYS
@@ -51,6 +52,7 @@ _DIALOGS = {
     "QueryDialog": "query",
     "NoteDialog": "note",
     "Overlay": "overlay",
+    "FactsPage": "facts",
     "GroupMenu": "group-menu",
 }
 # Focus states and the ids of their
@@ -77,6 +79,7 @@ _PANES = {
     Part.MATRIX: ("rain", "matrix"),
     Part.BARS: ("bar", "next"),
     Part.TIMELINES: ("txs", "steps"),
+    Part.PAGE: ("facts",),
     Part.STATUS: ("status",),
     Part.ADDRESS: ("address",),
     Part.FOUND: ("found",),
@@ -150,6 +153,7 @@ class DebuggerApp(App[int]):
         yield QueryPanel(debugger)
         yield dialogs.NotePanel(debugger)
         yield dialogs.Overlay(debugger)
+        yield FactsPanel(debugger)
         yield GroupMenu(debugger)
 
     def on_mount(self) -> None:

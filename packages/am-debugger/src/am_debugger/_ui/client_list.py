@@ -93,7 +93,13 @@ class ClientList(TypedList):
         selected = session.selected
         is_selected = selected is not None and selected.client is client
         told = label(client, session.shown_moment, depth)
-        return client_row(told, self.row_width, self._digits, is_selected=is_selected)
+        return client_row(
+            told,
+            self.row_width,
+            self._digits,
+            is_selected=is_selected,
+            is_suspect=bool(self._debugger.lints.of(client)),
+        )
 
     def names(self) -> list[str]:
         """Machines by id."""

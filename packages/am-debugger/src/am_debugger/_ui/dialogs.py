@@ -73,7 +73,7 @@ class Overlay(VirtualList):
         width = max(self.row_width or _USUAL_WIDTH, _NARROWEST)
         if self._shown != (title, text, width):
             self._shown = (title, text, width)
-            self._lines = _wrapped(text, width)
+            self._lines = wrapped(text, width)
         self.border_title = inert(title)
         self.border_subtitle = CLOSES
         super().update_rows()
@@ -184,7 +184,7 @@ class NotePanel(Vertical):
         machine.remove("NoteDialog")
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
     """Lines no wider than there is room; words are kept whole where that is possible."""
     found: list[str] = []
     for line in text.expandtabs().split("\n"):

@@ -10,6 +10,7 @@ from .keys import KEYS, PANE_KEYS, Key
 _LEGEND = """\
 Machines     E error  R ready  S started
              × gone   ! an error lately
+             ! before the id: it looks wrong
              N: its last transition at the
              moment, + there are later ones
 Schema       |N ticks, odd: active   M multi
@@ -42,7 +43,7 @@ def name_of(key: Key) -> str:
     return ", ".join([_WORDS.get(one, one) for one in key.keys])
 
 
-_WORDS = {"question_mark": "?", "slash": "/", "N": "shift+n"}
+_WORDS = {"question_mark": "?", "exclamation_mark": "!", "slash": "/", "N": "shift+n"}
 
 
 def key_rows() -> list[tuple[str, str, str]]:

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from .._store.client import Client
 
 
-def client_row(label: Label, width: int, digits: int, *, is_selected: bool) -> Row:
-    """A machine of the list: its id on the left, flags and number on the right, in columns."""
+def client_row(
+    label: Label, width: int, digits: int, *, is_selected: bool, is_suspect: bool = False
+) -> Row:
+    """A machine of the list: its id on the left, flags and number on the right, in columns. A
+    `!` stands before one in which something looks wrong."""
     client = label.client
     if label.has_error:
         style = colors.ERROR
@@ -36,7 +39,8 @@ def client_row(label: Label, width: int, digits: int, *, is_selected: bool) -> R
     right = f"{mark}{label.flags:>2}|{label.number:>{digits}}{more}"
     room = max(width - len(right) - 1, 1)
     indent = min(2 * label.depth, room // 2)
-    shown = " " * indent + fit(inert(client.id), room - indent)
+    lead = " " * indent + ("! " if is_suspect else "")
+    shown = lead + fit(inert(client.id), max(room - len(lead), 1))
     told = style + colors.SELECTED if is_selected else style
     return [(shown, told), (" " * (room - len(shown) + 1), colors.PLAIN), (right, style)]
 

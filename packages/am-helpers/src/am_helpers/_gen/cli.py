@@ -24,6 +24,7 @@ from .._diagrams.dot import dot
 from .._diagrams.mermaid import mermaid
 from .._diagrams.render import render
 from .._errors import RendererMissing, RenderError
+from ..completion import offer_completion
 from ._bases import GenError, find_base
 from ._handlers_file import class_name, handlers_file
 from ._specs import GroupSpec, StateSpec
@@ -57,10 +58,22 @@ def _fail(code: int, reason: object) -> int:
     return code
 
 
+_EXAMPLES = """examples:
+  am-gen states-file --states "Ready:auto:require(Start),Job:multi" --inherit basic --name MyMach
+  am-gen handlers states.py:MyMachStates --out handlers.py
+  am-gen diagram states.py:MyMachStates --out states.svg
+  source <(am-gen --print-completion bash)
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="am-gen", description="States files, classes of handlers and diagrams."
+        prog="am-gen",
+        description="States files, classes of handlers and diagrams.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    offer_completion(parser)
     parser.add_argument("--version", action="version", version=f"am-gen {__version__}")
     commands = parser.add_subparsers(required=True)
     states = commands.add_parser("states-file", help="write a module with a States class")

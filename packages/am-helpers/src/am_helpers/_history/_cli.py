@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .._errors import HistoryError, QueryError
+from ..completion import offer_completion
 from ._file import HistoryFile
 from ._model import Bound, Query
 
@@ -51,10 +52,22 @@ def _fail(code: int, reason: object) -> int:
     return code
 
 
+_EXAMPLES = """examples:
+  am-history history.sqlite                                the machines
+  am-history history.sqlite m1 --activated Ready --limit 1 when m1 last became ready
+  am-history history.sqlite m1 --since 2026-01-31T12:00 --json
+  source <(am-history --print-completion bash)
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="am-history", description="What a history file holds: machines, or records of one."
+        prog="am-history",
+        description="What a history file holds: machines, or records of one.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    offer_completion(parser)
     parser.add_argument("file", metavar="FILE")
     parser.add_argument("id", metavar="ID", nargs="?", help="a machine; without it all are listed")
     help_ = f"how many records, newest first; 0 for all, {LIMIT} by default"

@@ -11,6 +11,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from am_helpers.completion import offer_completion
+
 from .._worker.main import run_worker
 from . import asking, map, supervise, work
 from .codes import FAILED, INTERNAL, INTERRUPTED, code_of, complain
@@ -20,10 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _log = logging.getLogger("am_node")
-_EPILOG = (
-    "exit codes: 0 done, 1 the work failed, 2 usage, 3 no supervisor or worker, 4 time-out, "
-    "5 a result could not be written, 130 interrupted"
-)
+_EPILOG = """examples:
+  am-node supervisor squarer:Squarer --workers 4    a pool that stays
+  am-node work squarer:Squarer --arg input --val 12 one request to it
+  am-node map squarer:Squarer < inputs.jsonl        a pool for as long as it takes
+  am-node status
+  source <(am-node --print-completion bash)
+
+exit codes: 0 done, 1 the work failed, 2 usage, 3 no supervisor or worker, 4 time-out,
+5 a result could not be written, 130 interrupted
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -61,8 +69,12 @@ def _told(error: BaseException) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="am-node", description="Supervised worker pools.", epilog=_EPILOG
+        prog="am-node",
+        description="Supervised worker pools.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    offer_completion(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (supervise, work, map, asking):
         module.add(commands)

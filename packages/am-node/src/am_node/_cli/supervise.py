@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +13,12 @@ from .._settings import Pool, Rlimits
 from .._supervisor.serve import serve
 from .._supervisor.supervisor import Supervisor
 from .._timing import Timing
+from .launching import NAMES, launcher
 from .options import ENTRY, add_common, log_to_stderr, read_secret, tls
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 _POOL = Pool()
 _TIMING = Timing()
@@ -40,6 +44,23 @@ def add(commands: Any) -> None:
         default=_TIMING.conn_timeout,
         help="seconds for a worker to report; more where importing its class takes long",
     )
+    parser.add_argument(
+        "--launcher", choices=NAMES, help="what places workers; default: children of this process"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the launcher, such as partition=long; repeatable",
+    )
+    parser.add_argument(
+        "--link-addr", default="127.0.0.1:0", help="address of this host that far workers dial"
+    )
+    parser.add_argument("--worker-host", help="address that workers bind, such as 0.0.0.0")
+    parser.add_argument(
+        "--addr-file", help="file to write the address for clients to while this runs: NAME.addr"
+    )
     parser.add_argument("--tls-cert", help="PEM file with the pool's certificate, for every link")
     parser.add_argument("--tls-key", help="PEM file with its key, if that is in a file of its own")
     parser.add_argument("--insecure", action="store_true", help="allow other hosts unprotected")
@@ -61,10 +82,13 @@ def run(options: argparse.Namespace) -> int:
         ),
         secret=read_secret(options.secret_file),
         timing=Timing(conn_timeout=options.conn_timeout),
+        launcher=launcher(options.launcher, options.set),
+        link_addr=options.link_addr,
+        worker_host=options.worker_host,
         tls=tls(options),
         insecure=options.insecure,
     )
-    return trio.run(_announce_and_serve, supervisor)
+    return trio.run(_announce_and_serve, supervisor, options.addr_file)
 
 
 def _pool(options: argparse.Namespace) -> Pool:
@@ -77,17 +101,34 @@ def _pool(options: argparse.Namespace) -> Pool:
     return Pool(options.workers, options.workers, 0)
 
 
-async def _announce_and_serve(supervisor: Supervisor) -> int:
+async def _announce_and_serve(supervisor: Supervisor, addr_file: str | None) -> int:
     code = 0
-    async with trio.open_nursery() as nursery:
+    with contextlib.ExitStack() as stack:
+        async with trio.open_nursery() as nursery:
 
-        async def run(task_status: trio.TaskStatus[str]) -> None:
-            nonlocal code
-            code = await serve(supervisor, task_status)
+            async def run(task_status: trio.TaskStatus[str]) -> None:
+                nonlocal code
+                code = await serve(supervisor, task_status)
 
-        addr = await nursery.start(run)
-        _announce(f"{supervisor.mach.id} listens on {addr}")
+            addr = await nursery.start(run)
+            if addr_file is not None:
+                stack.enter_context(_written(addr_file, addr))
+            _announce(f"{supervisor.mach.id} listens on {addr}")
     return code
+
+
+@contextlib.contextmanager
+def _written(path: str, addr: str) -> Iterator[None]:
+    """Have the address in a file, which is whole whenever somebody reads it."""
+    new = f"{path}.{os.getpid()}.new"
+    with open(new, "w") as file:
+        file.write(f"{addr}\n")
+    os.replace(new, path)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def _announce(line: str) -> None:

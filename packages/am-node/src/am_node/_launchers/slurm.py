@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .names import job_name
 from .remote import WORKER, FarProcess, RemoteLauncher, call
 
 if TYPE_CHECKING:
@@ -219,9 +220,3 @@ def _read(text: str) -> Iterator[tuple[str, _Step]]:
             continue
         state, reason = ([*parts, "", ""])[2:4]
         yield parts[1], _Step(parts[0], parts[1], state == "PD", reason)
-
-
-def job_name(spec: WorkerSpec) -> str:
-    """What the job of a worker is called: its supervisor, whose id names the pool, and itself."""
-    name = f"{spec.labels.get('supervisor', 'am-node')}.{spec.worker_id}"
-    return re.sub(r"[^\w.-]", "-", name)

@@ -88,7 +88,8 @@ class LauncherCheck(Protocol):
     `link_addr` is what workers on other hosts dial, `patience` the seconds a worker may need for
     anything.
 
-    :raises AssertionError, trio.TooSlowError: if the launcher does not conform.
+    :raises AssertionError: if the launcher does not conform.
+    :raises trio.TooSlowError: if it does not answer in time.
     """
 
     __name__: str

@@ -6,6 +6,7 @@ files, only so many and so long, only well-formed addresses.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -37,13 +38,25 @@ def file_name(machine_id: str) -> str:
     return safe + SUFFIX
 
 
+def make_private(folder: Path) -> None:
+    """Make a directory and those above it that are missing, for this user only.
+
+    :raises OSError: if it cannot be made.
+    """
+    for part in (*reversed(folder.parents), folder):
+        if not part.is_dir():
+            with contextlib.suppress(FileExistsError):
+                part.mkdir(mode=0o700)
+                part.chmod(0o700)  # whatever the umask took away
+
+
 def write(folder: Path, machine_id: str, addr: str) -> Path:
     """Put an address into its file, all at once and readable by this user only; return its path.
 
     Raises:
         OSError: the directory cannot be made or written.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(folder)
     path = folder / file_name(machine_id)
     draft = folder / f".{path.name}.{secrets.token_hex(4)}"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

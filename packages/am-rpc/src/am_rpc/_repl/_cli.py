@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 import trio
+from click.shell_completion import get_completion_class, shell_complete
 
 import am_machine as am
 
@@ -29,6 +30,7 @@ from ._shell import Interrupts, run_one, run_shell
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+_COMPLETE: Final = "_ARPC_COMPLETE"
 _EPILOG: Final = """\
 \b
 arpc 127.0.0.1:6000                     the shell
@@ -37,10 +39,18 @@ arpc -d DIR -- add worker-1 Work        one command
 arpc -- cheatsheet                      what can be done
 arpc doctor ADDR                        why no connection comes about
 arpc mcp ADDR                           machines for an agent, over stdin and stdout
+source <(arpc --print-completion bash)  completion in this shell
 
 Exit codes: 0 ok, 1 canceled or no match, 2 usage, 3 not connected, 4 timeout.
 Without ADDR, -f and -d, $AM_REPL_DIR is the directory, or all sockets of this user count.
 """
+
+
+def _print_completion(context: click.Context, parameter: click.Parameter, shell: str) -> None:
+    """What a shell takes; it asks for words by running `arpc` with a variable set."""
+    if shell and (completes := get_completion_class(shell)):
+        click.echo(completes(context.command, {}, "arpc", _COMPLETE).source())
+        context.exit()
 
 
 @click.command(
@@ -62,6 +72,14 @@ Without ADDR, -f and -d, $AM_REPL_DIR is the directory, or all sockets of this u
 @click.option("--json", "as_json", is_flag=True, help="One JSON document per command.")
 @click.option("--log-level", type=click.IntRange(0, 5), default=0, help="Log to stderr, 0 to 5.")
 @click.option("--dbg-addr", metavar="ADDR", help="Show the REPL's own machine in a debugger.")
+@click.option(
+    "--print-completion",
+    type=click.Choice(("bash", "zsh", "fish")),
+    callback=_print_completion,
+    is_eager=True,
+    expose_value=False,
+    help="Print a script for the shell, which completes this command, and end.",
+)
 @click.version_option(__version__, prog_name="arpc")
 def _options(**options: Any) -> dict[str, Any]:
     """Watch and steer machines that are served elsewhere."""
@@ -100,6 +118,8 @@ def _doctor(options: dict[str, Any], output: Output) -> Code:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `arpc` and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
+    if instruction := os.environ.get(_COMPLETE):
+        return shell_complete(_options, {}, "arpc", _COMPLETE, instruction)
     if given[:1] == ["doctor"]:
         return _main(_doctor_options, given[1:], _doctor, "doctor")
     if given[:1] == ["mcp"]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from .._escape import escape
+from ._addr_files import make_private
 from ._completion import candidates
 from ._outcome import Code, CommandError, Outcome
 from ._script import split
@@ -182,8 +183,12 @@ def _history() -> History:
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     path = Path(home, "arpc", "history")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        make_private(path.parent)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.fchmod(handle, 0o600)  # whatever the umask took away
+        finally:
+            os.close(handle)
     except (OSError, RuntimeError):
         return InMemoryHistory()
     return FileHistory(str(path))

@@ -18,6 +18,7 @@ from .._grafana.alerts import Thresholds, alert_rules, rules_text
 from .._grafana.api import FOLDER, upsert_dashboard
 from .._grafana.dashboard import grafana_dashboard
 from .check import check
+from .completion import SHELLS, PrintCompletion
 from .reference import reference
 
 if TYPE_CHECKING:
@@ -47,9 +48,27 @@ def _fail(code: int, reason: object) -> int:
     return code
 
 
+_EXAMPLES = """examples:
+  am-telemetry check                                                 what is set, and who answers
+  am-telemetry grafana --ids worker,pool --name "My machines" --source demo --out board.json
+  am-telemetry alerts --source demo --out rules/asyncmachine.yml
+  source <(am-telemetry --print-completion bash)
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="am-telemetry", description="Dashboards, alerts and a check of the environment."
+        prog="am-telemetry",
+        description="Dashboards, alerts and a check of the environment.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        default=argparse.SUPPRESS,
+        help="print a script for the shell, which completes this command, and end",
     )
     parser.add_argument("--version", action="version", version=f"am-telemetry {__version__}")
     commands = parser.add_subparsers(required=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tempfile
@@ -97,7 +98,11 @@ def folder_fault(folder: Path) -> str | None:
 
 def _made(folder: Path) -> bool:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for part in (*reversed(folder.parents), folder):
+            if not part.is_dir():
+                with contextlib.suppress(FileExistsError):
+                    part.mkdir(mode=0o700)
+                    part.chmod(0o700)  # whatever the umask took away
     except OSError as exc:
         complain_once("AM_DBG_ADDR", str(folder), f"cannot be made ({exc.strerror})")
         return False

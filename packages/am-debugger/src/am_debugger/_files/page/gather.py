@@ -148,7 +148,8 @@ class _Maker:
             return
         for state in wanted:
             try:
-                lines = why(self._session.store, self._client, view.cursor, state)
+                facts = why(self._session.store, self._client, view.cursor, state)
+                lines = [fact.text for fact in facts]
             except ValueError:
                 lines = [f"there was no state {state} yet"]
             first, *rest = [self.text(line) for line in lines] or [self.text(state)]

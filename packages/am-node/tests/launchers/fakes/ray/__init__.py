@@ -1,6 +1,6 @@
 """Stands in for Ray: actors are processes of this host, with as many threads as they ask for.
 
-Only what the recipe uses is here, with the same meaning: a method of an actor runs in one of its
+Only what the launcher uses is here, with the same meaning: a method of an actor runs in one of its
 `max_concurrency` threads, an actor that is killed fails its open calls with `RayActorError`, and it
 ends when its owner's process does.
 """
@@ -19,7 +19,10 @@ from typing import Any
 
 from .exceptions import RayActorError
 
-OPTIONS = {"max_concurrency", "max_restarts", "num_cpus", "num_gpus", "memory", "runtime_env"}
+OPTIONS = {
+    "max_concurrency", "max_restarts", "name", "num_cpus", "num_gpus", "memory", "resources",
+    "runtime_env",
+}  # fmt: skip
 # What the actors asked for, for tests.
 asked: list[dict[str, Any]] = []
 _ACTOR = """
@@ -148,3 +151,29 @@ def get(ref: ObjectRef) -> Any:
 def kill(actor: ActorHandle) -> None:
     """Kill an actor; one that is dead already stays so."""
     actor.process.kill()
+
+
+def is_initialized() -> bool:
+    """There is a cluster wherever this is."""
+    return True
+
+
+def available_resources() -> dict[str, float]:
+    """What is free in the cluster."""
+    return {"CPU": 1.0}
+
+
+def cluster_resources() -> dict[str, float]:
+    """What the cluster has."""
+    return {"CPU": 4.0}
+
+
+class _Context:
+    def get_node_id(self) -> str:
+        """The only node."""
+        return "node"
+
+
+def get_runtime_context() -> _Context:
+    """Where an actor finds out about itself."""
+    return _Context()

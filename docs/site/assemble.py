@@ -1,0 +1,175 @@
+"""Lay the pages of the tree out as the site wants them, with a reference beside them.
+
+What links to a page, a picture or a file in the tree links to the same on the site. Nothing is
+written twice: the tree's pages stay readable where they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docs.site.names import Name, public_names
+from docs.site.sources import LAYERS, ROOT, sections, title
+from docs.site.table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
+FENCE = re.compile(r"^(```.*?^```[^\n]*$)", re.DOTALL | re.MULTILINE)
+NAME_CELL = re.compile(r"^\| `((?:\w+\.)+\w+)` \|", re.MULTILINE)
+REFERENCE = Path("docs/reference")
+NAMES = "<!-- names -->"  # where the list of names goes
+
+
+class AstrayError(Exception):
+    """A link of a page leads nowhere; the text says which."""
+
+
+def place(page: Path) -> Path:
+    """Where a page of the tree lies on the site: what a folder is entered by is its index."""
+    return page.with_name("index.md") if page.name == "README.md" else page
+
+
+def prose(text: str) -> Iterator[tuple[bool, str]]:
+    """The parts of a page in order, and of each whether it is prose and no block of code."""
+    for number, part in enumerate(FENCE.split(text)):
+        yield number % 2 == 0, part
+
+
+class Layout:
+    """The folder that the site is built from."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root = root
+        self.folder = folder
+        self.groups = sections(root)
+        self.known = {page for group in self.groups.values() for page in group}
+
+    def target(self, page: Path, link: str) -> Path:
+        """What a link of a page means, as a path of the site; files are brought along.
+
+        :raises AstrayError: if there is no such page, file or front page of a folder.
+        """
+        found = Path(os.path.normpath(self.root / page.parent / link)).relative_to(self.root)
+        if (self.root / found).is_dir():
+            found = found / "README.md"
+        if found in self.known:
+            return place(found)
+        if not (self.root / found).is_file():
+            raise AstrayError(f"{page}: {link}")
+        # What begins with a dot is left out of a site.
+        copy = self.folder / Path(*(part.lstrip(".") for part in found.parts))
+        if found.suffix not in (".svg", ".png"):
+            # Shown as text by any browser, not offered as a program to keep.
+            copy = copy.with_name(f"{copy.name}.txt")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.root / found, copy)
+        return copy.relative_to(self.folder)
+
+    def adapted(self, page: Path, text: str) -> str:
+        """A page's text whose links fit the site."""
+        home = place(page).parent
+
+        def relink(match: re.Match[str]) -> str:
+            if "://" in match[2] or match[2].startswith("mailto:"):
+                return match[0]
+            path = os.path.relpath(self.target(page, match[2]), home)
+            return f"{match[1]}{path}{match[3]}"
+
+        parts: list[str] = []
+        for is_prose, part in prose(text):
+            if is_prose:
+                part = LINK.sub(relink, part).replace("<details>", '<details markdown="1">')
+            parts.append(part)
+        return "".join(parts)
+
+    def write(self) -> list[object]:
+        """Write all pages; the navigation, as the build file has it."""
+        navigation: list[object] = []
+        for heading, group in self.groups.items():
+            entries = [self._page(page) for page in group]
+            if heading == "Reference":
+                entries += [f"{REFERENCE}/am-{layer}.md" for layer in LAYERS]
+            navigation.append({heading: entries})
+        names = public_names()
+        for layer in LAYERS:
+            own = [name for name in names if name.package == f"am-{layer}"]
+            (self.folder / REFERENCE / f"am-{layer}.md").write_text(reference(f"am-{layer}", own))
+        return navigation
+
+    def _page(self, page: Path) -> str:
+        text = (self.root / page).read_text()
+        if page == REFERENCE / "index.md":
+            text = NAME_CELL.sub(_linked, text.replace(NAMES, table(self.root)))
+            text = self._adapted_index(text)
+        else:
+            text = self.adapted(page, text)
+        title(text)
+        target = self.folder / place(page)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        return str(place(page))
+
+    def _adapted_index(self, text: str) -> str:
+        """The list of names: links into the reference are those of the site already."""
+        home = REFERENCE
+
+        def relink(match: re.Match[str]) -> str:
+            if re.fullmatch(r"am-[a-z]+\.md", match[2]):
+                return match[0]
+            path = os.path.relpath(self.target(home / "index.md", match[2]), home)
+            return f"{match[1]}{path}{match[3]}"
+
+        return LINK.sub(relink, text)
+
+
+def _linked(match: re.Match[str]) -> str:
+    package = match[1].partition(".")[0].replace("_", "-")
+    return f"| [`{match[1]}`]({package}.md#{match[1]}) |"
+
+
+def reference(package: str, names: list[Name]) -> str:
+    """The page of a package's public names, which mkdocstrings fills in."""
+    lines = [f"# Reference: {package}", ""]
+    module = ""
+    for name in names:
+        if name.module != module:
+            module = name.module
+            lines += [f"## {module}", ""]
+        lines += [f"::: {name.path}", ""]
+    return "\n".join(lines)
+
+
+def build_file(navigation: list[object]) -> str:
+    """The build file of the site: what never changes, and the navigation."""
+    text = (Path(__file__).parent / "zensical.toml").read_text()
+    paths = [str(ROOT / "packages" / f"am-{layer}" / "src") for layer in LAYERS]
+    rows = ",\n".join(f"  {_toml(entry)}" for entry in navigation)
+    return text.replace('"@NAV@"', f"[\n{rows}\n]").replace('"@PATHS@"', json.dumps(paths))
+
+
+def _toml(entry: object) -> str:
+    if isinstance(entry, dict):
+        return "{ " + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in entry.items()) + " }"
+    return json.dumps(entry)
+
+
+def assemble(folder: Path, root: Path = ROOT) -> Path:
+    """Fill an empty folder with pages and a build file; the latter's path.
+
+    :raises AstrayError: if a link of a page leads nowhere.
+    """
+    pages = folder / "docs"
+    pages.mkdir(parents=True)
+    layout = Layout(root, pages)
+    navigation = layout.write()
+    shutil.copytree(Path(__file__).parent / "assets", pages / "assets")
+    path = folder / "zensical.toml"
+    path.write_text(build_file(navigation))
+    return path

@@ -1,0 +1,82 @@
+"""Every public name of the seven packages: what modules list in `__all__`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from docs.site.sources import LAYERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Name:
+    """One public name, where it is imported from."""
+
+    module: str
+    name: str
+    kind: str
+    summary: str
+
+    @property
+    def path(self) -> str:
+        """As it is written after `import`, and as the reference calls it."""
+        return f"{self.module}.{self.name}"
+
+    @property
+    def package(self) -> str:
+        """The distribution that it belongs to."""
+        return self.module.partition(".")[0].replace("_", "-")
+
+
+def modules(package: str) -> Iterator[ModuleType]:
+    """A package, and each of its submodules that is public all the way down."""
+    root = importlib.import_module(package)
+    yield root
+    for found in pkgutil.walk_packages(root.__path__, f"{package}."):
+        if not any(part.startswith("_") for part in found.name.split(".")):
+            yield importlib.import_module(found.name)
+
+
+def listed(module: ModuleType) -> list[str]:
+    """What a module offers: what it lists, or else what it makes itself."""
+    made = (n for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__)
+    every = getattr(module, "__all__", [name for name in made if not name.startswith("_")])
+    return sorted(name for name in every if not inspect.ismodule(getattr(module, name, None)))
+
+
+def kind_of(value: object) -> str:
+    """What a name stands for, in a word."""
+    if isinstance(value, type):
+        return "exception" if issubclass(value, BaseException) else "class"
+    return "function" if inspect.isroutine(value) else "value"
+
+
+def summary_of(value: object) -> str:
+    """The first sentence of its docstring; empty for what has none of its own."""
+    if not isinstance(value, type) and not inspect.isroutine(value):
+        return ""
+    text = (inspect.getdoc(value) or "").partition("\n\n")[0]
+    return " ".join(text.split())
+
+
+def public_names() -> list[Name]:
+    """All of them, bottom layer first; a name that a root repeats is told of at the root alone."""
+    result: list[Name] = []
+    for layer in LAYERS:
+        seen: set[int] = set()
+        for module in modules(f"am_{layer}"):
+            for name in listed(module):
+                value = getattr(module, name)
+                documented = isinstance(value, type) or inspect.isroutine(value)
+                if documented and id(value) in seen:
+                    continue
+                seen.add(id(value))
+                result.append(Name(module.__name__, name, kind_of(value), summary_of(value)))
+    return result

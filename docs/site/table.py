@@ -1,0 +1,82 @@
+"""The list of public names, and where each is seen at work: `python -m docs.site.table`.
+
+A name is at work in a block of a page that is run, or in an example. Those that are nowhere have an
+empty last column, and are counted at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from docs.site.names import Name, public_names
+from docs.site.sources import LAYERS, ROOT, pages, title
+
+INDEX = Path("docs/reference/index.md")
+WORD = re.compile(r"\w+")
+BLOCK = re.compile(r"^```(?:python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def shown(root: Path) -> list[tuple[Path, set[str]]]:
+    """Pages with the words of the code that they show, manual and examples first."""
+    found: list[tuple[Path, set[str]]] = []
+    for page in pages(root):
+        if page == INDEX or page.name == "CHANGELOG.md":
+            continue
+        code = "\n".join(BLOCK.findall((root / page).read_text()))
+        if page.parts[0] == "examples":
+            code += "\n".join(path.read_text() for path in (root / page).parent.glob("*.py"))
+        found.append((page, set(WORD.findall(code))))
+    first = ("docs/manual", "examples", "packages")
+    ranks = {prefix: rank for rank, prefix in enumerate(first)}
+    return sorted(
+        found,
+        key=lambda pair: next(
+            (ranks[prefix] for prefix in first if str(pair[0]).startswith(prefix)), len(first)
+        ),
+    )
+
+
+def at_work(name: Name, code: list[tuple[Path, set[str]]]) -> Path | None:
+    """The first page that shows a name; None if none does."""
+    return next((page for page, words in code if name.name in words), None)
+
+
+def holes(root: Path = ROOT) -> list[str]:
+    """Public names that no page and no example shows at work."""
+    code = shown(root)
+    return [name.path for name in public_names() if at_work(name, code) is None]
+
+
+def table(root: Path = ROOT) -> str:
+    """The list, in Markdown, with a chapter for each package."""
+    code = shown(root)
+    names = public_names()
+    lines: list[str] = []
+    for layer in LAYERS:
+        own = [name for name in names if name.package == f"am-{layer}"]
+        lines += [f"## am-{layer}", ""]
+        lines += ["| name | what | at work in |", "| ---- | ---- | ---------- |"]
+        for name in own:
+            page = at_work(name, code)
+            link = ""
+            if page is not None:
+                path = os.path.relpath(root / page, root / INDEX.parent)
+                link = f"[{title((root / page).read_text()).partition(':')[0]}]({path})"
+            what = name.summary.replace("|", "\\|") or name.kind
+            lines.append(f"| `{name.path}` | {what} | {link} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Print the list, and how many names are at work nowhere."""
+    print(table())
+    print(f"{len(public_names())} names, {len(holes())} of them at work nowhere")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

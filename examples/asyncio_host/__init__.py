@@ -1,0 +1,1 @@
+"""A web application on asyncio that owns a machine."""

@@ -1,0 +1,5 @@
+"""`python -m examples.asyncio_host`."""
+
+from examples.asyncio_host.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""Flags of a command line as mutations, states as its exit code."""

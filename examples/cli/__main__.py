@@ -1,0 +1,5 @@
+"""`python -m examples.cli`."""
+
+from examples.cli.main import main
+
+main()

@@ -1,5 +1,0 @@
-"""Errors of the stand-in."""
-
-
-class RayActorError(Exception):
-    """The actor died before it answered."""

@@ -1,0 +1,116 @@
+"""The site is whole: every page has its place, every link its end, every name its entry."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.site import check, texts
+from docs.site.assemble import AstrayError, Layout, assemble, place
+from docs.site.names import public_names
+from docs.site.sources import LAYERS, ROOT, pages, sections
+from docs.site.table import holes, table
+
+VARIABLE = re.compile(r"""["'](AM_[A-Z]+(?:_[A-Z]+)*)["']""")
+
+
+@pytest.fixture(scope="module")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the site is built from."""
+    folder = tmp_path_factory.mktemp("site") / "source"
+    assemble(folder)
+    return folder
+
+
+def test_every_page_of_the_tree_has_one_place_on_the_site(laid_out: Path) -> None:
+    placed = [path for group in sections(ROOT).values() for path in group]
+    assert sorted(placed) == pages(ROOT)
+    for page in placed:
+        assert (laid_out / "docs" / place(page)).is_file(), page
+    navigation = (laid_out / "zensical.toml").read_text()
+    assert all(f'"{place(page)}"' in navigation for page in placed)
+
+
+def test_links_of_the_site_lead_to_its_own_files(laid_out: Path) -> None:
+    for page in sorted((laid_out / "docs").rglob("*.md")):
+        prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for target in re.findall(r"\]\(([^)#\s]+)", prose):
+            if "://" not in target and not target.startswith("mailto:"):
+                assert (page.parent / target).is_file(), f"{page}: {target}"
+
+
+def test_a_link_that_leads_nowhere_ends_the_build(tmp_path: Path) -> None:
+    layout = Layout(ROOT, tmp_path)
+    with pytest.raises(AstrayError, match=r"docs/faq\.md: nowhere\.md"):
+        layout.adapted(Path("docs/faq.md"), "[there](nowhere.md)")
+    kept = "```text\n[there](nowhere.md)\n```"
+    assert layout.adapted(Path("docs/faq.md"), kept) == kept
+
+
+def test_the_reference_has_every_public_name_once(laid_out: Path) -> None:
+    told = [
+        name
+        for layer in LAYERS
+        for name in re.findall(
+            r"^::: (\S+)$",
+            (laid_out / f"docs/docs/reference/am-{layer}.md").read_text(),
+            flags=re.MULTILINE,
+        )
+    ]
+    assert sorted(told) == sorted(name.path for name in public_names())
+    assert {"am_machine.Machine", "am_rpc.Mux", "am_helpers.testing.Guard"} <= {*told}
+    listed = (laid_out / "docs/docs/reference/index.md").read_text()
+    assert all(f"[`{name}`](" in listed for name in told)
+
+
+def test_the_list_of_names_tells_what_is_at_work_where() -> None:
+    rows = dict(re.findall(r"^\| `(\S+)` \| .*? \| (\S*) ?.*\|$", table(), flags=re.MULTILINE))
+    assert rows["am_machine.Machine"].startswith("[")
+    assert {name for name, page in rows.items() if not page.startswith("[")} == {*holes()}
+
+
+def test_texts_of_the_docs_hold_every_page(tmp_path: Path) -> None:
+    texts.write(ROOT, tmp_path)
+    index = (tmp_path / "llms.txt").read_text()
+    whole = (tmp_path / "llms-full.txt").read_text()
+    for page in pages(ROOT):
+        assert f"({place(page).with_suffix('.html')})" in index
+        assert f"<!-- {page} -->" in whole
+    assert "- [am-rpc](packages/am-rpc/index.html): Transparent RPC for asyncmachine" in index
+
+
+def test_each_kind_of_fault_of_a_built_site_is_found(tmp_path: Path) -> None:
+    good = '<title>One</title><h1 id="top">One</h1><a href="two.html#here">two</a>'
+    (tmp_path / "one.html").write_text(good)
+    (tmp_path / "two.html").write_text('<title>Two</title><p id="here"><a href="#here">up</a>')
+    assert check.faults(tmp_path) == []
+    (tmp_path / "two.html").write_text(
+        '<img src="x.png"><a href="#gone">up</a><a href="three.html">three</a>'
+        '<script src="https://elsewhere.invalid/x.js"></script><a href="https://fine.invalid">f</a>'
+    )
+    assert check.faults(tmp_path) == [
+        "one.html: two.html#here",
+        "two.html: no title",
+        "two.html: a picture without text: x.png",
+        "two.html: lacks x.png",
+        "two.html: fetches https://elsewhere.invalid/x.js",
+        "two.html: #gone",
+        "two.html: three.html",
+    ]
+
+
+def test_the_page_of_variables_has_each_one_that_a_source_names() -> None:
+    page = (ROOT / "docs/environment.md").read_text()
+    told = {*re.findall(r"`(AM_[A-Z_]+[A-Z])`", page)}
+    named = {
+        name
+        for path in ROOT.glob("packages/*/src/**/*.py")
+        for name in VARIABLE.findall(path.read_text())
+    }
+    assert named - told == set()
+    composed = {"AM_LOG_STEPS", "AM_LOG_GRAPH", "AM_LOG_CHECKS", "AM_LOG_QUEUED", "AM_LOG_ARGS"}
+    composed |= {"AM_LOG_WHEN", "AM_LOG_STATE_CTX"}
+    composed |= {f"AM_NODE_LOG_{part}" for part in ("SUPERVISOR", "WORKER", "CLIENT")}
+    assert told - named == composed
