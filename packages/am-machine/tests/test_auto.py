@@ -351,7 +351,7 @@ def test_an_auto_state_that_always_refuses_slowly_is_not_tried_for_ever(
     flat: Flat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, tries = [0.0], list[str]()
-    for part in ("_engine.procedure", "_engine.fast_path"):
+    for part in ("_engine.calling", "_engine.fast_path"):
         monkeypatch.setattr(f"am_machine.{part}.perf_counter", lambda: now[0])
     machine = flat("A X", auto="X")
 

@@ -40,7 +40,7 @@ class FakeClock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     fake = FakeClock()
-    for part in ("_engine.procedure", "_engine.fast_path"):
+    for part in ("_engine.calling", "_engine.fast_path"):
         monkeypatch.setattr(f"am_machine.{part}.perf_counter", fake)
     return fake
 
