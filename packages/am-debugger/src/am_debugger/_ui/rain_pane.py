@@ -32,9 +32,17 @@ class RainPane(VirtualList):
         super().update_rows()
         if view is not None:
             self.cursor = max(view.visible.position(view.cursor) - 1, 0)
-            height = self.size.height
-            above = height - 1 if "TailMode" in self._debugger.machine else height // 2
-            self.scroll_to(y=self.cursor - above, animate=False, force=True)
+            self._center()
+
+    def _center(self) -> None:
+        height = self.size.height
+        above = height - 1 if "TailMode" in self._debugger.machine else height // 2
+        self.scroll_to(y=self.cursor - above, animate=False, force=True)
+
+    def on_resize(self) -> None:
+        """It was shown for the first time, or has another size: where the middle is was not known
+        before."""
+        self._center()
 
     def row_count(self) -> int:
         """Visible transitions."""
