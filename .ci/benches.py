@@ -1,0 +1,94 @@
+"""Sessions that measure: what things cost, beside what a user might take instead."""
+
+from __future__ import annotations
+
+import nox
+from tree import ROOT, fill, local, path_with, test_tools, tools
+
+REGISTRIES = {"redis-server": "redis-server", "etcd": "etcd-server"}
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The engine beside other state machines, in one run; `-- --write` renews its page.
+
+    `-- --against COMMIT` compares it with itself as it was at that commit instead.
+    """
+    fill(session, *local("am-machine"), *test_tools("am-machine"), *tools("bench", "build"))
+    compares = any(word.startswith("--against") for word in session.posargs)
+    script = "against" if compares else "report.py"
+    session.run("python", f"packages/am-machine/benchmarks/{script}", *session.posargs)
+
+
+@nox.session
+def bench_growth(session: nox.Session) -> None:
+    """How costs grow with size; fails where a curve bends. `-- --only C3 C8` measures some."""
+    fill(session, *local("am-machine", "am-rpc", extras=False), *local("am-helpers"))
+    command = ("python", "packages/am-machine/benchmarks/growth", *session.posargs)
+    # The same hashes of strings, so that runs can be compared.
+    session.run(*command, env={"PYTHONHASHSEED": "0"})
+
+
+@nox.session
+def bench_rpc(session: nox.Session) -> None:
+    """Round trips, bytes and many clients of am-rpc, beside a bare echo and gRPC."""
+    packages = local("am-machine", "am-helpers", "am-rpc", extras=False)
+    fill(session, *packages, *tools("bench-rpc"))
+    for script in sorted(ROOT.glob("packages/am-rpc/bench/bench_*.py")):
+        session.run("python", str(script.relative_to(ROOT)))
+
+
+@nox.session
+def bench_node(session: nox.Session) -> None:
+    """Start, memory, latency and throughput of a pool, beside an executor and dask.distributed."""
+    packages = local("am-machine", "am-helpers", "am-rpc", "am-node", extras=False)
+    fill(session, *packages, *tools("bench-node"))
+    session.run("python", "packages/am-node/benchmarks/pool.py")
+    session.run("python", "packages/am-node/benchmarks/compare.py", *session.posargs)
+
+
+@nox.session
+def sim_pubsub(session: nox.Session) -> None:
+    """Topics of many peers in virtual time, with goals; `-- --seeds 20 --peers 1000` for more."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False))
+    session.run("python", "packages/am-pubsub/benchmarks/simulate.py", *session.posargs)
+
+
+@nox.session
+def bench_pubsub(session: nox.Session) -> None:
+    """How soon five processes see what a sixth one does, over TCP and over TLS."""
+    packages = local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False)
+    fill(session, *packages, *test_tools("am-pubsub"))
+    session.run("python", "packages/am-pubsub/benchmarks/latency.py")
+    session.run("python", "packages/am-pubsub/benchmarks/latency.py", "--tls")
+
+
+@nox.session
+def compare_pubsub(session: nox.Session) -> None:
+    """A topic beside zenoh, redis and etcd as registries; `-- --write` renews its page."""
+    packages = local("am-machine", "am-helpers", "am-rpc", extras=False)
+    fill(session, *packages, *local("am-pubsub"), *tools("compare-pubsub"))
+    env = {"PATH": path_with(REGISTRIES, libraries=True)}
+    session.run("python", "packages/am-pubsub/benchmarks/compare.py", *session.posargs, env=env)
+
+
+@nox.session
+def chart_pubsub(session: nox.Session) -> None:
+    """Draw how topics of 10 to 1,000 peers converge, into the package's docs."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False))
+    session.run("python", "packages/am-pubsub/benchmarks/chart.py", *session.posargs)
+
+
+@nox.session
+def bench_telemetry(session: nox.Session) -> None:
+    """What listening costs, in one run; `-- --only connected` for some rows."""
+    fill(session, *local("am-machine", extras=False), *local("am-telemetry"))
+    session.run("python", "packages/am-telemetry/benchmarks", *session.posargs)
+
+
+@nox.session
+def bench_debugger(session: nox.Session) -> None:
+    """What the debugger takes, in one run; smaller with `-- --transitions 20000 --keys 10`."""
+    others = ("am-machine", "am-helpers", "am-rpc", "am-telemetry")
+    fill(session, *local(*others, extras=False), *local("am-debugger"))
+    session.run("python", "packages/am-debugger/benchmarks", *session.posargs)

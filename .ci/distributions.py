@@ -1,0 +1,114 @@
+"""Sessions that make distributions, and try them as strangers will."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+from tree import LAYERS, ROOT, fill, install, test_tools, toml, tools
+
+from release.ranges import floor
+from release.tree import Package, tag_of
+
+DIST = ROOT / "dist"
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """One sdist and one wheel per package, into dist/."""
+    install(session, *tools("build"))
+    for old in DIST.glob("*"):
+        old.unlink()
+    for name in LAYERS:
+        args = ("-m", "build", "-n", "-o", str(DIST), f"packages/{name}")
+        session.run("python", *args, silent=True)
+
+
+@nox.session(requires=["build"])
+def artifacts(session: nox.Session) -> None:
+    """What twine, pyroma and check-wheel-contents say of each file that `build` made."""
+    fill(session, *tools("release"))
+    session.run("python", "-m", "release.checks", *sorted(map(str, DIST.iterdir())))
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Make a release: `-- am-rpc minor`; `-- --help` tells the rest."""
+    fill(session, *tools("release"))
+    session.run("python", "-m", "release", *session.posargs)
+
+
+@nox.session(requires=["build"])
+@nox.parametrize("package", list(LAYERS), ids=list(LAYERS))
+def sdists(session: nox.Session, package: str) -> None:
+    """The tests of one package as a stranger runs them: in its unpacked source distribution."""
+    below = [next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in LAYERS[package]]
+    source = next(DIST.glob(f"{package.replace('-', '_')}-*.tar.gz"))
+    extras = ",".join(toml(package)["project"].get("optional-dependencies", {}))
+    install(session, *map(str, below), f"{source}[{extras}]", *test_tools(package))
+    # Not the session's own folder for such things: what lies below it is too long for a socket.
+    folder = Path(session.virtualenv.location, "unpacked")
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.unpack_archive(source, folder, filter="data")
+    with session.chdir(folder / source.name.removesuffix(".tar.gz")):
+        session.run("python", "-m", "pytest", "tests", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("package", list(LAYERS), ids=list(LAYERS))
+def floors(session: nox.Session, package: str) -> None:
+    """The tests of one package beside the lowest releases that it says it works with.
+
+    Siblings are those of the tags that its ranges begin at, as far as these were released.
+    """
+    packages = ROOT / "packages"
+    folder = Path(session.virtualenv.location, "tagged")
+    folder.mkdir(exist_ok=True)
+    places: list[Path] = []
+    for name in LAYERS[package]:
+        low = floor(Package(packages / package), name) or Package(packages / name).version
+        tag = tag_of(name, low)
+        if session.run_install("git", "tag", "--list", tag, external=True, silent=True):
+            copy = folder / name
+            shutil.rmtree(copy, ignore_errors=True)
+            archive = folder / f"{name}.tar"
+            paths = (f"packages/{name}", "pytest.toml")
+            session.run("git", "archive", "-o", str(archive), tag, *paths, external=True)
+            shutil.unpack_archive(archive, copy, filter="data")
+            places.append(copy / "packages" / name)
+        else:
+            session.log(f"{tag} was not released: {name} as it is in the tree")
+            places.append(packages / name)
+    # The tools of the tests are those of the lock; what the packages need is what is in question.
+    install(session, *test_tools(package))
+    extras = ",".join(toml(package)["project"].get("optional-dependencies", {}))
+    editable = [arg for place in places for arg in ("-e", str(place))]
+    wanted = (*editable, "-e", f"{packages / package}[{extras}]")
+    install(session, *wanted, *lowest(package), pins=("--resolution", "lowest-direct"))
+    session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
+
+
+def lowest(package: str) -> list[str]:
+    """Whatever of others a package needs, so that lower releases replace installed ones."""
+    needs = Package(ROOT / "packages" / package).needs(extras=True)
+    return [str(need) for need in needs if need.name not in LAYERS]
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+@nox.parametrize("layer", list(LAYERS), ids=list(LAYERS))
+def wheels(session: nox.Session, layer: str) -> None:
+    """Install one built layer alone; only the layers below may come along."""
+    pins = Path(session.create_tmp(), "siblings.txt").absolute()
+    found = {name: next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in LAYERS}
+    # File URLs, so that an index can never supply a sibling.
+    pins.write_text("".join(f"{name} @ {wheel.as_uri()}\n" for name, wheel in found.items()))
+    install(session, "-c", str(pins), layer)
+    code = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
+    names = set(str(session.run("python", "-c", code, silent=True)).split())
+    extra = (names & set(LAYERS)) - {layer}
+    if extra != LAYERS[layer]:
+        session.error(f"pulled {sorted(extra)}, expected {sorted(LAYERS[layer])}")
+    session.run("python", "-W", "error", "-c", f"import {layer.replace('-', '_')}")
+    if layer == "am-telemetry":
+        session.run("python", "-W", "error", "packages/am-telemetry/benchmarks/bare.py")
