@@ -37,7 +37,7 @@ def _address(text: str) -> dbg.Address:
 CASES = {
     "listen": Case("127.0.0.1:9", [_address("127.0.0.1:9")], is_list=True),
     "from": Case("unix:/x", _address("unix:/x")),
-    "dir": Case("/some/where", Path("/some/where")),
+    "dir": Case("/", Path("/")),
     "import": Case("run.amdbg.gz", ["run.amdbg.gz"], is_list=True),
     "forward": Case("127.0.0.1:9", [_address("127.0.0.1:9")], is_list=True),
     "select-connected": Case(None, True),
