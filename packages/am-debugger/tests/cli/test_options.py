@@ -50,7 +50,6 @@ def test_the_switch_of_the_debugged_is_ignored() -> None:
         ({"AM_DBGUI_MAX_MEM": "much"}, "max_mem"),
         ({"AM_DBGUI_LISTEN": "nowhere"}, "nowhere"),
         ({"AM_DBGUI_LOG_OPS_TTL": "soon"}, "no time such as"),
-        ({"AM_DBGUI_DIR": "/nowhere/at/all"}, "/nowhere/at/all: there is no such folder"),
     ],
 )
 def test_a_bad_variable_is_named(environ: dict[str, str], words: str) -> None:

@@ -10,6 +10,7 @@ import trio
 from am_debugger._cli.options import parse
 from am_debugger._cli.output_options import output_states
 from am_debugger._cli.run import Instance
+from am_debugger._cli.values import UsageError
 from am_debugger._core.states import OUTPUTS
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ async def test_an_instance_writes_what_it_was_asked_for(tmp_path: Path) -> None:
                 await trio.sleep(0.01)
         instance.stop()
     assert names_in(tmp_path / "out") == {"tx.md", "log.md", "clients.txt"}
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_anything_comes_in(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    where = tmp_path / "file" / "out"
+    with pytest.raises(UsageError, match=f"--dir {where}: Not a directory"):
+        Instance(parse(["--no-config", "-l", f"unix:{tmp_path / 's'}", "-d", str(where)], {}))
 
 
 def names_in(folder: Path) -> set[str]:

@@ -188,9 +188,6 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("--serve-url is of no use without --serve")
     if options.tls_key is not None and options.tls_cert is None:
         raise UsageError("--tls-key is of no use without --tls-cert")
-    if not options.dir.is_dir():
-        # Else it would take all in, and say at the end that none of it could be written.
-        raise UsageError(f"--dir {options.dir}: there is no such folder; make it first")
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

@@ -84,6 +84,15 @@ class Instance:
         """Where only this user's own viewers connect."""
         self._scope = trio.CancelScope()
         self._warn_of_strangers()
+        self._make_folder()
+
+    def _make_folder(self) -> None:
+        """Else it would take all in, and say at the end that none of it could be written."""
+        folder: Path = self.options.dir
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise UsageError(f"--dir {folder}: {exc.strerror}") from exc
 
     def _warn_of_strangers(self) -> None:
         for address in self.options.listen or ():
