@@ -104,8 +104,8 @@ def _traceback(exc: BaseException) -> str:
 
     try:
         begin = exc.__traceback__
-        # What called the work is not the caller's business.
-        while begin is not None and _is_ours(begin.tb_frame.f_globals):
+        # What called the work is not the caller's business, be it in a thread.
+        while begin is not None and _calls_work(begin.tb_frame.f_globals):
             begin = begin.tb_next
         text = "".join(traceback.format_exception(type(exc), exc, begin))
     except BaseException:  # of the exception's own code, or of what it holds
@@ -116,8 +116,9 @@ def _traceback(exc: BaseException) -> str:
     return _sendable(text, MAX_TRACE + 5)
 
 
-def _is_ours(names: Mapping[str, Any]) -> bool:
-    return str(names.get("__name__", "")).startswith("am_node.")
+def _calls_work(names: Mapping[str, Any]) -> bool:
+    package = str(names.get("__name__", "")).partition(".")[0]
+    return package in {"am_node", "trio", "outcome"}
 
 
 def _sendable(text: str, most: int = MAX_MESSAGE) -> str:

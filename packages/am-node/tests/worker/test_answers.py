@@ -104,16 +104,17 @@ async def test_whatever_work_does_is_an_answer_and_the_worker_serves_on(
         assert sup.mach.tick("WorkerKilled") == 0
 
 
-async def test_the_traceback_of_the_work_is_a_note_and_shows_no_frame_of_the_pool(
-    pooled: Any, clock: trio.abc.Clock
+@pytest.mark.parametrize("cls", FORMS)
+async def test_the_traceback_of_the_work_is_a_note_and_begins_with_the_work(
+    pooled: Any, clock: trio.abc.Clock, cls: type[am_node.Worker]
 ) -> None:
-    async with pooled(Anything) as sup, am_node.Client("c", Anything, supers=[sup.addr]) as client:
+    async with pooled(cls) as sup, am_node.Client("c", cls, supers=[sup.addr]) as client:
         with pytest.raises(am_node.WorkError, match="ValueError: no luck") as caught:
             await client.work(kind="raise", name="plain")
     (note,) = caught.value.__notes__
     assert "raise RAISED[name]" in note
     assert caught.value.worker_id in note
-    assert "work_runner" not in note
+    assert note.count('  File "') == 1
 
 
 async def test_notes_show_a_terminal_nothing_to_obey() -> None:
