@@ -26,6 +26,13 @@ def test_what_a_program_did_is_in_the_dump(tmp_path: Path) -> None:
         assert "[add Work (id=7)] +Work mach://worker/" in found[0]
 
 
+def test_what_came_after_the_last_dump_is_written_at_the_end(tmp_path: Path) -> None:
+    with collector(tmp_path, "--rotate-tx", "100000"):
+        export(tmp_path, 20)
+    (last,) = dumps(tmp_path)
+    assert inspect(last)[0].startswith("worker: 41 transitions, ")
+
+
 def test_a_forwarder_and_a_viewer_have_the_same(tmp_path: Path) -> None:
     far, near, seen = (tmp_path / name for name in ("far", "near", "seen"))
     for folder in (far, near, seen):

@@ -52,7 +52,7 @@ def test_a_round_is_one_call_of_few_bytes_and_clients_cost_little() -> None:
 
 
 def test_mutations_in_flight_are_many_a_second() -> None:
-    told = run("bench_round_trip.py", 2000)
+    told = run("bench_round_trip.py", 100)
     print(told)
-    (rate,) = re.findall(r"^pipelined (\d+)/s", told, re.MULTILINE)
+    (rate,) = re.findall(r"^median: .* pipelined (\d+)/s", told, re.MULTILINE)
     assert int(rate) >= 8000

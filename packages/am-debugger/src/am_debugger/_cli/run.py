@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 OK, INTERNAL, USAGE, CANNOT_LISTEN, BAD_DUMP = range(5)
 _MEGABYTE = 1 << 20
+# Seconds that the last dump may take, when it is to end.
+_LAST_DUMP = 30.0
 _HOUR = 3600
 
 
@@ -212,16 +214,22 @@ class Instance:
     # ------------------------------------------------------------------ rotated dumps
 
     async def _rotate(self) -> None:
-        """Write a dump each so many transitions or hours; the last 24 stay."""
+        """Write a dump each so many transitions or hours, and one of what is left at the end; the
+        last 24 stay."""
         options, store = self.options, self.debugger.session.store
         since, start = taken(store), trio.current_time()
         interval = options.rotate_every * _HOUR if options.rotate_every else float("inf")
-        while True:
-            await trio.sleep(min(1.0, interval))
-            is_due = trio.current_time() - start >= interval
-            if is_due or (options.rotate_tx and taken(store) - since >= options.rotate_tx):
-                since, start = taken(store), trio.current_time()
-                await self.write_rotated()
+        try:
+            while True:
+                await trio.sleep(min(1.0, interval))
+                is_due = trio.current_time() - start >= interval
+                if is_due or (options.rotate_tx and taken(store) - since >= options.rotate_tx):
+                    since, start = taken(store), trio.current_time()
+                    await self.write_rotated()
+        finally:
+            if taken(store) != since:
+                with trio.move_on_after(_LAST_DUMP, shield=True):
+                    await self.write_rotated()
 
     async def write_rotated(self) -> None:
         """Write a dump of all that is kept; what fails is told, and tried again next time."""
