@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.site.sources import LAYERS
@@ -35,13 +38,12 @@ class Name:
         return self.module.partition(".")[0].replace("_", "-")
 
 
-def modules(package: str) -> Iterator[ModuleType]:
+def modules(package: str) -> Iterator[str]:
     """A package, and each of its submodules that is public all the way down."""
-    root = importlib.import_module(package)
-    yield root
-    for found in pkgutil.walk_packages(root.__path__, f"{package}."):
+    yield package
+    for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         if not any(part.startswith("_") for part in found.name.split(".")):
-            yield importlib.import_module(found.name)
+            yield found.name
 
 
 def listed(module: ModuleType) -> list[str]:
@@ -71,7 +73,15 @@ def public_names() -> list[Name]:
     result: list[Name] = []
     for layer in LAYERS:
         seen: set[int] = set()
-        for module in modules(f"am_{layer}"):
+        for where in modules(f"am_{layer}"):
+            try:
+                module = importlib.import_module(where)
+            except ModuleNotFoundError as exc:
+                if str(exc.name).startswith("am_"):
+                    raise
+                # It needs what is too large to come along, such as an engine.
+                result += names_in_source(where)
+                continue
             for name in listed(module):
                 value = getattr(module, name)
                 documented = isinstance(value, type) or inspect.isroutine(value)
@@ -80,3 +90,27 @@ def public_names() -> list[Name]:
                 seen.add(id(value))
                 result.append(Name(module.__name__, name, kind_of(value), summary_of(value)))
     return result
+
+
+def names_in_source(module: str) -> Iterator[Name]:
+    """The same of a module that cannot be imported here: classes and functions that it imports
+    from the rooms of its package."""
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level:
+            room = f"{module.rpartition('.')[0]}.{node.module}"
+            wanted = {alias.name for alias in node.names if alias.asname}
+            for made in ast.iter_child_nodes(parsed(room)):
+                if isinstance(made, (ast.ClassDef, ast.FunctionDef)) and made.name in wanted:
+                    kind = "class" if isinstance(made, ast.ClassDef) else "function"
+                    text = (ast.get_docstring(made) or "").partition("\n\n")[0]
+                    yield Name(module, made.name, kind, " ".join(text.split()))
+
+
+def parsed(module: str) -> ast.Module:
+    """The source of a module, which is found without being imported."""
+    package, _, path = module.partition(".")
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    source = Path(spec.origin).parent.joinpath(*path.split(".")).with_suffix(".py")
+    return ast.parse(source.read_text())
