@@ -303,11 +303,11 @@ def test_why_tells_causes_of_active_states_and_what_keeps_others_away(tmp_path: 
         machine = debugger.machine
         view = await choose(debugger, pilot)
         await press(pilot, "alt+w")
-        assert machine.not_("Overlay")
+        assert machine.not_("FactsPage")
         assert "choose a state first" in text(app)
         machine.add("StateNameSelected", state="Ready")
         await press(pilot, "alt+w")
-        assert machine.is_("Overlay")
+        assert machine.is_("FactsPage")
         assert f"Ready is active since transition {READY}" in text(app)
         await press(pilot, "escape")
         machine.add("SetCursor", number=1)

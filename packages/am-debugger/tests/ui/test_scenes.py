@@ -66,7 +66,9 @@ def test_a_scene_shows_what_it_is_named_for(scene: Scene, tmp_path: Path) -> Non
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(picture)
         elif HOW == "check" or _draws_the_same():
-            assert picture == path.read_text(), "run nox -s screenshots"
+            # Not as a comparison in the assertion: telling how pictures differ takes minutes.
+            is_the_same = picture == path.read_text()
+            assert is_the_same, "run nox -s screenshots"
 
 
 def test_pictures_in_the_docs_are_these_and_take_little_room() -> None:
