@@ -64,6 +64,8 @@ PROGRAM = """
                 app.add("Asked", input=4)
                 with trio.fail_after(60):
                     await app.when("Answered")
+                # What is killed has told all that is older than a second.
+                await trio.sleep(1.5)
                 app.add("Asked", input=13)
                 with trio.fail_after(60):
                     await app.when("ErrAsk")

@@ -99,8 +99,9 @@ _TIMEOUT = "ErrHandlerTimeout"
 SCENES = [*_views("dark"), *_views("light")]
 
 
-def render(scene: Scene, folder: Path) -> tuple[str, str]:
-    """A scene as text and as a picture."""
+def render(scene: Scene, folder: Path, *, wanted: str = "") -> tuple[str, str]:
+    """A scene as text and as a picture, once nothing is drawn any more. A picture that is `wanted`
+    has ten seconds to come, for a busy machine may rest before all was drawn."""
     argv = ["-l", f"unix:{folder / 's'}", "-d", str(folder), "--no-tail", "--no-reader"]
     argv += ["--theme", scene.theme, "--import", str(FIXTURE)]
     instance = Instance(parse(argv, {"XDG_CONFIG_HOME": str(folder)}))
@@ -110,7 +111,9 @@ def render(scene: Scene, folder: Path) -> tuple[str, str]:
         async with running(instance) as app, app.run_test(size=scene.size) as pilot:
             while "Ready" not in instance.debugger.machine:
                 await pilot.pause(0.05)
-            while not instance.debugger.lints.rounds:
+            # The round that is under way may have begun before all was loaded.
+            rounds = instance.debugger.lints.rounds
+            while instance.debugger.lints.rounds < rounds + 2:
                 await pilot.pause(0.02)
             _go(instance.debugger, scene)
             # Until nothing is drawn any more, also where the machine has much else to do.
@@ -118,7 +121,8 @@ def render(scene: Scene, folder: Path) -> tuple[str, str]:
                 await pilot.pause(0.1)
                 found.append(app.export_screenshot(title="am-dbg"))
                 is_still = len(set(found[-_STILL:])) == 1 and len(found) >= _STILL
-                if is_still and _rests(instance.debugger):
+                is_done = is_still and _rests(instance.debugger)
+                if is_done and found[-1] == (wanted or found[-1]):
                     break
             strips = app.screen._compositor.render_strips()
             found.insert(0, "\n".join(["".join([part.text for part in strip]) for strip in strips]))
