@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 import msgpack
@@ -87,19 +87,23 @@ async def bench_pipelined(rounds: int) -> float:
 
 
 async def main(rounds: int, runs: int = 40) -> None:
-    """Print the least of many short runs that take turns, and the medians beside them.
+    """Print medians of many short runs that take turns, and of their ratios.
 
-    The least is what the code costs: other load on the machine only ever adds to a run.
+    A ratio is that of neighbours: the machine is as fast for one as for the other, however its
+    speed changes meanwhile.
     """
     echo, mutation, pipelined = [], [], []
     for _ in range(runs):
         echo.append(await bench_echo(rounds))
         mutation.append(await bench_mutation(rounds))
         pipelined.append(await bench_pipelined(max(1000, rounds)))
-    for word, pick in (("least", min), ("median", median)):
-        floor, trip, pipe = (pick(times) for times in (echo, mutation, pipelined))
-        print(f"{word}: echo {floor * 1e6:.1f} us  mutation {trip * 1e6:.1f} us", end="  ")
-        print(f"ratio {trip / floor:.2f}  pipelined {1 / pipe:.0f}/s, {pipe / floor:.2f} x")
+    floor, trip, pipe = (median(times) for times in (echo, mutation, pipelined))
+    print(f"median: echo {floor * 1e6:.1f} us  mutation {trip * 1e6:.1f} us", end="  ")
+    print(f"pipelined {1 / pipe:.0f}/s")
+    for told, times in (("mutation", mutation), ("pipelined", pipelined)):
+        ratios = [one / two for one, two in zip(times, echo, strict=True)]
+        low, middle, high = quantiles(ratios, n=4)
+        print(f"{told} beside its echo: {middle:.2f} x, half of them {low:.2f} to {high:.2f}")
 
 
 if __name__ == "__main__":
