@@ -189,3 +189,10 @@ def test_ci_runs_the_very_commands_that_the_front_page_prints() -> None:
     commands = re.findall(r"^python3 -m venv .*nox$", readme, flags=re.MULTILINE)
     assert len(commands) == 1
     assert commands[0] in ci
+
+
+def test_news_is_named_by_a_number_or_is_an_orphan() -> None:
+    # Else the changelog takes the name of the file for the number of an issue.
+    news = ROOT.glob("packages/*/newsfragments/*.md")
+    named = [path.name for path in news if not re.match(r"\+|\d+\.", path.name)]
+    assert named == []
