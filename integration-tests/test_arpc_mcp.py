@@ -16,6 +16,8 @@ from mcp import ClientSession, StdioServerParameters, stdio_client
 import am_machine as am
 import am_rpc
 
+from .agents import ask
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
@@ -89,13 +91,6 @@ async def talking(folder: Path, *argv: str) -> AsyncIterator[ClientSession]:
         async with stdio_client(server) as streams, ClientSession(*streams) as session:
             await session.initialize()
             yield session
-
-
-async def ask(session: ClientSession, tool: str, **args: Any) -> str:
-    """The text of an answer, `refused:` before it if the tool refused."""
-    answer = await session.call_tool(tool, args)
-    text = "\n".join([part.text for part in answer.content if part.type == "text"])
-    return f"refused: {text}" if answer.is_error else text
 
 
 @pytest.mark.trio

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
 from mcp import ClientSession, StdioServerParameters, stdio_client
 
+from .agents import ask
 from .debuggers import collector, environ_for, export, wait_for_dump
 
 if TYPE_CHECKING:
@@ -30,13 +31,6 @@ async def talking(folder: Path, *argv: str) -> AsyncIterator[ClientSession]:
     async with stdio_client(server) as streams, ClientSession(*streams) as session:
         await session.initialize()
         yield session
-
-
-async def ask(session: ClientSession, tool: str, **args: Any) -> str:
-    """The text of an answer, `refused:` before it if the tool refused."""
-    answer = await session.call_tool(tool, args)
-    text = "\n".join([part.text for part in answer.content if part.type == "text"])
-    return f"refused: {text}" if answer.is_error else text
 
 
 async def until(session: ClientSession, words: str, tool: str) -> None:

@@ -117,7 +117,7 @@ def until(is_true: Callable[[], object], seconds: float, what: str) -> None:
     while not is_true():
         if time.monotonic() > deadline:
             raise TimeoutError(what)
-        time.sleep(_LOOK)
+        time.sleep(_LOOK)  # real servers, which nothing announces the doings of
 
 
 def free_port() -> int:
