@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import trio
+
 from docs.compare import pools, turnstiles
 from docs.compare.expense_temporal import WORKFLOWS
 from docs.compare.lines import rows
@@ -67,7 +69,7 @@ def table(options: argparse.Namespace) -> Iterator[str]:
     for name, micros in found.items():
         ratio = micros / found["am-machine"]
         yield f"| one input of a turnstile | {name} | {micros:.2f} µs | {ratio:.1f} |"
-    jobs = pools.measure(options.jobs, options.rounds)
+    jobs = trio.run(pools.measure, options.jobs, options.rounds)
     best = {name: min(times) for name, (_, times) in jobs.items()}
     first = next(iter(best.values()))
     for name, seconds in best.items():

@@ -25,7 +25,10 @@ for (const source of sources) {
         // Text as text, so that a picture needs nothing but itself.
         const options = { startOnLoad: false, theme, htmlLabels: false, deterministicIds: true };
         window.mermaid.initialize({
-          ...options, flowchart: { htmlLabels: false }, fontFamily: "system-ui, sans-serif",
+          ...options,
+          flowchart: { htmlLabels: false, wrappingWidth: 420 },
+          fontFamily: "system-ui, sans-serif",
+          themeCSS: ".edgeLabel rect { opacity: 1; }", // no line goes through a label
         });
         const { svg } = await window.mermaid.render(id, text);
         // As a browser writes it: an image has to be well-formed.
