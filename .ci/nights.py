@@ -86,7 +86,7 @@ def nightly(session: nox.Session) -> None:
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
     session.notify("engines")
-    session.notify("site", ("look",))
+    session.notify("docs", ("look",))
 
 
 @nox.session
