@@ -11,33 +11,24 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 from release.tree import packages
 
-ROOT = Path(__file__).parent.parent
+from .printed import PAGES, ROOT, shell_lines
+
 PACKAGES = packages(ROOT)
-PAGES = sorted(
-    path
-    for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "packages/*/*.md")
-    for path in [*ROOT.glob(pattern), *(ROOT.glob("packages/*/docs/**/*.md"))]
-    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
-    and path.name != "CHANGELOG.md"
-)
 # `pip install X`, `uv pip install X`, `uv add X`, `uv tool install X`, `pipx install X`, `uvx X`, …
 INSTALLS = re.compile(
     r"(?:\bpip3?|\buv(?: tool)?|\bpipx)(?: \S+)*? (?:install|add|run|download|wheel)\b|\buvx\b"
 )
-CODE = re.compile(r"^```(?:console|sh|bash|text)?\n(.*?)^```|(?<!`)`([^`\n]+)`(?!`)", re.S | re.M)
 
 
 def commands(page: str) -> list[str]:
-    """The lines of a page's code that install something, those that are continued made one."""
-    text = "\n".join(block or inline for block, inline in CODE.findall(page))
-    lines = text.replace("\\\n", " ").splitlines()
+    """The lines of a page's code that install something."""
+    lines = shell_lines(page)
     parts = [part.strip().removeprefix("$ ") for line in lines for part in line.split("&&")]
     return [part for part in parts if INSTALLS.search(part)]
 
