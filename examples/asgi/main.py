@@ -16,11 +16,11 @@ import urllib.error
 import urllib.request
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 from hypercorn.config import Config
-from hypercorn.trio import serve
+from hypercorn.trio import serve  # pyright: ignore[reportUnknownVariableType] - WSGI alone
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
@@ -31,6 +31,7 @@ import am_rpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from http.client import HTTPResponse
 
     from starlette.requests import Request
 
@@ -52,6 +53,11 @@ class Lamp:
     def OnEnter(self, event: am.Event) -> bool:
         """A vote: a broken lamp stays dark."""
         return "Broken" not in event.machine
+
+
+async def moved(net: am.MachineApi, told: int) -> None:
+    """Wait until the sum of the clocks is above what was told."""
+    await net.when_query(lambda clock: sum(clock.values()) > told)
 
 
 def application(net: am.MachineApi) -> Starlette:
@@ -76,7 +82,7 @@ def application(net: am.MachineApi) -> Starlette:
         while True:
             told = sum(net.time())
             yield f"data: {json.dumps(clocks())}\n\n"
-            await net.when_query(lambda clock, told=told: sum(clock.values()) > told)
+            await moved(net, told)
 
     async def events(request: Request) -> StreamingResponse:
         return StreamingResponse(changes(), media_type="text/event-stream")
@@ -97,7 +103,8 @@ async def serving(net: am.MachineApi) -> AsyncGenerator[str, None]:
     config.errorlog = None
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
-        run = partial(serve, application(net), config, shutdown_trigger=stop.wait)
+        app: Any = application(net)  # hypercorn has types of its own for what ASGI is
+        run = partial(serve, app, config, shutdown_trigger=stop.wait)
         (address,) = await nursery.start(run)
         try:
             yield address
@@ -105,11 +112,12 @@ async def serving(net: am.MachineApi) -> AsyncGenerator[str, None]:
             stop.set()
 
 
-def opened(address: str, path: str, method: str = "GET") -> urllib.request.OpenerDirector:
+def opened(address: str, path: str, method: str = "GET") -> HTTPResponse:
     """The answer of the server; it is on this host, so no proxy is asked."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(f"{address}{path}", method=method)
-    return opener.open(request, timeout=PATIENCE)
+    answer: HTTPResponse = opener.open(request, timeout=PATIENCE)
+    return answer
 
 
 def ask(address: str, path: str, method: str = "GET") -> str:

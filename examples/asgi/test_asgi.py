@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -14,7 +14,6 @@ from examples.asgi.main import LampStates, application, opened, serving, story
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
-    from typing import Any
 
 pytestmark = pytest.mark.trio
 
@@ -47,7 +46,7 @@ class Reader:
             self.heard.append(json.loads(text.removeprefix("data: ")))
 
 
-SCOPE = {
+SCOPE: dict[str, Any] = {
     "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1",
     "method": "GET", "scheme": "http", "path": "/events", "raw_path": b"/events",
     "query_string": b"", "root_path": "", "headers": [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import struct
 from concurrent import futures
 from typing import Any
@@ -13,10 +14,14 @@ SERVICE = "examples.Value"
 THREADS = 4
 
 
+def library() -> Any:
+    """grpcio, which is not installed everywhere, and has no types."""
+    return importlib.import_module("grpc")
+
+
 def loop(addr: str, rounds: int) -> int:
     """Get, call, wait; how many calls left this process."""
-    import grpc  # is not installed everywhere
-
+    grpc = library()
     with grpc.insecure_channel(addr) as channel:
         get, call, wait, events = (
             channel.unary_unary(f"/{SERVICE}/{name}") for name in ("get", "call", "wait", "events")
@@ -31,20 +36,23 @@ def loop(addr: str, rounds: int) -> int:
 
 def serve() -> None:
     """Serve until the process is told to end."""
-    import grpc
-
+    grpc = library()
     service = Service()
+
+    def get(request: bytes, context: Any) -> bytes:
+        return NUMBER.pack(service.get())
 
     def call(request: bytes, context: Any) -> bytes:
         service.call()
         return b""
 
-    methods = {
-        "get": lambda request, context: NUMBER.pack(service.get()),
-        "call": call,
-        "wait": lambda request, context: NUMBER.pack(service.wait(*NUMBER.unpack(request))),
-        "events": lambda request, context: NUMBER.pack(service.wait(-1)),
-    }
+    def wait(request: bytes, context: Any) -> bytes:
+        return NUMBER.pack(service.wait(*NUMBER.unpack(request)))
+
+    def events(request: bytes, context: Any) -> bytes:
+        return NUMBER.pack(service.wait(-1))
+
+    methods = {"get": get, "call": call, "wait": wait, "events": events}
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()
     }

@@ -35,7 +35,7 @@ from examples.benchmark_rpc import (  # noqa: E402 - found by the line above
 from examples.benchmark_rpc.traffic import counted  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Sequence
 
 FEW = 100  # rounds of which bytes are counted, and which come first, to warm up
 TITLES = ("way", "calls", "bytes", "us")
@@ -47,7 +47,7 @@ OTHERS: dict[str, tuple[Callable[[str, int], int], Callable[[], object]]] = {
 
 
 @contextmanager
-def server(way: str) -> Iterator[str]:
+def server(way: str) -> Generator[str]:
     """The other process, for as long as the block; yields its address."""
     command = [sys.executable, "-m", "examples.benchmark_rpc.main", "--serve", way]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -82,7 +82,7 @@ def measure(way: str, rounds: int) -> tuple[str, str, str, str]:
     return (way, f"{calls / rounds:.0f}", f"{size:.0f}", f"{took / rounds * 1e6:.0f}")
 
 
-def table(rows: list[tuple[str, ...]]) -> str:
+def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Columns that stand below each other."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(TITLES) - 1)]
     return "\n".join(

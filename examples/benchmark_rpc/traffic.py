@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 PIECE = 65536
 
@@ -38,7 +38,7 @@ def hand_on(source: socket.socket, target: socket.socket, count: Count) -> None:
 
 
 @contextmanager
-def counted(addr: str) -> Iterator[tuple[str, Count]]:
+def counted(addr: str) -> Generator[tuple[str, Count]]:
     """Stand before an address while in the block, for one connection; yields its own address."""
     host, _, port = addr.rpartition(":")
     count = Count()

@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="a folder for table and chart")
     options = parser.parse_args()
     print("nodes   requests/s  age, ms  95 % below, ms")
-    rows = []
+    rows: list[Row] = []
     for name in options.trees:
         rows.append(row := measure(name, options.seconds))
         print(f"{name:7} {row.requests:10}  {row.age:7.0f}  {row.oldest:14.0f}", flush=True)

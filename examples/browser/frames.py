@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 import trio
 import trio_websocket
 
@@ -39,10 +39,12 @@ VOLATILE = ("boot", "lim")
 class Session:
     """One connection, and what was said on it, by whom, in order."""
 
-    def __init__(self, socket: trio_websocket.WebSocketConnection) -> None:
-        self.said: list[tuple[str, str]] = []
+    def __init__(
+        self, socket: trio_websocket.WebSocketConnection, said: list[tuple[str, str]]
+    ) -> None:
+        self.said = said
         self._socket = socket
-        self._unpacker = msgpack.Unpacker()
+        self._unpacker: Any = cast("Any", msgpack).Unpacker()
         self._names: list[str] = []
 
     async def say(self, message: list[Any]) -> None:
@@ -71,21 +73,22 @@ class Session:
 async def record() -> list[tuple[str, str]]:
     """Have the session with a real server; what was said, as hexadecimal bytes."""
     access = am_rpc.Access(write=WRITABLE | {"Ready"})
+    said: list[tuple[str, str]] = []
     async with (
         am.Machine(ChatStates, id="chat", handlers=Chat()) as mach,
         am_rpc.Mux(mach, "ws://127.0.0.1:0/", access=access, push_interval=None) as mux,
         trio_websocket.open_websocket_url(mux.addr) as socket,
     ):
         mach.add("Ready")
-        session = Session(socket)
+        session = Session(socket, said)
         for number, (method, params) in enumerate(CALLS, 1):
             await session.call(number, method, params)
-        return session.said
+    return said
 
 
 def told(said: list[tuple[str, str]]) -> list[tuple[str, Any]]:
     """What was said, as values, without what is another one each time."""
-    found = []
+    found: list[tuple[str, Any]] = []
     for who, text in said:
         message = am_rpc.wire.unpack(bytes.fromhex(text))
         if who == "server" and type(message[-1]) is dict:

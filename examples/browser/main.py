@@ -32,7 +32,7 @@ if __name__ == "__main__":  # run as a script: the examples are a package of thi
 from examples.browser.states import ChatStates  # noqa: E402 - found by the line above
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 HERE = Path(__file__).parent
 FILES = {
@@ -70,7 +70,7 @@ class Chat:
 
 
 @contextmanager
-def pages(port: int, addr: list[str]) -> Iterator[int]:
+def pages(port: int, addr: list[str]) -> Generator[int]:
     """Serve the page in threads of their own; yields the port. `addr` is where the machine is."""
 
     class Page(BaseHTTPRequestHandler):

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ from examples.browser.frames import FILE, record
 from examples.browser.frames import told as as_told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -47,7 +48,7 @@ def node() -> list[str]:
 
 
 @contextmanager
-def serving(*how: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def serving(*how: str) -> Generator[tuple[subprocess.Popen[str], str, str]]:
     """The program, the address of its machine and that of its page."""
     with subprocess.Popen(
         [sys.executable, "-W", "error", *how], cwd=ROOT, stdout=subprocess.PIPE, text=True

@@ -31,7 +31,7 @@ def executed() -> Any:
     v4: Any = nbformat  # which declares no types
     notebook = v4.read(NOTEBOOK, as_version=4)
     quiet = ["--log-level=ERROR"]  # a kernel of our own warns that others of this host can reach it
-    how = {"kernel_name": "python3", "timeout": PATIENCE, "extra_arguments": quiet}
+    how: dict[str, Any] = {"kernel_name": "python3", "timeout": PATIENCE, "extra_arguments": quiet}
     return nbclient.execute(notebook, **how)
 
 
