@@ -25,7 +25,8 @@ def shown(root: Path) -> list[tuple[Path, set[str]]]:
         if page == INDEX or page.name == "CHANGELOG.md":
             continue
         is_example = page.parts[0] == "examples"
-        sources = sorted((root / page).parent.glob("*.py")) if is_example else []
+        folder = (root / page).parent
+        sources = [*folder.glob("*.py"), *folder.glob("*.ipynb")] if is_example else []
         found.append((page, used(root / page, sources)))
     first = ("docs/manual", "examples", "packages")
     ranks = {prefix: rank for rank, prefix in enumerate(first)}

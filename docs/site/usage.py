@@ -1,7 +1,8 @@
 """Which public names a page or an example uses, by what its code imports.
 
 A word is not enough: `run` and `Time` are words of any program. A name is used where it is imported
-from one of the packages, read as an attribute of one, or written as `package:name` for a command.
+from one of the packages, read as an attribute of one, or written as `package:name` for a command;
+what Jupyter calls is used where Jupyter is told to.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CONSOLE = re.compile(r"^```(?:console|sh|text)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+MAGIC = re.compile(r"%((?:un)?load)_ext (am_\w+)")
 OBJECT = re.compile(r"\b(am_\w+(?:\.\w+)*):(\w+)")
 
 
@@ -88,7 +90,9 @@ def used(page: Path, sources: Iterable[Path] = ()) -> set[str]:
     text = page.read_text()
     found = {*mentioned(parsed(PYTHON.findall(text)))}
     for source in sources:
-        found |= {*mentioned(parsed([source.read_text()]))}
+        code = source.read_text()
+        found |= {*mentioned(parsed([code]))}
+        found |= {f"{module}.{verb}_ipython_extension" for verb, module in MAGIC.findall(code)}
     for block in CONSOLE.findall(text):
         found |= {f"{module}.{name}" for module, name in OBJECT.findall(block)}
     known = homes()
