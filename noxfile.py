@@ -55,7 +55,12 @@ SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pus
 LOOKED_AT = (
     "index.html",
     "docs/cheat-sheet.html",
+    "docs/comparison.html",
+    "docs/cookbook/index.html",
+    "docs/cookbook/tasks.html",
+    "docs/diagrams.html",
     "docs/manual/states.html",
+    "docs/operations.html",
     "docs/reference/index.html",
     "docs/reference/am-machine.html",
     "examples/fsm/index.html",
@@ -233,6 +238,21 @@ def site(session: nox.Session) -> None:
         chromium = shutil.which("chromium", path=path) or "chromium"
         where = (str(built / "source/site"), str(ROOT / ".nox/site/pictures"), chromium)
         session.run("node", str(browser / "look.mjs"), *where, *LOOKED_AT, external=True)
+
+
+@nox.session(venv_backend="none")
+def diagrams(session: nox.Session) -> None:
+    """Draw the diagrams of the docs anew from their texts; needs npm."""
+    browser = ROOT / "docs/site/browser"
+    work = Path(session.create_tmp())  # keeps node_modules out of the tree
+    for name in ("package.json", "package-lock.json", "draw.mjs"):
+        shutil.copy(browser / name, work / name)
+    path = path_with(SCREENS, libraries=True)
+    chromium = shutil.which("chromium", path=path) or "chromium"
+    with session.chdir(work):
+        session.run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", external=True)
+        drawn = ("node_modules/mermaid/dist/mermaid.min.js", chromium, str(ROOT / "docs/diagrams"))
+        session.run("node", "draw.mjs", *drawn, env={"PATH": path}, external=True)
 
 
 @nox.session

@@ -31,6 +31,9 @@ ENGINES = {
     "slurm": {"slurmctld": "slurm-wlm", "slurmd": "slurm-wlm", "munged": "munge"},
     "ray": {},
 }
+# Engines listen on all addresses of a host: hence a network of their own, with loopback alone.
+# Slurm wants one more address than that.
+LOOPBACK_ONLY = 'ip link set lo up && ip address add 10.77.0.1/32 dev lo && exec "$@"'
 SOURCES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("packages/*/src"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -114,3 +115,23 @@ def test_the_page_of_variables_has_each_one_that_a_source_names() -> None:
     composed |= {"AM_LOG_WHEN", "AM_LOG_STATE_CTX"}
     composed |= {f"AM_NODE_LOG_{part}" for part in ("SUPERVISOR", "WORKER", "CLIENT")}
     assert told - named == composed
+
+
+def test_every_diagram_is_drawn_from_its_text_and_shown() -> None:
+    folder, page = ROOT / "docs/diagrams", (ROOT / "docs/diagrams.md").read_text()
+    shown = dict(re.findall(r"^!\[(.+)\]\(diagrams/([\w-]+)\.svg\)$", page, flags=re.MULTILINE))
+    sources = sorted(folder.glob("*.mmd"))
+    assert sorted(shown.values()) == [path.stem for path in sources]
+    for source in sources:
+        drawn_from = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+        for shade in ("", "-dark"):
+            picture = (folder / f"{source.stem}{shade}.svg").read_text()
+            assert picture.startswith(f"<!-- {drawn_from} -->\n<svg "), "nox -s diagrams"
+            assert "foreignObject" not in picture
+
+
+def test_a_picture_of_two_shades_is_two_pictures_on_the_site(laid_out: Path) -> None:
+    page = (laid_out / "docs/docs/diagrams.md").read_text()
+    assert "](diagrams/layers.svg#only-light)" in page
+    assert "](diagrams/layers-dark.svg#only-dark)" in page
+    assert (laid_out / "docs/docs/diagrams/layers-dark.svg").is_file()
