@@ -196,10 +196,15 @@ def all_requirements() -> set[str]:
 def demo(session: nox.Session) -> None:
     """Four workers, two clients, one worker killed; `nox -s demo -- --plain` for plain lines.
 
-    What `AM_SERVICE` and the other switches of telemetry ask for is there as well.
+    What `AM_SERVICE` and the other switches of telemetry ask for is there as well, and what the
+    launcher needs that `--launcher` names.
     """
-    others = [name for name in LAYERS if name != "am-telemetry"]
-    fill(session, *local(*others, extras=False), *local("am-telemetry"), *tools("demo"))
+    others = [name for name in LAYERS if name not in ("am-node", "am-telemetry")]
+    extras = toml("am-node")["project"]["optional-dependencies"]
+    named = ",".join(extra for extra in extras if extra in session.posargs)
+    node = f"./packages/am-node[{named}]" if named else "./packages/am-node"
+    parts = (*local(*others, extras=False), "-e", node, *local("am-telemetry"))
+    fill(session, *parts, *tools("demo"))
     session.run("python", "-m", "examples.worker_pool", *session.posargs)
 
 

@@ -71,7 +71,7 @@ def names() -> list[str]:
         sources = [source.read_text() for source in path.glob("*.py")]
         if (path / "__main__.py").exists() and any(map(_ON_HELPERS.search, sources)):
             found.append(path.name)
-    return [name for name in found if name not in ("launchers", "observability", "repl")]
+    return [name for name in found if name not in ("observability", "repl")]
 
 
 def test_nothing_is_found_in_the_demo_and_in_examples(seen: Path) -> None:
