@@ -12,7 +12,8 @@ from docs.site import check, schemas, texts
 from docs.site.assemble import AstrayError, Layout, assemble, place
 from docs.site.names import public_names
 from docs.site.sources import LAYERS, ROOT, pages, sections
-from docs.site.table import holes, table
+from docs.site.table import NOT_SHOWN, holes, table
+from docs.site.usage import used
 
 VARIABLE = re.compile(r"""["'](AM_[A-Z]+(?:_[A-Z]+)*)["']""")
 
@@ -70,6 +71,22 @@ def test_the_list_of_names_tells_what_is_at_work_where() -> None:
     rows = dict(re.findall(r"^\| `(\S+)` \| .*? \| (\S*) ?.*\|$", table(), flags=re.MULTILINE))
     assert rows["am_machine.Machine"].startswith("[")
     assert {name for name, page in rows.items() if not page.startswith("[")} == {*holes()}
+
+
+def test_each_public_name_is_at_work_somewhere_but_for_those_that_are_listed() -> None:
+    # A new name needs a block or an example that uses it; a name that has one leaves the list.
+    assert sorted(holes()) == NOT_SHOWN.read_text().split()
+
+
+def test_a_name_is_used_where_it_is_imported_read_or_given_to_a_command(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\nimport am_helpers.testing as t\nt.assert_is\n```\n"
+        "```python\nfrom am_machine import Time as T\nawait run()\nam.Journal\n```\n"
+        "```console\n$ am-node --discovery am_node:StaticList\n```\n"
+    )
+    # `run` and `am` are anything; an assertion belongs to the front page, where it is first.
+    assert used(page) == {"am_helpers.assert_is", "am_machine.Time", "am_node.StaticList"}
 
 
 def test_texts_of_the_docs_hold_every_page(tmp_path: Path) -> None:
