@@ -73,7 +73,6 @@ async def test_machines_that_are_not_connected_make_room_for_new_ones() -> None:
         old.machine(mach(handle, f"old{handle}", OF))
     debugger.machine.add("SelectingClient", client="old0")
     old.close()
-    debugger.disconnected()
     for handle in range(2):
         new.machine(mach(handle, f"new{handle}", OF))
     assert [client.id for client in store] == ["old0", "new0", "new1"]

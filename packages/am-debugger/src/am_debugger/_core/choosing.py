@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .finding import takes_long
-from .ports import Part
+from .ports import CONTENT_PARTS
 from .states import LOADING, GroupArgs, SelectArgs, StateNameArgs
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class ChoosingHandlers:
             # The list takes the room of what it was opened for.
             has_tree = "MatrixView" not in event.machine
             event.machine.add("TreeFocused" if has_tree else "MatrixFocused")
-        core.ui.invalidate(*Part)
+        core.ui.invalidate(*CONTENT_PARTS)
         core.moved()
 
     def ClientSelectedEnd(self, event: am.Event) -> None:
@@ -121,7 +121,7 @@ class ChoosingHandlers:
     def FoldToggledState(self, event: am.Event) -> None:
         """Open the run of quiet transitions under the cursor, or fold it again."""
         if self._session.toggle_fold():
-            self._core.ui.invalidate(*Part)
+            self._core.ui.invalidate(*CONTENT_PARTS)
             self._core.moved()
         else:
             self._core.ui.notify("nothing is folded here")
@@ -140,12 +140,12 @@ class ChoosingHandlers:
                 self._filter_slowly(machine)
             else:
                 self._session.set_filters(filters)
-                self._core.ui.invalidate(*Part)
+                self._core.ui.invalidate(*CONTENT_PARTS)
                 self._core.moved()
         folds = "FoldQuiet" in machine
         if folds is not self._session.folds:
             self._session.set_folds(folds=folds)
-            self._core.ui.invalidate(*Part)
+            self._core.ui.invalidate(*CONTENT_PARTS)
             self._core.moved()
         is_loading = bool(machine.any_(*LOADING))
         if is_loading is not ("Loading" in machine):
