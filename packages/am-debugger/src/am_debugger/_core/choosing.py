@@ -8,7 +8,7 @@ import trio
 
 from .finding import takes_long
 from .ports import CONTENT_PARTS
-from .states import LOADING, GroupArgs, SelectArgs, StateNameArgs
+from .states import FILTERS, LOADING, GroupArgs, SelectArgs, StateNameArgs
 
 if TYPE_CHECKING:
     import am_machine as am
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _AT_ONCE = 200_000
 # The same where a query is asked about each.
 _AT_ONCE_BY_QUERY = 4096
+# What filters and `Loading` follow from, and `Loading` itself: it may come when it is over.
+_FOLLOWED = frozenset(
+    (*FILTERS.values(), "SetFilter", "FoldQuiet", "ClientSelected", "Loading", *LOADING)
+)
 
 
 class ChoosingHandlers:
@@ -129,7 +133,9 @@ class ChoosingHandlers:
 
     def AnyState(self, event: am.Event) -> None:
         """Filters and `Loading` follow from what is active."""
-        machine = event.machine
+        machine, transition = event.machine, event.transition
+        if _FOLLOWED.isdisjoint((*transition.added, *transition.removed)):
+            return  # as with each message and each step
         filters = self._core.wanted_filters()
         if filters == self._session.filters:
             if self._under_way is not None:
