@@ -55,7 +55,12 @@ SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pus
 LOOKED_AT = (
     "index.html",
     "docs/cheat-sheet.html",
+    "docs/comparison.html",
+    "docs/cookbook/index.html",
+    "docs/cookbook/tasks.html",
+    "docs/diagrams.html",
     "docs/manual/states.html",
+    "docs/operations.html",
     "docs/reference/index.html",
     "docs/reference/am-machine.html",
     "examples/fsm/index.html",
@@ -161,6 +166,27 @@ def dev(session: nox.Session) -> None:
 
 
 @nox.session
+def examples(session: nox.Session) -> None:
+    """Every example: its tests, its programs, its page; `-- --times 10` for so many rounds.
+
+    What only computes runs five times as often, beside what starts processes.
+    """
+    fill_with_all(session)
+    python = shutil.which("python", path=session.bin) or "python"
+    times = int(session.posargs[-1]) if session.posargs else 1
+    places = ("examples", "integration-tests/test_examples.py")
+
+    def job(kind: str, number: int) -> Job:
+        name = f"examples-{kind.replace(' ', '-')}-{number}"
+        return Job(name, (python, *pytest(name, *marked(kind), *places)[1:]))
+
+    rounds = [job("process", number) for number in range(times)]
+    rounds += [job("not process", number) for number in range(times if times == 1 else 5 * times)]
+    if not run_jobs(rounds, LANES):
+        session.error("an example does not do what its page says")
+
+
+@nox.session
 def relock(session: nox.Session) -> None:
     """Take the newest releases into the lock; `-- --missing` adds only what it lacks."""
     install(session, *tools("relock"))
@@ -191,10 +217,15 @@ def all_requirements() -> set[str]:
 def demo(session: nox.Session) -> None:
     """Four workers, two clients, one worker killed; `nox -s demo -- --plain` for plain lines.
 
-    What `AM_SERVICE` and the other switches of telemetry ask for is there as well.
+    What `AM_SERVICE` and the other switches of telemetry ask for is there as well, and what the
+    launcher needs that `--launcher` names.
     """
-    others = [name for name in LAYERS if name != "am-telemetry"]
-    fill(session, *local(*others, extras=False), *local("am-telemetry"), *tools("demo"))
+    others = [name for name in LAYERS if name not in ("am-node", "am-telemetry")]
+    extras = toml("am-node")["project"]["optional-dependencies"]
+    named = ",".join(extra for extra in extras if extra in session.posargs)
+    node = f"./packages/am-node[{named}]" if named else "./packages/am-node"
+    parts = (*local(*others, extras=False), "-e", node, *local("am-telemetry"))
+    fill(session, *parts, *tools("demo"))
     session.run("python", "-m", "examples.worker_pool", *session.posargs)
 
 
@@ -233,6 +264,21 @@ def site(session: nox.Session) -> None:
         chromium = shutil.which("chromium", path=path) or "chromium"
         where = (str(built / "source/site"), str(ROOT / ".nox/site/pictures"), chromium)
         session.run("node", str(browser / "look.mjs"), *where, *LOOKED_AT, external=True)
+
+
+@nox.session(venv_backend="none")
+def diagrams(session: nox.Session) -> None:
+    """Draw the diagrams of the docs anew from their texts; needs npm."""
+    browser = ROOT / "docs/site/browser"
+    work = Path(session.create_tmp())  # keeps node_modules out of the tree
+    for name in ("package.json", "package-lock.json", "draw.mjs"):
+        shutil.copy(browser / name, work / name)
+    path = path_with(SCREENS, libraries=True)
+    chromium = shutil.which("chromium", path=path) or "chromium"
+    with session.chdir(work):
+        session.run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", external=True)
+        drawn = ("node_modules/mermaid/dist/mermaid.min.js", chromium, str(ROOT / "docs/diagrams"))
+        session.run("node", "draw.mjs", *drawn, env={"PATH": path}, external=True)
 
 
 @nox.session

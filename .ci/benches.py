@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 import nox
-from tree import ROOT, fill, local, path_with, test_tools, tools
+from tree import LOOPBACK_ONLY, ROOT, fill, local, path_with, test_tools, tools
 
 REGISTRIES = {"redis-server": "redis-server", "etcd": "etcd-server"}
 
@@ -39,6 +41,17 @@ def bench_rpc(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_examples(session: nox.Session) -> None:
+    """The benchmarks among the examples in full; tables and charts lie in `.nox/results`."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False), *tools("examples"))
+    results = ROOT / ".nox" / "results"
+    state_source = ("--seconds", "10", "--write", str(results))
+    session.run("python", "-m", "examples.benchmark_state_source", *state_source)
+    rpc = ("--rounds", "10000", "--write", str(results / "rpc.md"))
+    session.run("python", "-m", "examples.benchmark_rpc", *rpc)
+
+
+@nox.session
 def bench_node(session: nox.Session) -> None:
     """Start, memory, latency and throughput of a pool, beside an executor and dask.distributed."""
     packages = local("am-machine", "am-helpers", "am-rpc", "am-node", extras=False)
@@ -61,6 +74,17 @@ def bench_pubsub(session: nox.Session) -> None:
     fill(session, *packages, *test_tools("am-pubsub"))
     session.run("python", "packages/am-pubsub/benchmarks/latency.py")
     session.run("python", "packages/am-pubsub/benchmarks/latency.py", "--tls")
+
+
+@nox.session
+def compare(session: nox.Session) -> None:
+    """Turnstiles, pools and an expense beside other libraries; `-- --write` renews the page."""
+    packages = local("am-machine", "am-helpers", "am-rpc", "am-node", extras=False)
+    fill(session, *packages, *tools("compare"))
+    # Ray listens on all addresses of a host: where that is possible, in a network of its own.
+    alone = ("unshare", "--net", "sh", "-c", LOOPBACK_ONLY, "sh") if not os.getuid() else ()
+    command = ("python", "-m", "docs.compare", *session.posargs)
+    session.run(*alone, *command, external=bool(alone))
 
 
 @nox.session

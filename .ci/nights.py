@@ -6,11 +6,18 @@ import os
 
 import nox
 from debian import install as install_programs
-from tree import ENGINES, LAYERS, ROOT, fill, install, local, pytest, test_tools, tools
-
-# They listen on all addresses of a host: hence a network of their own, with loopback alone. Slurm
-# wants one more address than that of loopback.
-LOOPBACK_ONLY = 'ip link set lo up && ip address add 10.77.0.1/32 dev lo && exec "$@"'
+from tree import (
+    ENGINES,
+    LAYERS,
+    LOOPBACK_ONLY,
+    ROOT,
+    fill,
+    install,
+    local,
+    pytest,
+    test_tools,
+    tools,
+)
 
 
 @nox.session
@@ -52,6 +59,7 @@ def nightly(session: nox.Session) -> None:
     engine = ("gate", "injection", "laws", "thread_readers")
     sized = (
         *(f"packages/am-machine/tests/test_{name}.py" for name in engine),
+        "integration-tests/test_debugger_lint.py",
         "integration-tests/test_rpc_bulk.py",
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/server/test_pressure.py",
@@ -78,7 +86,9 @@ def nightly(session: nox.Session) -> None:
         "integration-tests/test_pubsub_processes.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
+    session.notify("examples", ["--times", "10"])
     session.notify("engines")
+    session.notify("site", ("look",))
 
 
 @nox.session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from docs.site import check, texts
 from docs.site.assemble import AstrayError, Layout, assemble, place
 from docs.site.names import public_names
 from docs.site.sources import LAYERS, ROOT, pages, sections
-from docs.site.table import holes, table
+from docs.site.table import NOT_SHOWN, holes, table
+from docs.site.usage import used
 
 VARIABLE = re.compile(r"""["'](AM_[A-Z]+(?:_[A-Z]+)*)["']""")
 
@@ -71,6 +73,22 @@ def test_the_list_of_names_tells_what_is_at_work_where() -> None:
     assert {name for name, page in rows.items() if not page.startswith("[")} == {*holes()}
 
 
+def test_each_public_name_is_at_work_somewhere_but_for_those_that_are_listed() -> None:
+    # A new name needs a block or an example that uses it; a name that has one leaves the list.
+    assert sorted(holes()) == NOT_SHOWN.read_text().split()
+
+
+def test_a_name_is_used_where_it_is_imported_read_or_given_to_a_command(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\nimport am_helpers.testing as t\nt.assert_is\n```\n"
+        "```python\nfrom am_machine import Time as T\nawait run()\nam.Journal\n```\n"
+        "```console\n$ am-node --discovery am_node:StaticList\n```\n"
+    )
+    # `run` and `am` are anything; an assertion belongs to the front page, where it is first.
+    assert used(page) == {"am_helpers.assert_is", "am_machine.Time", "am_node.StaticList"}
+
+
 def test_texts_of_the_docs_hold_every_page(tmp_path: Path) -> None:
     texts.write(ROOT, tmp_path)
     index = (tmp_path / "llms.txt").read_text()
@@ -114,3 +132,23 @@ def test_the_page_of_variables_has_each_one_that_a_source_names() -> None:
     composed |= {"AM_LOG_WHEN", "AM_LOG_STATE_CTX"}
     composed |= {f"AM_NODE_LOG_{part}" for part in ("SUPERVISOR", "WORKER", "CLIENT")}
     assert told - named == composed
+
+
+def test_every_diagram_is_drawn_from_its_text_and_shown() -> None:
+    folder, page = ROOT / "docs/diagrams", (ROOT / "docs/diagrams.md").read_text()
+    shown = dict(re.findall(r"^!\[(.+)\]\(diagrams/([\w-]+)\.svg\)$", page, flags=re.MULTILINE))
+    sources = sorted(folder.glob("*.mmd"))
+    assert sorted(shown.values()) == [path.stem for path in sources]
+    for source in sources:
+        drawn_from = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+        for shade in ("", "-dark"):
+            picture = (folder / f"{source.stem}{shade}.svg").read_text()
+            assert picture.startswith(f"<!-- {drawn_from} -->\n<svg "), "nox -s diagrams"
+            assert "foreignObject" not in picture
+
+
+def test_a_picture_of_two_shades_is_two_pictures_on_the_site(laid_out: Path) -> None:
+    page = (laid_out / "docs/docs/diagrams.md").read_text()
+    assert "](diagrams/layers.svg#only-light)" in page
+    assert "](diagrams/layers-dark.svg#only-dark)" in page
+    assert (laid_out / "docs/docs/diagrams/layers-dark.svg").is_file()

@@ -11,17 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from .terminal import Screen
+
 PAGE = Path(__file__).parent.parent / "docs/tutorial.md"
 PATIENCE = 60  # seconds
 BIN = Path(sys.executable).parent
+KINDS = ("nc", "ns", "nw")  # how ids of a client, a supervisor and of workers begin
 
 
-def last_chapter() -> tuple[str, str, list[str]]:
-    """The name and text of the file to save, and the blocks of commands."""
+def last_chapter() -> tuple[str, str, list[str], str]:
+    """The name and text of the file to save, the blocks of commands, and what shows it all."""
     text = PAGE.read_text().partition("## 9.")[2]
     saved = re.search(r"Save this as `(\w+\.py)`.*?^```python\n(.*?)^```", text, re.S | re.M)
+    looking = re.search(r"`(am-dbg --from \S+)` shows it all on the screen", text)
     assert saved is not None
-    return saved[1], saved[2], re.findall(r"^```console\n(.*?)^```", text, re.S | re.M)
+    assert looking is not None
+    blocks = re.findall(r"^```console\n(.*?)^```", text, re.S | re.M)
+    return saved[1], saved[2], blocks, looking[1]
 
 
 def commands(block: str) -> list[str]:
@@ -31,7 +37,7 @@ def commands(block: str) -> list[str]:
 @pytest.mark.process
 @pytest.mark.slow
 def test_the_last_chapter_is_followed_word_for_word(tmp_path: Path) -> None:
-    name, program, (first, second) = last_chapter()
+    name, program, (first, second), looking = last_chapter()
     (tmp_path / name).write_text(program)
     path = os.pathsep.join([str(BIN), os.environ["PATH"]])
     # A user of its own: what this machine's user has set or runs is nothing to it.
@@ -51,6 +57,9 @@ def test_the_last_chapter_is_followed_word_for_word(tmp_path: Path) -> None:
             )  # fmt: skip
             expected = [line for line in second.splitlines() if not line.startswith("$ ")]
             assert (done.returncode, done.stdout.splitlines()) == (0, expected), done.stderr
+            with Screen(tmp_path, looking, env) as screen:
+                for kind in KINDS:
+                    screen.until(f"{kind}-")
         finally:
             debugger.send_signal(signal.SIGINT)
             told = debugger.communicate(timeout=PATIENCE)[1]
@@ -61,4 +70,4 @@ def test_the_last_chapter_is_followed_word_for_word(tmp_path: Path) -> None:
         env=env, capture_output=True, text=True, timeout=PATIENCE, check=True,
     ).stdout  # fmt: skip
     kinds = {line.partition("-")[0] for line in seen.splitlines()}
-    assert {"nc", "ns", "nw"} <= kinds, seen  # a client, a supervisor, workers
+    assert {*KINDS} <= kinds, seen

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 import trio
 
 import am_node
-from examples.launchers.kubernetes import PodLauncher
+from am_node.kubernetes import KubernetesLauncher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 WORKER = (sys.executable, "-m", "am_node", "worker")
 ONE = am_node.Pool(1, 1, 0)
-ROOT = Path(__file__).parent.parent
+FAKES = Path(__file__).parent.parent / "packages/am-node/tests/launchers/fakes"
 
 
 class Hosts:
@@ -132,9 +132,22 @@ async def ssh(hosts: Hosts) -> None:
 
 async def engine(hosts: Hosts) -> None:
     """Way 3: an engine places the worker on the second host."""
-    os.environ["FAKE_CLUSTER"] = str(hosts.folder)
-    kubectl = (sys.executable, str(ROOT / "examples/launchers/fakes/kubectl"))
-    await _works(hosts, PodLauncher("image", command=(*hosts.enter, *WORKER), kubectl=kubectl))
+    command = [sys.executable, "-m", "fake_cluster", str(hosts.folder)]
+    start = partial(
+        trio.run_process,
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(FAKES), os.environ["PYTHONPATH"]])},
+    )
+    async with trio.open_nursery() as nursery:
+        cluster: trio.Process = await nursery.start(start)
+        assert cluster.stdin is not None
+        assert cluster.stdout is not None
+        kubeconfig = (await cluster.stdout.receive_some(1000)).decode().strip()
+        placed = (*hosts.enter, *WORKER)
+        await _works(hosts, KubernetesLauncher("image", command=placed, kubeconfig=kubeconfig))
+        await cluster.stdin.aclose()
 
 
 async def _works(hosts: Hosts, launcher: am_node.Launcher) -> None:

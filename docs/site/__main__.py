@@ -14,13 +14,21 @@ from docs.site.sources import ROOT
 HERE = Path(__file__).parent
 
 
-def bring_mermaid(folder: Path, assets: Path) -> None:
-    """Put the copy of Mermaid that the lock of `browser/` names beside the pages."""
+# What a browser loads beside the pages, from packages that the lock of `browser/` names.
+SCRIPTS = {
+    "mermaid/dist/mermaid.min.js": "mermaid.min.js",
+    "iframe-worker/shim/index.js": "iframe-worker.js",  # search without a server
+}
+
+
+def bring_scripts(folder: Path, assets: Path) -> None:
+    """Install those packages in a folder, and copy what pages load."""
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / "browser" / name, folder / name)
     command = ("npm", "ci", "--no-audit", "--no-fund", "--silent", "--ignore-scripts")
     subprocess.run(command, cwd=folder, check=True)
-    shutil.copy(folder / "node_modules/mermaid/dist/mermaid.min.js", assets)
+    for path, name in SCRIPTS.items():
+        shutil.copy(folder / "node_modules" / path, assets / name)
 
 
 def main() -> int:
@@ -30,7 +38,7 @@ def main() -> int:
     config = assemble(folder / "source")
     browser = folder.with_name("site-browser")
     browser.mkdir(exist_ok=True)
-    bring_mermaid(browser, config.parent / "docs" / "assets")
+    bring_scripts(browser, config.parent / "docs" / "assets")
     command = ("zensical", "build", "--strict", "--clean", "-f", str(config))
     if code := subprocess.run(command, check=False).returncode:
         return code

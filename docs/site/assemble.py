@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
+PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s#]+)\.svg\)")
 FENCE = re.compile(r"^(```.*?^```[^\n]*$)", re.DOTALL | re.MULTILINE)
 NAME_CELL = re.compile(r"^\| `((?:\w+\.)+\w+)` \|", re.MULTILINE)
 REFERENCE = Path("docs/reference")
@@ -85,9 +86,21 @@ class Layout:
         parts: list[str] = []
         for is_prose, part in prose(text):
             if is_prose:
+                part = self._in_both_shades(page, part)
                 part = LINK.sub(relink, part).replace("<details>", '<details markdown="1">')
             parts.append(part)
         return "".join(parts)
+
+    def _in_both_shades(self, page: Path, text: str) -> str:
+        """A picture that is there for dark pages as well becomes two: the site shows one."""
+
+        def both(match: re.Match[str]) -> str:
+            alt, path = match.groups()
+            if not (self.root / page.parent / f"{path}-dark.svg").is_file():
+                return match[0]
+            return f"![{alt}]({path}.svg#only-light)![{alt}]({path}-dark.svg#only-dark)"
+
+        return PICTURE.sub(both, text)
 
     def write(self) -> list[object]:
         """Write all pages; the navigation, as the build file has it."""

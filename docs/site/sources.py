@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent.parent
 LAYERS = ("machine", "helpers", "telemetry", "rpc", "node", "pubsub", "debugger")
 TITLE = re.compile(r"^# +(.+)$", re.MULTILINE)
 MANUAL = re.compile(r"^\d+\. \[[^\]]+\]\(([\w-]+\.md)\)", re.MULTILINE)
+RECIPES = re.compile(r"^\*\*\[[^\]]+\]\(([\w-]+\.md)\)", re.MULTILINE)
 
 
 def pages(root: Path) -> list[Path]:
@@ -41,24 +42,28 @@ def sections(root: Path) -> dict[str, list[Path]]:
     every = pages(root)
     manual = Path("docs/manual")
     chapters = MANUAL.findall((root / manual / "index.md").read_text())
+    recipes = Path("docs/cookbook")
+    listed = RECIPES.findall((root / recipes / "index.md").read_text())
+    cookbook = [recipes / "index.md", *(recipes / name for name in listed)]
 
     def under(folder: str) -> list[Path]:
         """Pages below a folder, its own front page before the others."""
         inside = [path for path in every if path.is_relative_to(folder)]
         return sorted(inside, key=lambda path: (path.stem not in ("index", "README"), path))
 
-    learn = [Path("docs", name) for name in ("questions.md", "tutorial.md", "cookbook.md")]
+    learn = [Path("docs", name) for name in ("questions.md", "tutorial.md")]
     look_up = [
         Path("docs", name)
         for name in (
-            "cheat-sheet.md", "environment.md", "faq.md", "comparison.md", "benchmarks.md",
-            "benchmarks-rpc.md", "stability.md",
+            "cheat-sheet.md", "environment.md", "operations.md", "faq.md", "comparison.md",
+            "diagrams.md", "benchmarks.md", "benchmarks-rpc.md", "stability.md",
         )
     ]  # fmt: skip
     result = {
         "Home": [Path("README.md"), Path("docs/index.md")],
         "Learn": [path for path in learn if path in every],
         "Manual": [manual / "index.md", *(manual / name for name in chapters)],
+        "Cookbook": cookbook,
         "Examples": under("examples"),
         **{f"am-{layer}": under(f"packages/am-{layer}") for layer in LAYERS},
         "Reference": under("docs/reference"),

@@ -131,7 +131,7 @@ def main() -> int:
         metavar="MODULE:FACTORY",
         help="makes the discovery of the clients, of the supervisors' addresses (%(default)s)",
     )
-    parser.add_argument("--launcher", help="what places the workers: ssh, slurm, ray")
+    parser.add_argument("--launcher", help="what places the workers: ssh, slurm, ray, kubernetes")
     parser.add_argument("--settings", default="{}", help="of the launcher, as JSON")
     options = parser.parse_args()
 
@@ -191,7 +191,8 @@ def verdict(demo: Demo, left: list[str]) -> int:
     victim = f"worker {demo.killed} was killed" if demo.killed else "no worker was killed"
     print(f"{victim}; {sum(demo.restarts)} restarted")
     if not demo.mach.is_("Compared"):
-        print(f"NOT DONE after {_LIMIT:g} s: {len(demo.results)} of {len(demo.files)} tasks")
+        limit = _ENGINE_LIMIT if demo.launcher else _LIMIT
+        print(f"NOT DONE after {limit:g} s: {len(demo.results)} of {len(demo.files)} tasks")
     else:
         print("totals are equal" if demo.mach.is_("TotalsEqual") else "totals DIFFER")
     print("nothing is left" if not left else "NOT CLEAN")

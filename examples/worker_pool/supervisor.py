@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import sys
 from dataclasses import asdict
@@ -18,6 +19,8 @@ from examples.worker_pool.text_stats import TextStats
 
 # Changes of the pool come in bursts; people read ten lines a second at most.
 _INTERVAL = 0.1
+# Whoever names no cluster of Ray gets one on this host, which ends with this process.
+_OWN_RAY = {"address": "local", "cpus": 0.25}
 
 
 async def main(workers: int, addr: str, cert: str, launcher: am_node.Launcher | None) -> int:
@@ -58,7 +61,10 @@ def launcher_of(name: str, settings: str) -> am_node.Launcher:
     """The launcher in the public module of this name, with settings in JSON."""
     module = import_module(f"am_node.{name}")
     make = getattr(module, module.__all__[0])
-    launcher: am_node.Launcher = make(**json.loads(settings))
+    given = json.loads(settings)
+    if name == "ray" and "RAY_ADDRESS" not in os.environ:
+        given = {**_OWN_RAY, **given}
+    launcher: am_node.Launcher = make(**given)
     return launcher
 
 

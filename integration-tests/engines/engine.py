@@ -14,6 +14,8 @@ class Engine(Protocol):
     """A real engine, as the tests see it."""
 
     name: str
+    # Whether it keeps workers waiting for which it has no room.
+    queues: bool
 
     def start(self) -> None:
         """Start it and wait until it takes workers."""
@@ -29,6 +31,12 @@ class Engine(Protocol):
 
     def left(self) -> list[str]:
         """What it still runs or remembers as running."""
+
+    def occupy(self) -> None:
+        """Take all its room, so that workers have to wait."""
+
+    def make_room(self) -> None:
+        """Give the room back."""
 
     def cut_off(self) -> None:
         """Have its node go away, with what runs there."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.cluster_utils import Cluster
-from ray.util import list_named_actors
+from ray.util import list_named_actors, placement_group, remove_placement_group
 
 from am_node.ray import RayLauncher
 
@@ -28,10 +28,12 @@ class RayHead:
     """A cluster of which a node for workers can go away."""
 
     name = "ray"
+    queues = True
 
     def __init__(self, services: Services) -> None:
         self.services = services
         self._cluster: Cluster | None = None
+        self._taken: Any = None
 
     def start(self) -> None:
         """Start all nodes, and connect this process."""
@@ -78,6 +80,16 @@ class RayHead:
     def left(self) -> list[str]:
         """Actors that Ray does not know to be dead; the launcher names each."""
         return [f"actor {actor['name']}" for actor in list_named_actors(all_namespaces=True)]
+
+    def occupy(self) -> None:
+        """Reserve all processors of all nodes."""
+        nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+        self._taken = placement_group([{"CPU": cpus} for cpus in nodes if cpus])
+        ray.get(self._taken.ready(), timeout=30)
+
+    def make_room(self) -> None:
+        """Give them back."""
+        remove_placement_group(self._taken)
 
     def cut_off(self) -> None:
         """Kill the node's raylet; what runs there ends with it."""

@@ -53,10 +53,12 @@ class SlurmCluster:
     """One controller, one node."""
 
     name = "slurm"
+    queues = True
 
     def __init__(self, services: Services) -> None:
         self.services = services
         self.config = services.folder / "slurm.conf"
+        self._occupier = ""
 
     def start(self) -> None:
         """Start its three daemons and wait until the node is idle."""
@@ -109,6 +111,20 @@ class SlurmCluster:
         """Jobs and steps that are still there."""
         jobs = self.services.run("squeue", "-h", "-o", "job %i %j %T").splitlines()
         return jobs + self.services.run("squeue", "-h", "--steps", "-o", "step %i %j").splitlines()
+
+    def occupy(self) -> None:
+        """Have a job take the whole node."""
+        whole = ("--exclusive", "--mem=0", "--output=/dev/null", "--wrap=sleep 3600")
+        self._occupier = self.services.run("sbatch", "--parsable", *whole).strip()
+        until(lambda: self._state_of_occupier() == "RUNNING", 30, "no job takes the node")
+
+    def make_room(self) -> None:
+        """Cancel that job."""
+        self.services.run("scancel", self._occupier)
+        until(lambda: not self._state_of_occupier(), 30, "the job is not gone")
+
+    def _state_of_occupier(self) -> str:
+        return self._says("squeue", "-h", f"--jobs={self._occupier}", "-o", "%T")
 
     def cut_off(self) -> None:
         """Take the node down, with what runs there."""

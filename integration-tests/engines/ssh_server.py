@@ -39,6 +39,7 @@ class SshServer:
     """One host that can be reached by ssh."""
 
     name = "ssh"
+    queues = False
 
     def __init__(self, services: Services, sshd: str) -> None:
         self.services = services
@@ -90,6 +91,12 @@ class SshServer:
         """Sessions that are still open."""
         own = self.process.pid
         return [f"process {pid}" for pid in self.services.descendants() if pid != own]
+
+    def occupy(self) -> None:
+        """Nothing: it has room for all."""
+
+    def make_room(self) -> None:
+        """Nothing, either."""
 
     def cut_off(self) -> None:
         """Close every connection, as a host does that goes away."""

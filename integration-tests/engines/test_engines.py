@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.trio, pytest.mark.engines]
 
 SECONDS = float(os.environ.get("AM_ENGINES_CHAOS", "60"))
+QUEUED = min(30.0, SECONDS)
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +74,30 @@ async def test_a_node_that_goes_away_mid_work_loses_no_result(
                     await trio.sleep(1)
                     await trio.to_thread.run_sync(engine.bring_back)
     assert found == {number: _chaos().result_of(number) for number in range(200)}
+
+
+async def test_a_worker_that_waits_in_the_queue_has_not_failed(
+    engine: Engine, command: tuple[str, ...]
+) -> None:
+    if not engine.queues:
+        pytest.skip(f"{engine.name} has no queue")
+    pool = am_node.Pool(min=1, max=1, warm=0)
+    launcher = engine.launcher(command)
+    await trio.to_thread.run_sync(engine.occupy)
+    with trio.fail_after(QUEUED + 120):
+        async with (
+            am_node.Supervisor("chaos_worker:Hasher", pool=pool, launcher=launcher) as sup,
+            am_node.Client("c", supers=[sup.addr]) as client,
+        ):
+            await trio.sleep(QUEUED)  # as long as the engine keeps it waiting
+            (waiting,) = await sup.workers()
+            assert waiting.pending not in {"", "queued"}
+            await trio.to_thread.run_sync(engine.make_room)
+            assert await client.work(number=7, timeout=100) == _chaos().result_of(7)
+            assert (sup.mach.tick("ErrWorker"), sup.mach.tick("ErrPool")) == (0, 0), sup.mach.err
+            assert sup.restarts == 0
+            (placed,) = await sup.workers()
+            assert placed.id == waiting.id
 
 
 async def test_the_demo_of_pools_has_the_same_totals(engine: Engine) -> None:

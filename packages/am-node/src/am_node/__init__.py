@@ -8,7 +8,7 @@ knows:
 * `_cli`: the command ``am-node``; `_shortcuts`: pools of one's own; `testing`: for own launchers
 * `_client`: finds a supervisor, links to workers, hands out requests and takes answers
 * `_supervisor`: starts workers, keeps them healthy, leases them to clients
-* `ssh`, `slurm`, `ray`, `_launchers`: how a worker is started
+* `ssh`, `slurm`, `ray`, `kubernetes`, `_launchers`: how a worker is started
 * `_worker`: the worker itself, its work and its answers
 * what several of them must agree on: modules beside the rooms, `_errors` and `_settings` first
 """

@@ -85,9 +85,18 @@ def server_context(pem: bytes) -> ssl.SSLContext:
     :raises ValueError: if the key is encrypted.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    load_key(context, pem)
+    return context
+
+
+def load_key(context: ssl.SSLContext, pem: bytes) -> None:
+    """Have `context` show the certificate, chain and key in `pem`.
+
+    :raises ssl.SSLError: if they are not that.
+    :raises ValueError: if the key is encrypted.
+    """
     with _as_file(pem) as path:
         context.load_cert_chain(path, password=_refuse_password)
-    return context
 
 
 def pinned_context(pem: bytes) -> ssl.SSLContext:
@@ -109,7 +118,7 @@ def pinned_context(pem: bytes) -> ssl.SSLContext:
 
 def _refuse_password() -> NoReturn:
     # Without this, OpenSSL would ask for one at the terminal.
-    raise ValueError("the key is encrypted: workers could not read it")
+    raise ValueError("the key is encrypted: nobody is there to be asked for its password")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Every launcher of the package passes the one suite, with real workers.
 
-The recipes for Kubernetes and Ray pass it, too: see examples/launchers. So does, in a file of its
-own, the launcher for Slurm; and on the engines themselves: `nox -s engines`.
+So do, in files of their own, those for Slurm, Ray and Kubernetes, on stand-ins for these; and on
+the engines themselves: `nox -s engines`.
 """
 
 import sys

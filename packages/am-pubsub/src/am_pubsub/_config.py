@@ -32,6 +32,9 @@ class TopicConfig:
     # -- deltas and digests
     batch_every: float = 0.2
     """The first change leaves at once, later ones together after this time."""
+    relay_after: float = 0.01
+    """About how long what another peer said waits to be told on: whoever tells it here meanwhile
+    knows it, and those who hear it first hand are not kept waiting by copies."""
     batch_bytes: int = 60 * 1024
     """What one message holds at most; more is sent in several."""
     digest_every: float = 5.0
@@ -86,6 +89,8 @@ class TopicConfig:
             raise ValueError("0 < batch_bytes <= message_bytes must hold")
         if not 0 < self.buckets <= 1024:
             raise ValueError("buckets must be within 1 and 1,024")
+        if not self.relay_after >= 0:
+            raise ValueError("relay_after must not be below zero")
         for name in ("batch_every", "digest_every", "dial_every", "refute_within", "tombstone_for"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above zero")

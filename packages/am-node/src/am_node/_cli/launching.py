@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from .._launchers.base import Launcher
 
 # By the name of the public module.
-_LAUNCHERS = {"ssh": "SshLauncher", "slurm": "SlurmLauncher", "ray": "RayLauncher"}
+_LAUNCHERS = {
+    "ssh": "SshLauncher",
+    "slurm": "SlurmLauncher",
+    "ray": "RayLauncher",
+    "kubernetes": "KubernetesLauncher",
+}
 NAMES = tuple(_LAUNCHERS)
 
 

@@ -19,10 +19,10 @@ from .options import (
     access,
     add_client,
     add_common,
-    addresses,
     load_worker,
     log_to_stderr,
     positive,
+    supers,
 )
 from .output import check_stdout, write_json
 
@@ -77,15 +77,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _map(worker: type[Worker], options: argparse.Namespace, lines: _Lines) -> int:
-    supers: Any = addresses(options)
-    if options.running and supers is None:
-        supers = OwnSockets(worker.kind_name())
+    where: Any = supers(options)
+    if options.running and where is None:
+        where = OwnSockets(worker.kind_name())
     workers = checked_workers(options.workers)
     worst = DONE
     async with open_pool(
         worker,
-        workers=workers if supers is None else None,
-        supers=supers,
+        workers=workers if where is None else None,
+        supers=where,
         **access(options),
     ) as client:
         results = client.map(

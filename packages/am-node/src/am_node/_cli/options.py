@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .._client.discovery import FileDir
 from .._entry import load_entry_point
 from .._errors import EntryPointError
 from .._log import log_level, show_machines
@@ -42,15 +43,46 @@ def add_client(parser: argparse.ArgumentParser) -> None:
         "--supers",
         help="addresses of supervisors, separated by commas; default: this user's own, here",
     )
+    parser.add_argument(
+        "--supers-dir",
+        metavar="FOLDER",
+        help="folder in which supervisors write their addresses, as --addr-file tells them",
+    )
     parser.add_argument("--key-id", help="id of the secret, if the supervisor knows several")
     parser.add_argument("--tls-ca", help="PEM file with the certificates to trust")
 
 
-def addresses(options: argparse.Namespace) -> list[str] | None:
-    """The addresses of `--supers`; None without it.
+def supers(options: argparse.Namespace) -> list[str] | FileDir | None:
+    """Where supervisors are to be found; None if nothing says so.
 
-    :raises ValueError: for an empty one.
+    :raises ValueError: for an empty address, or both ways to say it.
+    :raises OSError: if there is no such folder.
     """
+    if options.supers_dir is None:
+        return _listed(options)
+    if options.supers is not None:
+        raise ValueError("--supers and --supers-dir are two ways to say one thing")
+    if not os.path.isdir(options.supers_dir):
+        raise FileNotFoundError(f"--supers-dir {options.supers_dir}: no such folder")
+    return FileDir(options.supers_dir)
+
+
+def addresses(options: argparse.Namespace) -> list[str] | None:
+    """The addresses that are known right now; None if nothing says where.
+
+    :raises ValueError: for an empty address, or both ways to say it.
+    :raises OSError: if there is no such folder, or no address in it.
+    """
+    where = supers(options)
+    if not isinstance(where, FileDir):
+        return where
+    found = sorted(where.read())
+    if not found:
+        raise FileNotFoundError(f"--supers-dir {options.supers_dir}: no supervisor is there")
+    return found
+
+
+def _listed(options: argparse.Namespace) -> list[str] | None:
     if options.supers is None:
         return None
     listed = [addr.strip() for addr in options.supers.split(",")]

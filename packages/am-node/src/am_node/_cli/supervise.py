@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,12 @@ from .._settings import Pool, Rlimits
 from .._supervisor.serve import serve
 from .._supervisor.supervisor import Supervisor
 from .._timing import Timing
+from .addr_file import check_addr_file, written
 from .launching import NAMES, launcher
 from .options import ENTRY, add_common, log_to_stderr, read_secret, tls
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
 _POOL = Pool()
 _TIMING = Timing()
@@ -59,7 +58,9 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--worker-host", help="address that workers bind, such as 0.0.0.0")
     parser.add_argument(
-        "--addr-file", help="file to write the address for clients to while this runs: NAME.addr"
+        "--addr-file",
+        metavar="NAME.addr",
+        help="file to write the address to while this takes clients, for --supers-dir",
     )
     parser.add_argument("--tls-cert", help="PEM file with the pool's certificate, for every link")
     parser.add_argument("--tls-key", help="PEM file with its key, if that is in a file of its own")
@@ -71,6 +72,8 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Supervise until a signal says otherwise."""
     log_to_stderr(options.log, "SUPERVISOR")
+    if options.addr_file is not None:
+        check_addr_file(options.addr_file, options.addr)
     supervisor = Supervisor(
         options.entry,
         addr=options.addr,
@@ -103,32 +106,18 @@ def _pool(options: argparse.Namespace) -> Pool:
 
 async def _announce_and_serve(supervisor: Supervisor, addr_file: str | None) -> int:
     code = 0
-    with contextlib.ExitStack() as stack:
-        async with trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery:
 
-            async def run(task_status: trio.TaskStatus[str]) -> None:
-                nonlocal code
-                code = await serve(supervisor, task_status)
+        async def run(task_status: trio.TaskStatus[str]) -> None:
+            nonlocal code
+            code = await serve(supervisor, task_status)
 
-            addr = await nursery.start(run)
-            if addr_file is not None:
-                stack.enter_context(_written(addr_file, addr))
+        addr = await nursery.start(run)
+        with contextlib.nullcontext() if addr_file is None else written(addr_file, addr):
             _announce(f"{supervisor.mach.id} listens on {addr}")
+            # From then on clients are to go elsewhere.
+            await supervisor.mach.when("Draining")
     return code
-
-
-@contextlib.contextmanager
-def _written(path: str, addr: str) -> Iterator[None]:
-    """Have the address in a file, which is whole whenever somebody reads it."""
-    new = f"{path}.{os.getpid()}.new"
-    with open(new, "w") as file:
-        file.write(f"{addr}\n")
-    os.replace(new, path)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
 
 
 def _announce(line: str) -> None:

@@ -13,10 +13,10 @@ from .options import (
     access,
     add_client,
     add_common,
-    addresses,
     load_worker,
     log_to_stderr,
     positive,
+    supers,
     value,
 )
 from .output import check_stdout, write_json
@@ -54,5 +54,5 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _ask(worker: type[Worker], options: argparse.Namespace, args: dict[str, Any]) -> Any:
-    async with Client("cli", worker, supers=addresses(options), **access(options)) as client:
+    async with Client("cli", worker, supers=supers(options), **access(options)) as client:
         return await client.work_with(args, timeout=options.timeout)

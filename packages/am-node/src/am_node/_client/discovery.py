@@ -57,13 +57,14 @@ class FileDir:
         """Yield the set whenever it changed."""
         last: frozenset[str] | None = None
         while True:
-            found = await trio.to_thread.run_sync(self._read)
+            found = await trio.to_thread.run_sync(self.read)
             if found != last:
                 last = found
                 yield found
             await trio.sleep(self._interval)
 
-    def _read(self) -> frozenset[str]:
+    def read(self) -> frozenset[str]:
+        """The addresses that are there now; blocks as long as the file system takes."""
         found = set()
         for number, path in enumerate(self._directory.glob("*.addr")):
             if number >= _MAX_FILES:

@@ -61,10 +61,11 @@ class Link:
         self.pending[key] = whole or self.pending.get(key, False)
         self.soon()
 
-    def soon(self) -> None:
+    def soon(self, earliest: float = 0.0) -> None:
         """Let what is pending leave: at once, or when the last batch is some time ago."""
-        if self.due is None:
-            self.due = self.last_batch + self._config.batch_every
+        due = max(self.last_batch + self._config.batch_every, earliest)
+        if self.due is None or due < self.due:
+            self.due = due
 
     def within_budget(self, now: float) -> bool:
         """Count a message that came; False if it is more than this link may say."""

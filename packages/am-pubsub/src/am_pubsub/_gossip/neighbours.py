@@ -68,6 +68,12 @@ class Neighbours:
         """Look at once: a link went, or an address came."""
         self._due = min(self._due, now)
 
+    def learned(self, peer: bytes, addresses: tuple[str, ...]) -> None:
+        """Where a peer is to be found was told; with few links it may be dialled at once."""
+        self._book.learn(peer, addresses)
+        if len(self._links) < self._config.dial:
+            self.hurry(0.0)
+
     def dial_again(self, peer: bytes) -> None:
         """Dial a peer whose link broke, without regard to how many links there are."""
         address = next(iter(self._book.of_peer(peer)), None)

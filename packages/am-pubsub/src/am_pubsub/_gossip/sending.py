@@ -8,6 +8,7 @@ from .messages import Kind, pack, pack_delta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from random import Random
 
     from am_pubsub._config import TopicConfig
 
@@ -35,11 +36,14 @@ class Links(dict[int, "Link"]):
 class Sender:
     """Puts messages into the output, and decides when changes leave."""
 
-    def __init__(self, table: Table, links: Links, output: Output, config: TopicConfig) -> None:
+    def __init__(
+        self, table: Table, links: Links, output: Output, config: TopicConfig, random: Random
+    ) -> None:
         self._table = table
         self._links = links
         self._output = output
         self._config = config
+        self._random = random
 
     def send(self, link: Link, now: float, kind: Kind, *items: object) -> None:
         """Send a message, or drop and count it if the link has said too much."""
@@ -57,8 +61,13 @@ class Sender:
         for link in self._links.neighbours():
             link.want(key, whole=whole)
 
-    def tell_all(self, news: Mapping[Key, bool], but: Link) -> None:
-        """Let all neighbours but one know of some machines, each with what it is if True."""
+    def tell_on(self, news: Mapping[Key, bool], but: Link, now: float) -> None:
+        """Let all neighbours but one know of machines of others, each with what it is if True.
+
+        Two that hear the same at once would tell each other: each waits a little, and not for the
+        same time.
+        """
+        earliest = now + self._config.relay_after * self._random.uniform(0.5, 1.5)
         whole = {key: True for key, told in news.items() if told}
         moved = [key for key, told in news.items() if not told]
         for link in self._links.neighbours():
@@ -66,7 +75,7 @@ class Sender:
                 link.pending.update(whole)
                 for key in moved:
                     link.pending.setdefault(key, False)
-                link.soon()
+                link.soon(earliest)
 
     def flood(self, now: float, kind: Kind, *items: object, but: Link | None = None) -> None:
         """Send one message to all neighbours."""

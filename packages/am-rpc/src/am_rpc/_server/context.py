@@ -56,16 +56,8 @@ class ExecuteContext(Protocol):
         ...
 
 
-class SessionContext(PushContext, ExecuteContext, Protocol):
-    """Who serves one welcomed client."""
-
-    catalog: Catalog
-    said_bye: bool
-
-    @property
-    def boot(self) -> bytes:
-        """Boot id of the source."""
-        ...
+class Poster(Protocol):
+    """Who begins to deliver payloads to its client."""
 
     def post_payload(
         self,
@@ -78,6 +70,31 @@ class SessionContext(PushContext, ExecuteContext, Protocol):
         done: Done | None = None,
     ) -> Delivery:
         """Begin to deliver a payload."""
+        ...
+
+
+class Recipient(Poster, Protocol):
+    """A server whose client may be one of those that a payload is for."""
+
+    source: am.MachineApi
+    client: ClientSession | None
+
+    async def settle_payload(self, posted: Delivery) -> None:
+        """Wait until a payload was taken; raises `DeliveryError`."""
+
+    def tell_source(self, error: RpcError | None) -> None:
+        """Tell the source of a payload of its own that was not delivered."""
+
+
+class SessionContext(PushContext, ExecuteContext, Poster, Protocol):
+    """Who serves one welcomed client."""
+
+    catalog: Catalog
+    said_bye: bool
+
+    @property
+    def boot(self) -> bytes:
+        """Boot id of the source."""
         ...
 
     def readable(self, access: Access) -> frozenset[str] | None:

@@ -13,17 +13,16 @@ import trio
 import am_machine as am
 
 from .._env import own_tags, tune
-from .._errors import ErrorCode, NetworkError, NetworkTimeout, RpcError
+from .._errors import NetworkError, NetworkTimeout
 from .._options import Access, Limits
 from .._reason import reason, translate
 from .._states import MuxStates
-from .._transport.address import accept, open_listener, parse_address, remove_socket_file, start_tls
-from .._transport.driver import Connection
-from .._wire.protocol import Protocol
+from .._transport.address import accept, open_listener, parse_address, remove_socket_file
+from .admission import Admission
 from .greeter import Greeter
-from .handshake import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, check_exposure, turn_away
+from .handshake import PUSH_INTERVAL, PUSH_MAX_MUTATIONS, Serving, check_exposure
 from .machines import Machines, OneMachine
-from .payload_sender import away, bind_payloads, report_undelivered
+from .mux_payloads import MuxPayloads
 from .server import Server
 
 if TYPE_CHECKING:
@@ -35,13 +34,11 @@ if TYPE_CHECKING:
     from .._wire.keys import Secrets
     from .greeter import Met
     from .machines import Chooser
-    from .payload_sender import Delivery
 
     NewServer = Callable[["Mux", int, trio.abc.Stream], Server]
 
 logger: Final = logging.getLogger("am_rpc")
 MAX_CLIENTS: Final = 4096
-_MAX_TURNED_AWAY: Final = 64
 
 
 class Mux:
@@ -114,15 +111,8 @@ class Mux:
         # Boot ids of several machines, for as long as each of them lives.
         self._boots: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
         self._new_server = new_server
-        self._max_clients = max_clients
-        self._connections = 0
-        # Numbers of connections whose client was let in.
-        self._clients: set[int] = set()
-        self._turning_away = 0
         self._number = 0
         self._empty: trio.Event | None = None
-        # Of each source that is followed, or was.
-        self._payload_bindings: dict[am.MachineApi, Any] = {}
         source_id = self.source_id
         self.mach = am.Machine(
             MuxStates,
@@ -132,6 +122,13 @@ class Mux:
             tags=own_tags("rpc-mux", f"src-id:{source_id}"),
         )
         tune(self.mach, "MUX")
+        self._admission = Admission(self.serving, self.mach, max_clients)
+        self._payloads = MuxPayloads(
+            self.mach.id,
+            self.serving,
+            self.servers.values,
+            None if self._machines is None else self._boots.get,
+        )
 
     @property
     def addr(self) -> str:
@@ -165,7 +162,7 @@ class Mux:
                     told = f"cannot listen on {self._address}: {reason(error)}"
                     raise NetworkError(told) from error
             if self.source is not None:
-                self._hear_payloads(self.source)
+                self._payloads.hear(self.source)
             self.mach.add("Start")
         except BaseException as error:
             await self.mach.__aexit__(type(error), error, error.__traceback__)
@@ -178,8 +175,7 @@ class Mux:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for source in tuple(self._payload_bindings):
-            self._hear_no_payloads(source)
+        self._payloads.leave_all()
         await self._close_listener()
         try:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self._close_time):
@@ -215,7 +211,7 @@ class Mux:
         machine = None if self._machines is None else self._machines.remove(machine_id)
         if machine is None:
             return
-        self._hear_no_payloads(machine)
+        self._payloads.leave(machine)
         async with trio.open_nursery() as nursery:
             for server in tuple(self.servers.values()):
                 if server.source is machine:
@@ -273,10 +269,10 @@ class Mux:
         async with trio.open_nursery() as nursery:
             while (stream := await accept(listener)) is not None:
                 self._number += 1
-                if len(self._clients) >= self._max_clients:
-                    await self._turn_away(nursery, stream)
+                if self._admission.is_full:
+                    await self._admission.turn_away(nursery, stream)
                 else:
-                    self._connections += 1
+                    self._admission.connections += 1
                     nursery.start_soon(self._serve, self._number, stream)
 
     def ClientConnectedState(self, event: am.Event) -> None:
@@ -286,7 +282,11 @@ class Mux:
 
     def HasClientsExit(self, event: am.Event) -> bool:
         """Cannot end while there are clients, unless everything ends."""
-        return not self._connections or not event.machine.is_("Start") or self._ends_start(event)
+        return (
+            not self._admission.connections
+            or not event.machine.is_("Start")
+            or self._ends_start(event)
+        )
 
     @staticmethod
     def _ends_start(event: am.Event) -> bool:
@@ -301,30 +301,6 @@ class Mux:
 
     # Connections.
 
-    async def _turn_away(self, nursery: trio.Nursery, stream: trio.abc.Stream) -> None:
-        self.mach.add("Full")
-        if self._turning_away >= _MAX_TURNED_AWAY:
-            await trio.aclose_forcefully(stream)
-            return
-        self._turning_away += 1
-        nursery.start_soon(self._be_polite, stream)
-
-    async def _be_polite(self, stream: trio.abc.Stream) -> None:
-        limits = self.serving.limits
-        try:
-            with trio.move_on_after(1):
-                if self.serving.ssl_context is not None:
-                    stream = await start_tls(stream, self.serving.ssl_context, server_side=True)
-                connection = Connection(
-                    stream, Protocol(client=False, limits=limits), limits, self.stats
-                )
-                await turn_away(connection, ErrorCode.BUSY, "too many clients")
-        except Exception:
-            logger.debug("a client that was one too many broke off", exc_info=True)
-        finally:
-            self._turning_away -= 1
-            await trio.aclose_forcefully(stream)
-
     async def _serve(self, number: int, stream: trio.abc.Stream) -> None:
         try:
             if self._new_server is None:
@@ -332,7 +308,7 @@ class Mux:
                 return
             server = self._make_server(self._new_server, number, stream)
             if server is None:
-                await self._be_refused(stream)
+                await self._admission.refuse(stream)
                 return
             await self._run(number, server)
         except Exception as error:
@@ -341,15 +317,15 @@ class Mux:
             self.mach.add_err(error)
         finally:
             self.servers.pop(number, None)
-            self._clients.discard(number)
-            self._connections -= 1
-            self._has_room()
+            self._admission.leave(number)
+            if not self.servers and self._empty is not None:
+                self._empty.set()
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(stream)
 
     async def _run(self, number: int, server: Server) -> None:
         server.strangers = self.serving.strangers
-        server.admit = partial(self._admit, number)
+        server.admit = partial(self._admission.admit, number)
         self.servers[number] = server
         async with server:
             self.mach.add("ClientConnected")
@@ -410,31 +386,14 @@ class Mux:
         if self._machines is not None:
             boot = self._boots.setdefault(source, secrets.token_bytes(8))
             server.own_boot = server.session_scope = boot
-        self._hear_payloads(source)
+        self._payloads.hear(source)
         return server
 
     def _left(self, source: am.MachineApi) -> None:
         """Let go of a source that nobody follows any more, unless it stays with this mux."""
         followed = any(server.source is source for server in self.servers.values())
         if not followed and source not in self.machines:
-            self._hear_no_payloads(source)
-
-    def _admit(self, number: int) -> bool:
-        if len(self._clients) >= self._max_clients:
-            self.mach.add("Full")
-            return False
-        self._clients.add(number)
-        return True
-
-    def _has_room(self) -> None:
-        if self.mach.disposed:
-            return
-        if len(self._clients) < self._max_clients and self.mach.is_("Full"):
-            self.mach.remove("Full")
-        if not self._connections:
-            self.mach.remove("HasClients")
-        if not self.servers and self._empty is not None:
-            self._empty.set()
+            self._payloads.leave(source)
 
     def _make_server(
         self,
@@ -449,10 +408,6 @@ class Mux:
             self.mach.add("NewServerErr", err=error)
             return None
 
-    async def _be_refused(self, stream: trio.abc.Stream) -> None:
-        self._turning_away += 1
-        await self._be_polite(stream)
-
     # Payloads.
 
     async def send_payload(
@@ -464,76 +419,7 @@ class Mux:
             WrongDestination: no client has this id.
             DeliveryError, EncodeError, LimitExceeded: as `Server.send_payload`.
         """
-        posted = [
-            (server, server.post_payload(name, data, destination, source_tx=source_tx))
-            for server in self._addressed(None, name, data, destination, source_tx)
-        ]
-        errors: list[RpcError] = []
-
-        async def settle(server: Server, one: Delivery) -> None:
-            try:
-                await server.settle_payload(one)
-            except RpcError as error:
-                errors.append(error)
-
-        async with trio.open_nursery() as nursery:
-            for server, one in posted:
-                nursery.start_soon(settle, server, one)
-        if errors:
-            raise errors[0]
-
-    def _addressed(
-        self,
-        source: am.MachineApi | None,
-        name: str,
-        data: Any,
-        destination: str | None,
-        source_tx: str | None,
-    ) -> list[Server]:
-        """Return the servers of `destination`, or of all; a payload for who is away is kept.
-
-        Of several machines `source` is the one that sends; None means that the mux does.
-        """
-        found = [
-            server
-            for server in self.servers.values()
-            if server.client is not None
-            and server.client.is_way_to(destination)
-            and (source is None or self._machines is None or server.source is source)
-        ]
-        # Who is here needs no relay.
-        direct = [s for s in found if s.client and s.client.session.client_id == destination]
-        found = direct or found
-        if not found and destination is not None:
-            scope = None
-            if source is not None and self._machines is not None:
-                scope = self._boots.get(source, b"")
-            origin = self.mach.id if source is None else source.id
-            raise away(self.serving, origin, name, data, destination, source_tx, scope)
-        return found
-
-    def _hear_payloads(self, source: am.MachineApi) -> None:
-        if source not in self._payload_bindings:
-            state = self.serving.payload_state
-            self._payload_bindings[source] = bind_payloads(source, state, self._on_send_payload)
-
-    def _hear_no_payloads(self, source: am.MachineApi) -> None:
-        binding = self._payload_bindings.pop(source, None)
-        if binding is not None:
-            binding.detach()
-
-    def _on_send_payload(self, event: am.Event) -> None:
-        args = event.args
-        if "name" not in args:
-            return
-        source = cast("am.MachineApi", event.machine)
-        name, data, source_tx = args["name"], args.get("data"), event.transition.id
-        try:
-            to = args.get("destination")
-            for server in self._addressed(source, name, data, to, source_tx):
-                server.post_payload(name, data, to, source_tx=source_tx, done=server.tell_source)
-        except RpcError as error:
-            report_undelivered(source, error)
+        await self._payloads.send(name, data, destination, source_tx)
 
 
 def _is_machine(source: object) -> bool:
