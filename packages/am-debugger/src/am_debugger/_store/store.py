@@ -148,9 +148,9 @@ class Store:
             _, client = self._left.popitem(last=False)
             if client is not kept and not client.is_connected:
                 found = client
-        for client in (found, kept):
-            if client is not None and not client.is_connected:
-                self.left(client)
+        for other in (found, kept):
+            if other is not None and not other.is_connected:
+                self.left(other)
         return found
 
     def clear(self) -> None:

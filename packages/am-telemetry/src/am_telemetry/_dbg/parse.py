@@ -274,7 +274,7 @@ def _txs(params: list[Any]) -> m.Txs:
 
 
 _TWO = [None, None]
-_NO_DETAILS = (None,) * 7
+_NO_DETAILS: tuple[Any, ...] = (None,) * 7
 
 
 def transition(raw: Any) -> m.Tx:
@@ -313,9 +313,7 @@ def transition(raw: Any) -> m.Tx:
         None if source is None else _source(source),
         None if args is None else _args(args),
     )  # fmt: skip
-    if len(raw) <= 9:
-        return m.Tx(*first, *_NO_DETAILS, clock)
-    return m.Tx(*first, *_details(raw), clock)
+    return m.Tx._make((*first, *(_details(raw) if len(raw) > 9 else _NO_DETAILS), clock))
 
 
 def _details(raw: list[Any]) -> tuple[Any, ...]:
