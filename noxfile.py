@@ -166,6 +166,27 @@ def dev(session: nox.Session) -> None:
 
 
 @nox.session
+def examples(session: nox.Session) -> None:
+    """Every example: its tests, its programs, its page; `-- --times 10` for so many rounds.
+
+    What only computes runs five times as often, beside what starts processes.
+    """
+    fill_with_all(session)
+    python = shutil.which("python", path=session.bin) or "python"
+    times = int(session.posargs[-1]) if session.posargs else 1
+    places = ("examples", "integration-tests/test_examples.py")
+
+    def job(kind: str, number: int) -> Job:
+        name = f"examples-{kind.replace(' ', '-')}-{number}"
+        return Job(name, (python, *pytest(name, *marked(kind), *places)[1:]))
+
+    rounds = [job("process", number) for number in range(times)]
+    rounds += [job("not process", number) for number in range(times if times == 1 else 5 * times)]
+    if not run_jobs(rounds, LANES):
+        session.error("an example does not do what its page says")
+
+
+@nox.session
 def relock(session: nox.Session) -> None:
     """Take the newest releases into the lock; `-- --missing` adds only what it lacks."""
     install(session, *tools("relock"))
@@ -226,7 +247,7 @@ def look(session: nox.Session) -> None:
     session.log(f"What the demo printed: {told}")
 
 
-@nox.session
+@nox.session(name="docs")
 def site(session: nox.Session) -> None:
     """One site of all pages and a reference of every public name; needs npm.
 

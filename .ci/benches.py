@@ -41,6 +41,17 @@ def bench_rpc(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_examples(session: nox.Session) -> None:
+    """The benchmarks among the examples in full; tables and charts lie in `.nox/results`."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", extras=False), *tools("examples"))
+    results = ROOT / ".nox" / "results"
+    state_source = ("--seconds", "10", "--write", str(results))
+    session.run("python", "-m", "examples.benchmark_state_source", *state_source)
+    rpc = ("--rounds", "10000", "--write", str(results / "rpc.md"))
+    session.run("python", "-m", "examples.benchmark_rpc", *rpc)
+
+
+@nox.session
 def bench_node(session: nox.Session) -> None:
     """Start, memory, latency and throughput of a pool, beside an executor and dask.distributed."""
     packages = local("am-machine", "am-helpers", "am-rpc", "am-node", extras=False)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import nox
-from tree import LAYERS, ROOT, fill, install, test_tools, toml, tools
+from packaging.requirements import Requirement
+from tree import LAYERS, ROOT, fill, install, local, test_tools, toml, tools
 
+from release.printed import installing, paths_and_names
 from release.ranges import floor
 from release.tree import Package, tag_of
 
@@ -112,3 +116,28 @@ def wheels(session: nox.Session, layer: str) -> None:
     session.run("python", "-W", "error", "-c", f"import {layer.replace('-', '_')}")
     if layer == "am-telemetry":
         session.run("python", "-W", "error", "packages/am-telemetry/benchmarks/bare.py")
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+@nox.parametrize("page", [*LAYERS, "README"], ids=[*LAYERS, "README"])
+def readmes(session: nox.Session, page: str) -> None:
+    """A README as strangers follow it: wheels in place of the tree's paths, and nothing beside."""
+    path = ROOT / ("README.md" if page == "README" else f"packages/{page}/README.md")
+    wheels = {name: next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in LAYERS}
+    wanted: list[str] = []
+    for command in installing(path.read_text()):
+        for printed in paths_and_names(command, LAYERS)[0]:
+            need = Requirement(printed.removeprefix("./packages/"))
+            extras = f"[{','.join(sorted(need.extras))}]" if need.extras else ""
+            wanted.append(f"{need.name}{extras} @ {wheels[need.name].as_uri()}")
+    install(session, *wanted)
+    with tempfile.TemporaryDirectory() as folder:  # far from the tree, and its name is short
+        follow = ("-m", "release.readmes", str(path), folder, session.bin)
+        session.run(sys.executable, *follow, external=True)
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Install and import each combination of two made-up releases that the pins allow."""
+    fill(session, *local(*LAYERS, extras=False), *tools("release", "relock"))
+    session.run("python", "-m", "release.matrix")

@@ -59,6 +59,7 @@ def nightly(session: nox.Session) -> None:
     engine = ("gate", "injection", "laws", "thread_readers")
     sized = (
         *(f"packages/am-machine/tests/test_{name}.py" for name in engine),
+        "integration-tests/test_debugger_lint.py",
         "integration-tests/test_rpc_bulk.py",
         "integration-tests/test_rpc_faults.py",
         "packages/am-rpc/tests/server/test_pressure.py",
@@ -85,8 +86,9 @@ def nightly(session: nox.Session) -> None:
         "integration-tests/test_pubsub_processes.py",
     )
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
+    session.notify("examples", ["--times", "10"])
     session.notify("engines")
-    session.notify("site", ("look",))
+    session.notify("docs", ("look",))
 
 
 @nox.session

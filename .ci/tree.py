@@ -34,11 +34,6 @@ ENGINES = {
 # Engines listen on all addresses of a host: hence a network of their own, with loopback alone.
 # Slurm wants one more address than that.
 LOOPBACK_ONLY = 'ip link set lo up && ip address add 10.77.0.1/32 dev lo && exec "$@"'
-# Not every file that others ship compiles on every Python: hence no check of the outcome.
-COMPILE_INSTALLED = """
-import compileall, sysconfig
-compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, workers=0)
-"""
 SOURCES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("packages/*/src"))
 
 
@@ -104,7 +99,8 @@ def fill(session: nox.Session, *requirements: str) -> None:
     stamp = Path(session.virtualenv.location, ".filled")
     if not stamp.is_file() or stamp.read_text() != digest:
         install(session, *requirements)
-        session.run("python", "-c", COMPILE_INSTALLED, silent=True, log=False)
+        others = map(str, ROOT.glob(".nox/*/lib/python*/site-packages"))
+        session.run("python", ".ci/bytecode.py", *others, silent=True, log=False)
         stamp.write_text(digest)
     session.run("python", "-m", "compileall", "-q", *SOURCES, "examples", silent=True)
 

@@ -7,43 +7,26 @@ of the tests cannot see. `<!-- skip: next "reason" -->` before a block leaves it
 are counted (integration-tests/test_house_rules.py).
 """
 
-import ast
-import inspect
 import os
-import re
 import sys
 import tempfile
 import types
 from pathlib import Path
 from typing import Any
 
-import trio
-import trio.testing
 from sybil import Example, Sybil
 from sybil.evaluators.python import pad
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
-LIMIT = 5.0  # seconds for one awaiting block
-REAL_TIME = re.compile(
-    r"\b(am_rpc|am_node|socket|subprocess|threading|to_thread|when_fn|open_process)\b"
-)
+from docs.blocks import REAL_TIME, execute
 
 
 def run(example: Example) -> None:
     """Execute one block in the module of its page."""
     page: types.ModuleType = example.namespace["page"]
     source = pad(example.parsed, example.line + example.parsed.line_offset)
-    code = compile(source, example.path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-    if not code.co_flags & inspect.CO_COROUTINE:
-        exec(code, page.__dict__)
-        return
-
-    async def limited() -> None:
-        with trio.fail_after(LIMIT):
-            await eval(code, page.__dict__)
-
-    real = REAL_TIME.search(example.document.text)
-    trio.run(limited, clock=None if real else trio.testing.MockClock(autojump_threshold=0))
+    real = bool(REAL_TIME.search(example.document.text))
+    execute(source, str(example.path), page, is_real_time=real)
 
 
 def open_page(namespace: dict[str, Any]) -> None:

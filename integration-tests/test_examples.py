@@ -2,6 +2,7 @@
 
 import ast
 import io
+import json
 import os
 import re
 import subprocess
@@ -24,13 +25,16 @@ LAYERS = {
     "basic": "am_machine",
     "benchmark_rpc": "am_rpc",
     "benchmark_state_source": "am_rpc",
+    "browser": "am_rpc",
     "cli": "am_helpers",
     "cli_daemon": "am_rpc",
     "dag": "am_machine",
     "fan_out_in": "am_helpers",
     "fsm": "am_machine",
     "gossip": "am_pubsub",
+    "mach_template": "am_rpc",
     "nfa": "am_machine",
+    "notebook": "am_helpers",
     "path_watcher": "am_machine",
     "pipes": "am_helpers",
     "raw_strings": "am_machine",
@@ -40,10 +44,13 @@ LAYERS = {
     "temporal_expense": "am_helpers",
     "temporal_fileprocessing": "am_helpers",
     "tree_state_source": "am_rpc",
+    "tui": "am_helpers",
     "worker_pool": "am_node",
 }
 # What examples may need beside the stack and what the stack needs; each is in its metadata.
-OTHERS = {"starlette", "textual", "uvicorn"}
+OTHERS = {"hypercorn", "nbclient", "nbformat", "starlette", "textual", "uvicorn"}
+# What is needed, and imported by what is imported.
+BESIDE = {"nbclient": "ipykernel"}
 MAX_LINES = 150  # of code in an example of one file
 PATIENCE = 10.0  # seconds; on a machine of its own an example has five
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/__main__.py"))
@@ -56,10 +63,19 @@ SINGLE = [
 ]
 
 
+def code_of(path: Path) -> str:
+    """The code of a file; of a notebook that of its cells, extensions being imported."""
+    if path.suffix != ".ipynb":
+        return path.read_text()
+    cells = json.loads(path.read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return re.sub(r"^%load_ext ", "import ", code, flags=re.MULTILINE)
+
+
 def imported(path: Path) -> set[str]:
     """Top-level names of the modules that a file imports."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(code_of(path))):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -68,7 +84,8 @@ def imported(path: Path) -> set[str]:
 
 
 def imports_of(name: str) -> set[str]:
-    return set().union(*map(imported, PROGRAMS[name]))
+    notebooks = (EXAMPLES / name).glob("*.ipynb")
+    return set().union(*map(imported, [*PROGRAMS[name], *notebooks]))
 
 
 def metadata(name: str) -> dict[str, object]:
@@ -108,7 +125,7 @@ def code_lines(path: Path) -> int:
 
 def offences(path: Path) -> Iterator[str]:
     """What no example may show: catching everything, sleeping until something is so."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(code_of(path))):
         if isinstance(node, ast.ExceptHandler):
             caught = "" if node.type is None else ast.unparse(node.type)
             if re.search(r"\b(Base)?Exception\b", caught) or not caught:
@@ -162,7 +179,8 @@ def test_an_example_of_one_file_is_short_and_ends_with_main(name: str) -> None:
 @pytest.mark.parametrize("name", SINGLE)
 def test_script_metadata_asks_for_what_is_imported(name: str) -> None:
     used = {module.replace("_", "-") for module in imports_of(name) & set(STACK)}
-    of_others = {module for module in imports_of(name) if module in OTHERS}
+    of_others = imports_of(name) & OTHERS
+    of_others |= {BESIDE[module] for module in of_others & set(BESIDE)}
     assert requirements(name) == used | of_others
     tool = metadata(name)["tool"]
     assert isinstance(tool, dict)

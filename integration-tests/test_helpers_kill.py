@@ -1,6 +1,7 @@
 """A process that records a history is killed at random moments; what was promised is not lost.
 
-Each child restores its machine from the file the killed one left behind, and goes on.
+Each child restores its machine from the file the killed one left behind, and goes on. Children are
+forks of one process that has imported all they need: most of the time would go into interpreters.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pytest
 import am_helpers as amh
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 KILLS = 50
@@ -30,8 +32,8 @@ BATCH_DELAY = 0.1
 # A busy machine may take this long to give the writer its turn and to write.
 PATIENCE = 1.0
 
-CHILD = r"""
-import json, random, sys, time
+CHILDREN = r"""
+import json, os, random, sys, time
 from pathlib import Path
 
 import am_helpers as amh
@@ -73,31 +75,67 @@ async def main(path, seed):
             say("synced", made, list(mach.time()))
 
 
-trio.run(main, Path(sys.argv[1]), int(sys.argv[2]))
+# A child per line of input: its file, its seed, and where it speaks.
+for line in sys.stdin:
+    path, seed, voice = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(voice, os.O_WRONLY), sys.stdout.fileno())
+        trio.run(main, Path(path), seed)
+    say(child)
+    say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-def run_and_kill(path: Path, seed: int) -> tuple[list[Any], float]:
-    """Start a child, kill it at a random moment of its work, return what it said and when."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(path), str(seed)], stdout=subprocess.PIPE
-    )
-    with child:
-        assert child.stdout is not None
-        pipe, heard = child.stdout.fileno(), b""
+class Children:
+    """Starts one child after the other, and kills each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.voice = folder / "voice"
+        os.mkfifo(self.voice)
+        self.parent = subprocess.Popen(
+            [sys.executable, "-c", CHILDREN],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def told(self) -> int:
+        """Return the number that the parent of all tells next."""
+        assert self.parent.stdout is not None
+        (number,) = json.loads(self.parent.stdout.readline())
+        return int(number)
+
+    def run_and_kill(self, path: Path, seed: int) -> tuple[list[Any], float]:
+        """Start a child, kill it at a random moment of its work, return what it said and when."""
+        assert self.parent.stdin is not None
+        self.parent.stdin.write(json.dumps((str(path), seed, str(self.voice))) + "\n")
+        self.parent.stdin.flush()
+        child, heard = self.told(), b""
+        pipe = os.open(self.voice, os.O_RDONLY)  # waits until the child has opened it, too
         try:
-            assert select.select([pipe], [], [], 60)[0], "the child said nothing"
-            end = time.monotonic() + random.Random(seed).random() * 0.4
-            # Listening all the time, so that the child is never held up by a full pipe.
-            while (left := end - time.monotonic()) > 0:
-                if select.select([pipe], [], [], left)[0]:
-                    heard += os.read(pipe, 65_536)
+            try:
+                assert select.select([pipe], [], [], 60)[0], "the child said nothing"
+                end = time.monotonic() + random.Random(seed).random() * 0.4
+                # Listening all the time, so that the child is never held up by a full pipe.
+                while (left := end - time.monotonic()) > 0:
+                    if select.select([pipe], [], [], left)[0]:
+                        heard += os.read(pipe, 65_536)
+            finally:
+                os.kill(child, signal.SIGKILL)
+                killed = time.monotonic()
+            while more := os.read(pipe, 65_536):
+                heard += more
         finally:
-            child.send_signal(signal.SIGKILL)
-            killed = time.monotonic()
-        heard += child.stdout.read()
-    assert child.returncode == -signal.SIGKILL
-    return [json.loads(line) for line in heard.split(b"\n")[:-1]], killed
+            os.close(pipe)
+        assert self.told() == -signal.SIGKILL
+        return [json.loads(line) for line in heard.split(b"\n")[:-1]], killed
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[Children]:
+    """Children of one parent, which ends when its input does."""
+    made = Children(tmp_path)
+    with made.parent:
+        yield made
 
 
 def check_file(path: Path, said: list[Any], killed: float) -> int:
@@ -129,13 +167,15 @@ def check_file(path: Path, said: list[Any], killed: float) -> int:
 
 @pytest.mark.slow
 @pytest.mark.process
-def test_what_was_synced_survives_kills_at_random_moments(tmp_path: Path) -> None:
+def test_what_was_synced_survives_kills_at_random_moments(
+    tmp_path: Path, children: Children
+) -> None:
     worst = told = 0
     for file in range(KILLS // 5):
         path = tmp_path / f"h{file}.sqlite"
         before: tuple[int, list[int]] | None = None
         for run in range(5):
-            said, killed = run_and_kill(path, file * 5 + run)
+            said, killed = children.run_and_kill(path, file * 5 + run)
             if before is not None:
                 ((_, machine_tick, active, ticks),) = [w for w in said if w[0] == "restored"]
                 assert machine_tick == before[0] + 1

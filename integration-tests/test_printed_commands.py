@@ -8,7 +8,6 @@ whatever siblings that needs.
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from release.printed import installing, paths_and_names
 from release.tree import packages
 
 ROOT = Path(__file__).parent.parent
@@ -27,35 +27,6 @@ PAGES = sorted(
     if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
     and path.name != "CHANGELOG.md"
 )
-# `pip install X`, `uv pip install X`, `uv add X`, `uv tool install X`, `pipx install X`, `uvx X`, …
-INSTALLS = re.compile(
-    r"(?:\bpip3?|\buv(?: tool)?|\bpipx)(?: \S+)*? (?:install|add|run|download|wheel)\b|\buvx\b"
-)
-CODE = re.compile(r"^```(?:console|sh|bash|text)?\n(.*?)^```|(?<!`)`([^`\n]+)`(?!`)", re.S | re.M)
-
-
-def commands(page: str) -> list[str]:
-    """The lines of a page's code that install something, those that are continued made one."""
-    text = "\n".join(block or inline for block, inline in CODE.findall(page))
-    lines = text.replace("\\\n", " ").splitlines()
-    parts = [part.strip().removeprefix("$ ") for line in lines for part in line.split("&&")]
-    return [part for part in parts if INSTALLS.search(part)]
-
-
-def paths_and_names(command: str) -> tuple[list[str], list[str]]:
-    """What of ours a command installs by path, and what by name."""
-    words = shlex.split(command, comments=True)
-    paths: list[str] = []
-    names: list[str] = []
-    for word in words:
-        bare = re.split(r"[\[=<>~!@ ]", word)[0]
-        if bare == "./packages/am-*":
-            paths += [f"./packages/{name}" for name in PACKAGES]
-        elif bare.startswith("./packages/"):
-            paths.append(word)
-        elif bare in PACKAGES:
-            names.append(word)
-    return paths, names
 
 
 def lacking(paths: list[str]) -> set[str]:
@@ -73,7 +44,7 @@ def lacking(paths: list[str]) -> set[str]:
 PRINTED = {
     (str(page.relative_to(ROOT)), command)
     for page in PAGES
-    for command in commands(page.read_text())
+    for command in installing(page.read_text())
 }
 
 
@@ -84,15 +55,16 @@ def test_pages_print_commands_that_install() -> None:
 
 @pytest.mark.parametrize(("page", "command"), sorted(PRINTED))
 def test_a_printed_command_takes_ours_from_paths_alone(page: str, command: str) -> None:
-    paths, names = paths_and_names(command)
+    paths, names = paths_and_names(command, PACKAGES)
     assert names == [], f"{page} fetches {names} from an index"
     assert lacking(paths) == set(), f"{page} leaves siblings to an index"
 
 
 def test_a_command_that_would_ask_an_index_is_found() -> None:
     page = '```console\n$ python -m pip install -q \\\n  "am-rpc[ws]>=0.1"\n```\nor `uvx am-dbg`.'
-    assert len(commands(page)) == 2
-    assert paths_and_names(commands(page)[0]) == ([], ["am-rpc[ws]>=0.1"])
+    first, *others = installing(page)
+    assert len(others) == 1
+    assert paths_and_names(first, PACKAGES) == ([], ["am-rpc[ws]>=0.1"])
     assert lacking(["./packages/am-rpc[ws]", "./packages/am-machine"]) == {"am-helpers"}
 
 
@@ -107,7 +79,7 @@ def dry_run(*what: str) -> subprocess.CompletedProcess[str]:
 
 def test_with_the_index_off_a_printed_command_resolves_as_it_does_with_it() -> None:
     # The longest of them; that the others bring all they need by path was looked at above.
-    paths = max((paths_and_names(command)[0] for _, command in PRINTED), key=len)
+    paths = max((paths_and_names(command, PACKAGES)[0] for _, command in PRINTED), key=len)
     assert len(paths) >= 5
     done = dry_run(*paths)
     assert done.returncode == 0, done.stderr

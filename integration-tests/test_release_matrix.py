@@ -1,81 +1,22 @@
-"""Two made-up releases of everything: which of them the pins let together."""
+"""Two made-up releases of everything: which of them the pins let together.
+
+Session `matrix` installs each choice that is allowed, and imports it.
+"""
 
 from __future__ import annotations
 
-import itertools
-import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
+from release.made_up import BROKEN, allowed, both
 
-from release.ranges import widen_all
-from release.tree import Package, next_version, packages
-
-ROOT = Path(__file__).parent.parent
-BROKEN = ("am-machine", "am-rpc")  # have a minor release; all others a patch release
-Releases = dict[str, dict[str, list[Requirement]]]
-"""What each release of each distribution needs, by name and version."""
-
-
-def copy_of_the_tree(folder: Path) -> dict[str, Package]:
-    """The packages without their tests, to be released as often as one likes."""
-    for package in packages(ROOT).values():
-        target = folder / "packages" / package.name
-        shutil.copytree(package.folder / "src", target / "src")
-        for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"):
-            shutil.copy(package.folder / name, target / name)
-    shutil.copy(ROOT / "pytest.toml", folder)
-    return packages(folder)
-
-
-def next_releases(tree: dict[str, Package]) -> None:
-    """Raise every version; ranges follow, as the release command has them follow."""
-    for name, package in tree.items():
-        version = next_version(package.version, "minor" if name in BROKEN else "patch")
-        package.write_version(version)
-        widen_all(tree, name, version)
-
-
-def needs_of(tree: dict[str, Package]) -> dict[str, tuple[str, list[Requirement]]]:
-    return {
-        name: (package.version, [need for need in package.needs(extras=True) if need.name in tree])
-        for name, package in tree.items()
-    }
-
-
-def allowed(releases: Releases) -> list[dict[str, str]]:
-    """Every choice of one release of each distribution that all ranges agree to."""
-    names = list(releases)
-    choices = (
-        dict(zip(names, versions, strict=True))
-        for versions in itertools.product(*(releases[name] for name in names))
-    )
-    return [
-        choice
-        for choice in choices
-        if all(
-            need.specifier.contains(choice[need.name])
-            for name, version in choice.items()
-            for need in releases[name][version]
-        )
-    ]
-
-
-def both(folder: Path) -> tuple[Releases, dict[str, Package]]:
-    tree = copy_of_the_tree(folder)
-    releases: Releases = {name: {} for name in tree}
-    for _ in range(2):
-        for name, (version, needs) in needs_of(tree).items():
-            releases[name][version] = needs
-        if all(len(versions) == 1 for versions in releases.values()):
-            next_releases(tree)
-    return releases, tree
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_pins_let_old_together_and_new_together_and_no_old_one_on_a_broken_one(
     tmp_path: Path,
 ) -> None:
-    releases, _ = both(tmp_path)
+    releases = both(tmp_path)
     assert all(len(versions) == 2 for versions in releases.values())
     found = allowed(releases)
     old = {name: min(versions) for name, versions in releases.items()}

@@ -1,5 +1,6 @@
 """The blocks of the pages are really run: a page that is wrong fails."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,28 +8,29 @@ from pathlib import Path
 import pytest
 
 FENCE = "```"
+# What is on a page, and how each of its blocks ends.
+PAGES = {
+    "a later block sees the names": (("x = 1", "assert x == 1"), ["PASSED", "PASSED"]),
+    "time jumps": (("import trio\nawait trio.sleep(4)",), ["PASSED"]),
+    "a block that hangs": (("import trio\nawait trio.sleep_forever()",), ["FAILED"]),
+    "a wrong claim": (("assert 1 == 2",), ["FAILED"]),
+}
 
 
-def outcome(root: Path, page: Path, *blocks: str) -> str:
-    """The closing line of pytest for a page made of these blocks."""
-    page.write_text("\n".join(f"{FENCE}python\n{block}\n{FENCE}\n" for block in blocks))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "docs.snippets", str(page)]
+@pytest.fixture(scope="module")
+def outcomes(root: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """How each block ended, with the number of its page: one run plays all pages."""
+    folder = tmp_path_factory.mktemp("pages")
+    pages = [folder / f"{number}.md" for number in range(len(PAGES))]
+    for page, (blocks, _) in zip(pages, PAGES.values(), strict=True):
+        page.write_text("\n".join(f"{FENCE}python\n{block}\n{FENCE}\n" for block in blocks))
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "docs.snippets", *map(str, pages)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
-    return done.stdout.splitlines()[-1]
+    return re.findall(r"^(PASSED|FAILED) \S*?(\d+)\.md::", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("blocks", "expected"),
-    [
-        (("x = 1", "assert x == 1"), "2 passed"),
-        (("import trio\nawait trio.sleep(4)",), "1 passed"),
-        (("import trio\nawait trio.sleep_forever()",), "1 failed"),
-        (("assert 1 == 2",), "1 failed"),
-    ],
-    ids=["a later block sees the names", "time jumps", "a block that hangs", "a wrong claim"],
-)
-def test_a_page_is_judged_by_running_it(
-    root: Path, tmp_path: Path, blocks: tuple[str, ...], expected: str
-) -> None:
-    assert outcome(root, tmp_path / "page.md", *blocks).startswith(expected)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_judged_by_running_it(outcomes: list[tuple[str, str]], name: str) -> None:
+    number = str([*PAGES].index(name))
+    assert [ending for ending, page in outcomes if page == number] == PAGES[name][1]

@@ -1,34 +1,33 @@
 """The list of public names, and where each is seen at work: `python -m docs.site.table`.
 
 A name is at work in a block of a page that is run, or in an example. Those that are nowhere have an
-empty last column, and are counted at the end.
+empty last column, and are counted at the end; `not_shown.txt` lists them, and only gets shorter.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 
 from docs.site.names import Name, public_names
 from docs.site.sources import LAYERS, ROOT, pages, title
+from docs.site.usage import used
 
 INDEX = Path("docs/reference/index.md")
-WORD = re.compile(r"\w+")
-BLOCK = re.compile(r"^```(?:python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+NOT_SHOWN = Path(__file__).with_name("not_shown.txt")
 
 
 def shown(root: Path) -> list[tuple[Path, set[str]]]:
-    """Pages with the words of the code that they show, manual and examples first."""
+    """Pages with the names that the code uses which they show, manual and examples first."""
     found: list[tuple[Path, set[str]]] = []
     for page in pages(root):
         if page == INDEX or page.name == "CHANGELOG.md":
             continue
-        code = "\n".join(BLOCK.findall((root / page).read_text()))
-        if page.parts[0] == "examples":
-            code += "\n".join(path.read_text() for path in (root / page).parent.glob("*.py"))
-        found.append((page, set(WORD.findall(code))))
+        is_example = page.parts[0] == "examples"
+        folder = (root / page).parent
+        sources = [*folder.glob("*.py"), *folder.glob("*.ipynb")] if is_example else []
+        found.append((page, used(root / page, sources)))
     first = ("docs/manual", "examples", "packages")
     ranks = {prefix: rank for rank, prefix in enumerate(first)}
     return sorted(
@@ -41,7 +40,7 @@ def shown(root: Path) -> list[tuple[Path, set[str]]]:
 
 def at_work(name: Name, code: list[tuple[Path, set[str]]]) -> Path | None:
     """The first page that shows a name; None if none does."""
-    return next((page for page, words in code if name.name in words), None)
+    return next((page for page, names in code if name.path in names), None)
 
 
 def holes(root: Path = ROOT) -> list[str]:

@@ -1,4 +1,4 @@
-"""HTTP for those who know nothing of machines: the standard library's server beside a replica.
+"""HTTP for those who know nothing of machines: the standard library's server beside a machine.
 
 `GET /` is the board as JSON; `GET /?until=N` waits until the sum of the clock is N.
 `GET /metrics` is what Prometheus reads.
@@ -18,32 +18,31 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    import am_machine as am
     import am_rpc
 
 PATIENCE = 10.0  # seconds that a reader may wait
 
 
-def metrics(client: am_rpc.Client) -> str:
-    """What Prometheus reads: each state's clock and activity, and the counters of the client."""
-    net = client.net
+def metrics(net: am.MachineApi, stats: am_rpc.Stats) -> str:
+    """What Prometheus reads: each state's clock and activity, and what was counted."""
     lines = ["# TYPE am_state_active gauge", "# TYPE am_state_ticks counter"]
     for state, tick in net.clock().items():
         lines.append(f'am_state_active{{state="{state}"}} {tick % 2}')
         lines.append(f'am_state_ticks{{state="{state}"}} {tick}')
-    lines += [f"am_rpc_{name} {value}" for name, value in client.stats.as_dict().items()]
+    lines += [f"am_rpc_{name} {value}" for name, value in stats.as_dict().items()]
     return "\n".join(lines) + "\n"
 
 
-def show(net: am_rpc.NetworkMachine) -> str:
-    """The board as JSON. A replica may be read from any thread."""
+def show(net: am.MachineApi) -> str:
+    """The board as JSON. A machine may be read from any thread."""
     return json.dumps({"active": net.active, "time": sum(net.time())})
 
 
 @asynccontextmanager
-async def serve_http(client: am_rpc.Client) -> AsyncGenerator[int, None]:
+async def serve_http(net: am.MachineApi, stats: am_rpc.Stats) -> AsyncGenerator[int, None]:
     """Serve in threads of their own while in the block; yields the port."""
     token = trio.lowlevel.current_trio_token()
-    net = client.net
 
     async def reached(total: int) -> None:
         with trio.move_on_after(PATIENCE):
@@ -59,7 +58,7 @@ async def serve_http(client: am_rpc.Client) -> AsyncGenerator[int, None]:
             if wanted.isascii() and wanted.isdigit():
                 # Waiting is for trio; this thread just sits there.
                 trio.from_thread.run(reached, int(wanted[:18]), trio_token=token)
-            kind, text = ("text/plain", metrics(client)) if url.path == "/metrics" else (
+            kind, text = ("text/plain", metrics(net, stats)) if url.path == "/metrics" else (
                 "application/json", show(net)
             )  # fmt: skip
             self.send_response(200)

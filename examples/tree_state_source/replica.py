@@ -40,7 +40,7 @@ async def serve(upstream: str, *, http: bool) -> None:
             net = await client.ready()
             ah.debug_env(net)
             if http:
-                async with serve_http(client) as port:
+                async with serve_http(net, client.stats) as port:
                     print(port, flush=True)
                     await anext(ends)  # Ctrl+C ends it by an exception
             else:

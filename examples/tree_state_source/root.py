@@ -7,13 +7,17 @@
 # am-machine = { path = "../../packages/am-machine" }
 # am-rpc = { path = "../../packages/am-rpc" }
 # ///
-"""The source of it all: `python -m examples.tree_state_source.root`, until Ctrl+C."""
+"""The source of it all: `python -m examples.tree_state_source.root`, until Ctrl+C.
+
+With `--http` it answers readers itself, too, and prints a second line, the port for them.
+"""
 
 from __future__ import annotations
 
 import random
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import trio
@@ -35,6 +39,7 @@ from examples.tree_state_source.board import (  # noqa: E402 - found by the line
     on_gate,
     taken_by,
 )
+from examples.tree_state_source.readers import serve_http  # noqa: E402 - likewise
 
 PUSH_INTERVAL = 0.05
 
@@ -65,21 +70,24 @@ class Airport:
         mach.add("DayDone")
 
 
-async def serve() -> None:
+async def serve(*, http: bool = False) -> None:
     """Serve the board until the process is told to end."""
     async with (
         am.Machine(board(), id="board", handlers=Airport()) as mach,
         am_rpc.Mux(mach, "127.0.0.1:0", push_interval=PUSH_INTERVAL) as mux,
+        AsyncExitStack() as readers,
     ):
         ah.debug_env(mach)
         mach.add("Ready")
         with trio.open_signal_receiver(signal.SIGTERM) as ends:
             print(mux.addr, flush=True)
+            if http:
+                print(await readers.enter_async_context(serve_http(mach, mux.stats)), flush=True)
             await anext(ends)  # Ctrl+C ends it by an exception
 
 
 if __name__ == "__main__":
     try:
-        trio.run(serve)
+        trio.run(lambda: serve(http="--http" in sys.argv))
     except* KeyboardInterrupt:
         sys.exit(0)

@@ -88,8 +88,8 @@ async def test_a_reader_waits_for_a_clock_and_gets_metrics() -> None:
         am_rpc.Mux(mach, "127.0.0.1:0", push_interval=0) as mux,
         am_rpc.Client(mux.addr) as client,
     ):
-        await client.ready()
-        async with serve_http(client) as port, trio.open_nursery() as nursery:
+        net = await client.ready()
+        async with serve_http(net, client.stats) as port, trio.open_nursery() as nursery:
             answers: list[list[str]] = []
 
             async def read() -> None:

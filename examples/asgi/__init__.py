@@ -1,0 +1,1 @@
+"""A machine behind an ASGI application."""

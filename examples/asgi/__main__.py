@@ -1,0 +1,5 @@
+"""`python -m examples.asgi`."""
+
+from examples.asgi.main import main
+
+main()

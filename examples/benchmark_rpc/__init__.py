@@ -1,0 +1,1 @@
+"""The same loop over four ways into another process."""

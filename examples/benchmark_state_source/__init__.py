@@ -1,0 +1,1 @@
+"""How many readers a tree of replicas answers, and how old what they read is."""

@@ -1,0 +1,1 @@
+"""A web page that follows and changes a machine."""

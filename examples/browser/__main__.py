@@ -1,0 +1,5 @@
+"""`python -m examples.browser`."""
+
+from examples.browser.main import main
+
+main()

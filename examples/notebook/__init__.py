@@ -1,0 +1,1 @@
+"""A notebook that teaches relations and clocks."""

@@ -1,0 +1,5 @@
+"""`python -m examples.notebook`."""
+
+from examples.notebook.main import main
+
+main()

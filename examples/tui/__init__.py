@@ -1,0 +1,1 @@
+"""A terminal application that belongs to a machine."""

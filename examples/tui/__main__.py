@@ -1,0 +1,5 @@
+"""`python -m examples.tui`."""
+
+from examples.tui.main import main
+
+main()

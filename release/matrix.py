@@ -1,0 +1,105 @@
+"""Install each combination of two made-up releases: `python -m release.matrix`.
+
+The environment has to hold what others make already, and uv. What the pins allow is installed from
+wheels alone, the index being off, and imported, each in a process of its own; of what they forbid,
+whatever differs in one distribution from what they allow has to be refused.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from release.made_up import Releases, allowed, both, choices
+
+if TYPE_CHECKING:
+    from release.tree import Package
+
+# Imports all, from the wheels that were chosen, and all that a command begins with.
+LOOK = """
+import importlib, importlib.metadata, sys
+chosen = dict(pair.split("==") for pair in sys.argv[1:])
+for name, version in chosen.items():
+    assert importlib.metadata.version(name) == version, name
+    module = importlib.import_module(name.replace("-", "_"))
+    assert "site-packages" in module.__file__, module.__file__
+    for public in module.__all__:
+        getattr(module, public)
+for script in importlib.metadata.entry_points(group="console_scripts"):
+    if script.dist.name in chosen:
+        script.load()
+"""
+
+
+def pip(wheels: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Let uv install from these wheels, and from nowhere else."""
+    command = (sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable)
+    source = ("--no-index", "--offline", "--find-links", str(wheels))
+    return subprocess.run(
+        [*command, *source, *options], capture_output=True, text=True, check=False
+    )
+
+
+def build_into(wheels: Path, tree: dict[str, Package]) -> None:
+    """One wheel of each package."""
+    for package in tree.values():
+        subprocess.run(
+            [sys.executable, "-m", "build", "-n", "-w", "-o", str(wheels), str(package.folder)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def pinned(choice: dict[str, str]) -> list[str]:
+    """A choice as a resolver and a reader understand it."""
+    return [f"{name}=={version}" for name, version in choice.items()]
+
+
+def differing(one: dict[str, str], other: dict[str, str]) -> int:
+    """In how many distributions two choices differ."""
+    return sum(one[name] != other[name] for name in one)
+
+
+def faults(releases: Releases, wheels: Path) -> list[str]:
+    """What is wrong, a text each."""
+    found: list[str] = []
+    good = allowed(releases)
+    for choice in good:
+        text = pinned(choice)
+        installed = pip(wheels, "--reinstall-package", "am-machine", *text)
+        if installed.returncode:
+            found.append(f"{' '.join(text)} is allowed, and not installed:\n{installed.stderr}")
+            continue
+        looked = subprocess.run(
+            [sys.executable, "-W", "error", "-c", LOOK, *text],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if looked.returncode:
+            found.append(f"{' '.join(text)} does not work:\n{looked.stderr}")
+    bad = [
+        choice
+        for choice in choices(releases)
+        if choice not in good and any(differing(choice, one) == 1 for one in good)
+    ]
+    for choice in bad:
+        if not pip(wheels, "--dry-run", *pinned(choice)).returncode:
+            found.append(f"{' '.join(pinned(choice))} is forbidden, and would be installed")
+    print(f"{len(good)} combinations installed and imported, {len(bad)} refused")
+    return found
+
+
+def main() -> int:
+    """Go through all combinations; the exit code is 1 if one is not as it should be."""
+    with tempfile.TemporaryDirectory() as folder:
+        wheels = Path(folder, "wheels")
+        releases = both(Path(folder, "tree"), lambda tree: build_into(wheels, tree))
+        found = faults(releases, wheels)
+    print("\n".join(found) or "as the pins say")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
