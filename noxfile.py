@@ -247,7 +247,7 @@ def look(session: nox.Session) -> None:
     session.log(f"What the demo printed: {told}")
 
 
-@nox.session
+@nox.session(name="docs")
 def site(session: nox.Session) -> None:
     """One site of all pages and a reference of every public name; needs npm.
 

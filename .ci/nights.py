@@ -88,7 +88,7 @@ def nightly(session: nox.Session) -> None:
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
     session.notify("examples", ["--times", "10"])
     session.notify("engines")
-    session.notify("site", ("look",))
+    session.notify("docs", ("look",))
 
 
 @nox.session

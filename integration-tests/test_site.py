@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.site import check, features, texts
+from docs.site import check, features, schemas, texts
 from docs.site.assemble import AstrayError, Layout, assemble, place
 from docs.site.names import public_names
 from docs.site.sources import LAYERS, ROOT, pages, sections
@@ -111,7 +111,17 @@ def test_texts_of_the_docs_hold_every_page(tmp_path: Path) -> None:
     for page in pages(ROOT):
         assert f"({place(page).with_suffix('.html')})" in index
         assert f"<!-- {page} -->" in whole
-    assert "- [am-rpc](packages/am-rpc/index.html): Transparent RPC for asyncmachine" in index
+    assert "- [am-rpc](packages/am-rpc/index.html): Transparent RPC for asyncmachine: put" in index
+    mute = [line for line in index.splitlines() if line.startswith("- [") and "): " not in line]
+    assert all(line.startswith("- [Changelog](") for line in mute)
+
+
+def test_a_page_is_summed_up_by_its_first_sentence_of_prose() -> None:
+    before = "# Title\n\n<!-- made -->\n```sh\nrun\n```\n\n| a |\n\n"
+    page = f"{before}A **[state](x.md)** is so,\ne.g. hot. More.\n"
+    assert texts.summary(page) == "A state is so, e.g. hot."
+    assert texts.summary("# Title\n\nWhat follows:\n\n- one\n") == "What follows"
+    assert texts.summary("# Title\n\n- one\n") == ""
 
 
 def test_each_kind_of_fault_of_a_built_site_is_found(tmp_path: Path) -> None:
@@ -131,6 +141,13 @@ def test_each_kind_of_fault_of_a_built_site_is_found(tmp_path: Path) -> None:
         "two.html: fetches https://elsewhere.invalid/x.js",
         "two.html: #gone",
         "two.html: three.html",
+    ]
+    (tmp_path / "two.html").write_text(good)
+    (tmp_path / "llms.txt").write_text("- [One](one.html)\n- [Three](three.html)\n")
+    assert check.faults(tmp_path) == [
+        "one.html: two.html#here",
+        "two.html: two.html#here",
+        "llms.txt: three.html",
     ]
 
 
@@ -160,6 +177,12 @@ def test_every_diagram_is_drawn_from_its_text_and_shown() -> None:
             picture = (folder / f"{source.stem}{shade}.svg").read_text()
             assert picture.startswith(f"<!-- {drawn_from} -->\n<svg "), "nox -s diagrams"
             assert "foreignObject" not in picture
+
+
+def test_schemas_are_drawn_as_they_are() -> None:
+    page = schemas.PAGE.read_text()
+    assert page == schemas.page(), "renew it: python -m docs.site.schemas"
+    assert {"### am_rpc.ServerStates", "### am_node.SupervisorStates"} <= {*page.splitlines()}
 
 
 def test_a_picture_of_two_shades_is_two_pictures_on_the_site(laid_out: Path) -> None:

@@ -14,15 +14,21 @@ INSTALLS = re.compile(
     r"(?:\bpip3?|\buv(?: tool)?|\bpipx)(?: \S+)*? (?:install|add|run|download|wheel)\b|\buvx\b"
 )
 EVERY_PACKAGE = "./packages/am-*"
-_CODE = re.compile(
-    r"^```(?:console|sh|bash|text)?\n(.*?)^```|(?<!`)`([^`\n]+)`(?!`)", re.DOTALL | re.MULTILINE
-)
+SHELL = {"", "bash", "console", "sh", "text"}
+# Fences of any language are matched, so that the end of one is not taken for the begin of another.
+_CODE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```|(?<!`)`([^`\n]+)`(?!`)", re.DOTALL | re.MULTILINE)
+
+
+def shell_lines(page: str) -> list[str]:
+    """The lines of a page's code that are for a shell, those that are continued made one."""
+    found = _CODE.findall(page)
+    text = "\n".join(block or inline for language, block, inline in found if language in SHELL)
+    return text.replace("\\\n", " ").splitlines()
 
 
 def installing(page: str) -> list[str]:
-    """The commands in a page's code that install something, those that are continued made one."""
-    text = "\n".join(block or inline for block, inline in _CODE.findall(page))
-    lines = text.replace("\\\n", " ").splitlines()
+    """The commands in a page's code that install something."""
+    lines = shell_lines(page)
     parts = [part.strip().removeprefix("$ ") for line in lines for part in line.split("&&")]
     return [part for part in parts if INSTALLS.search(part)]
 

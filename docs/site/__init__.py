@@ -1,1 +1,1 @@
-"""One site of all pages of the tree, and a reference of every public name: `nox -s site`."""
+"""One site of all pages of the tree, and a reference of every public name: `nox -s docs`."""

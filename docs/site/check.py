@@ -5,12 +5,14 @@ python -m docs.site.check FOLDER
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+LISTED = re.compile(r"\]\(([^)]+)\)")
 IMAGES = 5_000_000  # bytes of all pictures together
 FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
 
@@ -74,10 +76,17 @@ def faults(site: Path) -> list[str]:
                 found.append(f"{name}: lacks {link}")
         if name.name != "404.html":
             found += [f"{name}: {link}" for link in page.links if _astray(site, path, link, pages)]
+    found += [f"llms.txt: {link}" for link in _listed(site) if not (site / link).is_file()]
     pictures = sum(p.stat().st_size for kind in ("svg", "png") for p in site.rglob(f"*.{kind}"))
     if pictures > IMAGES:
         found.append(f"pictures weigh {pictures} bytes")
     return found
+
+
+def _listed(site: Path) -> list[str]:
+    """Where the index for language models leads, if there is one."""
+    index = site / "llms.txt"
+    return LISTED.findall(index.read_text()) if index.is_file() else []
 
 
 def _file(site: Path, page: Path, link: str) -> Path | None:

@@ -56,7 +56,7 @@ def sections(root: Path) -> dict[str, list[Path]]:
         Path("docs", name)
         for name in (
             "cheat-sheet.md", "environment.md", "operations.md", "faq.md", "comparison.md",
-            "diagrams.md", "benchmarks.md", "benchmarks-rpc.md", "stability.md",
+            "diagrams.md", "schemas.md", "benchmarks.md", "benchmarks-rpc.md", "stability.md",
         )
     ]  # fmt: skip
     result = {
