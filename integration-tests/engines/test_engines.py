@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -47,10 +48,13 @@ async def test_chaos_loses_nothing(
     engine: Engine, command: tuple[str, ...], tmp_path: Path
 ) -> None:
     launcher = engine.launcher(command)
-    report = await _chaos().chaos(0, SECONDS, "chaos_worker:Hasher", launcher, str(tmp_path))
+    report = await _chaos().chaos(
+        0, SECONDS, "chaos_worker:Hasher", launcher, str(tmp_path), spare=1
+    )
     print(*report.lines(), sep="\n")
     assert report.ok, "\n".join(report.lines())
-    assert report.victims
+    assert report.count(signal.SIGKILL) > 2
+    assert report.count(signal.SIGSTOP) >= SECONDS // 60
 
 
 async def test_a_node_that_goes_away_mid_work_loses_no_result(

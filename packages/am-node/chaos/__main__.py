@@ -130,11 +130,13 @@ async def chaos(
     entry: str,
     launcher: am_node.Launcher | None = None,
     folder: str | None = None,
+    spare: int = 0,
 ) -> Report:
     """One run: load, killer, recovery.
 
     Workers of a `launcher` of one's own need `LOG` and `PIDS` in their environment, two files in
-    `folder`.
+    `folder`. So many as `spare` are left alone at any time: where starting a worker takes seconds,
+    none would otherwise live to do anything, and that nothing is done then proves nothing.
     """
     report, rng = Report(is_unruly=entry.endswith(":Unruly")), random.Random(seed)
     pool = am_node.Pool(min=2, max=10, warm=6)
@@ -142,7 +144,7 @@ async def chaos(
         async with am_node.Supervisor(entry, pool=pool, launcher=launcher) as sup:
             await sup.mach.when("PoolReady")
             sockets = Path(sup.local_addr.removeprefix("unix:")).parent
-            await _load_and_kill(sup, rng, report, seconds)
+            await _load_and_kill(sup, rng, report, seconds, spare)
             began = trio.current_time()
             with trio.move_on_after(2 * RECOVERY):
                 await sup.mach.when("PoolReady")
@@ -178,12 +180,12 @@ def _pids(workers: Iterable[am_node.WorkerInfo]) -> dict[str, int]:
 
 
 async def _load_and_kill(
-    sup: am_node.Supervisor, rng: random.Random, report: Report, seconds: float
+    sup: am_node.Supervisor, rng: random.Random, report: Report, seconds: float, spare: int
 ) -> None:
     until = trio.current_time() + seconds
     numbers = _numbers(report, until)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_violence, sup, rng, report, until)
+        nursery.start_soon(_violence, sup, rng, report, until, spare)
         for number in range(CLIENTS):
             nursery.start_soon(_load, f"client{number}", sup.addr, numbers, report)
 
@@ -218,19 +220,19 @@ async def _load(name: str, addr: str, numbers: Iterator[Any], report: Report) ->
 
 
 async def _violence(
-    sup: am_node.Supervisor, rng: random.Random, report: Report, until: float
+    sup: am_node.Supervisor, rng: random.Random, report: Report, until: float, spare: int
 ) -> None:
     began = trio.current_time()
-    stopped: set[int] = set()
+    harmed: set[int] = set()
     next_stop = began + STOP_EVERY / 2
     while trio.current_time() < until:
         await trio.sleep(KILL_EVERY)
-        # One that was stopped is the pool's to find.
+        # One that was stopped or killed is the pool's to find.
         workers = {w.id: w for w in await sup.workers() if "Linked" in w.states}
         pids = _pids(workers.values())
-        alive = [name for name, pid in pids.items() if pid not in stopped]
+        alive = [name for name, pid in pids.items() if pid not in harmed]
         report.pids.update(pids.values())
-        if not alive:
+        if len(alive) <= spare:
             continue
         victim = workers[rng.choice(alive)]
         pid = pids[victim.id]
@@ -242,7 +244,7 @@ async def _violence(
             continue
         if number is signal.SIGSTOP:
             next_stop += STOP_EVERY
-            stopped.add(pid)
+        harmed.add(pid)
         report.victims.append(Victim(now - began, number, victim.id, pid, victim.work_status))
 
 

@@ -77,3 +77,22 @@ async def test_what_an_actor_waits_for_is_the_resource_that_is_short() -> None:
     assert reason({"CPU": 2}, free, whole) == "2 CPU, of which 1 is free"
     assert reason({"CPU": 1, "GPU": 1}, free, whole) == "1 GPU, of which the cluster has 0"
     assert reason({"CPU": 1, "GPU": None}, free, whole) == "a node with all it needs"
+
+
+async def test_a_cluster_that_does_not_come_up_is_an_error_of_the_system(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import ray  # type: ignore[import-not-found,unused-ignore]
+
+    asked: list[str] = []
+
+    def init(**options: Any) -> None:
+        asked.append(options["address"])
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init, raising=False)
+    monkeypatch.setattr(ray, "shutdown", lambda: asked.append("shutdown"), raising=False)
+    with pytest.raises(OSError, match="Ray cannot be reached: The current node timed out"):
+        await _launcher(address="local").run(am_node.WorkerSpec("nw-1", b""))
+    assert asked == ["local", "shutdown"]

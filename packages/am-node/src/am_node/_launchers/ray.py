@@ -46,7 +46,7 @@ class RayLauncher:
 
     Args:
         address: of the cluster, as for ``ray.init``, which is called unless it was already. By
-            default the one that this host belongs to.
+            default the one that this host belongs to; ``"local"`` starts one for this process.
         cpus: processors of a worker for which the supervisor's `resources` say nothing.
         resources: custom resources of Ray, such as ``{"fast_disk": 1}``.
         runtime_env: what the actor's process gets, such as ``{"env_vars": {...}}``.
@@ -118,7 +118,8 @@ class RayLauncher:
                 return
             try:
                 await trio.to_thread.run_sync(self._init)
-            except (ConnectionError, RuntimeError, ValueError) as exc:
+            except Exception as exc:  # a node that does not come up in time is a bare one
+                ray.shutdown()
                 raise OSError(f"Ray cannot be reached: {exc}") from exc
 
     def _init(self) -> None:
