@@ -42,6 +42,16 @@ def no_process_left(
         time.sleep(0.05)  # real processes, which nothing announces the end of
 
 
+@pytest.fixture
+def busy() -> float:
+    """How many times longer than on a machine with nothing else to do things may take now."""
+    return _busy()
+
+
+def _busy() -> float:
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 @pytest.fixture(autouse=True)
 def process_guard(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test marked `process` that hangs, long before the run is given up for it."""
@@ -49,9 +59,8 @@ def process_guard(request: pytest.FixtureRequest) -> Iterator[None]:
     if node.get_closest_marker("process") is None or node.get_closest_marker("nightly"):
         yield
         return
-    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     usual = GUARD if node.get_closest_marker("slow") is None else SLOW_GUARD
-    limit = min(usual * busy, SLOW_GUARD)
+    limit = min(usual * _busy(), SLOW_GUARD)
 
     def expired(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"{node.name} took longer than {limit:g} s")

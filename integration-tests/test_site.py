@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.site import check, schemas, texts
+from docs.site import check, features, schemas, texts
 from docs.site.assemble import AstrayError, Layout, assemble, place
 from docs.site.names import public_names
 from docs.site.sources import LAYERS, ROOT, pages, sections
@@ -76,6 +76,21 @@ def test_the_list_of_names_tells_what_is_at_work_where() -> None:
 def test_each_public_name_is_at_work_somewhere_but_for_those_that_are_listed() -> None:
     # A new name needs a block or an example that uses it; a name that has one leaves the list.
     assert sorted(holes()) == NOT_SHOWN.read_text().split()
+
+
+def test_each_feature_is_seen_somewhere_but_for_those_that_are_listed() -> None:
+    # As for names: a new one needs a place, and one that has a place leaves the list.
+    assert sorted(features.holes()) == features.NOT_SHOWN.read_text().splitlines()
+
+
+def test_features_are_methods_and_keywords_that_a_user_may_take(laid_out: Path) -> None:
+    paths = {feature.path for feature in features.features()}
+    assert {"am_machine.Machine.add", "am_rpc.Mux(access=…)"} <= paths
+    told = (laid_out / "docs" / features.PAGE).read_text()
+    assert all(f"| `{path}` |" in told for path in paths)
+    # Records list their fields elsewhere, enums and errors have none, handlers are the machine's.
+    assert "am_rpc.Limits(args=…)" not in paths
+    assert "am_rpc.Server.ExceptionState" not in paths
 
 
 def test_a_name_is_used_where_it_is_imported_read_or_given_to_a_command(tmp_path: Path) -> None:

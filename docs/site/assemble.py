@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docs.site import features
 from docs.site.names import Name, public_names
 from docs.site.sources import LAYERS, ROOT, sections, title
 from docs.site.table import table
@@ -26,6 +27,7 @@ FENCE = re.compile(r"^(```.*?^```[^\n]*$)", re.DOTALL | re.MULTILINE)
 NAME_CELL = re.compile(r"^\| `((?:\w+\.)+\w+)` \|", re.MULTILINE)
 REFERENCE = Path("docs/reference")
 NAMES = "<!-- names -->"  # where the list of names goes
+FEATURES = "<!-- features -->"  # and that of what can be done with them
 
 
 class AstrayError(Exception):
@@ -121,6 +123,8 @@ class Layout:
         if page == REFERENCE / "index.md":
             text = NAME_CELL.sub(_linked, text.replace(NAMES, table(self.root)))
             text = self._adapted_index(text)
+        elif page == features.PAGE:
+            text = self.adapted(page, text.replace(FEATURES, features.table(self.root)))
         else:
             text = self.adapted(page, text)
         title(text)

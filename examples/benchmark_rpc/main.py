@@ -37,7 +37,7 @@ from examples.benchmark_rpc.traffic import counted  # noqa: E402 - likewise
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-FEW = 100  # rounds of which bytes are counted, and which come first, to warm up
+FEW = 30  # rounds of which bytes are counted, and which come first, to warm up
 TITLES = ("way", "calls", "bytes", "us")
 OTHERS: dict[str, tuple[Callable[[str, int], int], Callable[[], object]]] = {
     "aRPC": (by_machine.arpc, lambda: trio.run(by_machine.serve)),

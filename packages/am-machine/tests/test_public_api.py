@@ -178,13 +178,32 @@ def test_each_promised_name_is_public(name: str) -> None:
 
 
 def test_all_names_everything_public_and_nothing_else() -> None:
+    for name in am.__all__:
+        getattr(am, name)  # some are loaded when they are asked for
+    internal = {"annotations", "TYPE_CHECKING"}
     found = {
         name
         for name, value in vars(am).items()
-        if not name.startswith("_") and not inspect.ismodule(value) and name != "annotations"
+        if not name.startswith("_") and not inspect.ismodule(value) and name not in internal
     }
     assert found == set(am.__all__) - {"__version__"}
     assert len(am.__all__) == len(set(am.__all__))
+
+
+def test_what_looks_into_machines_is_not_loaded_before_it_is_asked_for() -> None:
+    code = (
+        "import sys, am_machine as am\n"
+        "machine = am.Machine({'A': {}})\n"
+        "machine.add('A')\n"
+        "rooms = ('_engine.pending', '_schema.explanation', '_schema.resolution', '_snapshot')\n"
+        "assert not {f'am_machine.{room}' for room in rooms} & set(sys.modules)\n"
+        "machine.pending(), machine.explain('A'), machine.schema.resolve('add', ['A'], [])\n"
+        "import pickle\n"
+        "assert b'am_machine._' not in pickle.dumps(machine.export(), 2)\n"
+        "assert pickle.loads(pickle.dumps(machine.export())) == machine.export()\n"
+        "assert all(f'am_machine.{room}' in sys.modules for room in rooms)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("name", am.__all__)

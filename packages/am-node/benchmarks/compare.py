@@ -16,7 +16,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 
@@ -26,9 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import pool_work
 import rivals
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from figures import ran
 
 WORKERS = 4
 
@@ -50,15 +48,6 @@ class Figures:
         self.rate = max(self.rates)
         self.own = min(self.own, 1e6 * own / tasks)
         self.theirs = min(self.theirs, 1e6 * theirs / tasks)
-
-
-def ran(pids: Iterable[int]) -> float:
-    """Seconds of processor time that some processes have used, all threads; Linux only."""
-    total = 0
-    for pid in pids:
-        for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            total += int(stat.read_text().split()[0])
-    return total / 1e9
 
 
 class Ours:

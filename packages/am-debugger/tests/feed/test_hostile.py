@@ -14,6 +14,7 @@ import trio
 import trio.testing
 import trustme
 
+from am_debugger._cli.listener import Listener
 from am_debugger._core.debugger import Debugger, Settings
 from am_debugger._feed.losses import INTERVAL, Losses
 from am_debugger._feed.server import MOST_CONNECTIONS, Server
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.trio
 OF = schema(("Start", "Exception"))
 MACHINES = int(os.environ.get("AM_DBGUI_FLOOD_MACHINES", "2000"))
+# Of these so many at the beginning, and at the end, are looked at more closely.
+TRACED = 1000
 STORM = int(os.environ.get("AM_DBGUI_FLOOD_CONNECTIONS", "500"))
 _MEGABYTE = 1 << 20
 
@@ -41,19 +44,31 @@ async def test_machines_without_end_leave_room_for_what_was_there(open_server: O
         await good.hello("good")
         await good.send(OF, mach(1, "good", OF))
         await bad.hello("bad")
-        tracemalloc.start()
+
+        async def flood(first: int, last: int) -> int:
+            """Bytes that are held more after it, of machines `first` to `last - 1`."""
+            for start in range(first, last, 500):
+                handles = range(start, min(start + 500, last))
+                await bad.send(*[mach(h, f"m{h}", OF) for h in handles])
+                await bad.send(dbg.Txs(tuple([(h, tx()) for h in handles])))
+                await good.send(dbg.Ping())  # this may take longer than it may be silent
+                left_out = handles.stop - 99
+                await place.told.until(lambda n=left_out: place.store.refused_clients == n)
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0
+
         await bad.send(OF)
-        for start in range(0, MACHINES, 500):
-            handles = range(start, start + 500)
-            await bad.send(*[mach(h, f"m{h}", OF) for h in handles])
-            await bad.send(dbg.Txs(tuple([(h, tx()) for h in handles])))
-            await good.send(dbg.Ping())  # on a busy machine this takes longer than it may be silent
-        await place.told.until(lambda: place.store.refused_clients == MACHINES - 99)
-        assert await bad.until(dbg.Ack)
-        gc.collect()
-        held, _ = tracemalloc.get_traced_memory()
+        # To trace all of a million takes ten times as long as the flood.
+        tracemalloc.start()
+        held = await flood(0, TRACED)
         tracemalloc.stop()
+        await flood(TRACED, MACHINES - TRACED)
+        tracemalloc.start()
+        more = await flood(MACHINES - TRACED, MACHINES)
+        tracemalloc.stop()
+        assert await bad.until(dbg.Ack)
         assert held < 20 * _MEGABYTE
+        assert more < _MEGABYTE // 4
         assert len(place.store) == 100
         assert "machines were left out: 100 machines are known" in place.told.notes[0]
         assert len(place.told.notes) < 10
@@ -73,7 +88,6 @@ async def test_machines_that_are_not_connected_make_room_for_new_ones() -> None:
         old.machine(mach(handle, f"old{handle}", OF))
     debugger.machine.add("SelectingClient", client="old0")
     old.close()
-    debugger.disconnected()
     for handle in range(2):
         new.machine(mach(handle, f"new{handle}", OF))
     assert [client.id for client in store] == ["old0", "new0", "new1"]
@@ -81,6 +95,33 @@ async def test_machines_that_are_not_connected_make_room_for_new_ones() -> None:
     assert debugger.notes == ["2 machines were forgotten for others to come"]
     with pytest.raises(Exception, match="no more are taken in"):
         new.machine(mach(2, "new2", OF))
+
+
+async def test_machines_that_live_shortly_make_room_for_each_other_without_end() -> None:
+    debugger = Debugger(Settings(max_clients=100))
+    debugger.machine.add("Start", "Ready")
+    store = debugger.session.store
+    server = Server(store, Listener(debugger), process("collector"))
+    async with trio.open_nursery() as nursery:
+        ours, theirs = trio.testing.memory_stream_pair()
+        nursery.start_soon(server._serve_one, theirs)
+        peer = Peer(ours)
+        await peer.hello("busy")
+        await peer.send(OF)
+        for start in range(0, MACHINES, 250):
+            for h in range(start, start + 250):
+                gone = dbg.Gone(h, 2)
+                await peer.send(mach(h, f"m{h}", OF), dbg.Txs(((h, tx()),)), gone)
+            while (link := next(iter(server._incoming)).link) is None or link.taken < start + 250:
+                await trio.lowlevel.checkpoint()
+        assert [client.id for client in store] == [f"m{MACHINES - 100 + k}" for k in range(100)]
+        assert [client.last for client in store] == [1] * 100
+        assert not server.losses.counts
+        debugger.check_memory()
+        counts = [int(note.split()[0]) for note in debugger.notes]
+        assert sum(counts) == MACHINES - 100
+        assert debugger.notes[-1].endswith("machines were forgotten for others to come")
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_storm_of_reconnects_leaves_nothing_behind(open_server: Open) -> None:

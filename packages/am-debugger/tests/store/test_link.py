@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from am_debugger import BadMessageError
+from am_debugger._store.client import natural_key
 from am_debugger._store.layout import Flag, Mark
 from am_debugger._store.link import Link
-from am_debugger._store.store import Store, natural_key
+from am_debugger._store.store import Store
 from am_debugger._store.tx import SourceRef
 from am_telemetry import dbg
 

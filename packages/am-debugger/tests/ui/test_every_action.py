@@ -67,6 +67,7 @@ KEY_CASES = {
     "next found": Case("Searched", "LogFocused"),
     "previous found": Case("Searched", "LogFocused"),
     "what is shown, as a query": Case("QueryDialog"),
+    "draw the screen anew": Case("Redraw"),
     "help": Case("HelpDialog"),
     "close, or to the machines": Case("AfterFocus", "TreeFocused"),
     "quit": Case("Start"),

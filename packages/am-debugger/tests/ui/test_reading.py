@@ -404,3 +404,29 @@ def test_what_a_machine_waits_for_is_asked_and_shown_with_its_time(tmp_path: Pat
         assert "as of " in text(app)
 
     drive(tmp_path, body, fill=fill_with_related, size=(200, 60))
+
+
+@pytest.mark.parametrize("end", ["home", "end"])
+def test_the_log_scrolls_from_its_ends_at_once_and_back_at_once(tmp_path: Path, end: str) -> None:
+    inwards, outwards = ("k", "j") if end == "end" else ("j", "k")
+
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        debugger.machine.add("SelectingClient", client="worker-2")
+        await press(pilot, end)
+        debugger.machine.add("LogFocused")
+        await settle(pilot)
+        pane = app.query_one(LogPane)
+
+        def shown() -> list[int]:
+            return [row.number for row in pane._rows]
+
+        at_the_end = shown()
+        await press(pilot, outwards, outwards)
+        assert shown() == at_the_end
+        await press(pilot, inwards)
+        assert shown() != at_the_end
+        assert len(shown()) == pane.size.height
+        await press(pilot, outwards)
+        assert shown() == at_the_end
+
+    drive(tmp_path, body, size=(120, 30))

@@ -274,6 +274,15 @@ def test_hostile_names_are_shown_inert(tmp_path: Path) -> None:
         debugger.machine.add("SelectingClient", client="a\x1b[31m[red]\u202e[/]")
         await settle(pilot)
         assert "\x07" not in text(app)
+        link.transition(1, tx())
+        debugger.machine.add("LogFocused")
+        await press(pilot, "slash")
+        app.query_one("#query-text", Input).value = "!auto"
+        await settle(pilot)
+        await settle(pilot)
+        shown = text(app)
+        assert "\x1b" not in shown
+        assert r"1 found: a\x1b[31m[red]\u202e[/] 1" in shown
 
     drive(tmp_path, body)
 

@@ -16,12 +16,9 @@ from typing import TYPE_CHECKING
 # isort: off
 # fmt: off
 
-# Schemas to inherit from, and tools for schemas and names of states.
+# Schemas to inherit from, and names of states.
 from ._schemas import Basic, Connected, ConnPool, Disposed, add_err_connecting
-from ._schema_tools import copy_schema, prefix_states, schema_hash, tag_value
 from ._names import handler_to_state, implements
-# The end of machines, and what is to happen then.
-from ._disposal import DisposedHandlers, dispose, on_dispose
 # Typed args to and from plain values.
 from ._typed_args import args_dump, args_dump_keywords, args_load, args_load_keywords
 from ._typed_args import args_log, args_names, args_to_args
@@ -29,11 +26,6 @@ from ._typed_args import args_log, args_names, args_to_args
 from ._pipes.pipe import Pipe, Route, pipes_of
 from ._pipes.pipes import bind, bind_add, bind_any, bind_connected, bind_err, bind_many
 from ._pipes.pipes import bind_ready, bind_remove, bind_start, sync
-# Waiting for several machines, calls that wait for their outcome.
-from ._waiting.waiting import FnWait, activations, group_when, interval
-from ._waiting.waiting import wait_for_all, wait_for_any, when_fn
-from ._waiting.calls import add_async, add_sync, ask_add, ask_remove, cant_add, cant_remove
-from ._waiting.calls import remove_multi, remove_sync, result_to_err
 # Debugging by environment variables.
 from ._env.health import healthcheck
 from ._env.switches import INNER, common, debug_env, enable_debugging, is_debugging
@@ -46,6 +38,15 @@ from ._errors import LoopError, MachineError, PipeError, PipeLoopError, PipeRefu
 from ._errors import QueryError, RendererMissing, RenderError, WaitTimeoutError
 
 if TYPE_CHECKING:  # loaded when first asked for: not every process needs them
+    # Tools for schemas.
+    from ._schema_tools import copy_schema, prefix_states, schema_hash, tag_value
+    # The end of machines, and what is to happen then.
+    from ._disposal import DisposedHandlers, dispose, on_dispose
+    # Waiting for several machines, calls that wait for their outcome.
+    from ._waiting.waiting import FnWait, activations, group_when, interval
+    from ._waiting.waiting import wait_for_all, wait_for_any, when_fn
+    from ._waiting.calls import add_async, add_sync, ask_add, ask_remove, cant_add, cant_remove
+    from ._waiting.calls import remove_multi, remove_sync, result_to_err
     # Machines in an asyncio program.
     from . import guest as guest
     # Conditions, loops and tasks that are bounded, machines that follow another in all states.

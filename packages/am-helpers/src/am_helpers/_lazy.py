@@ -13,7 +13,16 @@ from typing import Any
 _PACKAGE = __name__.rpartition(".")[0]
 _ROOMS = {
     "guest": "",  # a public module of its own
+    "_disposal": "DisposedHandlers dispose on_dispose",
+    "_schema_tools": "copy_schema prefix_states schema_hash tag_value",
     "_pipes.mirror": "mirror",
+    "_waiting.waiting": (
+        "FnWait activations group_when interval wait_for_all wait_for_any when_fn"
+    ),
+    "_waiting.calls": (
+        "add_async add_sync ask_add ask_remove cant_add cant_remove remove_multi remove_sync"
+        " result_to_err"
+    ),
     "_waiting.cond": "Cond",
     "_waiting.request": "Request",
     "_waiting.state_loop": "StateLoop",

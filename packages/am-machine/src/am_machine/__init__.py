@@ -13,6 +13,8 @@ it knows:
 Public, too: `am_machine.testing`.
 """
 
+from typing import TYPE_CHECKING
+
 from .__about__ import __version__ as __version__
 from ._causality import Source as Source
 from ._causality import current_source as current_source
@@ -20,8 +22,6 @@ from ._causality import use_source as use_source
 from ._engine.api import MachineApi as MachineApi
 from ._engine.base import BaseMachine as BaseMachine
 from ._engine.binding import Binding as Binding
-from ._engine.introspection import Pending as Pending
-from ._engine.introspection import PendingItem as PendingItem
 from ._engine.machine import Machine as Machine
 from ._engine.mutation import Kind as Kind
 from ._engine.mutation import Mutation as Mutation
@@ -41,15 +41,12 @@ from ._errors import UnknownStateError as UnknownStateError
 from ._result import CANCELED as CANCELED
 from ._result import EXECUTED as EXECUTED
 from ._result import Result as Result
-from ._schema.explanation import Explanation as Explanation
-from ._schema.resolution import Resolution as Resolution
 from ._schema.schema import Schema as Schema
 from ._schema.state import State as State
 from ._schema.states import States as States
 from ._schema.states import compile_schema as compile_schema
 from ._schema.steps import Step as Step
 from ._schema.steps import StepKind as StepKind
-from ._snapshot import Snapshot as Snapshot
 from ._time import Time as Time
 from ._waits.context import Fork as Fork
 from ._waits.context import StateContext as StateContext
@@ -64,6 +61,15 @@ from ._watch.log import LogLevel as LogLevel
 from ._watch.sem_log import Pipe as Pipe
 from ._watch.sem_log import SemLog as SemLog
 from ._watch.tracer import Tracer as Tracer
+
+if TYPE_CHECKING:  # loaded when first asked for: most processes look into nothing
+    from ._engine.pending import Pending as Pending
+    from ._engine.pending import PendingItem as PendingItem
+    from ._schema.explanation import Explanation as Explanation
+    from ._schema.resolution import Resolution as Resolution
+    from ._snapshot import Snapshot as Snapshot
+else:
+    from ._lazy import load as __getattr__  # noqa: F401 - Python asks it for names
 
 __all__ = [
     "CANCELED", "EXECUTED", "ArgsError", "BaseMachine", "Binding", "Converted", "Error", "Event",
@@ -81,10 +87,14 @@ __all__ = [
 def _publish() -> None:
     """Users and pickles see the public module, whichever room a name is in."""
     for name in __all__:
-        value = globals()[name]
+        value = globals().get(name)
         if hasattr(value, "__name__") and value.__module__.startswith(__name__ + "."):
             value.__module__ = __name__
 
 
 _publish()
 del _publish
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Snapshot:
     """The clocks of a machine at one moment: `time` holds a tick per state of `state_names`."""
 
+    __module__ = "am_machine"  # as users and pickles know it
+
     id: str
     state_names: tuple[str, ...]
     time: tuple[int, ...]

@@ -7,6 +7,7 @@ import pytest
 import trio
 
 import am_node
+from am_node._supervisor.sizing import Census
 
 pytestmark = pytest.mark.trio
 
@@ -76,6 +77,31 @@ async def test_a_lost_worker_is_replaced_and_the_pool_says_so(
         assert second.id in ids
         assert first.id not in ids
         assert sup.restarts == 1
+
+
+async def test_the_census_is_at_any_time_what_counting_all_workers_gives(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    seen = set()
+    async with (
+        pooled(Echo, 2, 6, 2) as sup,
+        am_node.Client("c", Echo, supers=[sup.addr]) as client,
+    ):
+        shared = sup._opened
+        for step in range(60):
+            if step % 7 == 3:
+                (first, *_) = await sup.workers()
+                sup.mach.add("KillWorker", id=first.id, reason="test")
+            if step % 20 == 10:
+                await client.request_worker()
+            if step == 30:
+                sup.set_pool(am_node.Pool(1, 3, 0))
+            await trio.sleep(0.1)
+            slots = [slot.counted for slot in shared]
+            census = Census(*map(sum, zip(*slots, strict=True)))
+            assert shared.census() == census
+            seen.add(census)
+    assert len(seen) > 3
 
 
 async def test_after_each_lease_the_pool_is_topped_up(pooled: Any, clock: trio.abc.Clock) -> None:

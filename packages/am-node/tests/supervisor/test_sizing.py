@@ -9,6 +9,7 @@ from am_node._supervisor.sizing import (
     Census,
     CrashLog,
     StartPatience,
+    Tally,
     missing,
     surplus,
     wanted,
@@ -68,6 +69,20 @@ def test_forking_what_is_missing_and_ending_what_is_too_much_settles(
     # Those that are ending still count, so what is missing may come only when they are gone.
     if not census.stopping:
         assert missing(pool, settled) == surplus(pool, settled) == 0
+
+
+COUNTED = st.tuples(*[st.integers(0, 1)] * 5)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), COUNTED)))
+def test_a_tally_is_the_sum_of_what_each_worker_counted_for_last(
+    changes: list[tuple[str, tuple[int, int, int, int, int]]],
+) -> None:
+    tally, latest = Tally(), dict.fromkeys("abcd", (0, 0, 0, 0, 0))
+    for worker, now in changes:
+        assert tally.count(worker, now) == (latest[worker] != now)
+        latest[worker] = now
+        assert tally.census == Census(*map(sum, zip(*latest.values(), strict=True)))
 
 
 def _log() -> CrashLog:

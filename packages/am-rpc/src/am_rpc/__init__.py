@@ -26,11 +26,8 @@ from ._server.handshake import Serving
 from ._server.mux import Mux
 from ._server.server import Server
 from ._wire.keys import ClientSecrets, Key, Secrets
-from ._pipes import bind_mux, bind_server, bind_server_multi
-from ._transport.user_sockets import has_user_sockets, user_socket, user_sockets
 # The replica of it.
 from ._client.client import Client, connect
-from ._client.listing import list_machines
 from ._client.network_machine import NetworkMachine
 from ._results import NetResult
 from ._wire.catalog_messages import MachineInfo
@@ -43,7 +40,6 @@ from ._stats import Stats
 from ._states import ClientStates, Consumer, MuxStates, ServerStates, StateSource
 # Below: bytes in, events out; streams.
 from ._transport.address import start_tls
-from ._transport.meter import TrafficMeter
 from ._wire.protocol import Protocol
 # What goes wrong.
 from ._errors import DeliveryError, EncodeError, ErrorCode, InvalidParams, InvalidResponse
@@ -51,7 +47,12 @@ from ._errors import LimitExceeded, NetworkError, NetworkTimeout, NoAccess, NoMa
 from ._errors import OutcomeUnknown, ProtocolError, ReadOnlyMachine, RemoteError, RpcError
 from ._errors import SlowPeer, VersionMismatch, WrongDestination
 
-if TYPE_CHECKING:  # loaded when first asked for: most programs need neither
+if TYPE_CHECKING:  # loaded when first asked for: most programs need none of it
+    # Pipes from servers, sockets of this user, what an address serves, bytes as they pass.
+    from ._pipes import bind_mux, bind_server, bind_server_multi
+    from ._transport.user_sockets import has_user_sockets, user_socket, user_sockets
+    from ._client.listing import list_machines
+    from ._transport.meter import TrafficMeter
     # For code without trio.
     from ._client.blocking import BlockingMachine, BlockingWait, blocking
     # What `arpc` connects to.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """The client behind a mutation. A server vouches for it, whatever the args claim.
 
     `client_id` is the id that the connection was opened with, `session` its nonce, which stays the

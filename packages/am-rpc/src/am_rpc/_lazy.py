@@ -1,6 +1,7 @@
 """Public names that are loaded when they are first asked for.
 
-Workers and servers need neither the facade for code without trio nor what serves the REPL.
+Workers and servers need neither the facade for code without trio nor what serves the REPL, and
+few programs look for machines or sockets, or pipe what servers do.
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ _MODULE_OF: Final = {
     "BlockingMachine": "_client.blocking",
     "BlockingWait": "_client.blocking",
     "blocking": "_client.blocking",
+    "bind_mux": "_pipes",
+    "bind_server": "_pipes",
+    "bind_server_multi": "_pipes",
+    "has_user_sockets": "_transport.user_sockets",
+    "user_socket": "_transport.user_sockets",
+    "user_sockets": "_transport.user_sockets",
+    "list_machines": "_client.listing",
+    "TrafficMeter": "_transport.meter",
     "ReplServer": "_repl._serve",
     "repl": "_repl._serve",
     "repl_env": "_repl._serve",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from .finding import takes_long
-from .ports import Part
-from .states import LOADING, GroupArgs, SelectArgs, StateNameArgs
+from .ports import CONTENT_PARTS
+from .states import FILTERS, LOADING, GroupArgs, SelectArgs, StateNameArgs
 
 if TYPE_CHECKING:
     import am_machine as am
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _AT_ONCE = 200_000
 # The same where a query is asked about each.
 _AT_ONCE_BY_QUERY = 4096
+# What filters and `Loading` follow from, and `Loading` itself: it may come when it is over.
+_FOLLOWED = frozenset(
+    (*FILTERS.values(), "SetFilter", "FoldQuiet", "ClientSelected", "Loading", *LOADING)
+)
 
 
 class ChoosingHandlers:
@@ -70,7 +74,7 @@ class ChoosingHandlers:
             # The list takes the room of what it was opened for.
             has_tree = "MatrixView" not in event.machine
             event.machine.add("TreeFocused" if has_tree else "MatrixFocused")
-        core.ui.invalidate(*Part)
+        core.ui.invalidate(*CONTENT_PARTS)
         core.moved()
 
     def ClientSelectedEnd(self, event: am.Event) -> None:
@@ -121,7 +125,7 @@ class ChoosingHandlers:
     def FoldToggledState(self, event: am.Event) -> None:
         """Open the run of quiet transitions under the cursor, or fold it again."""
         if self._session.toggle_fold():
-            self._core.ui.invalidate(*Part)
+            self._core.ui.invalidate(*CONTENT_PARTS)
             self._core.moved()
         else:
             self._core.ui.notify("nothing is folded here")
@@ -129,7 +133,9 @@ class ChoosingHandlers:
 
     def AnyState(self, event: am.Event) -> None:
         """Filters and `Loading` follow from what is active."""
-        machine = event.machine
+        machine, transition = event.machine, event.transition
+        if _FOLLOWED.isdisjoint((*transition.added, *transition.removed)):
+            return  # as with each message and each step
         filters = self._core.wanted_filters()
         if filters == self._session.filters:
             if self._under_way is not None:
@@ -140,12 +146,12 @@ class ChoosingHandlers:
                 self._filter_slowly(machine)
             else:
                 self._session.set_filters(filters)
-                self._core.ui.invalidate(*Part)
+                self._core.ui.invalidate(*CONTENT_PARTS)
                 self._core.moved()
         folds = "FoldQuiet" in machine
         if folds is not self._session.folds:
             self._session.set_folds(folds=folds)
-            self._core.ui.invalidate(*Part)
+            self._core.ui.invalidate(*CONTENT_PARTS)
             self._core.moved()
         is_loading = bool(machine.any_(*LOADING))
         if is_loading is not ("Loading" in machine):

@@ -25,6 +25,7 @@ from .moving import MovingHandlers
 from .overviews import OverviewHandlers
 from .pace import Pace
 from .ports import (
+    CONTENT_PARTS,
     CURSOR_PARTS,
     FilesPort,
     NoFiles,
@@ -125,7 +126,6 @@ class Debugger:
         self.notes: list[str] = []
         """What happened to the debugger itself, the last 100."""
         self._unchecked = 0
-        self._is_tight = False
         self.made_room = 0
         """Machines that were forgotten for others to come."""
         self.session.store.make_room = self._make_room
@@ -157,26 +157,25 @@ class Debugger:
 
     def forget(self, client: Client) -> None:
         """A machine goes."""
+        selected = self.session.selected
+        was_shown = selected is not None and selected.client is client
         self.session.store.remove(client)
         self.session.forget(client)
-        self.ui.invalidate(*Part)
-
-    def disconnected(self) -> None:
-        """A connection ended: its machines may make room."""
-        self._is_tight = False
+        if was_shown:
+            self.ui.invalidate(*CONTENT_PARTS)
+        else:
+            # Facts may lead to it. In a flood one goes for each that comes.
+            self.ui.invalidate(Part.CLIENTS, Part.READER, Part.STATUS, Part.PAGE, lazily=True)
 
     def _make_room(self) -> bool:
-        """There are as many machines as may be: the oldest one that is not connected goes."""
-        if self._is_tight:
-            return False
+        """There are as many machines as may be: the one goes that nobody tells of for longest."""
         selected = self.session.selected
-        for client in self.session.store:
-            if not client.is_connected and (selected is None or selected.client is not client):
-                self.forget(client)
-                self.made_room += 1
-                return True
-        self._is_tight = True
-        return False
+        client = self.session.store.oldest_left(None if selected is None else selected.client)
+        if client is None:
+            return False
+        self.forget(client)
+        self.made_room += 1
+        return True
 
     def settle(self) -> None:
         """Transitions were dropped: no cursor stays where nothing is."""

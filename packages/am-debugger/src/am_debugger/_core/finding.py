@@ -8,7 +8,7 @@ from .._derive.buttons import Buttons, read, written
 from .._derive.moment import ordered
 from .._derive.query import SLICE, parse_query
 from .._errors import QueryError
-from .ports import Part
+from .ports import CONTENT_PARTS, Part
 from .states import FILTERS, FilterArgs, FindArgs, SearchArgs
 from .working import sliced
 
@@ -153,7 +153,7 @@ class FindingHandlers:
             async for _ in sliced(_extended(ready), core.pace):
                 pass
         session.set_filters(filters, ready)
-        core.ui.invalidate(*Part)
+        core.ui.invalidate(*CONTENT_PARTS)
         core.moved()
         event.machine.remove("Filtering")
 

@@ -39,6 +39,8 @@ CURSOR_PARTS = (
     Part.STATUS, Part.ADDRESS,
 )  # fmt: skip
 """What shows where the cursor is."""
+CONTENT_PARTS = tuple([part for part in Part if part not in (Part.LAYOUT, Part.DIALOG)])
+"""All that is shown, where it is shown: nothing comes, goes or moves."""
 
 
 class UiPort(Protocol):
@@ -47,6 +49,9 @@ class UiPort(Protocol):
     def invalidate(self, *parts: Part, lazily: bool = False) -> None:
         """These parts are to be drawn anew: at once, or lazily if nobody has pressed a key for
         it."""
+
+    def repaint(self) -> None:
+        """All is to be drawn anew, what did not change, too: others wrote to the terminal."""
 
     def notify(self, text: str) -> None:
         """Tell the user something in a line."""
@@ -68,6 +73,10 @@ class NullUi:
     def invalidate(self, *parts: Part, lazily: bool = False) -> None:
         """Note the parts."""
         self.invalid.update(parts)
+
+    def repaint(self) -> None:
+        """Note all parts."""
+        self.invalid.update(Part)
 
     def notify(self, text: str) -> None:
         """Note the text; the last 100 are kept."""

@@ -48,6 +48,11 @@ class ReadingHandlers:
         self._core.ui.invalidate(Part.SCHEMA, Part.READER)
         event.machine.remove("AllToggled")
 
+    def UpdateLogReaderState(self, event: am.Event) -> None:
+        """Gather the facts anew."""
+        self._core.ui.invalidate(Part.READER)
+        event.machine.remove("UpdateLogReader")
+
     def _nodes(self, pane: str) -> set[str] | None:
         if pane == "reader":
             return self._session.reader_nodes

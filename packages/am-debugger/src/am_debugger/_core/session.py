@@ -139,7 +139,8 @@ class Session:
 
     def forget(self, client: Client) -> None:
         """A machine was removed."""
-        self._views.pop(client.serial, None)
+        if self._views.pop(client.serial, None) is None:
+            return  # the user never was there
         self.places.forget(client.serial)
         if self.selected is not None and self.selected.client is client:
             self.selected = None

@@ -115,6 +115,11 @@ class ShowingHandlers:
         if changed & _LIST_STATES:
             self._core.ui.invalidate(Part.CLIENTS)
 
+    def RedrawState(self, event: am.Event) -> None:
+        """Draw all anew."""
+        self._core.ui.repaint()
+        event.machine.remove("Redraw")
+
     # ------------------------------------------------------------------ layout
 
     def ResizedState(self, event: am.Event) -> None:

@@ -369,12 +369,14 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     Finding = am.State(args=FindArgs, doc="All that a query means is looked for.")
     SetFilter = am.State(multi=True, args=FilterArgs, doc="A query says what is shown.")
     Filtering = am.State(doc="What passes the filters is worked out.")
-    UpdateLogReader = am.State(require=[LogReaderEnabled])
+    UpdateLogReader = am.State(
+        multi=True, require=[LogReaderEnabled], doc="Facts are gathered anew."
+    )
 
     # Screen
     ToolMatrix = am.State(multi=True, doc="The matrix on or off.")
     ToolTimelines = am.State(multi=True, doc="Both timelines, one, none in turn.")
-    Redraw = am.State(doc="All is drawn anew.")
+    Redraw = am.State(multi=True, doc="All is drawn anew: others wrote to the terminal.")
     Loading = am.State(doc="Something takes a while.")
     ToggleTool = am.State(args=ToolArgs, remove=["ToolToggled"], doc="A button was pressed.")
     ToolToggled = am.State(remove=[ToggleTool])

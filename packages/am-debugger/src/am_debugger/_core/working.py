@@ -44,19 +44,18 @@ class WorkingHandlers:
             for client in list(store):
                 core.forget(client)
             event.machine.remove("ClientSelected")
-        core.ui.invalidate(Part.CLIENTS)
+        core.ui.invalidate(Part.CLIENTS, lazily=True)
         event.machine.remove("ConnectEvent")
 
     def DisconnectEventState(self, event: am.Event) -> None:
         """Its machines are shown as disconnected."""
-        self._core.disconnected()
-        self._core.ui.invalidate(Part.CLIENTS)
+        self._core.ui.invalidate(Part.CLIENTS, lazily=True)
         event.machine.remove("DisconnectEvent")
 
     def InitClientState(self, event: am.Event) -> None:
         """The first machine is selected, if that is wanted."""
         core, machine = self._core, event.machine
-        core.ui.invalidate(Part.CLIENTS, Part.SCHEMA)
+        core.ui.invalidate(Part.CLIENTS, Part.SCHEMA, lazily=True)
         if core.settings.select_connected and self._session.selected is None:
             first = next(iter(self._session.store), None)
             if first is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._store.client import EXCEPTION, READY, START
-from .._store.store import natural_key
 
 if TYPE_CHECKING:
     from .._store.client import Client
@@ -78,7 +78,7 @@ def ordered(store: Store) -> list[tuple[Client, int]]:
 
 
 def _sorted(clients: list[Client]) -> list[Client]:
-    return sorted(clients, key=lambda client: natural_key(client.id))
+    return sorted(clients, key=attrgetter("sort_key"))
 
 
 def _root_safe_parent(store: Store, client: Client) -> Client | None:

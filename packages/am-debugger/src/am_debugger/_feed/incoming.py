@@ -33,6 +33,8 @@ the loop, and each may wait for one of these."""
 TELLING = 0.01
 """Seconds from one time that the screen is told that more came to the next, while it comes."""
 _MOST_FAULTS = 1000
+# Levels of detail remembered of machines that are gone.
+_MOST_DETAILS = 1000
 _MOST_AT_ONCE = 32
 CAPS = ("detail", "stack", "viewer")
 
@@ -67,6 +69,8 @@ class Incoming:
         self._asks: set[int] = set()
         self._acked = 0
         self._is_debugger = False
+        # Machines came since that was told.
+        self._has_machines = False
         self._sent_details: dict[int, int] = {}
 
     # ------------------------------------------------------------------ who is there
@@ -158,12 +162,12 @@ class Incoming:
                     if now < until:
                         continue
                     if now >= told + TELLING:
-                        server.took(size, is_debugger=self._is_debugger)
+                        self._tell(size)
                         size, told = 0, now
                     await server.turn()
                     until = time.monotonic() + SLICE
             if size:
-                server.took(size, is_debugger=self._is_debugger)
+                self._tell(size)
                 told = time.monotonic()
             if self.link is not None and self.link.taken > self._acked:
                 self._wakes.set()
@@ -174,6 +178,12 @@ class Incoming:
             if not data:
                 return
             decoder.feed(data)
+
+    def _tell(self, size: int) -> None:
+        """Tell that so many bytes were taken in, and whether machines came: not for each of them,
+        for there may be thousands a second."""
+        has_machines, self._has_machines = self._has_machines, False
+        self._server.took(size, has_machines=has_machines, is_debugger=self._is_debugger)
 
     def _take(self, message: dbg.Message) -> None:
         link, server = self.link, self._server
@@ -205,7 +215,7 @@ class Incoming:
             link.ignore_unknown()
             return
         self._is_debugger = self._is_debugger or TAG in message.tags
-        server.machine_came(client)
+        self._has_machines = True
         wanted = server.detail_of(client)
         if self._sent_details.get(message.h, 1) != wanted:
             self.detail(message.h, wanted)
@@ -214,6 +224,10 @@ class Incoming:
 
     def detail(self, handle: int, level: int) -> None:
         """Ask for a level of detail: 0 mute, 1 journal, 2 everything."""
+        known = {} if self.link is None else self.link.clients
+        if len(self._sent_details) > 2 * len(known) + _MOST_DETAILS:
+            # Of the others nothing comes any more.
+            self._sent_details = {h: at for h, at in self._sent_details.items() if h in known}
         self._details[handle] = self._sent_details[handle] = level
         self._wakes.set()
 

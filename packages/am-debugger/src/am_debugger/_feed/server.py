@@ -38,7 +38,7 @@ class Listener(Protocol):
         """A connection ended."""
 
     def machine_came(self) -> None:
-        """A machine came, or changed."""
+        """Machines came, or changed."""
 
     def took(self, nbytes: int, *, is_debugger: bool = False) -> None:
         """Messages of so many bytes were taken in; do they tell of a debugger's machine?"""
@@ -179,12 +179,10 @@ class Server:
 
     # ------------------------------------------------------------------ what comes in
 
-    def machine_came(self, client: Client) -> None:
-        """A machine came, or changed."""
-        self._listener.machine_came()
-
-    def took(self, nbytes: int, *, is_debugger: bool = False) -> None:
-        """Messages were taken in."""
+    def took(self, nbytes: int, *, has_machines: bool = False, is_debugger: bool = False) -> None:
+        """Messages were taken in; did machines come, or change?"""
+        if has_machines:
+            self._listener.machine_came()
         self._listener.took(nbytes, is_debugger=is_debugger)
         self._wake()
 

@@ -62,25 +62,35 @@ async def _take(
 ) -> None:
     decoder = handshake.decoder
     listener.connected()
-    acked, is_debugger = 0, False
+    acked, is_debugger, has_machines = 0, False, False
     told = until = 0.0
+
+    def tell(size: int) -> None:
+        nonlocal has_machines
+        if has_machines:
+            has_machines = False
+            listener.machine_came()
+        listener.took(size, is_debugger=is_debugger)
+
     try:
         while True:
             size = 0
             for message in decoder:
                 size += len(decoder.frame)
                 for piece in pieces(message):
-                    is_debugger = _take_one(link, listener, piece) or is_debugger
+                    if isinstance(piece, dbg.Mach):
+                        has_machines, is_debugger = True, is_debugger or TAG in piece.tags
+                    _take_one(link, listener, piece)
                     now = time.monotonic()
                     if now < until:
                         continue
                     if now >= told + TELLING:
-                        listener.took(size, is_debugger=is_debugger)
+                        tell(size)
                         size, told = 0, now
                     await listener.turn()
                     until = time.monotonic() + SLICE
             if size:
-                listener.took(size, is_debugger=is_debugger)
+                tell(size)
                 told = time.monotonic()
             if link.taken - acked >= _ACK_EVERY:
                 acked = link.taken
@@ -100,16 +110,12 @@ async def _tell(link: Link, stream: trio.abc.Stream, wishes: ViewerWishes) -> No
         await stream.send_all(b"".join(map(dbg.encode, messages)))
 
 
-def _take_one(link: Link, listener: Listener, message: dbg.Message) -> bool:
-    """Take a message in; whether it tells that a debugger is looked at."""
+def _take_one(link: Link, listener: Listener, message: dbg.Message) -> None:
+    """Take a message in."""
     try:
         link.take(message, time.time_ns() // 1000)
     except BadMessageError as exc:
         listener.note(f"left out: {exc}")
-    if not isinstance(message, dbg.Mach):
-        return False
-    listener.machine_came()
-    return TAG in message.tags
 
 
 def _since(store: Store) -> int | None:

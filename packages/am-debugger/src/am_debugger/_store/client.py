@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_left, bisect_right
+from functools import cached_property
 from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +29,12 @@ _LOST = int(Mark.LOST)
 _IS_QUEUED = bytes([bool(marks & Mark.QUEUED) for marks in range(256)])
 # So many transitions back it is looked for what still waits in a queue.
 _QUEUE_WINDOW = 20_000
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """A key to sort by so that w2 comes before w10."""
+    parts = re.split(r"(\d+)", text)
+    return tuple([(0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in parts if p])
 
 
 class Pending(NamedTuple):
@@ -120,6 +128,12 @@ class Client:
         # Changes of each state, as far as they were looked for.
         self._changes: dict[int, array[int]] = {}
         self._changes_until = 0
+
+    @cached_property
+    def sort_key(self) -> tuple[tuple[int, int, str], ...]:
+        """What machines are sorted by. Made when first needed: of a flood most come and go unseen,
+        and those that are shown are sorted whenever one comes."""
+        return natural_key(self.id)
 
     # ------------------------------------------------------------------ taking in
 

@@ -56,8 +56,9 @@ class Link:
         self._latest: dict[int, int] = {}
         self._ignored: set[int] = set()
         self._ignores_unknown = False
-        # Serial numbers of machines whose end this link told.
+        # Serial numbers of machines whose end this link told, and their handles.
         self._gone: set[int] = set()
+        self._ended: set[int] = set()
         # Handles of machines that may send what is known already: where the next of these is.
         self._resuming: dict[int, int] = {}
         self._known: dict[int, set[bytes]] = {}
@@ -121,9 +122,7 @@ class Link:
             case dbg.Left(handle):
                 self._leave(handle)
             case dbg.Gone(handle, time):
-                client = self.client(handle)
-                client.gone_at = _time(time)
-                self._gone.add(client.serial)
+                self._end(handle, _time(time))
             case dbg.Drop(handle, count, time):
                 client = self.client(handle)
                 if handle not in self._repeating:
@@ -158,7 +157,9 @@ class Link:
         self._ignored.discard(handle)
         _check_texts(sent)
         if handle not in self._clients and len(self._clients) >= 2 * self.store.max_clients:
-            raise NoRoomError("too many handles on one connection")
+            self._free_handles()
+            if len(self._clients) >= 2 * self.store.max_clients:
+                raise NoRoomError("too many handles on one connection")
         schema = self.store.schemas.get(sent.hash)
         if schema is None:
             raise BadMessageError(f"machine {sent.id!r:.100} has a schema that was not sent")
@@ -206,6 +207,18 @@ class Link:
             self._left.add(handle)
             self._count(client, -1)
 
+    def _end(self, handle: int, time: int) -> None:
+        """A machine ended.
+
+        :raises BadMessageError: if there is none of this handle.
+        """
+        if handle in self._clients:
+            self._ended.add(handle)
+        client = self.client(handle)
+        client.gone_at = time
+        self._gone.add(client.serial)
+        self.store.left(client)
+
     def _count(self, client: Client, by: int) -> None:
         """A handle of this link means a machine, or does no more."""
         handles = self._handles
@@ -213,9 +226,26 @@ class Link:
         handles[client.serial] = was + by
         if self._is_live and (was == 0 or was + by == 0):
             client.connections += by
+        if not client.is_connected:
+            self.store.left(client)
+
+    def _free_handles(self) -> None:
+        """Nothing comes any more of machines that ended: a program that makes one for each thing it
+        does may go on with that."""
+        for handle in self._ended:
+            client = self._clients.pop(handle)
+            if handle not in self._left:
+                self._count(client, -1)
+            self._left.discard(handle)
+            self._lose_handle(client, handle)
+            self._forget_repeats(handle)
+            self.details.pop(handle, None)
+        self._ended.clear()
+        self._gone = {serial for serial in self._gone if self.store.by_serial(serial) is not None}
 
     def _connect(self, handle: int, client: Client) -> None:
         before = self._clients.get(handle)
+        self._ended.discard(handle)
         if before is not None and handle in self._left:
             self._left.discard(handle)
             self._count(before, 1)
@@ -226,11 +256,16 @@ class Link:
         self._count(client, 1)
         if before is not None:
             self._count(before, -1)
-            if not self._handles[before.serial]:
-                self._latest.pop(before.serial, None)
-            elif self._latest.get(before.serial) == handle:
-                others = [h for h, known in self._clients.items() if known is before]
-                self._latest[before.serial] = others[-1]
+            self._lose_handle(before, handle)
+
+    def _lose_handle(self, client: Client, handle: int) -> None:
+        """A machine is not known by this handle any more."""
+        if not self._handles.get(client.serial):
+            self._handles.pop(client.serial, None)
+            self._latest.pop(client.serial, None)
+        elif self._latest.get(client.serial) == handle:
+            others = [h for h, known in self._clients.items() if known is client]
+            self._latest[client.serial] = others[-1]
 
     def _known_client(
         self, process: dbg.Process, machine_id: str, names: tuple[str, ...]
@@ -341,6 +376,7 @@ class Link:
                 self._count(client, -1)
         self._clients.clear()
         self._left.clear()
+        self._ended.clear()
         self.details.clear()
         self._handles.clear()
         self._latest.clear()

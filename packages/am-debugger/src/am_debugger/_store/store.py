@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from .._errors import NoRoomError
@@ -42,6 +41,10 @@ class Store:
         # (process id, machine id) -> the machine that has it now.
         self._by_machine: dict[tuple[str, str], Client] = {}
         self._named: dict[str, list[Client]] = {}
+        # Machine id -> the highest number that was put behind it.
+        self._numbered: dict[str, int] = {}
+        # Machines that nobody told of at some time since, by serial number, in that order.
+        self._left: OrderedDict[int, Client] = OrderedDict()
         self._next_serial = 1
         self._views = Views()
         self.refused_clients = 0
@@ -102,8 +105,12 @@ class Store:
         if machine_id not in self._by_id:
             return machine_id
         count = len(self._named.get(machine_id, ())) + 1
-        while f"{machine_id}~{count}" in self._by_id:
-            count += 1
+        if f"{machine_id}~{count}" in self._by_id:
+            # Older ones went; counting on from here would take longer with each that comes.
+            count = max(count, self._numbered.get(machine_id, 0)) + 1
+            while f"{machine_id}~{count}" in self._by_id:
+                count += 1
+        self._numbered[machine_id] = max(count, self._numbered.get(machine_id, 0))
         return f"{machine_id}~{count}"
 
     def remove(self, client: Client) -> None:
@@ -123,8 +130,28 @@ class Store:
         named.remove(client)
         if not named:
             del self._named[client.machine_id]
+            self._numbered.pop(client.machine_id, None)
+        self._left.pop(client.serial, None)
         self._views.forget(client.serial)
         self.revision += 1
+
+    def left(self, client: Client) -> None:
+        """Nobody tells of a machine now."""
+        if client in self:
+            self._left.setdefault(client.serial, client)
+
+    def oldest_left(self, kept: Client | None = None) -> Client | None:
+        """Of the machines that nobody tells of the one that was left first, but for one that is
+        kept; None if there is none."""
+        found: Client | None = None
+        while self._left and found is None:
+            _, client = self._left.popitem(last=False)
+            if client is not kept and not client.is_connected:
+                found = client
+        for other in (found, kept):
+            if other is not None and not other.is_connected:
+                self.left(other)
+        return found
 
     def clear(self) -> None:
         """Forget all machines."""
@@ -193,9 +220,3 @@ class Store:
             position = client.columns.times.last_until(time)
             total += client.columns.sums.shown[position] if position >= 0 else 0
         return total
-
-
-def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """A key to sort by so that w2 comes before w10."""
-    parts = re.split(r"(\d+)", text)
-    return tuple([(0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in parts if p])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from am_telemetry.dbg import Tx as SentTx
@@ -192,6 +192,8 @@ class Views:
     def __init__(self, limit: int = MOST_VIEWS) -> None:
         self._limit = limit
         self._kept: OrderedDict[tuple[int, int], Tx] = OrderedDict()
+        # Serial number of a client -> how many of its transitions are kept.
+        self._count_of: Counter[int] = Counter()
 
     def get(self, serial: int, columns: Columns, number: int) -> Tx:
         """The view of a transition of the client with this serial number.
@@ -204,12 +206,21 @@ class Views:
             self._kept.move_to_end(key)
             return found
         found = self._kept[key] = decode(columns, number)
+        self._count_of[serial] += 1
         if len(self._kept) > self._limit:
-            self._kept.popitem(last=False)
+            (oldest, _), _ = self._kept.popitem(last=False)
+            self._drop_count(oldest, 1)
         return found
+
+    def _drop_count(self, serial: int, count: int) -> None:
+        self._count_of[serial] -= count
+        if not self._count_of[serial]:
+            del self._count_of[serial]
 
     def forget(self, serial: int) -> None:
         """What was decoded of a client is no longer so."""
+        if not self._count_of.pop(serial, 0):
+            return  # of most machines nobody ever looked at a transition
         for key in [key for key in self._kept if key[0] == serial]:
             del self._kept[key]
 

@@ -57,12 +57,14 @@ class ClientList(TypedList):
             self._ordered = ordered(session.store)
         hides_gone = "FilterDisconn" in machine
         hides_rpc = "FilterRpcMachs" in machine
-        self._rows = [
-            (client, depth)
-            for client, depth in self._ordered
-            if (client.is_connected or not hides_gone)
-            and not (hides_rpc and any(tag.startswith("rpc") for tag in client.tags))
-        ]
+        self._rows = self._ordered
+        if hides_gone or hides_rpc:
+            self._rows = [
+                (client, depth)
+                for client, depth in self._ordered
+                if (client.is_connected or not hides_gone)
+                and not (hides_rpc and any(tag.startswith("rpc") for tag in client.tags))
+            ]
         selected = None if session.selected is None else session.selected.client
         if selected is not self._followed:
             self._followed = selected
@@ -72,7 +74,7 @@ class ClientList(TypedList):
             self.cursor = ids.index(at) if at in ids else self.cursor
         self._digits = len(str(max([client.last for client, _ in self._rows], default=0)))
         total = session.store.time_sum_at(session.shown_moment)
-        self.border_title = f"Machines:{len(session.store)} T:t{total:_}"
+        self.entitle(f"Machines:{len(session.store)} T:t{total:_}")
         super().update_rows()
 
     def line(self, y: int) -> Strip:

@@ -74,8 +74,7 @@ class Overlay(VirtualList):
         if self._shown != (title, text, width):
             self._shown = (title, text, width)
             self._lines = wrapped(text, width)
-        self.border_title = inert(title)
-        self.border_subtitle = CLOSES
+        self.entitle(inert(title), CLOSES)
         super().update_rows()
 
     def on_resize(self) -> None:

@@ -41,8 +41,7 @@ class FactsPanel(VirtualList):
         title, facts = self._debugger.page()
         width = max(self.row_width or _USUAL_WIDTH, _NARROWEST)
         self._rows = [(line, fact) for fact in facts for line in _lines(fact.text, width)]
-        self.border_title = inert(title)
-        self.border_subtitle = f"enter goes there, {CLOSES}"
+        self.entitle(inert(title), f"enter goes there, {CLOSES}")
         self.styles.height = min(len(self._rows) + _FRAME, self.app.size.height * 4 // 5)
         super().update_rows()
 

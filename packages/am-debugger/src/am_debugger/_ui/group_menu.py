@@ -76,7 +76,7 @@ class GroupMenu(VirtualList):
         self.styles.offset = (max(below.x - 1, 0), below.y + 1)
         self.styles.width = max(below.width, 20) + 2
         self.styles.height = min(len(names), _MOST_ROWS) + 2
-        self.border_subtitle = "enter chooses"
+        self.entitle("", "enter chooses")
         group = "" if view is None else view.group
         self.cursor = names.index(group) if group in names else 0
         self.focus()

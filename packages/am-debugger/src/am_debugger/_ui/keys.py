@@ -54,6 +54,7 @@ KEYS = (
     Key(("f3",), "next found", "Searched", {"forward": True}),
     Key(("shift+f3",), "previous found", "Searched", {"forward": False}),
     Key(("alt+q",), "what is shown, as a query", "QueryDialog", {"is_filter": True}, True),
+    Key(("ctrl+l",), "draw the screen anew", "Redraw"),
     Key(("question_mark",), "help", "HelpDialog", is_toggle=True),
     Key(("escape",), "close, or to the machines", action="escape"),
     Key(("ctrl+q",), "quit", action="quit"),

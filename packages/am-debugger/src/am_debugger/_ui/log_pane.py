@@ -60,9 +60,8 @@ class LogPane(LineWidget, can_focus=True):
         if "LogUserScrolled" not in self._debugger.machine:
             self._shift = 0
         self._rows = self._around()
-        self.border_title = self._title()
         narrowing = self._debugger.session.narrowing
-        self.border_subtitle = "" if narrowing is None else inert(narrowing.text)
+        self.entitle(self._title(), "" if narrowing is None else inert(narrowing.text))
         self.refresh()
 
     def _title(self) -> str:
@@ -87,20 +86,22 @@ class LogPane(LineWidget, can_focus=True):
         )
 
     def _around(self) -> list[LogRow]:
-        """As many rows as fit, those of the cursor's transition at two thirds of the height."""
+        """As many rows as fit, those of the cursor's transition at two thirds of the height, or
+        further down where the log ends; scrolled from there as far as there are rows."""
         height, view = self.size.height, self._debugger.session.selected
         if view is None or height <= 0:
             return []
         at, how = view.visible.position(view.cursor), self._style()
-        # So many rows back from the end of the cursor's transition; below zero, so far on.
-        back = height * 2 // 3 - self._shift
-        above = self._above(view, at, back, how)
-        on = height - min(back, len(above))
-        below = self._below(view, at, on, how)
-        if len(below) < on:  # the end of the log is at the bottom
-            above = self._above(view, at, height - len(below), how)
-        start = len(above) - height * 2 // 3 + self._shift
-        start = max(0, min(start, len(above) + len(below) - height))
+        # So many rows are above the end of the cursor's transition where nothing is scrolled.
+        lead = height * 2 // 3
+        missing = lead - len(self._above(view, at, lead, how))
+        below = self._below(view, at, height - lead + max(missing, self._shift, 0), how)
+        lead = max(lead, height - len(below))
+        above = self._above(view, at, lead - self._shift, how)
+        wanted = len(above) - lead + self._shift
+        start = max(0, min(wanted, len(above) + len(below) - height))
+        # What cannot be scrolled to is not gone back from.
+        self._shift += start - wanted
         return [*above, *below][start : start + height]
 
     def _above(self, view: View, at: int, reach: int, how: LogStyle) -> list[LogRow]:

@@ -53,7 +53,7 @@ class MatrixPane(VirtualList):
             last = self._x + self._columns
             if last - self._x < len(self._names):
                 title += f", {self._x} to {last - 1} of {len(self._names)} states"
-        self.border_title = title
+        self.entitle(title)
         super().update_rows()
 
     def row_count(self) -> int:

@@ -72,6 +72,14 @@ class ScreenPort:
         if self._pace.has_key:
             self._app.call_after_refresh(self._pace.end_key)
 
+    def repaint(self) -> None:
+        """All is to be drawn anew, what did not change, too: others wrote to the terminal."""
+        self._loop.call_soon(self._repaint, context=self._context)
+
+    def _repaint(self) -> None:
+        if self._app.is_mounted_whole:
+            self._app.screen.refresh()
+
     def notify(self, text: str) -> None:
         """Tell the user something in a line."""
         self._loop.call_soon(self._notify, text, context=self._context)

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 from .._core.finding import filter_text
 from .._derive.completion import completions
 from .._derive.query import parse_query
+from .._derive.text import inert
 from .._errors import QueryError
 from .._files.inspect import transition_line
 from . import colors
@@ -69,7 +70,7 @@ class FoundList(VirtualList):
     def update_rows(self) -> None:
         """More was found, or it is another query."""
         self._count = len(self._debugger.session.found)
-        self.border_title = self._title()
+        self.entitle(self._title())
         super().update_rows()
 
     def _title(self) -> str:
@@ -78,7 +79,7 @@ class FoundList(VirtualList):
             return ""
         counts = found.counts()
         most = sorted(counts, key=lambda one: -one[1])[:_TOLD]
-        told = [f"{client.id} {count:_}" for client, count in most]
+        told = [f"{inert(client.id)} {count:_}" for client, count in most]
         told += ["…"] if len(counts) > _TOLD else []
         under_way = "" if found.is_done else " so far"
         return f"{found.total:_} found{under_way}" + (": " + ", ".join(told) if told else "")
@@ -91,7 +92,7 @@ class FoundList(VirtualList):
         """A machine with its count, or a transition."""
         client, matches, number = self._debugger.session.found.row(position)
         if number is None:
-            return [(f"{client.id} ", colors.LABEL), (f"{matches:_}", colors.INACTIVE)]
+            return [(f"{inert(client.id)} ", colors.LABEL), (f"{matches:_}", colors.INACTIVE)]
         if number < client.first:
             return [(f"  {number} is no longer kept", colors.INACTIVE)]
         line = transition_line(self._debugger.session.parser, client, number)

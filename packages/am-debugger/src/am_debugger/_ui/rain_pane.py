@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from .._core.debugger import Debugger
+    from .._derive.folds import Fold
+    from .._derive.steps import Parsed
     from .fitting import Row
+
+    _Key = tuple[int, int, int, bool]
+    _Of = tuple[Parsed, Fold | None]
+
+# Transitions whose rows are kept.
+_MOST_MADE = 1000
 
 
 class RainPane(VirtualList):
@@ -24,11 +32,13 @@ class RainPane(VirtualList):
     def __init__(self, debugger: Debugger) -> None:
         super().__init__(id="rain")
         self._debugger = debugger
+        # Rows as they were made last, and what of: a step changes two of them.
+        self._made: dict[_Key, tuple[_Of, Row]] = {}
 
     def update_rows(self) -> None:
         """The cursor moved, or more came: its row is in the middle, in tail mode the last."""
         view = self._debugger.session.selected
-        self.border_title = "Rain"
+        self.entitle("Rain")
         super().update_rows()
         if view is not None:
             self.cursor = max(view.visible.position(view.cursor) - 1, 0)
@@ -55,10 +65,18 @@ class RainPane(VirtualList):
         view = session.selected
         if view is None:
             return []
-        number = view.visible.numbers[position]
+        client, number, width = view.client, view.visible.numbers[position], self.row_width
         is_current = number == view.cursor
-        fold, width = view.visible.fold(number), self.row_width
-        return rain_row(session, view.client, number, width, is_current=is_current, fold=fold)
+        fold, parsed = view.visible.fold(number), session.parser.parse(client, number)
+        key = (client.serial, number, width, is_current)
+        made = self._made.get(key)
+        # A transition that is worked out anew is another object.
+        if made is None or made[0][0] is not parsed or made[0][1] != fold:
+            if len(self._made) >= _MOST_MADE:
+                self._made.clear()
+            row = rain_row(session, client, number, width, is_current=is_current, fold=fold)
+            made = self._made[key] = ((parsed, fold), row)
+        return made[1]
 
     def entered(self, position: int) -> None:
         """Go to a transition; there, open what it stands for."""

@@ -17,6 +17,7 @@ from .colors import CURSOR, PLAIN
 from .fitting import Row, cut
 from .keys import bindings_of
 from .lines import LineWidget
+from .thumbs import move_thumb
 from .typing_ahead import TypingAhead, letter_of
 
 if TYPE_CHECKING:
@@ -143,8 +144,15 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
         elif size != was:
             self.set_reactive(Widget.virtual_size, size)
             if needs_bar:
-                self.vertical_scrollbar.window_virtual_size = size.height
+                move_thumb(self.vertical_scrollbar, rows=size.height)
             self.scroll_y = self.validate_scroll_y(self.scroll_y)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Other rows are visible."""
+        if self.show_vertical_scrollbar:
+            move_thumb(self.vertical_scrollbar, position=new_value)
+        if round(old_value) != round(new_value):
+            self.refresh(self.size.region)
 
     def line(self, y: int) -> Strip:
         """A visible row."""
@@ -164,7 +172,8 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
     def show(self, position: int) -> None:
         """Put the cursor on a row, and see that it is visible."""
         self.cursor = max(0, min(position, self.row_count() - 1))
-        self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
+        with self.held():
+            self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
         self.redraw()
 
     def action_cursor(self, by: int) -> None:

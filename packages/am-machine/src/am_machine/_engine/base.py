@@ -18,7 +18,6 @@ from .._schema.handlers import read_handler_name
 from .._schema.plan_book import plans_of
 from .._schema.schema import Schema
 from .._schema.states import compile_schema
-from .._snapshot import Snapshot
 from .._text import repr_of
 from .._waits import dependents as living
 from .._watch.listening import NOBODY, Observed
@@ -36,12 +35,14 @@ if TYPE_CHECKING:
     from .._schema.explanation import Explanation
     from .._schema.handlers import HandlerCall
     from .._schema.states import States
+    from .._snapshot import Snapshot
     from .._waits.context import Fork, StateContext
     from .._watch.tracer import Tracer
     from .api import MachineApi
     from .binding import Handler, Handlers
-    from .introspection import Pending, Trouble
+    from .introspection import Trouble
     from .mutation import Mutation
+    from .pending import Pending
     from .transition import Event, Transition
 
 # Lists that every new machine is put into; see `testing.created`.
@@ -225,7 +226,9 @@ class BaseMachine(Handling, Followed, Awaiting):
 
     def pending(self) -> Pending:
         """Who waits for what: waits, contexts, tasks and the queue. In any thread."""
-        return introspection.pending(self)
+        from .pending import pending  # asked for by people, not by programs
+
+        return pending(self)
 
     # ---------------------------------------------------------------- what waits and lives
 
@@ -340,6 +343,8 @@ class BaseMachine(Handling, Followed, Awaiting):
 
     def export(self) -> Snapshot:
         """The clocks as a value that can be kept."""
+        from .._snapshot import Snapshot  # few machines are ever kept
+
         emit(self, LogLevel.OPS, f"[import] exported at {sum(self._ticks)} ticks")
         names = self._schema.names
         ticks = tuple(self._ticks)

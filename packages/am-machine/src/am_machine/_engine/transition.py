@@ -156,8 +156,8 @@ class Transition:
         if self._after is not None:
             return Time(self._after)
         ticks = list(self.machine._ticks)
-        if not self._has_moved and self.accepted:
-            for i, gained in self._plan.increments:
+        if not self._has_moved:
+            for i, gained in self._predicted():
                 ticks[i] += gained
         return Time(ticks)
 
@@ -172,9 +172,23 @@ class Transition:
         return self._moved(0)
 
     def _moved(self, parity: int) -> tuple[str, ...]:
-        names = self.machine.schema.names
-        before, after = self.time_before, self.time_after
-        return tuple([names[i] for i, t in enumerate(after) if t > before[i] and t & 1 == parity])
+        names, ticks = self.machine.schema.names, self.machine._ticks
+        if self._before is not None:
+            after = ticks if self._after is None else self._after
+            pairs = enumerate(zip(self._before, after, strict=False))
+            return tuple([names[i] for i, (was, t) in pairs if t > was and t & 1 == parity])
+        # Few states move, so it is looked at these alone.
+        has_moved = self._has_moved
+        gains: dict[int, int] = {}
+        for i, gained in self.changes if has_moved else self._predicted():
+            gains[i] = gains.get(i, 0) + gained
+        found = [i for i, gain in gains.items() if gain > 0]
+        ends = [(i, ticks[i] if has_moved else ticks[i] + gains[i]) for i in sorted(found)]
+        return tuple([names[i] for i, t in ends if t & 1 == parity])
+
+    def _predicted(self) -> tuple[tuple[int, int], ...]:
+        """(state index, ticks gained) of the clocks that will move; none if they will not."""
+        return self._plan.increments if self.accepted else ()
 
     @property
     def touched(self) -> tuple[str, ...]:

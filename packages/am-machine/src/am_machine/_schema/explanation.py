@@ -31,6 +31,8 @@ class Explanation:
     `steps` are those of a transition.
     """
 
+    __module__ = "am_machine"  # as users and pickles know it
+
     kind: str
     called: tuple[str, ...]
     before: tuple[str, ...]

@@ -31,6 +31,9 @@ class Resolution(NamedTuple):
     exits: tuple[str, ...]
 
 
+Resolution.__module__ = "am_machine"  # as users and pickles know it
+
+
 def resolution(
     schema: Schema,
     kind: str,

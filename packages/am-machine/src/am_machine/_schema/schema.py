@@ -6,17 +6,18 @@ is immutable, and is shared by all machines made from it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._errors import SchemaError, UnknownStateError
 from .bits import bits_of
-from .explanation import Explanation, explain
-from .resolution import Resolution, resolution
 from .state import RELATIONS, State, as_names, plain_name
 from .tables import Tables
+
+if TYPE_CHECKING:
+    from .explanation import Explanation
+    from .resolution import Resolution
 
 MAX_STATES = 4096
 MAX_NAME = 128
@@ -24,7 +25,6 @@ MAX_NAME = 128
 _MOST_FOUND = 1024
 _LONGEST_FOUND = 16
 
-_NAME = re.compile(r"[A-Z][A-Za-z0-9_]*")
 _KEYS = frozenset((*RELATIONS, "auto", "multi", "args", "tags", "doc"))
 
 
@@ -168,6 +168,8 @@ class Schema(Mapping[str, State]):
         :raises UnknownStateError: if a name is not a state.
         :raises ValueError: if `kind` is none of the three.
         """
+        from .resolution import resolution  # machines resolve by plans
+
         return resolution(
             self, kind, self.indexes(called), self.mask(active), is_auto=is_auto, is_check=is_check
         )
@@ -192,6 +194,8 @@ class Schema(Mapping[str, State]):
         :raises UnknownStateError: if a name is not a state.
         :raises ValueError: if `kind` is none of add, remove, set.
         """
+        from .explanation import explain  # asked for by people, not by programs
+
         return explain(
             self,
             kind,
@@ -237,6 +241,13 @@ def _nearest(name: object, names: tuple[str, ...]) -> str | None:
     return lower[found[0]] if found else None
 
 
+def _is_name(name: str) -> bool:
+    """Whether it is a capital of ASCII with letters, digits and underscores of it behind."""
+    return (
+        "A" <= name[:1] <= "Z" and name.isascii() and name.isidentifier() and len(name) <= MAX_NAME
+    )
+
+
 def _as_state(name: Any, value: Any, faults: list[str]) -> State:
     if isinstance(value, State):
         return value if type(value) is State and value == name else value.bound_to(str(name))
@@ -265,7 +276,7 @@ def _find_faults(
     for name, state in states.items():
         if name == "Any":
             faults.append("Any: the name is reserved")
-        elif not isinstance(name, str) or len(name) > MAX_NAME or not _NAME.fullmatch(name):
+        elif not isinstance(name, str) or not _is_name(name):
             faults.append(f"{name!r:.160}: not a state name ([A-Z][A-Za-z0-9_]*, ≤ {MAX_NAME})")
         relations = (state.require, state.add, state.remove, state.after)
         if all([type(names) is tuple for names in relations]):

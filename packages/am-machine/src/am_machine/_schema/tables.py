@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -11,9 +10,33 @@ if TYPE_CHECKING:
     from .state import State
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Tables:
-    """Relations of a schema by state index, as masks and as ordered tuples of indexes."""
+    """Relations of a schema by state index, as masks and as ordered tuples of indexes.
+
+    Nobody changes one after it was made; no dataclass, since writing one delays every start.
+    """
+
+    __slots__ = (
+        "add",
+        "add_mask",
+        "adders",
+        "after_mask",
+        "auto",
+        "bits",
+        "bound",
+        "followers",
+        "has_require_cycle",
+        "multi",
+        "rank",
+        "ranked",
+        "remove_mask",
+        "remover_mask",
+        "removers",
+        "require",
+        "require_mask",
+        "requirer_mask",
+        "requirers",
+    )
 
     bits: tuple[int, ...]
     add: tuple[tuple[int, ...], ...]
@@ -53,27 +76,27 @@ class Tables:
         after = [[index[n] for n in s.after] if s.after else () for s in states]
         rank, cyclic = require_rank(require)
         ranked = sum([bits[i] for i, r in enumerate(rank or ()) if r >= 0])
-        return cls(
-            bits=bits,
-            add=add,
-            add_mask=_masks(add, bits),
-            require=require,
-            require_mask=_masks(require, bits),
-            requirer_mask=_reversed_masks(require, bits),
-            remove_mask=_masks(remove, bits),
-            remover_mask=_reversed_masks(remove, bits),
-            after_mask=_masks(after, bits),
-            rank=rank,
-            ranked=ranked,
-            has_require_cycle=cyclic,
-            adders=_having(add, bits),
-            requirers=_having(require, bits),
-            removers=_having(remove, bits),
-            followers=_having(after, bits),
-            auto=sum([bits[i] for i, s in enumerate(states) if s.auto]),
-            multi=sum([bits[i] for i, s in enumerate(states) if s.multi]),
-            bound=ranked | _having([*map(_any_of, add, require, remove, after)], bits),
-        )
+        tables = cls()
+        tables.bits = bits
+        tables.add = add
+        tables.add_mask = _masks(add, bits)
+        tables.require = require
+        tables.require_mask = _masks(require, bits)
+        tables.requirer_mask = _reversed_masks(require, bits)
+        tables.remove_mask = _masks(remove, bits)
+        tables.remover_mask = _reversed_masks(remove, bits)
+        tables.after_mask = _masks(after, bits)
+        tables.rank = rank
+        tables.ranked = ranked
+        tables.has_require_cycle = cyclic
+        tables.adders = _having(add, bits)
+        tables.requirers = _having(require, bits)
+        tables.removers = _having(remove, bits)
+        tables.followers = _having(after, bits)
+        tables.auto = sum([bits[i] for i, s in enumerate(states) if s.auto])
+        tables.multi = sum([bits[i] for i, s in enumerate(states) if s.multi])
+        tables.bound = ranked | _having([*map(_any_of, add, require, remove, after)], bits)
+        return tables
 
 
 def _masks(relation: Sequence[Sequence[int]], bits: Sequence[int]) -> tuple[int, ...]:

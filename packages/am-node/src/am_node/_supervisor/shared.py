@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .sizing import Census, CrashLog, StartPatience
+from .sizing import CrashLog, StartPatience, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .._tls import Tls
     from .reverse_listener import ReverseListener
     from .runtime_dir import RuntimeDirectory
+    from .sizing import Census
     from .slot import Slot
 
 log = logging.getLogger("am_node")
@@ -61,6 +62,7 @@ class Shared:
     def __post_init__(self) -> None:
         self.crashes = CrashLog(self.timing, self.policy)
         self.start_patience = StartPatience()
+        self._tally = Tally()
         self._changed = trio.Event()
         self._lease_changed = trio.Event()
 
@@ -68,8 +70,12 @@ class Shared:
         return iter(tuple(self.slots.values()))
 
     def changed(self, slot: Slot | None = None) -> None:
-        """Wake whoever judges the pool or gives out workers, once for all changes of one moment."""
-        self._changed.set()
+        """Wake whoever judges the pool or gives out workers, once for all changes of one moment.
+
+        A slot that counts for what it did before is nothing to judge the pool anew for.
+        """
+        if slot is None or self._tally.count(slot.id, slot.counted):
+            self._changed.set()
         self._lease_changed.set()
 
     async def change(self) -> None:
@@ -89,18 +95,8 @@ class Shared:
             await trio.sleep(delay)
 
     def census(self) -> Census:
-        """Count the workers."""
-        existing = stopping = ready = idle = leased = 0
-        for slot in self:
-            states = slot.mach
-            if states.is_("Gone"):
-                continue
-            existing += 1
-            stopping += states.any_("Stopping", "Draining")
-            ready += slot.usable
-            idle += states.is_("Available")
-            leased += states.is_("Leased")
-        return Census(existing, stopping, ready, idle, leased)
+        """The workers, counted."""
+        return self._tally.census
 
     def payload(self, name: str, data: Any, client: str) -> None:
         """Send a payload to one client of the supervisor."""

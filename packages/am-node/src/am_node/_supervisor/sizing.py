@@ -34,6 +34,38 @@ class Census:
         return self.existing - self.stopping
 
 
+Counted = tuple[int, int, int, int, int]
+"""What one worker adds to each number of a `Census`, in their order."""
+NOT_COUNTED: Counted = (0, 0, 0, 0, 0)
+
+
+class Tally:
+    """A census that is kept true one worker at a time.
+
+    Counting all of them at each change of one would take a supervisor of hundreds all its time.
+    """
+
+    def __init__(self) -> None:
+        self._counted: dict[str, Counted] = {}
+        self._sums = list(NOT_COUNTED)
+
+    def count(self, worker: str, now: Counted) -> bool:
+        """Take what a worker counts for from now on; False if it is what it was."""
+        before = self._counted.pop(worker, NOT_COUNTED)
+        if now != NOT_COUNTED:
+            self._counted[worker] = now
+        if now == before:
+            return False
+        for place, (new, old) in enumerate(zip(now, before, strict=True)):
+            self._sums[place] += new - old
+        return True
+
+    @property
+    def census(self) -> Census:
+        """All of them together."""
+        return Census(*self._sums)
+
+
 def wanted(pool: Pool, census: Census) -> int:
     """How many workers there should be: `min` + `warm`, or `warm` beyond the leased ones, within
     `max`.

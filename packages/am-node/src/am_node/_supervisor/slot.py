@@ -15,6 +15,7 @@ from .._debugging import inner_tags
 from .._escape import printable
 from .._launchers.base import QueuedHandle
 from .._status import WorkerInfo
+from .sizing import NOT_COUNTED
 from .states import SlotStates
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import am_rpc
 
     from .._launchers.base import ExitInfo, WorkerHandle
+    from .sizing import Counted
 
 
 _MAX_PENDING = 200
@@ -96,6 +98,20 @@ class Slot:
     def usable(self) -> bool:
         """Whether it counts as ready: linked, ready, and without a recent error."""
         return self.mach.is_("Linked", "Ready") and not self.mach.any_("ErrRecent", "Draining")
+
+    @property
+    def counted(self) -> Counted:
+        """What it adds to the census of the pool."""
+        states = self.mach
+        if states.is_("Gone"):
+            return NOT_COUNTED
+        return (
+            1,
+            states.any_("Stopping", "Draining"),
+            self.usable,
+            states.is_("Available"),
+            states.is_("Leased"),
+        )
 
     @property
     def pending(self) -> str:

@@ -264,9 +264,17 @@ def _pipe(value: Any) -> m.PipeDef:
 def _txs(params: list[Any]) -> m.Txs:
     found = []
     for entry in items(params[0], "entries"):
-        part(entry, 2, "entry", 3)
-        found.append((whole(entry[0], "handle"), transition(entry[1])))
+        if type(entry) is not list or len(entry) != 2:
+            part(entry, 2, "entry", 3)
+        h = entry[0]
+        if type(h) is not int or not 0 <= h <= MAX_NUMBER:
+            _fail("handle", h)
+        found.append((h, transition(entry[1])))
     return m.Txs(tuple(found))
+
+
+_TWO = [None, None]
+_NO_DETAILS: tuple[Any, ...] = (None,) * 7
 
 
 def transition(raw: Any) -> m.Tx:
@@ -278,31 +286,41 @@ def transition(raw: Any) -> m.Tx:
         _fail("transition", raw)
     if len(raw) > 16:
         check_depth(raw[16:], 4)
-    fields: list[Any] = raw[:15]
-    fields += [None] * (15 - len(fields))
-    (
-        number, at, kind, flags, called, diff, queue_tick, source, args,
-        duration, queue_len, queued, log, vetoed, stack,
-    ) = fields  # fmt: skip
-    ran = raw[15] if len(raw) > 15 else None
-    octets(number, 8, "transition id")
-    whole(at, "time")
-    whole(kind, "kind", 2)
-    whole(flags, "flags", 0xFFFF)
+    number, at, kind, flags, called, diff, queue_tick = raw[:7]
+    # There are millions of them: what is right is looked at without a call for each field.
+    if not (
+        type(number) is bytes
+        and len(number) == 8
+        and type(at) is type(kind) is type(flags) is type(queue_tick) is int
+        and 0 <= at <= MAX_NUMBER
+        and 0 <= kind <= 2
+        and 0 <= flags <= 0xFFFF
+        and 0 <= queue_tick <= MAX_NUMBER
+    ):
+        octets(number, 8, "transition id")
+        whole(at, "time")
+        whole(kind, "kind", 2)
+        whole(flags, "flags", 0xFFFF)
+        whole(queue_tick, "queue tick")
     clock = None
     if flags & m.KEYFRAME:
         part(diff, 2, "keyframe", 5)
         clock, diff = ticks(diff[0], "clock"), diff[1]
-    return m.Tx(
-        number,
-        at,
-        kind,
-        flags,
-        indexes(called, "called"),
-        () if diff is None else _diff(diff),
-        whole(queue_tick, "queue tick"),
+    known = indexes(called, "called"), () if diff is None else _diff(diff)
+    source, args = (raw[7:9] + _TWO)[:2]
+    first = (
+        number, at, kind, flags, *known, queue_tick,
         None if source is None else _source(source),
         None if args is None else _args(args),
+    )  # fmt: skip
+    return m.Tx._make((*first, *(_details(raw) if len(raw) > 9 else _NO_DETAILS), clock))
+
+
+def _details(raw: list[Any]) -> tuple[Any, ...]:
+    """What is behind the ninth field of a transition."""
+    fields = (raw[9:16] + [None] * 7)[:7]
+    duration, queue_len, queued, log, vetoed, stack, ran = fields
+    return (
         None if duration is None else whole(duration, "duration"),
         None if queue_len is None else whole(queue_len, "queue length"),
         None if queued is None else whole(queued, "number"),
@@ -310,7 +328,6 @@ def transition(raw: Any) -> m.Tx:
         None if vetoed is None else texts(vetoed, "vetoed"),
         None if stack is None else texts(stack, "stack"),
         None if ran is None else tuple([_ran(one) for one in items(ran, "handlers")]),
-        clock,
     )
 
 
