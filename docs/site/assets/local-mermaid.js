@@ -12,7 +12,13 @@
       script.onload = () => {
         const loaded = window.mermaid;
         window.mermaid = mine;
-        loaded.initialize(given);
+        // Large ones keep their size and scroll, instead of being too small to read.
+        const whole = { useMaxWidth: false };
+        loaded.initialize({
+          ...given,
+          flowchart: { ...given.flowchart, ...whole },
+          sequence: { ...given.sequence, ...whole },
+        });
         resolve(loaded);
       };
       script.onerror = () => reject(new Error("no Mermaid beside the page"));

@@ -36,6 +36,7 @@ const faults = [];
 async function opened(where, home) {
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
+  page.setDefaultTimeout(120_000); // a busy host draws large diagrams slowly
   page.on("pageerror", (error) => faults.push(`${where}: ${error.message}`));
   page.on("request", (request) => {
     const url = request.url();
@@ -57,7 +58,7 @@ async function search(home, words) {
     await page.goto(`${home}index.html`, { waitUntil: "networkidle0" });
     await page.click(".md-search__button");
     await page.keyboard.type(words, { delay: 20 });
-    await page.waitForFunction(found, { timeout: 20_000 });
+    await page.waitForFunction(found, { timeout: 60_000 });
     await page.screenshot({ path: join(pictures, `search-${new URL(home).protocol}.png`) });
     await page.goto(await page.evaluate(found));
     const text = (await page.evaluate(() => document.body.innerText)).toLowerCase();
