@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import nox
-from tree import LOOPBACK_ONLY, ROOT, fill, local, path_with, test_tools, tools
+from debian import install as install_programs
+from tree import ENGINES, LOOPBACK_ONLY, ROOT, fill, local, path_with, test_tools, tools
 
 REGISTRIES = {"redis-server": "redis-server", "etcd": "etcd-server"}
 
@@ -53,11 +54,16 @@ def bench_examples(session: nox.Session) -> None:
 
 @nox.session
 def bench_node(session: nox.Session) -> None:
-    """Start, memory, latency and throughput of a pool, beside an executor and dask.distributed."""
+    """Start, memory, latency and throughput of a pool, beside an executor and dask.distributed.
+
+    `-- --write` renews the first table of its page; other options are the second program's.
+    """
     packages = local("am-machine", "am-helpers", "am-rpc", "am-node", extras=False)
     fill(session, *packages, *tools("bench-node"))
-    session.run("python", "packages/am-node/benchmarks/pool.py")
-    session.run("python", "packages/am-node/benchmarks/compare.py", *session.posargs)
+    write = [word for word in session.posargs if word == "--write"]
+    others = [word for word in session.posargs if word != "--write"]
+    session.run("python", "packages/am-node/benchmarks/pool.py", *write)
+    session.run("python", "packages/am-node/benchmarks/compare.py", *others)
 
 
 @nox.session
@@ -68,6 +74,23 @@ def scaling(session: nox.Session) -> None:
     many = ("packages/am-node/benchmarks/many.py", "--tasks", "1000000")
     session.run("python", *many, *write)
     session.run("python", "packages/am-node/benchmarks/scaling.py", *session.posargs)
+
+
+@nox.session
+def compare_pools(session: nox.Session) -> None:
+    """Pools on a real Slurm and Ray beside what these offer; `-- --write` renews its page.
+
+    Needs root, as session `engines` does.
+    """
+    if os.getuid():
+        session.error("engines are installed and started by root alone")
+    install_programs(ENGINES["slurm"], ROOT / ".nox" / "debian")
+    below = local("am-machine", "am-helpers", "am-rpc", extras=False)
+    fill(session, *below, "-e", "./packages/am-node[ray]", *test_tools("am-node"))
+    env = {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    alone = ("unshare", "--net", "sh", "-c", LOOPBACK_ONLY, "sh")
+    script = ("python", "packages/am-node/benchmarks/compare_pools.py")
+    session.run(*alone, *script, *session.posargs, env=env, external=True)
 
 
 @nox.session

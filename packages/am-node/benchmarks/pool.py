@@ -1,11 +1,13 @@
 """Measure a pool beside `concurrent.futures`: start, memory, latency, throughput of two clients.
 
-``python packages/am-node/benchmarks/pool.py`` prints a table; all in one run on one machine. What a
+``python packages/am-node/benchmarks/pool.py`` prints a table, all in one run on one machine;
+`--write` renews docs/speed.md. What a
 task costs, beside other pools and taking turns with them, is the subject of `compare.py`.
 """
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 import statistics
@@ -25,12 +27,16 @@ import am_node
 sys.path.insert(0, str(Path(__file__).parent))
 
 import bare_work
+import page
 import pool_work
+from figures import rss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from threading import Barrier
 
+PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
+HEAD = ("what", "am-node", "beside it")
 WORKERS = 4
 TASKS = 2000
 MANY = 20_000
@@ -48,8 +54,12 @@ trio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
 """
 
 
+rows: list[tuple[str, str, str]] = []
+
+
 def row(what: str, value: str, beside: str = "") -> None:
-    """Print one line of the table."""
+    """Print one line of the table, and keep it."""
+    rows.append((what, value, beside))
     print(f"| {what} | {value} | {beside} |", flush=True)
 
 
@@ -61,12 +71,6 @@ def python(code: str) -> float:
         subprocess.run([sys.executable, "-c", code], check=True)
         times.append(time.perf_counter() - began)
     return statistics.median(times)
-
-
-def rss(pid: int) -> float:
-    """Resident size in MiB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 async def start_and_memory() -> tuple[float, float]:
@@ -188,8 +192,18 @@ def executor() -> tuple[float, float, float]:
 
 def main() -> None:
     """Print the table."""
-    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start\n")
-    print("| what | am-node | beside it |\n| --- | --- | --- |")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--write", action="store_true", help="renew docs/speed.md")
+    options = parser.parse_args()
+    load = os.getloadavg()[0]
+    print(f"{page.machine(load)}\n\n{page.table(HEAD, ())}", flush=True)
+    measure()
+    if options.write:
+        page.renew(PAGE, "pool", f"{page.table(HEAD, rows)}\n\n{page.machine(load)}.")
+
+
+def measure() -> None:
+    """Measure all rows, one after the other."""
     ours, theirs = python("import am_node"), python("import trio, msgpack")
     row("import", f"{ours:.2f} s", f"trio and msgpack {theirs:.2f} s: {ours / theirs:.2f} x")
     start, rate, busy = executor()
