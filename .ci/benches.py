@@ -61,6 +61,16 @@ def bench_node(session: nox.Session) -> None:
 
 
 @nox.session
+def scaling(session: nox.Session) -> None:
+    """What one supervisor carries, and what a map over very many takes; `-- --write` renews."""
+    fill(session, *local("am-machine", "am-helpers", "am-rpc", "am-node", extras=False))
+    write = [word for word in session.posargs if word == "--write"]
+    many = ("packages/am-node/benchmarks/many.py", "--tasks", "1000000")
+    session.run("python", *many, *write)
+    session.run("python", "packages/am-node/benchmarks/scaling.py", *session.posargs)
+
+
+@nox.session
 def sim_pubsub(session: nox.Session) -> None:
     """Topics of many peers in virtual time, with goals; `-- --seeds 20 --peers 1000` for more."""
     fill(session, *local("am-machine", "am-helpers", "am-rpc", "am-pubsub", extras=False))

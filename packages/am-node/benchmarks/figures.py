@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,13 @@ _MEBIBYTE = 2**20
 
 
 def ran(pids: Iterable[int]) -> float:
-    """Seconds of processor time that some processes have used, all threads."""
-    total = 0
-    for pid in pids:
-        for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            total += int(stat.read_text().split()[0])
-    return total / 1e9
+    """Seconds of processor time that some processes have used, ended threads included."""
+    return sum(time.clock_gettime(_clock(pid)) for pid in pids)
+
+
+def _clock(pid: int) -> int:
+    """The clock of a process's processor time, as `clock_getcpuclockid` of Linux's C library."""
+    return (~pid << 3) | 2
 
 
 def rss(pid: int) -> float:

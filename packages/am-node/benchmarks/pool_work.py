@@ -1,5 +1,5 @@
-"""The work that the benchmark has done: nothing, with and without a queue, or 50 ms of a
-processor.
+"""The work that the benchmarks have done: nothing, with and without a queue, 50 ms of a processor,
+or a pause.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import bare_work
+import trio
 
 import am_node
 
@@ -37,6 +38,22 @@ class Busy(am_node.Worker):
     def work(self, x: int) -> int:
         """Compute for 50 ms of processor time."""
         return busy(x)
+
+
+class Sleeper(am_node.Worker):
+    """Takes time, and no processor; for a pause of 0 it is one more no-op."""
+
+    async def work(self, pause: float) -> float:
+        """Return `pause` after so many seconds."""
+        if pause:
+            await trio.sleep(pause)
+        return pause
+
+
+class PipelinedSleeper(Sleeper):
+    """The same with requests waiting inside the worker."""
+
+    queue = 64
 
 
 def busy(x: int) -> int:
