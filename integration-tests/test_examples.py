@@ -69,7 +69,7 @@ def code_of(path: Path) -> str:
         return path.read_text()
     cells = json.loads(path.read_text())["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    return re.sub(r"^%load_ext ", "import ", code, flags=re.MULTILINE)
+    return re.sub(r"^%(?:un)?load_ext ", "import ", code, flags=re.MULTILINE)
 
 
 def imported(path: Path) -> set[str]:
