@@ -139,5 +139,5 @@ def readmes(session: nox.Session, page: str) -> None:
 @nox.session
 def matrix(session: nox.Session) -> None:
     """Install and import each combination of two made-up releases that the pins allow."""
-    fill(session, *local(*LAYERS, extras=False), *tools("release", "relock"))
+    fill(session, *local(*LAYERS), *tools("release", "relock"))
     session.run("python", "-m", "release.matrix")
