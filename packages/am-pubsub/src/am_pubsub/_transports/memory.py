@@ -185,6 +185,9 @@ class _Endpoint:
             await trio.sleep_until(arrives)
             if self._network.hears(self.address, other.address) and link in other.peers:
                 other.report(Arrived(link, data))
+        # Closed: the other end learns of it here, so that nothing that was sent comes later.
+        await trio.sleep(self._network.hop())
+        other.down(link, told=True)
 
     def send(self, link: int, data: bytes) -> None:
         """Queue one message."""
@@ -200,18 +203,12 @@ class _Endpoint:
             self.down(link)
 
     def close(self, link: int) -> None:
-        """Close a link; its other end learns of it."""
-        other = self.peers.pop(link, None)
+        """Close a link; its other end learns of it after all that was sent before."""
+        self.peers.pop(link, None)
+        self._last.pop(link, None)
         out = self._out.pop(link, None)
         if out is not None:
             out.close()
-        if other is not None:
-            other.start(other.lose, link, self._last.pop(link, trio.current_time()))
-
-    async def lose(self, link: int, last: float) -> None:
-        """Learn that the other end closed, after all that it had sent: `last` arrives last."""
-        await trio.sleep_until(max(last, trio.current_time() + self._network.hop()) + 0.001)
-        self.down(link, told=True)
 
     def down(self, link: int, *, told: bool = False) -> None:
         """End a link that broke."""
