@@ -33,6 +33,9 @@ _ASK_AGAIN = 0.2
 _QUEUE = 4096
 """Messages on their way out, of all links; beyond that the link that says more is closed."""
 _LAST_WORDS = 1.0
+_STRAGGLERS = 0.5
+"""Seconds that messages of a peer which is gone get to arrive: zenoh tells its end by another way,
+which may be the shorter one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,11 +254,16 @@ class _Channel:
         if peer == self._me or self._is_over:
             return
         if not is_there:
-            for link in [link for link, (there, _) in self._links.items() if there == peer]:
-                self._down(link)
+            self._nursery.start_soon(self._gone, peer)
         elif self._left_to_find > 0:
             self._left_to_find -= 1
             self.dial(f"zenoh:{peer}")
+
+    async def _gone(self, peer: str) -> None:
+        """End the links of a peer, unless it says so itself meanwhile."""
+        await trio.sleep(_STRAGGLERS)
+        for link in [link for link, (there, _) in self._links.items() if there == peer]:
+            self._down(link)
 
     # -- links
 

@@ -51,7 +51,7 @@ def _fail(code: int, reason: object) -> int:
 _EXAMPLES = """examples:
   am-telemetry check                                                 what is set, and who answers
   am-telemetry grafana --ids worker,pool --name "My machines" --source demo --out board.json
-  am-telemetry alerts --source demo --out rules/asyncmachine.yml
+  am-telemetry alerts --source demo --out asyncmachine.yml
   source <(am-telemetry --print-completion bash)
 """
 
