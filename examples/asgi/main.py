@@ -139,6 +139,7 @@ async def story() -> am.Machine:
         serving(net) as address,
     ):
         amh.debug_env(lamp)
+        amh.debug_env(net)
         in_thread = trio.to_thread.run_sync
         with await in_thread(opened, address, "/events") as stream:
 
