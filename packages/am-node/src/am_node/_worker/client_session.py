@@ -42,7 +42,9 @@ class ClientSession:
     ) -> am_rpc.Server:
         """A server for one connection; all of one lease share the sessions."""
         if self._serving is None:
-            self._serving = mux.serving.only_for(self._name, self._token, access)
+            self._serving = mux.serving.replace(
+                secret=self._token, allow_id=self._name, access=access
+            )
         server = am_rpc.Server(mach, stream=stream, serving=self._serving)
         server.mach.bind(_Door(self, mach, server))
         return server

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import secrets
-from copy import copy
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import trio
@@ -70,6 +69,8 @@ class Serving:
         websocket: bool = False,
         origins: Sequence[str] = (),
         is_loopback: bool = False,
+        boot: bytes | None = None,
+        stats: Stats | None = None,
     ) -> None:
         if isinstance(origins, str):
             raise TypeError("origins: give several, not one str")
@@ -87,20 +88,21 @@ class Serving:
         # Web pages that may connect, by their origin; the host that requests must name is this one.
         self.origins = tuple(origins)
         self.is_loopback = is_loopback
-        self.boot = secrets.token_bytes(8)
-        self.stats = Stats()
+        self.boot = boot or secrets.token_bytes(8)
+        self.stats = Stats() if stats is None else stats
         self.keyring = None if secret is None else Keyring(secret)
         self.sessions = SessionStore(limits, self.stats)
         self.strangers = Strangers(limits.strangers)
 
-    def only_for(self, client_id: str, secret: Secrets, access: Access) -> Serving:
-        """Return the same for one client: with sessions of its own, and the counters of this."""
-        serving = copy(self)
-        serving.allow_id, serving.access = client_id, access
-        serving.rotate(secret)
-        serving.sessions = SessionStore(self.limits, self.stats)
-        serving.strangers = Strangers(self.limits.strangers)
-        return serving
+    def replace(self, **changed: Any) -> Serving:
+        """Return the same with some settings changed, which have the names of the arguments.
+
+        It counts with this one, and has sessions of its own. `copy.replace` of Python 3.13 does it,
+        too.
+        """
+        return Serving(**({name: getattr(self, name) for name in _SETTINGS} | changed))
+
+    __replace__ = replace
 
     def rotate(self, secret: Secrets) -> None:
         """Take these keys from now on, instead of those before; raises as `Keyring`."""
@@ -110,6 +112,13 @@ class Serving:
     def still_takes(self, key_id: str | None, key: Key | None) -> bool:
         """Tell whether who proved to have this key would be let in with the same rights again."""
         return self.keyring is None or self.keyring.holds(key_id, key)
+
+
+# What its constructor takes.
+_SETTINGS: Final = (
+    "push_interval", "push_max_mutations", "strict", "access", "limits", "ssl_context", "secret",
+    "allow_id", "payload_state", "websocket", "origins", "is_loopback", "boot", "stats",
+)  # fmt: skip
 
 
 class Greeted(NamedTuple):
