@@ -65,7 +65,6 @@ class Serving:
         secret: Secrets | None = None,
         allow_id: str | None = None,
         payload_state: str = "SendPayload",
-        *,
         websocket: bool = False,
         origins: Sequence[str] = (),
         is_loopback: bool = False,
