@@ -34,13 +34,15 @@ for script in importlib.metadata.entry_points(group="console_scripts"):
 """
 
 
-def pip(wheels: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Let uv install from these wheels, and from nowhere else."""
-    command = (sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable)
-    source = ("--no-index", "--offline", "--find-links", str(wheels))
-    return subprocess.run(
-        [*command, *source, *options], capture_output=True, text=True, check=False
-    )
+def uv(command: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Let uv change this environment."""
+    words = (sys.executable, "-m", "uv", "pip", command, "--python", sys.executable)
+    return subprocess.run([*words, *options], capture_output=True, text=True, check=False)
+
+
+def install(wheels: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Install from these wheels, and from nowhere else."""
+    return uv("install", "--no-index", "--offline", "--find-links", str(wheels), *options)
 
 
 def build_into(wheels: Path, tree: dict[str, Package]) -> None:
@@ -66,7 +68,7 @@ def differing(one: dict[str, str], other: dict[str, str]) -> int:
 def fault_of_allowed(wheels: Path, choice: dict[str, str]) -> str | None:
     """Install a choice and import it; what is wrong with it, if anything is."""
     text = pinned(choice)
-    installed = pip(wheels, "--reinstall-package", "am-machine", *text)
+    installed = install(wheels, *text)
     if installed.returncode:
         return f"{' '.join(text)} is allowed, and not installed:\n{installed.stderr}"
     looked = subprocess.run(
@@ -78,7 +80,7 @@ def fault_of_allowed(wheels: Path, choice: dict[str, str]) -> str | None:
 
 def fault_of_forbidden(wheels: Path, choice: dict[str, str]) -> str | None:
     """Have a choice refused; what is wrong if it is not."""
-    if pip(wheels, "--dry-run", *pinned(choice)).returncode:
+    if install(wheels, "--dry-run", *pinned(choice)).returncode:
         return None
     return f"{' '.join(pinned(choice))} is forbidden, and would be installed"
 
@@ -105,6 +107,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         wheels = Path(folder, "wheels")
         releases = both(Path(folder, "tree"), lambda tree: build_into(wheels, tree))
+        # What is installed already has the version of a choice, and is not of its wheel.
+        uv("uninstall", *releases).check_returncode()
         found = faults(releases, wheels)
     print("\n".join(found) or "as the pins say")
     return 1 if found else 0
