@@ -104,7 +104,7 @@ class RayHead:
         self._cluster.remove_node(self._node, allow_graceful=False)
 
     def bring_back(self) -> None:
-        """Nothing, since there is another one; wait until Ray has noticed that the first is gone."""
+        """Wait until Ray has noticed that a node is gone; the other one takes its work."""
         gone = self._node.node_id
         until(lambda: gone not in {node["NodeID"] for node in _alive()}, 60, "it counts as alive")
 

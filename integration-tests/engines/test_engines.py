@@ -118,7 +118,8 @@ async def test_a_preempted_worker_ends_what_it_has_and_is_no_error(
             trio.open_nursery() as nursery,
         ):
             first = await client.request_worker(timeout=60)
-            nursery.start_soon(_preempt_at_work, engine, Path(notes["AM_NODE_CHAOS_LOG"]))
+            begun = Path(notes["AM_NODE_CHAOS_LOG"])
+            nursery.start_soon(trio.to_thread.run_sync, _preempt_at_work, engine, begun)
             # One attempt: work that is cut off would be lost.
             assert await client.work(number=7, timeout=100, attempts=1) == _chaos().result_of(7)
             assert await client.work(number=8, timeout=100, attempts=1) == _chaos().result_of(8)
@@ -127,11 +128,10 @@ async def test_a_preempted_worker_ends_what_it_has_and_is_no_error(
             assert client.workers != (first,)
 
 
-async def _preempt_at_work(engine: Engine, begun: Path) -> None:
-    while not begun.exists():
-        await trio.sleep(0.1)  # a file that another process writes
-    await trio.to_thread.run_sync(engine.preempt)
-    await trio.to_thread.run_sync(engine.make_room)
+def _preempt_at_work(engine: Engine, begun: Path) -> None:
+    until(begun.exists, 30, "no work was begun")
+    engine.preempt()
+    engine.make_room()
 
 
 async def test_the_demo_of_pools_has_the_same_totals(engine: Engine) -> None:

@@ -86,7 +86,7 @@ class Dispatcher:
         request.is_sent = request.is_owned = False
 
     def give_back(self) -> None:
-        """Have the worker keep what it accepted and what is on its way to it; others get the rest."""
+        """Have others do what the worker did not accept and what is not on its way to it."""
         for request in tuple(self._held.values()):
             if not request.is_sent and self._drop(request):
                 self._retry(request)
