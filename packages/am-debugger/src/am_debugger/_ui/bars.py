@@ -164,8 +164,9 @@ class StatusBar(Line):
         if "Loading" not in debugger.machine:
             return "ready"
         turn = SPINNER[int(time.monotonic() / _TURN) % len(SPINNER)]
-        done = "" if debugger.progress is None else f" {debugger.progress:.0%}"
-        return f"{turn} loading{done}"
+        told = f"{turn} loading"
+        done = debugger.progress
+        return told if done is None else f"{told} {done.share:.0%}, {done.count:_} transitions"
 
 
 class Timeline(LineWidget, can_focus=True):
