@@ -96,8 +96,8 @@ class Progress(NamedTuple):
 
     share: float
     """Of 1."""
-    count: int
-    """Transitions."""
+    transitions: int
+    """How many."""
     warnings: tuple[str, ...] = ()
     """What was wrong, once it is read."""
 

@@ -118,7 +118,7 @@ class WorkingHandlers:
             return
         for warning in done.warnings:
             core.note(warning)
-        took = f"{done.count:_} transitions in {time.monotonic() - began:.1f} s"
+        took = f"{done.transitions:_} transitions in {time.monotonic() - began:.1f} s"
         core.note(f"imported: {args.path}: {took}", is_quiet=True)
         keep_for_good()
         core.check_memory()
