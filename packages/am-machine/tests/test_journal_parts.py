@@ -31,7 +31,7 @@ def listened(*journals: am.Journal, schema: dict[str, Any] = SCHEMA, **options: 
 
 
 def plain(journal: am.Journal, most: int | None = None) -> tuple[am.JournalPart, am.JournalColumns]:
-    part = journal.take(most)
+    part = journal.read_part(most)
     assert part.columns is not None
     return part, part.columns
 
@@ -41,7 +41,7 @@ def opened(*journals: am.Journal) -> am.Machine:
     machine = listened(*journals)
     machine.add("A")
     for journal in journals:
-        assert len(journal.take()) == 1
+        assert len(journal.read_part()) == 1
     return machine
 
 
@@ -128,14 +128,14 @@ def test_there_are_no_columns_where_entries_differ_in_more(what: str) -> None:
         if what == "handlers":
             machine.bind({"CState": lambda event: None})
         machine.add("A")
-    part = journal.take()
+    part = journal.read_part()
     assert part.columns is None
     assert len(part) == len(list(part)) >= 1
     assert part.until == part[-1].at
 
 
 def test_a_part_of_nothing_has_no_last_entry() -> None:
-    part = am.Journal().take()
+    part = am.Journal().read_part()
     assert len(part) == 0
     with pytest.raises(IndexError):
         _ = part.until
@@ -149,10 +149,10 @@ def test_a_part_holds_what_its_journal_keeps() -> None:
     journal = Choosy()
     machine = listened(journal)
     machine.add("A")
-    assert len(journal.take()) == 0
+    assert len(journal.read_part()) == 0
     machine.add("A")
     machine.remove("A")
-    part = journal.take()
+    part = journal.read_part()
     assert [entry.kind for entry in part] == ["remove"]
     assert part.columns is None
 
@@ -170,7 +170,7 @@ def test_after_an_overflow_columns_begin_with_the_clocks_of_then() -> None:
     for _ in range(3):
         machine.add("A")
     assert journal.dropped > 0
-    entries = list(journal.take())
+    entries = list(journal.read_part())
     machine.add("A")
     _, columns = plain(journal)
     assert columns.before == (entries[-1].after if entries else columns.before)
@@ -204,11 +204,11 @@ def test_what_is_taken_is_what_would_be_read(seed: int, clocks: bool) -> None:
         if chance.random() < 0.3:
             read += reading.read()
             most = chance.randrange(1, 9)
-            while len(part := taking.take(most)) or len(taking):
+            while len(part := taking.read_part(most)) or len(taking):
                 plain_parts += part.columns is not None
                 taken += part
     read += reading.read()
-    taken += taking.take()
+    taken += taking.read_part()
 
     def told(entry: am.JournalEntry) -> am.JournalEntry:
         # Each journal names transitions that caused nothing by itself, and by its own clock.

@@ -88,7 +88,7 @@ def plain_part(journal: am.Journal, machine: am.Machine) -> am.JournalPart:
     journal.read()
     for i in range(60):
         machine.add("A" if i % 3 else "C")
-    part = journal.take()
+    part = journal.read_part()
     assert part.columns is not None
     return part
 

@@ -28,7 +28,7 @@ def parts_of(seed: int, states: str) -> list[am.JournalPart]:
             chance.choice((machine.add, machine.remove, machine.set))(
                 "ErrMine" if state == "E" else state
             )
-        parts.append(journal.take())
+        parts.append(journal.read_part())
     return parts
 
 

@@ -112,7 +112,7 @@ class Journal(Tracer):
         """Take out all entries, or about the `most` oldest, oldest first. In any thread."""
         return list(self._taken(most, at_once=True))
 
-    def take(self, most: int | None = None) -> JournalPart:
+    def read_part(self, most: int | None = None) -> JournalPart:
         """The same as `read`, but entries are made when they are looked at. In any thread."""
         return self._taken(most, at_once=self._is_choosy)
 

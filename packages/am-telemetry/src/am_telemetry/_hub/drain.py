@@ -130,10 +130,10 @@ class Drain:
             self._unsure.discard(journal)
             self._tell_lost(link, dropped - link.lost, lost)
             link.lost = dropped
-        entries = journal.take(most)
+        entries = journal.read_part(most)
         while not entries and len(journal):
             # What it read were notes of the journal's own, such as the clocks it goes on from.
-            entries = journal.take(most)
+            entries = journal.read_part(most)
         if journal.dropped != dropped:
             # Before these or after them, who knows: so it is told before, and once more after.
             self._tell_lost(link, journal.dropped - dropped, lost)
