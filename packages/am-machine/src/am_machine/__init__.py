@@ -65,22 +65,23 @@ if TYPE_CHECKING:  # loaded when first asked for: most processes look into nothi
     from ._schema.explanation import Explanation as Explanation
     from ._schema.resolution import Resolution as Resolution
     from ._snapshot import Snapshot as Snapshot
+    from ._watch.entries import JournalEntry as JournalEntry
     from ._watch.journal import Journal as Journal
-    from ._watch.journal import JournalEntry as JournalEntry
     from ._watch.journal_details import JournalDetails as JournalDetails
+    from ._watch.part import JournalColumns as JournalColumns
+    from ._watch.part import JournalPart as JournalPart
 else:
     from ._lazy import load as __getattr__  # noqa: F401 - Python asks it for names
 
 __all__ = [
     "CANCELED", "EXECUTED", "ArgsError", "BaseMachine", "Binding", "Converted", "Error", "Event",
-    "Explanation", "Fork", "HandlerError", "HandlerTimeoutError", "Journal", "JournalDetails",
-    "JournalEntry", "Kind", "LogArgs", "LogEntry", "LogLevel", "Machine", "MachineApi",
-    "MachineOptions",
-    "Mutation", "NotOpenError", "Panic", "Pending", "PendingItem", "Pipe", "QueueLoopError",
-    "Resolution", "Result", "Schema", "SchemaError", "SemLog", "Snapshot", "Source", "State",
-    "StateContext", "States", "Step", "StepKind", "Time", "Tracer", "Transition",
-    "UnknownStateError", "Wait", "__version__", "check_args", "compile_schema", "current_source",
-    "use_source",
+    "Explanation", "Fork", "HandlerError", "HandlerTimeoutError", "Journal", "JournalColumns",
+    "JournalDetails", "JournalEntry", "JournalPart", "Kind", "LogArgs", "LogEntry", "LogLevel",
+    "Machine", "MachineApi", "MachineOptions", "Mutation", "NotOpenError", "Panic", "Pending",
+    "PendingItem", "Pipe", "QueueLoopError", "Resolution", "Result", "Schema", "SchemaError",
+    "SemLog", "Snapshot", "Source", "State", "StateContext", "States", "Step", "StepKind", "Time",
+    "Tracer", "Transition", "UnknownStateError", "Wait", "__version__", "check_args",
+    "compile_schema", "current_source", "use_source",
 ]  # fmt: skip
 
 

@@ -14,8 +14,10 @@ PACKAGE: Final = __name__.rpartition(".")[0]
 _MODULE_OF: Final = {
     "Explanation": "_schema.explanation",
     "Journal": "_watch.journal",
+    "JournalColumns": "_watch.part",
     "JournalDetails": "_watch.journal_details",
-    "JournalEntry": "_watch.journal",
+    "JournalEntry": "_watch.entries",
+    "JournalPart": "_watch.part",
     "MachineApi": "_engine.api",
     "MachineOptions": "_engine.options",
     "Pending": "_engine.pending",
