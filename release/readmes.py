@@ -160,12 +160,26 @@ class Follower:
 
         :raises AssertionError: if something does not go as the page says.
         """
+        self.run_blocks()
+        return self.run_commands()
+
+    def run_blocks(self) -> None:
+        """Run the python blocks; the first of them is a program for the commands, too.
+
+        :raises AssertionError: if something does not go as the page says.
+        """
         shutil.copy(ROOT / "docs" / "blocks.py", self.folder)
         (self.folder / "README.md").write_text(self.text)
         if first := _FIRST_PYTHON.search(self.text):
             (self.folder / "program.py").write_text(first[1])
         if first:
             self.run("python blocks.py README.md")
+
+    def run_commands(self) -> list[str]:
+        """Type in the commands; what was not run, with its reason.
+
+        :raises AssertionError: if something does not go as the page says.
+        """
         left: list[str] = []
         for block in blocks_of_commands(self.text):
             left += self.type_in(block)
