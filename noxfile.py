@@ -45,6 +45,7 @@ from tree import (  # noqa: E402
 )
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+PER_PYTHON = {"unit", "wheels", "commands", "readmes"}  # what `pythons` may be asked for
 # Packages whose tests wait for processes: they begin first, and the others yield to them.
 TOUCHY = {"am-node"}
 LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
@@ -309,7 +310,9 @@ def unit(session: nox.Session, package: str) -> None:
 
 @nox.session(python=False)
 def pythons(session: nox.Session) -> None:
-    """Session `unit` on each supported Python that this machine has."""
+    """Session `unit` on each supported Python that this machine has; `-- readmes`: another one."""
+    args = [*session.posargs]
+    what = args.pop(0) if args and args[0].split("(")[0] in PER_PYTHON else "unit"
     found = {version: find_python(version) for version in PYTHONS}
     for version, python in found.items():
         session.log(f"Python {version}: {python or 'not found'}")
@@ -318,8 +321,8 @@ def pythons(session: nox.Session) -> None:
     for version, python in found.items():
         if python:
             place = ("--force-python", python, "--envdir", str(ROOT / ".nox" / f"python{version}"))
-            command = (sys.executable, "-m", "nox", "-x", "-s", "unit", *place)
-            session.run(*command, "--", *session.posargs, external=True)
+            command = (sys.executable, "-m", "nox", "-x", "-s", what, *place)
+            session.run(*command, "--", *args, external=True)
 
 
 def find_python(version: str) -> str | None:
