@@ -278,6 +278,12 @@ def site(session: nox.Session) -> None:
         session.run("node", str(browser / "look.mjs"), *where, *LOOKED_AT, external=True)
 
 
+@nox.session(python=False)
+def links(session: nox.Session) -> None:
+    """Links of the pages to other sites: do they still lead somewhere? Needs a network."""
+    session.run(sys.executable, "-m", "docs.site.links")
+
+
 @nox.session(venv_backend="none")
 def diagrams(session: nox.Session) -> None:
     """Draw the diagrams of the docs anew from their texts; needs npm."""
