@@ -124,6 +124,7 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         ("ruff", "format", "--check"),
         ("lint-imports",),
         ("lint-imports", ".importlinter-inner.toml"),  # inside each package
+        ("codespell", *PAGES, *SOURCES, "docs", "examples"),
     ],
     "types": [
         ("mypy", *SOURCES, "examples", ".ci", "release"),
