@@ -113,17 +113,26 @@ POOL_TESTS = sorted(
 )
 # Uses of the public names of the engine, as users write them.
 TYPING_API = "packages/am-machine/tests/typing_api.py"
+# What is measured beside libraries that only session `compare` installs: our side of it is checked.
+BESIDE_OTHERS = (
+    "--ignore-missing-imports",
+    "--allow-subclassing-any",
+    "--allow-untyped-decorators",
+    "--no-warn-return-any",
+)
 STEPS: dict[str, list[tuple[str, ...]]] = {
     "lint": [
         ("ruff", "check"),
         ("ruff", "format", "--check"),
         ("lint-imports",),
         ("lint-imports", ".importlinter-inner.toml"),  # inside each package
+        ("codespell", *PAGES, *SOURCES, "docs", "examples"),
     ],
     "types": [
         ("mypy", *SOURCES, "examples", ".ci", "release", TYPING_API),
         ("basedpyright",),  # sources and examples, as the build file says
         ("mypy", "-p", "docs.site"),
+        ("mypy", *BESIDE_OTHERS, "-p", "docs.compare"),
         ("python", "-m", "docs.page_types", *PAGES),
     ],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
@@ -277,6 +286,12 @@ def site(session: nox.Session) -> None:
         chromium = shutil.which("chromium", path=path) or "chromium"
         where = (str(built / "source/site"), str(ROOT / ".nox/site/pictures"), chromium)
         session.run("node", str(browser / "look.mjs"), *where, *LOOKED_AT, external=True)
+
+
+@nox.session(python=False)
+def links(session: nox.Session) -> None:
+    """Links of the pages to other sites: do they still lead somewhere? Needs a network."""
+    session.run(sys.executable, "-m", "docs.site.links")
 
 
 @nox.session(venv_backend="none")
