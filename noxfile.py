@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import nox
 from packaging.requirements import Requirement
@@ -46,9 +45,26 @@ from tree import (  # noqa: E402
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PER_PYTHON = {"unit", "wheels", "commands", "readmes"}  # what `pythons` may be asked for
-# Packages whose tests wait for processes: they begin first, and the others yield to them.
-TOUCHY = {"am-node"}
-LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
+# The jobs of `checks` as they begin: what takes longest comes first, so that it is not left to run
+# alone at the end; lint before that, for it fills the environment of the steps of `dev`.
+ORDER = (
+    "lint",
+    "am-machine",
+    "am-node",
+    "processes",
+    "pools",
+    "integration",
+    "am-debugger",
+    "am-telemetry",
+    "observability",
+    "am-helpers",
+    "am-rpc",
+    "types",
+    "engines",
+)
+# What waits for processes, and looks at the clock: all others yield the processors to these.
+TOUCHY = {"lint", "am-node", "processes", "pools", "observability", "engines"}
+LANES = 4  # of `checks`, for two processors: tests of processes wait for most of their time
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
 # programs alone are used, what topics are compared with, and a terminal and a browser to type into.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
@@ -133,22 +149,17 @@ def checks(session: nox.Session) -> None:
     Where AM_SERVERS=1 asks for it, session `observability` runs beside them, and `engines` on sshd.
     """
 
-    def job(name: str, session: str, *args: str, **how: Any) -> Job:
-        return Job(name, (sys.executable, "-m", "nox", "-s", session, "--", *args), **how)
+    def job(name: str, *how: str) -> Job:
+        after = "lint" if how[0] == "dev" and name != "lint" else ""
+        command = (sys.executable, "-m", "nox", "-s", how[0], "--", *how[1:])
+        return Job(name, command, after=after, yields=name not in TOUCHY)
 
-    waiting = ("pools", "processes")
-    servers = [True] if os.environ.get("AM_SERVERS") == "1" else []
-    steps = [name for name in STEPS if name not in ("lint", "tests", *waiting)]
-    units = [name for name in LAYERS if name not in TOUCHY]  # the longest comes first
-    jobs = [
-        job("lint", "dev", "lint"),  # first, since it fills the environment of the others
-        *(job(name, f"unit({name})") for name in LAYERS if name in TOUCHY),
-        *(job(name, "dev", name, after="lint") for name in waiting),
-        *(job(name, f"unit({name})", yields=True) for name in units),
-        *(job("observability", "observability") for _ in servers),
-        *(job("engines", "engines", "ssh", "--short") for _ in servers),
-        *(job(name, "dev", name, after="lint", yields=True) for name in steps),
-    ]
+    jobs = [job(name, "dev", name) for name in STEPS if name != "tests"]
+    jobs += [job(name, f"unit({name})") for name in LAYERS]
+    if os.environ.get("AM_SERVERS") == "1":
+        jobs += [job("observability", "observability"), job("engines", "engines", "ssh", "--short")]
+    places = {name: place for place, name in enumerate(ORDER)}
+    jobs.sort(key=lambda job: places.get(job.name, len(places)))
     if not run_jobs(jobs, LANES):
         session.error("not all checks passed")
 
@@ -265,6 +276,12 @@ def site(session: nox.Session) -> None:
         chromium = shutil.which("chromium", path=path) or "chromium"
         where = (str(built / "source/site"), str(ROOT / ".nox/site/pictures"), chromium)
         session.run("node", str(browser / "look.mjs"), *where, *LOOKED_AT, external=True)
+
+
+@nox.session(python=False)
+def links(session: nox.Session) -> None:
+    """Links of the pages to other sites: do they still lead somewhere? Needs a network."""
+    session.run(sys.executable, "-m", "docs.site.links")
 
 
 @nox.session(venv_backend="none")

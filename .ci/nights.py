@@ -89,6 +89,7 @@ def nightly(session: nox.Session) -> None:
     session.notify("examples", ["--times", "10"])
     session.notify("engines")
     session.notify("docs", ("look",))
+    session.notify("screenshots", ("--check",))
 
 
 @nox.session
