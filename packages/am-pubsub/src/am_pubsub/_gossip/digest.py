@@ -18,20 +18,19 @@ _WIDTH = 8
 class Digest:
     """The buckets, and the root that stands for all of them."""
 
-    __slots__ = ("_buckets", "keys", "root")
+    __slots__ = ("buckets", "root")
 
     def __init__(self, buckets: int) -> None:
-        self._buckets = [0] * buckets
-        self.keys: list[dict[Key, None]] = [{} for _ in range(buckets)]
+        self.buckets = [0] * buckets
         self.root = 0
 
     def bucket_of(self, key: Key) -> int:
         """Return the bucket that a machine belongs to, the same on every peer."""
-        return crc32(b"%b:%d" % key) % len(self._buckets)
+        return crc32(b"%b:%d" % key) % len(self.buckets)
 
     def change(self, bucket: int, change: int) -> None:
         """Take a row out of a bucket, put one in, or both: `change` is the XOR of their hashes."""
-        self._buckets[bucket] ^= change
+        self.buckets[bucket] ^= change
         self.root ^= change
 
     def root_bytes(self) -> bytes:
@@ -40,18 +39,18 @@ class Digest:
 
     def bucket_bytes(self) -> bytes:
         """Return all buckets as they travel."""
-        return b"".join(bucket.to_bytes(_WIDTH, "big") for bucket in self._buckets)
+        return b"".join(bucket.to_bytes(_WIDTH, "big") for bucket in self.buckets)
 
     def unequal(self, theirs: bytes) -> list[int]:
         """Return which buckets differ from those of a peer.
 
         :raises ValueError: if that peer divides its digest otherwise.
         """
-        if len(theirs) != _WIDTH * len(self._buckets):
+        if len(theirs) != _WIDTH * len(self.buckets):
             raise ValueError("digest with another number of buckets")
         mine = self.bucket_bytes()
         return [
             at
-            for at in range(len(self._buckets))
+            for at in range(len(self.buckets))
             if mine[at * _WIDTH : (at + 1) * _WIDTH] != theirs[at * _WIDTH : (at + 1) * _WIDTH]
         ]

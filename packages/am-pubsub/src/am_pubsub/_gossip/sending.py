@@ -125,20 +125,24 @@ class Sender:
         entries: list[bytes] = []
         schemas: dict[bytes, Schema] = {}
         size = _HEADERS
-        get, known, told = self._table.get, self._table.schemas, link.schemas
+        table, told = self._table, link.schemas
+        get, known, is_signed = table.get, table.schemas, table.is_signed
         most = self._config.batch_bytes
         for key, whole in pending.items():
             record = get(key)
-            if record is None or self._table.is_own_view(record.entry):
+            if record is None or (is_signed and table.is_own_view(record.entry)):
                 continue
-            info = record.info if whole else None
-            packed = record.entry.wire(info)
-            more = len(packed)
-            schema = None
-            if info is not None and info.schema not in told and info.schema not in schemas:
-                schema = known.get(info.schema)
-                if schema is not None:
-                    more += len(schema.packed)
+            entry, info, schema = record.entry, record.info, None
+            if not whole or info is None:
+                packed = entry.short or entry.wire()
+                more = len(packed)
+            else:
+                packed = (info is entry.info and entry.whole) or entry.wire(info)
+                more = len(packed)
+                if info.schema not in told and info.schema not in schemas:
+                    schema = known.get(info.schema)
+                    if schema is not None:
+                        more += len(schema.packed)
             if size + more > most and entries:
                 yield keys, entries, [*schemas.values()]
                 keys, entries, schemas, size = [], [], {}, _HEADERS

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from am_pubsub._config import TopicConfig
 
+    from .entries import Entry
+
 
 class Suspicions:
     """Peers that somebody lost the last link to, each with an epoch and a time to refute."""
@@ -23,10 +25,14 @@ class Suspicions:
         self._held[peer] = (epoch, now + self._config.refute_within)
         return True
 
-    def clear(self, peer: bytes, epoch: int) -> None:
-        """Take note of a peer with a higher epoch: it lives."""
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def seen(self, entry: Entry) -> None:
+        """Take note of an accepted entry: a higher epoch says that its peer lives."""
+        peer = entry.key[0]
         held = self._held.get(peer)
-        if held is not None and held[0] < epoch:
+        if held is not None and entry.vector and held[0] < entry.epoch:
             del self._held[peer]
 
     def end(self, peer: bytes) -> None:
