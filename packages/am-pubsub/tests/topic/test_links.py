@@ -134,7 +134,9 @@ async def test_who_listens_on_all_addresses_tells_one_that_others_reach(
         ("wss://0.0.0.0:443/ps", "10.0.0.5", "wss://10.0.0.5:443/ps"),
     ],
 )
-async def test_only_the_wildcard_of_an_address_is_replaced(address: str, host: str, told: str) -> None:
+async def test_only_the_wildcard_of_an_address_is_replaced(
+    address: str, host: str, told: str
+) -> None:
     there = local_host.split(address)
     assert there is not None
     assert local_host.is_wildcard(there[0])
