@@ -6,6 +6,7 @@ costs two operations, and the order in which things were learned leaves no trace
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -24,9 +25,12 @@ class Digest:
         self.buckets = [0] * buckets
         self.root = 0
 
-    def bucket_of(self, key: Key) -> int:
-        """Return the bucket that a machine belongs to, the same on every peer."""
-        return crc32(b"%b:%d" % key) % len(self.buckets)
+    def put(self, key: Key, row: int) -> int:
+        """Put a machine in; return the bucket that it belongs to, the same on every peer."""
+        bucket = crc32(b"%b:%d" % key) % len(self.buckets)
+        self.buckets[bucket] ^= row
+        self.root ^= row
+        return bucket
 
     def change(self, bucket: int, change: int) -> None:
         """Take a row out of a bucket, put one in, or both: `change` is the XOR of their hashes."""
@@ -39,7 +43,7 @@ class Digest:
 
     def bucket_bytes(self) -> bytes:
         """Return all buckets as they travel."""
-        return b"".join(bucket.to_bytes(_WIDTH, "big") for bucket in self.buckets)
+        return struct.pack(f">{len(self.buckets)}Q", *self.buckets)
 
     def unequal(self, theirs: bytes) -> list[int]:
         """Return which buckets differ from those of a peer.

@@ -138,7 +138,7 @@ class Learner:
                 self._output.events.append(Event(EventKind.CHANGED, *key))
             else:
                 self._tell_user(key, verdict, info)
-            if whole and self._suspicions:
+            if whole and self._suspicions.held:
                 self._suspicions.seen(entry)
         elif verdict is Verdict.UNKNOWN:
             wanted.append(key)

@@ -51,7 +51,7 @@ class Membership:
 
     def due(self) -> float | None:
         """Return when a peer is to be suspected, or a suspected one has had its time."""
-        if not self._doubts and not self.suspicions:
+        if not self._doubts and not self.suspicions.held:
             return None
         times = [*self._doubts.values()]
         suspected = self.suspicions.due()

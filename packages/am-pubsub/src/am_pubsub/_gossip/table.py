@@ -58,6 +58,8 @@ class Table:
         """Return the record of a machine, of one that is gone too."""
         # The topic's own machine, index 0, is one more.
         self._most_of_peer = config.machines_per_peer + 1
+        self._most_peers = config.peers
+        self._most_records = config.records
         self._by_peer: dict[bytes, list[Record]] = {}
         self.digest = Digest(config.buckets)
         self.schemas: dict[bytes, Schema] = {}
@@ -163,17 +165,19 @@ class Table:
     def first(self, entry: Entry, now: float) -> Verdict:
         """Take an entry of a machine that has no record yet."""
         machines = self._by_peer.get(entry.key[0])
-        if machines is None and len(self._by_peer) >= self._config.peers:
+        if machines is None and len(self._by_peer) >= self._most_peers:
             return Verdict.TOO_MANY_PEERS
-        if len(self._records) >= self._config.records:
+        if len(self._records) >= self._most_records:
             return Verdict.TOO_MANY_RECORDS
-        if machines is not None and len(machines) >= 2 * self._most_of_peer:
-            return Verdict.TOO_MANY_MACHINES  # most of them gone
+        if machines is not None and len(machines) >= self._most_of_peer:
+            most = 2 * self._most_of_peer  # of which half are gone
+            if len(machines) >= most:
+                return Verdict.TOO_MANY_MACHINES
+            if entry.vector and self._is_full(machines):
+                return Verdict.TOO_MANY_MACHINES
         if not entry.vector:
             self._insert(entry, now)
             return Verdict.GONE
-        if machines is not None and self._is_full(machines):
-            return Verdict.TOO_MANY_MACHINES
         info = entry.info
         schema = self.schemas.get(info.schema) if info is not None else None
         if schema is None:
@@ -218,7 +222,7 @@ class Table:
 
     def _insert(self, entry: Entry, now: float) -> None:
         key = entry.key
-        bucket = self.digest.bucket_of(key)
+        bucket = self.digest.put(key, self._row(entry) if self.is_signed else entry.row)
         held = Record(entry, entry.info if entry.vector else None, bucket, now)
         self._records[key] = held
         machines = self._by_peer.get(key[0])
@@ -226,7 +230,6 @@ class Table:
             self._by_peer[key[0]] = [held]
         else:
             machines.append(held)
-        self.digest.change(bucket, self._row(entry) if self.is_signed else entry.row)
 
     def _replace(self, held: Record, entry: Entry, info: Info | None, now: float) -> None:
         before = held.entry
