@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import nox
 from packaging.requirements import Requirement
@@ -47,9 +46,27 @@ from tree import (  # noqa: E402
 )
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-# Packages whose tests wait for processes: they begin first, and the others yield to them.
-TOUCHY = {"am-node"}
-LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
+PER_PYTHON = {"unit", "wheels", "commands", "readmes"}  # what `pythons` may be asked for
+# The jobs of `checks` as they begin: what takes longest comes first, so that it is not left to run
+# alone at the end; lint before that, for it fills the environment of the steps of `dev`.
+ORDER = (
+    "lint",
+    "am-machine",
+    "am-node",
+    "processes",
+    "pools",
+    "integration",
+    "am-debugger",
+    "am-telemetry",
+    "observability",
+    "am-helpers",
+    "am-rpc",
+    "types",
+    "engines",
+)
+# What waits for processes, and looks at the clock: all others yield the processors to these.
+TOUCHY = {"lint", "am-node", "processes", "pools", "observability", "engines"}
+LANES = 4  # of `checks`, for two processors: tests of processes wait for most of their time
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
 # programs alone are used, what topics are compared with, and a terminal and a browser to type into.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
@@ -134,22 +151,17 @@ def checks(session: nox.Session) -> None:
     Where AM_SERVERS=1 asks for it, session `observability` runs beside them, and `engines` on sshd.
     """
 
-    def job(name: str, session: str, *args: str, **how: Any) -> Job:
-        return Job(name, (sys.executable, "-m", "nox", "-s", session, "--", *args), **how)
+    def job(name: str, *how: str) -> Job:
+        after = "lint" if how[0] == "dev" and name != "lint" else ""
+        command = (sys.executable, "-m", "nox", "-s", how[0], "--", *how[1:])
+        return Job(name, command, after=after, yields=name not in TOUCHY)
 
-    waiting = ("pools", "processes")
-    servers = [True] if os.environ.get("AM_SERVERS") == "1" else []
-    steps = [name for name in STEPS if name not in ("lint", "tests", *waiting)]
-    units = [name for name in LAYERS if name not in TOUCHY]  # the longest comes first
-    jobs = [
-        job("lint", "dev", "lint"),  # first, since it fills the environment of the others
-        *(job(name, f"unit({name})") for name in LAYERS if name in TOUCHY),
-        *(job(name, "dev", name, after="lint") for name in waiting),
-        *(job(name, f"unit({name})", yields=True) for name in units),
-        *(job("observability", "observability") for _ in servers),
-        *(job("engines", "engines", "ssh", "--short") for _ in servers),
-        *(job(name, "dev", name, after="lint", yields=True) for name in steps),
-    ]
+    jobs = [job(name, "dev", name) for name in STEPS if name != "tests"]
+    jobs += [job(name, f"unit({name})") for name in LAYERS]
+    if os.environ.get("AM_SERVERS") == "1":
+        jobs += [job("observability", "observability"), job("engines", "engines", "ssh", "--short")]
+    places = {name: place for place, name in enumerate(ORDER)}
+    jobs.sort(key=lambda job: places.get(job.name, len(places)))
     if not run_jobs(jobs, LANES):
         session.error("not all checks passed")
 
@@ -282,6 +294,12 @@ def site(session: nox.Session) -> None:
         session.run("node", str(browser / "look.mjs"), *where, *LOOKED_AT, external=True)
 
 
+@nox.session(python=False)
+def links(session: nox.Session) -> None:
+    """Links of the pages to other sites: do they still lead somewhere? Needs a network."""
+    session.run(sys.executable, "-m", "docs.site.links")
+
+
 @nox.session(venv_backend="none")
 def diagrams(session: nox.Session) -> None:
     """Draw the diagrams of the docs anew from their texts; needs npm."""
@@ -325,7 +343,9 @@ def unit(session: nox.Session, package: str) -> None:
 
 @nox.session(python=False)
 def pythons(session: nox.Session) -> None:
-    """Session `unit` on each supported Python that this machine has."""
+    """Session `unit` on each supported Python that this machine has; `-- readmes`: another one."""
+    args = [*session.posargs]
+    what = args.pop(0) if args and args[0].split("(")[0] in PER_PYTHON else "unit"
     found = {version: find_python(version) for version in PYTHONS}
     for version, python in found.items():
         session.log(f"Python {version}: {python or 'not found'}")
@@ -334,8 +354,8 @@ def pythons(session: nox.Session) -> None:
     for version, python in found.items():
         if python:
             place = ("--force-python", python, "--envdir", str(ROOT / ".nox" / f"python{version}"))
-            command = (sys.executable, "-m", "nox", "-x", "-s", "unit", *place)
-            session.run(*command, "--", *session.posargs, external=True)
+            command = (sys.executable, "-m", "nox", "-x", "-s", what, *place)
+            session.run(*command, "--", *args, external=True)
 
 
 def find_python(version: str) -> str | None:

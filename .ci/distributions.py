@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,11 @@ from release.ranges import floor
 from release.tree import Package, tag_of
 
 DIST = ROOT / "dist"
+
+
+def wheel_of(name: str) -> Path:
+    """The wheel that `build` made of a package."""
+    return next(DIST.glob(f"{name.replace('-', '_')}-*.whl"))
 
 
 @nox.session
@@ -47,7 +53,7 @@ def release(session: nox.Session) -> None:
 @nox.parametrize("package", list(LAYERS), ids=list(LAYERS))
 def sdists(session: nox.Session, package: str) -> None:
     """The tests of one package as a stranger runs them: in its unpacked source distribution."""
-    below = [next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in LAYERS[package]]
+    below = [wheel_of(name) for name in LAYERS[package]]
     source = next(DIST.glob(f"{package.replace('-', '_')}-*.tar.gz"))
     extras = ",".join(offered(package))
     install(session, *map(str, below), f"{source}[{extras}]", *test_tools(package))
@@ -105,9 +111,8 @@ def lowest(package: str) -> list[str]:
 def wheels(session: nox.Session, layer: str) -> None:
     """Install one built layer alone; only the layers below may come along."""
     pins = Path(session.create_tmp(), "siblings.txt").absolute()
-    found = {name: next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in LAYERS}
     # File URLs, so that an index can never supply a sibling.
-    pins.write_text("".join(f"{name} @ {wheel.as_uri()}\n" for name, wheel in found.items()))
+    pins.write_text("".join(f"{name} @ {wheel_of(name).as_uri()}\n" for name in LAYERS))
     install(session, "-c", str(pins), layer)
     code = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
     names = set(str(session.run("python", "-c", code, silent=True)).split())
@@ -115,6 +120,11 @@ def wheels(session: nox.Session, layer: str) -> None:
     if extra != LAYERS[layer]:
         session.error(f"pulled {sorted(extra)}, expected {sorted(LAYERS[layer])}")
     session.run("python", "-W", "error", "-c", f"import {layer.replace('-', '_')}")
+    for command in toml(layer)["project"].get("scripts", {}):
+        # Where it needs an extra for anything at all, it has to tell that.
+        told = session.run(command, "--help", silent=True, success_codes=(0, 2))
+        if not re.search("(?i)exit codes|examples:|pip install", str(told)):
+            session.error(f"{command} --help says:\n{told}")
     if layer == "am-telemetry":
         session.run("python", "-W", "error", "packages/am-telemetry/benchmarks/bare.py")
 
@@ -124,17 +134,33 @@ def wheels(session: nox.Session, layer: str) -> None:
 def readmes(session: nox.Session, page: str) -> None:
     """A README as strangers follow it: wheels in place of the tree's paths, and nothing beside."""
     path = ROOT / ("README.md" if page == "README" else f"packages/{page}/README.md")
-    wheels = {name: next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in LAYERS}
     wanted: list[str] = []
     for command in installing(path.read_text()):
         for printed in paths_and_names(command, LAYERS)[0]:
             need = Requirement(printed.removeprefix("./packages/"))
             extras = f"[{','.join(sorted(need.extras))}]" if need.extras else ""
-            wanted.append(f"{need.name}{extras} @ {wheels[need.name].as_uri()}")
+            wanted.append(f"{need.name}{extras} @ {wheel_of(need.name).as_uri()}")
     install(session, *wanted)
     with tempfile.TemporaryDirectory() as folder:  # far from the tree, and its name is short
         follow = ("-m", "release.readmes", str(path), folder, session.bin)
         session.run(sys.executable, *follow, external=True)
+
+
+@nox.session(requires=["build"])
+def commands(session: nox.Session) -> None:
+    """Every command from wheels, and what completes it in a shell; `python -m am_machine`."""
+    extras = {"am-helpers": "completion", "am-telemetry": "completion", "am-rpc": "repl"}
+    wanted = [
+        f"{name}[{extras[name]}] @ {wheel_of(name).as_uri()}" if name in extras else wheel_of(name)
+        for name in LAYERS
+    ]
+    install(session, *map(str, wanted), "pytest")
+    test = ROOT / "integration-tests" / "test_command_lines.py"
+    with tempfile.TemporaryDirectory() as folder:  # nothing of the tree is beside it
+        alone = Path(shutil.copy(test, folder))
+        shutil.copy(ROOT / "pytest.toml", folder)
+        with session.chdir(folder):
+            session.run("python", "-m", "pytest", alone.name, *session.posargs)
 
 
 @nox.session

@@ -91,6 +91,7 @@ def nightly(session: nox.Session) -> None:
     session.notify("engines")
     session.notify("pubsub_libp2p")
     session.notify("docs", ("look",))
+    session.notify("screenshots", ("--check",))
 
 
 @nox.session

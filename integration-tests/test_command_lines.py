@@ -59,3 +59,11 @@ def test_bash_completes_an_option() -> None:
         ["bash", "-c", f"{script}\n{asked}"], capture_output=True, text=True, check=False
     )
     assert done.stdout.split() == ["diagram"], done.stderr
+
+
+@pytest.mark.process
+def test_the_engine_tells_what_is_installed_and_that_it_works() -> None:
+    told = run(Path(sys.executable).name, "-m", "am_machine").splitlines()
+    named = [line.split()[0] for line in told]
+    assert {"trio", "am-machine", "am-helpers", "am-rpc", "am-debugger"} <= {*named}
+    assert told[-1] == "self-check passed"

@@ -4,6 +4,7 @@ import importlib.metadata
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 DISTRIBUTIONS = (
     "am-machine",
@@ -52,3 +53,20 @@ def test_what_others_make_is_needed_from_a_stated_version_on(name: str) -> None:
 def test_the_tree_holds_release_numbers_only(name: str) -> None:
     version = importlib.metadata.version(name)
     assert all(part.isdigit() for part in version.split(".")), version
+
+
+def floors(name: str, *, extras: bool) -> dict[str, Version]:
+    """From which release on a distribution needs what others make."""
+    return {
+        need.name: max(Version(part.version) for part in need.specifier if part.operator != "<")
+        for need in requirements(name)
+        if need.name not in DISTRIBUTIONS and (extras or need.marker is None)
+    }
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_no_floor_is_lower_than_what_the_siblings_below_allow(name: str) -> None:
+    for sibling in BELOW[name]:
+        needed = floors(sibling, extras=False)
+        for other, floor in floors(name, extras=True).items():
+            assert floor >= needed.get(other, floor), f"{other} with {sibling}"

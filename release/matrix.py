@@ -34,13 +34,15 @@ for script in importlib.metadata.entry_points(group="console_scripts"):
 """
 
 
-def pip(wheels: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Let uv install from these wheels, and from nowhere else."""
-    command = (sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable)
-    source = ("--no-index", "--offline", "--find-links", str(wheels))
-    return subprocess.run(
-        [*command, *source, *options], capture_output=True, text=True, check=False
-    )
+def uv(command: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Let uv change this environment."""
+    words = (sys.executable, "-m", "uv", "pip", command, "--python", sys.executable)
+    return subprocess.run([*words, *options], capture_output=True, text=True, check=False)
+
+
+def install(wheels: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Install from these wheels, and from nowhere else."""
+    return uv("install", "--no-index", "--offline", "--find-links", str(wheels), *options)
 
 
 def build_into(wheels: Path, tree: dict[str, Package]) -> None:
@@ -63,32 +65,41 @@ def differing(one: dict[str, str], other: dict[str, str]) -> int:
     return sum(one[name] != other[name] for name in one)
 
 
+def fault_of_allowed(wheels: Path, choice: dict[str, str]) -> str | None:
+    """Install a choice and import it; what is wrong with it, if anything is."""
+    text = pinned(choice)
+    installed = install(wheels, *text)
+    if installed.returncode:
+        return f"{' '.join(text)} is allowed, and not installed:\n{installed.stderr}"
+    looked = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LOOK, *text],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return f"{' '.join(text)} does not work:\n{looked.stderr}" if looked.returncode else None
+
+
+def fault_of_forbidden(wheels: Path, choice: dict[str, str]) -> str | None:
+    """Have a choice refused; what is wrong if it is not."""
+    if install(wheels, "--dry-run", *pinned(choice)).returncode:
+        return None
+    return f"{' '.join(pinned(choice))} is forbidden, and would be installed"
+
+
 def faults(releases: Releases, wheels: Path) -> list[str]:
     """What is wrong, a text each."""
-    found: list[str] = []
     good = allowed(releases)
-    for choice in good:
-        text = pinned(choice)
-        installed = pip(wheels, "--reinstall-package", "am-machine", *text)
-        if installed.returncode:
-            found.append(f"{' '.join(text)} is allowed, and not installed:\n{installed.stderr}")
-            continue
-        looked = subprocess.run(
-            [sys.executable, "-W", "error", "-c", LOOK, *text],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if looked.returncode:
-            found.append(f"{' '.join(text)} does not work:\n{looked.stderr}")
     bad = [
         choice
         for choice in choices(releases)
         if choice not in good and any(differing(choice, one) == 1 for one in good)
     ]
-    for choice in bad:
-        if not pip(wheels, "--dry-run", *pinned(choice)).returncode:
-            found.append(f"{' '.join(pinned(choice))} is forbidden, and would be installed")
-    print(f"{len(good)} combinations installed and imported, {len(bad)} refused")
-    return found
+    broken = [fault for choice in good if (fault := fault_of_allowed(wheels, choice))]
+    let_in = [fault for choice in bad if (fault := fault_of_forbidden(wheels, choice))]
+    print(
+        f"installed and imported: {len(good) - len(broken)} of {len(good)} combinations; "
+        f"refused: {len(bad) - len(let_in)} of {len(bad)}"
+    )
+    return broken + let_in
 
 
 def main() -> int:
@@ -96,6 +107,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         wheels = Path(folder, "wheels")
         releases = both(Path(folder, "tree"), lambda tree: build_into(wheels, tree))
+        # What is installed already has the version of a choice, and is not of its wheel.
+        uv("uninstall", *releases).check_returncode()
         found = faults(releases, wheels)
     print("\n".join(found) or "as the pins say")
     return 1 if found else 0

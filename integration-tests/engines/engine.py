@@ -16,6 +16,8 @@ class Engine(Protocol):
     name: str
     # Whether it keeps workers waiting for which it has no room.
     queues: bool
+    # Whether it takes room from workers for what is more urgent.
+    preempts: bool
 
     def start(self) -> None:
         """Start it and wait until it takes workers."""
@@ -34,6 +36,9 @@ class Engine(Protocol):
 
     def occupy(self) -> None:
         """Take all its room, so that workers have to wait."""
+
+    def preempt(self) -> None:
+        """Take all its room, also that of workers, and wait until they are gone."""
 
     def make_room(self) -> None:
         """Give the room back."""

@@ -12,6 +12,8 @@ from ray.util import list_named_actors, placement_group, remove_placement_group
 
 from am_node.ray import RayLauncher
 
+from .services import until
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,6 +31,7 @@ class RayHead:
 
     name = "ray"
     queues = True
+    preempts = False
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -83,9 +86,13 @@ class RayHead:
 
     def occupy(self) -> None:
         """Reserve all processors of all nodes."""
-        nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+        nodes = [node["Resources"].get("CPU", 0) for node in _alive()]
         self._taken = placement_group([{"CPU": cpus} for cpus in nodes if cpus])
         ray.get(self._taken.ready(), timeout=30)
+
+    def preempt(self) -> None:
+        """It never does."""
+        raise NotImplementedError
 
     def make_room(self) -> None:
         """Give them back."""
@@ -97,4 +104,10 @@ class RayHead:
         self._cluster.remove_node(self._node, allow_graceful=False)
 
     def bring_back(self) -> None:
-        """Nothing: there is another one."""
+        """Wait until Ray has noticed that a node is gone; the other one takes its work."""
+        gone = self._node.node_id
+        until(lambda: gone not in {node["NodeID"] for node in _alive()}, 60, "it counts as alive")
+
+
+def _alive() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 PROGRAMS = {"slurmctld": "slurm-wlm", "slurmd": "slurm-wlm", "munged": "munge"}
 NODE = "node1"
-PARTITION = "long"
+PARTITION, URGENT = "long", "urgent"
+GRACE = 20  # seconds which a job has to end once another one is to take its place
 CPUS, MEMORY = 16, 16_000  # as many as the tests need, whatever this machine has
 _CONFIG = """\
 ClusterName=one
@@ -40,12 +41,15 @@ JobAcctGatherType=jobacct_gather/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_min_interval=100000
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
 ReturnToService=0
 KillWait=2
 SlurmdTimeout=10
 MpiDefault=none
 NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory}
-PartitionName={partition} Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName={partition} Nodes=ALL Default=YES MaxTime=INFINITE State=UP GraceTime={grace}
+PartitionName={urgent} Nodes=ALL PriorityTier=2 PreemptMode=OFF State=UP
 """
 
 
@@ -54,6 +58,7 @@ class SlurmCluster:
 
     name = "slurm"
     queues = True
+    preempts = True
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -77,6 +82,8 @@ class SlurmCluster:
                 cpus=CPUS,
                 memory=MEMORY,
                 partition=PARTITION,
+                urgent=URGENT,
+                grace=GRACE,
             )
         )
         # Commands find the cluster by it, and so do the jobs.
@@ -114,9 +121,16 @@ class SlurmCluster:
 
     def occupy(self) -> None:
         """Have a job take the whole node."""
+        self._take_node()
+
+    def preempt(self) -> None:
+        """Have a job that goes first take the whole node, whoever runs there."""
+        self._take_node(f"--partition={URGENT}")
+
+    def _take_node(self, *options: str) -> None:
         whole = ("--exclusive", "--mem=0", "--output=/dev/null", "--wrap=sleep 3600")
-        self._occupier = self.services.run("sbatch", "--parsable", *whole).strip()
-        until(lambda: self._state_of_occupier() == "RUNNING", 30, "no job takes the node")
+        self._occupier = self.services.run("sbatch", "--parsable", *options, *whole).strip()
+        until(lambda: self._state_of_occupier() == "RUNNING", 60, "no job takes the node")
 
     def make_room(self) -> None:
         """Cancel that job."""

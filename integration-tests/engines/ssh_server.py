@@ -40,6 +40,7 @@ class SshServer:
 
     name = "ssh"
     queues = False
+    preempts = False
 
     def __init__(self, services: Services, sshd: str) -> None:
         self.services = services
@@ -94,6 +95,10 @@ class SshServer:
 
     def occupy(self) -> None:
         """Nothing: it has room for all."""
+
+    def preempt(self) -> None:
+        """It never does."""
+        raise NotImplementedError
 
     def make_room(self) -> None:
         """Nothing, either."""

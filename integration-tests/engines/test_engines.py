@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,6 @@ from .services import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import ModuleType
 
     from .engine import Engine
@@ -102,6 +102,36 @@ async def test_a_worker_that_waits_in_the_queue_has_not_failed(
             assert sup.restarts == 0
             (placed,) = await sup.workers()
             assert placed.id == waiting.id
+
+
+async def test_a_preempted_worker_ends_what_it_has_and_is_no_error(
+    engine: Engine, command: tuple[str, ...], notes: dict[str, str]
+) -> None:
+    if not engine.preempts:
+        pytest.skip(f"{engine.name} preempts nobody")
+    pool = am_node.Pool(min=1, max=1, warm=0)
+    launcher = engine.launcher(command)
+    with trio.fail_after(150):
+        async with (
+            am_node.Supervisor("chaos_worker:Slow", pool=pool, launcher=launcher) as sup,
+            am_node.Client("c", supers=[sup.addr]) as client,
+            trio.open_nursery() as nursery,
+        ):
+            first = await client.request_worker(timeout=60)
+            begun = Path(notes["AM_NODE_CHAOS_LOG"])
+            nursery.start_soon(trio.to_thread.run_sync, _preempt_at_work, engine, begun)
+            # One attempt: work that is cut off would be lost.
+            assert await client.work(number=7, timeout=100, attempts=1) == _chaos().result_of(7)
+            assert await client.work(number=8, timeout=100, attempts=1) == _chaos().result_of(8)
+            assert (sup.mach.tick("ErrWorker"), sup.mach.tick("ErrPool")) == (0, 0), sup.mach.err
+            assert sup.restarts == 0
+            assert client.workers != (first,)
+
+
+def _preempt_at_work(engine: Engine, begun: Path) -> None:
+    until(begun.exists, 30, "no work was begun")
+    engine.preempt()
+    engine.make_room()
 
 
 async def test_the_demo_of_pools_has_the_same_totals(engine: Engine) -> None:

@@ -97,17 +97,24 @@ class Terminal(Measured):
         self.text = (self.text + told)[-_KEPT:]
         return True
 
+    def comes(self, is_there: Callable[[], bool], seconds: float) -> bool:
+        """Read until something is there, or for so many seconds; whether it is there."""
+        until = time.monotonic() + seconds
+        while not is_there():
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            self.read(min(left, 0.2))
+        return True
+
     def until(self, is_there: Callable[[], bool], seconds: float) -> float:
         """Read until something is there; the seconds that took.
 
         :raises TimeoutError: if it takes longer than so many.
         """
         began = time.monotonic()
-        while not is_there():
-            left = began + seconds - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"not within {seconds} s: {self.text[-2000:]!r}")
-            self.read(min(left, 0.2))
+        if not self.comes(is_there, seconds):
+            raise TimeoutError(f"not within {seconds} s: {self.text[-2000:]!r}")
         return time.monotonic() - began
 
     def settle(self, seconds: float = 0.25, most: float = 20) -> None:

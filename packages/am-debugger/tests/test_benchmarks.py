@@ -26,7 +26,7 @@ def test_each_row_of_the_bench_is_measured() -> None:
         "ingest, headless",
         "memory per transition (with args)",
         "start to first paint",
-        "import",
+        "import, with the start",
         "key: step",
         "key: jump",
         "key: step in the rain",

@@ -40,6 +40,16 @@ class Hasher(am_node.Worker):
         return result_of(number)
 
 
+class Slow(Hasher):
+    """Takes some seconds, in which its engine may want its place."""
+
+    async def work(self, number: int) -> int:
+        """Return the check value of `number`, after a while."""
+        note(number)
+        await trio.sleep(6)  # longer than an engine takes to tell it to leave
+        return result_of(number)
+
+
 class Unruly(Hasher):
     """Does besides, the first time that it is asked for certain numbers, what workers should not.
 

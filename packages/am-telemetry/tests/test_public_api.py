@@ -14,6 +14,8 @@ import pytest
 
 import am_telemetry
 from am_telemetry import dbg, testing
+from am_telemetry._bind import SIGNALS
+from am_telemetry._setup import from_env
 
 NAMES = Path(__file__).parent / "public_names.txt"
 MODULES = {"": am_telemetry, "dbg.": dbg, "testing.": testing}
@@ -68,14 +70,47 @@ def test_messages_and_errors_can_be_pickled() -> None:
         assert str(again) == str(value)
 
 
-def test_importing_it_pulls_in_neither_sdk_nor_codec_nor_other_layers() -> None:
+def imported_by(code: str, *packages: str) -> str:
+    """The modules of packages that a program has imported."""
     code = (
-        "import sys, am_telemetry; print(*sorted(m for m in sys.modules if m.split('.')[0] in "
-        "('am_helpers', 'am_rpc', 'am_node', 'msgpack', 'prometheus_client') "
-        "or m.startswith('opentelemetry.sdk') or m.startswith('opentelemetry.exporter')))"
+        f"import sys\n{code}\nprint(*sorted(m for m in sys.modules "
+        f"if f'{{m}}.'.startswith(tuple(p + '.' for p in {packages!r}))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
+    return done.stdout.strip()
+
+
+def test_importing_it_pulls_in_neither_opentelemetry_nor_codec_nor_other_layers() -> None:
+    others = ("am_helpers", "am_rpc", "am_node", "msgpack", "prometheus_client", "opentelemetry")
+    assert imported_by("import am_telemetry", *others) == ""
+    sdks = ("opentelemetry.sdk", "opentelemetry.exporter", "prometheus_client")
+    assert imported_by("from am_telemetry import *", *sdks) == ""
+
+
+def test_a_machine_that_only_a_debugger_hears_of_needs_no_opentelemetry() -> None:
+    code = (
+        "import os; os.environ['AM_DBG_ADDR'] = 'unix:/nowhere/s'\n"
+        "import am_machine as am, am_telemetry\n"
+        "am_telemetry.bind_env(am.Machine({'A': {}}))"
+    )
+    assert imported_by(code, "opentelemetry") == ""
+    assert "am_telemetry._dbg.exporter" in imported_by(code, "am_telemetry")
+
+
+def test_what_is_loaded_when_asked_for_carries_the_public_module_as_all_else() -> None:
+    code = (
+        "import am_telemetry; from am_telemetry._metrics import Metrics\n"
+        "assert am_telemetry.TraceTracer.__module__ == Metrics.__module__ == 'am_telemetry'\n"
+        "try: am_telemetry.nothing\n"
+        "except AttributeError as exc: assert 'nothing' in str(exc)\n"
+        "else: raise AssertionError"
+    )
+    assert "am_telemetry._metrics" in imported_by(code, "am_telemetry")
+
+
+def test_signals_are_bound_wherever_any_switch_asks_for_one() -> None:
+    read = (from_env.TRACE, from_env.METRICS, from_env.LOGS)
+    assert (*read, from_env.PROM_ADDR, from_env.PROM_PUSH_URL) == SIGNALS
 
 
 def test_the_package_is_typed_and_versioned() -> None:

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from am_debugger._core.debugger import Debugger, Settings
-from am_debugger._core.ports import NullUi
+from am_debugger._core.ports import NullUi, Progress
 from am_debugger._store.link import Link
 
 from ..exporter import Exporter
 from ..messages import process
 
+if TYPE_CHECKING:
+    from am_debugger._store.store import Store
+
 Feed = Callable[..., Exporter]
+
+
+class Files:
+    """Dumps that are lists of steps, or end in a fault after the first."""
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.fault = fault
+        self.calls: list[tuple[str, str, int | None]] = []
+
+    def read(self, store: Store, path: str) -> Iterator[Progress]:
+        self.calls.append(("read", path, None))
+        yield Progress(0.5, 10)
+        if self.fault:
+            raise self.fault
+        yield Progress(1.0, 20, ("the end is missing",))
+
+    def write(self, store: Store, path: str, moment: int | None) -> Iterator[Progress]:
+        self.calls.append(("write", path, moment))
+        yield Progress(0.5, 10)
+        if self.fault:
+            raise self.fault
 
 
 @pytest.fixture

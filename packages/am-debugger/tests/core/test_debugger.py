@@ -11,19 +11,17 @@ from am_debugger import DumpError
 from am_debugger._core import debugger as module
 from am_debugger._core import working
 from am_debugger._core.debugger import Debugger, Settings
-from am_debugger._core.ports import NullUi
+from am_debugger._core.ports import NullUi, Part, Progress
 from am_debugger._core.showing import focusable
 from am_debugger._core.states import FILTERS, LOADING, DebuggerStates
 from am_debugger._store.link import Link
 
 from ..exporter import Exporter
 from ..messages import process
+from .conftest import Files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    from am_debugger._store.store import Store
 
     from .conftest import Feed
 
@@ -108,39 +106,45 @@ async def test_while_the_oldest_go_the_cursor_is_where_something_is(
         assert len(looked) > 2, "there was no turn between two steps"
 
 
-class Files:
-    """Dumps that are lists of steps."""
-
-    def __init__(self, fault: Exception | None = None) -> None:
-        self.fault = fault
-        self.calls: list[tuple[str, str, int | None]] = []
-
-    def read(self, store: Store, path: str) -> Iterator[float]:
-        self.calls.append(("read", path, None))
-        yield 0.5
-        if self.fault:
-            raise self.fault
-        yield 1.0
-
-    def write(self, store: Store, path: str, moment: int | None) -> Iterator[float]:
-        self.calls.append(("write", path, moment))
-        yield 0.5
-        if self.fault:
-            raise self.fault
-
-
 @pytest.mark.trio
-async def test_an_import_shows_that_it_loads(autojump_clock: trio.testing.MockClock) -> None:
-    files = Files()
-    debugger = Debugger(files=files)
+async def test_an_import_shows_that_it_loads_and_how_far_it_is(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "_SLICE", 0.0)  # others have their turn after each step
+    files, ui = Files(), NullUi()
+    debugger = Debugger(files=files, ui=ui)
     async with debugger.machine as machine:
         machine.add("Start")
         loading = machine.when("Loading")
         machine.add("Importing", path="run.amdbg.gz")
         await loading
-        await machine.when("Imported")
+        seen = set()
+        while "Importing" in machine:
+            seen.add(debugger.progress)
+            await trio.lowlevel.checkpoint()
+        assert {Progress(0.5, 10), Progress(1.0, 20, ("the end is missing",))} <= seen
+        assert machine.is_("Imported")
         assert machine.not_("Loading", "Importing")
+        assert debugger.progress is None
     assert files.calls == [("read", "run.amdbg.gz", None)]
+    assert {Part.CLIENTS, Part.STATUS} <= ui.invalid
+    assert ui.told == ["the end is missing"]
+    assert "imported: run.amdbg.gz: 20 transitions in 0.0 s" in debugger.about()
+
+
+@pytest.mark.trio
+async def test_a_dump_that_is_needed_and_cannot_be_read_is_left_to_whoever_needs_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    fault = DumpError("x", "not a dump")
+    debugger = Debugger(files=Files(fault))
+    async with debugger.machine as machine:
+        machine.add("Start")
+        machine.add("Importing", path="run.amdbg.gz", is_needed=True)
+        await machine.when_not("Importing")
+        assert machine.not_("Exception", "ErrImport", "Imported")
+    assert debugger.fault is fault
+    assert debugger.notes == []
 
 
 @pytest.mark.parametrize("fault", [DumpError("x", "not a dump"), FileNotFoundError("gone")])
@@ -148,7 +152,8 @@ async def test_an_import_shows_that_it_loads(autojump_clock: trio.testing.MockCl
 async def test_a_bad_dump_is_an_error_and_no_end(
     fault: Exception, autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    debugger = Debugger(files=Files(fault))
+    ui = NullUi()
+    debugger = Debugger(files=Files(fault), ui=ui)
     async with debugger.machine as machine:
         machine.add("Start")
         machine.add("Importing", path="run.amdbg.gz")
@@ -160,6 +165,7 @@ async def test_a_bad_dump_is_an_error_and_no_end(
         machine.add("Exporting", path="x")
         await machine.when("Exception")
         assert machine.not_("Exporting")
+    assert ui.told == [f"not imported: {fault}", f"not exported: {fault}"]
     caplog.clear()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 import trio.testing
 
-from am_debugger._core.pace import LONGEST, Pace
+from am_debugger._core.pace import LONGEST, LULL, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -66,3 +66,30 @@ async def test_keys_without_end_leave_a_third_of_the_time_to_what_comes_in() -> 
         await trio.sleep(0.001)  # the slice of work
         worked += 0.001
     assert worked / (trio.current_time() - began) > 0.3
+
+
+@by_mock_clock
+async def test_what_nobody_waits_for_rests_until_no_key_was_pressed_for_a_while() -> None:
+    pace, began = Pace(), trio.current_time()
+    with trio.testing.assert_checkpoints():
+        await pace.lull()
+    assert trio.current_time() == began
+    pressed = 0
+
+    async def press() -> None:
+        nonlocal pressed
+        for _ in range(20):
+            pace.begin_key()
+            pace.end_key()
+            pressed += 1
+            await trio.sleep(LULL * 0.9)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(press)
+        await trio.testing.wait_all_tasks_blocked()
+        await pace.lull()
+    assert pressed == 20
+    assert trio.current_time() - began >= 19 * LULL * 0.9 + LULL
+    until = trio.current_time()
+    await pace.lull()
+    assert trio.current_time() == until

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from am_debugger._core.ports import Progress
 from am_debugger._ui import colors
-from am_debugger._ui.bar_rows import clock_row
+from am_debugger._ui.bar_rows import clock_row, step_row
 from am_debugger._ui.bars import SPINNER, StatusBar
 from am_debugger._ui.fitting import spread
 from am_debugger._ui.group_menu import GroupMenu
@@ -37,6 +38,12 @@ def test_the_first_digit_that_differs_from_the_time_before_stands_out() -> None:
     assert len(clock_row(NOON, None)) == 1
 
 
+def test_states_of_a_step_stand_out() -> None:
+    row = step_row("**Ready** require **Start**")
+    assert "".join([text for text, _ in row]) == "Ready require Start"
+    assert [text for text, style in row if style.bold] == ["Ready", "Start"]
+
+
 @given(
     st.lists(st.text(st.characters(categories=["L", "N"]), max_size=9), max_size=4),
     st.text(st.characters(categories=["N"]), max_size=9),
@@ -59,12 +66,12 @@ def test_the_spinner_turns_while_something_takes_a_while(tmp_path: Path) -> None
         status = app.query_one(StatusBar)
         assert "ready" in status.row()[0][0]
         assert not status._turning._active.is_set()
-        debugger.progress = 0.5
+        debugger.progress = Progress(0.5, 12_345)
         debugger.machine.add("DiagramsGraphRendering")
         await settle(pilot)
         told = status.row()[0][0]
         assert told[0] in SPINNER
-        assert "loading 50%" in told
+        assert "loading 50%, 12_345 transitions" in told
         assert status._turning._active.is_set()
         debugger.machine.remove("DiagramsGraphRendering")
         await settle(pilot)

@@ -30,7 +30,8 @@ class _PrintCompletion(argparse.Action):
         try:
             import shtab
         except ImportError:
-            print(f"{parser.prog}: {option_string} needs shtab", file=sys.stderr)
+            how = "pip install 'am-helpers[completion]'"
+            print(f"{parser.prog}: {option_string} needs shtab: {how}", file=sys.stderr)
             parser.exit(2)
         print(shtab.complete(parser, str(values)))
         parser.exit(0)

@@ -2,9 +2,10 @@
 
     python packages/am-machine/benchmarks/growth [--only C3 C8] [--small]
 
-Rows of other packages are found beside this folder, in `packages/*/benchmarks/growth`. `--small`
-takes few sizes and little time. `--attempts 3` measures a bent row again before it is believed, but
-for those known to be bent, named after `--once`. `--json FILE` writes down which rows are bent.
+Rows of other packages are found in the tree, in `packages/*/benchmarks/growth`; an unpacked source
+distribution has its own alone. `--small` takes few sizes and little time. `--attempts 3` measures a
+bent row again before it is believed, but for those known to be bent, named after `--once`.
+`--json FILE` writes down which rows are bent.
 """
 
 # ruff: noqa: RUF001 -- the sign for "micro" is meant
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = HERE.parents[2]
+OWN = "am-machine"  # whatever the folder is called that this one is in
 sys.path.insert(0, str(HERE.parent))
 
 from growth import AtMost, Grows, Outcome, Row, outcome  # noqa: E402
@@ -63,16 +65,19 @@ def arguments() -> argparse.Namespace:
 
 def all_rows(package: str) -> Iterable[Row]:
     """The rows of this package, or of all that are installed."""
-    for path in sorted(PACKAGES.glob(f"{package}/benchmarks/growth/rows_*.py")):
-        owner = path.relative_to(PACKAGES).parts[0].replace("-", "_")
-        if importlib.util.find_spec(owner) is None:
+    own = [(OWN, path) for path in HERE.glob("rows_*.py") if package in ("*", OWN)]
+    others = PACKAGES.glob(f"{package}/benchmarks/growth/rows_*.py")
+    named = [(path.relative_to(PACKAGES).parts[0], path) for path in others if path.parent != HERE]
+    for name, path in sorted(own + named):
+        owner = name.replace("-", "_")
+        if not owner.isidentifier() or importlib.util.find_spec(owner) is None:
             continue
-        name = f"growth_{owner}_{path.stem}"
-        spec = importlib.util.spec_from_file_location(name, path)
+        room = f"growth_{owner}_{path.stem}"
+        spec = importlib.util.spec_from_file_location(room, path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
+        sys.modules[room] = module
         spec.loader.exec_module(module)
         yield from module.ROWS
 

@@ -19,14 +19,16 @@ pytestmark = pytest.mark.trio
 
 
 class Net:
-    """Stands for the replica of a worker; a test decides on each mutation."""
+    """Stands for the replica of a worker; a test decides on each mutation and on its states."""
+
+    schema = frozenset({"Ready", "Idle", "LeaseEnding", "Draining"})
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.removed: list[tuple[str, Any]] = []
         self.results: list[am_rpc.NetResult] = []
         self.too_many = 1000
-        self.is_idle = False
+        self.active: set[str] = set()
         self.idle = am.Machine({"Idle": {}}, id="idle")
 
     def add(self, state: str, **args: Any) -> am.Result:
@@ -47,7 +49,10 @@ class Net:
         return am.EXECUTED
 
     def is_(self, *states: str) -> bool:
-        return self.is_idle
+        return self.active.issuperset(states)
+
+    def any_(self, *states: str) -> bool:
+        return not self.active.isdisjoint(states)
 
     def when_next_active(self, state: str) -> am.Wait:
         return self.idle.when_next_active("Idle")
@@ -222,7 +227,7 @@ async def test_an_idle_worker_that_owes_an_answer_is_asked_again(
     await trio.sleep(3.5)
     assert case.net.batches == [[1, 2]]
     case.answer(first)
-    case.net.is_idle = True
+    case.net.active = {"Ready", "Idle"}
     await trio.sleep(1.5)
     assert case.net.batches == [[1, 2], [2]]
     assert second.tried == 1
@@ -254,3 +259,19 @@ async def test_a_lost_worker_gives_back_its_requests_in_order(
     case.net.settle(am.CANCELED, am_rpc.NotConnected("gone"))
     await trio.sleep(3)
     assert case.net.batches == [[1, 2]]
+
+
+async def test_what_a_draining_worker_refuses_goes_to_others_and_was_no_attempt(case: Case) -> None:
+    accepted = case.give(1)
+    case.net.settle(am.EXECUTED)
+    asked, waiting = case.give(2, 3), case.give(4)
+    case.net.active = {"Ready", "Draining"}
+    case.box.give_back()
+    assert case.again == waiting
+    case.net.settle(am.CANCELED)
+    assert case.again == [*waiting, *asked]
+    assert [request.tried for request in (*accepted, *asked, *waiting)] == [1, 0, 0, 0]
+    assert len(case.box) == 1
+    case.answer(*accepted)
+    assert case.done == accepted
+    assert case.net.batches == [[1], [2, 3]]

@@ -6,20 +6,26 @@ reads what machines did) ← `_metrics`, `_traces`, `_logs`, `_dbg` (who is told
 `am_telemetry.dbg` and `am_telemetry.testing`.
 """
 
+from typing import TYPE_CHECKING
+
 from .__about__ import __version__ as __version__
 from ._bind import bind_env as bind_env
 from ._errors import AddressError as AddressError
 from ._errors import MissingExtraError as MissingExtraError
 from ._errors import TelemetryError as TelemetryError
-from ._grafana.dashboard import grafana_dashboard as grafana_dashboard
-from ._logs import LogBridge as LogBridge
-from ._logs import StdLogBridge as StdLogBridge
-from ._metrics import Metrics as Metrics
-from ._setup import Otlp as Otlp
-from ._setup import PrometheusEndpoint as PrometheusEndpoint
-from ._setup import setup_otlp as setup_otlp
-from ._setup import setup_prometheus as setup_prometheus
-from ._traces import TraceTracer as TraceTracer
+
+if TYPE_CHECKING:  # loaded when first asked for: they bring OpenTelemetry along
+    from ._grafana.dashboard import grafana_dashboard as grafana_dashboard
+    from ._logs import LogBridge as LogBridge
+    from ._logs import StdLogBridge as StdLogBridge
+    from ._metrics import Metrics as Metrics
+    from ._setup import Otlp as Otlp
+    from ._setup import PrometheusEndpoint as PrometheusEndpoint
+    from ._setup import setup_otlp as setup_otlp
+    from ._setup import setup_prometheus as setup_prometheus
+    from ._traces import TraceTracer as TraceTracer
+else:
+    from ._lazy import load as __getattr__  # noqa: F401 - Python asks it for names
 
 __all__ = [
     "AddressError",
@@ -40,7 +46,7 @@ __all__ = [
 
 # Users and pickles see the public module, whichever room a name is in.
 for _name in __all__:
-    _value = globals()[_name]
+    _value = globals().get(_name)
     if hasattr(_value, "__name__") and _value.__module__.startswith(f"{__name__}._"):
         _value.__module__ = __name__
 del _name, _value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ from ._env import LOGGER
 from ._errors import MissingExtraError
 from ._grafana.from_env import bind_grafana
 from ._hub import INNER
-from ._setup.from_env import bind_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +43,20 @@ def _bind_debugger(machine: am.BaseMachine) -> None:
         export_to_debugger(machine, addr)
 
 
+SIGNALS = ("AM_OTEL_TRACE", "AM_OTEL_METRICS", "AM_OTEL_LOGS", "AM_PROM_ADDR", "AM_PROM_PUSH_URL")
+"""Where none of these is set, there are neither traces, metrics nor logs."""
+
+
+def _bind_signals(machine: am.BaseMachine) -> None:
+    if any([os.environ.get(name) for name in SIGNALS]):
+        # Not before it is wanted: it imports OpenTelemetry.
+        from ._setup.from_env import bind_signals
+
+        bind_signals(machine)
+
+
 # One per kind of listener; each reads its own switches, and does nothing where they are off.
-BINDERS: tuple[Binder, ...] = (_bind_debugger, bind_signals, bind_grafana)
+BINDERS: tuple[Binder, ...] = (_bind_debugger, _bind_signals, bind_grafana)
 
 
 def bind_env(machine: am.BaseMachine) -> None:

@@ -284,17 +284,25 @@ class _Peer:
 
 
 def _listen(address: str) -> socket.socket:
+    family, place = _place(address)
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(place)
+        sock.listen(64)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _place(address: str) -> tuple[socket.AddressFamily, Any]:
+    """The family of an address, and what such a socket binds to."""
     if address.startswith("unix:"):
         path = parse_address(address).path
         assert path is not None
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.bind(path)
-    else:
-        host, _, port = address.rpartition(":")
-        found: Any = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-        sock = socket.socket(found[0], found[1])
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(found[4])
-    sock.listen(64)
-    sock.setblocking(False)
-    return sock
+        return socket.AF_UNIX, path
+    host, _, port = address.rpartition(":")
+    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+    return found[0], found[4]

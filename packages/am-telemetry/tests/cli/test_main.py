@@ -168,3 +168,14 @@ sys.exit(main(["check"]))
     for extra in ("dbg", "prometheus"):
         line = f'  ! {extra}: missing: python -m pip install "am-telemetry[{extra}]"\n'
         assert line in done.stdout
+
+
+def test_without_shtab_the_command_tells_how_to_get_what_completes_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    with pytest.raises(SystemExit) as ended:
+        main(["--print-completion", "bash"])
+    assert ended.value.code == 2
+    how = "--print-completion needs shtab: pip install 'am-telemetry[completion]'"
+    assert capsys.readouterr() == ("", f"am-telemetry: {how}\n")

@@ -20,8 +20,7 @@ from am_telemetry import dbg
 
 from .._core.debugger import Debugger
 from .._core.linting import watch_lints
-from .._core.ports import Part
-from .._core.working import keep_for_good, sliced
+from .._core.working import sliced
 from .._errors import CannotListenError, DebuggerError, DumpError
 from .._feed.forward import forward
 from .._feed.listening import is_loopback
@@ -163,23 +162,15 @@ class Instance:
             yield
 
     async def _import(self) -> None:
-        debugger, store = self.debugger, self.debugger.session.store
+        machine = self.debugger.machine
         for path in self.options.imports:
-            try:
-                reading = self.files.read(store, path)
-                async for part in sliced(reading, debugger.pace):
-                    debugger.progress = part
-                    debugger.ui.invalidate(Part.CLIENTS, Part.STATUS, lazily=True)
-            except OSError as exc:
-                raise DumpError(path, exc.strerror or str(exc)) from exc
-            finally:
-                debugger.progress = None
-        for warning in self.files.warnings:
-            self.debugger.note(warning)
-        if self.options.imports:
-            keep_for_good()
-            debugger.check_memory()
-            debugger.machine.add("InitClient")
+            machine.add("Importing", path=path, is_needed=True)
+            await machine.when_not("Importing")
+            fault = self.debugger.fault
+            if isinstance(fault, OSError):
+                raise DumpError(path, fault.strerror or str(fault)) from fault
+            if fault is not None:
+                raise fault
 
     async def _connect(self, nursery: trio.Nursery) -> None:
         options, peer = self.options, secret_of(self.options.peer_secret_env)
@@ -335,8 +326,10 @@ async def _headless(instance: Instance) -> None:
 
 
 async def _announce(instance: Instance) -> None:
-    await instance.debugger.machine.when("Ready")
-    announce(instance)
+    machine = instance.debugger.machine
+    await machine.when("Ready")
+    if "Ready" in machine:  # else it ended before
+        announce(instance)
 
 
 def announce(instance: Instance, url: str | None = None) -> None:

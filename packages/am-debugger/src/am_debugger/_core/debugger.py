@@ -15,7 +15,7 @@ from ..__about__ import __version__
 from .._derive.filters import Filters
 from .._derive.lints.lints import Lints
 from .._derive.url import parse_url
-from .._errors import UrlError
+from .._errors import DebuggerError, UrlError
 from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
 from .drawing import DrawingHandlers
@@ -32,6 +32,7 @@ from .ports import (
     NoWishes,
     NullUi,
     Part,
+    Progress,
     UiPort,
     WishesPort,
 )
@@ -119,8 +120,10 @@ class Debugger:
         self.asks_filter = False
         """Whether a query that is asked for is a filter."""
         self.wants_tail = self.settings.tail
-        self.progress: float | None = None
-        """How much of an import or export is done, of 1."""
+        self.progress: Progress | None = None
+        """How far an import or export is, while there is one."""
+        self.fault: DebuggerError | OSError | None = None
+        """Why a dump was not read without which there is nothing to go on with."""
         self.held = 0
         """Bytes of memory held when that was looked at last."""
         self.notes: list[str] = []
@@ -194,11 +197,12 @@ class Debugger:
             *self.notes[-5:],
         ]
 
-    def note(self, text: str) -> None:
-        """Tell something about the debugger itself."""
+    def note(self, text: str, *, is_quiet: bool = False) -> None:
+        """Tell something about the debugger itself; quietly only to whoever asks about it."""
         self.notes.append(text)
         del self.notes[:-_MOST_NOTES]
-        self.ui.notify(text)
+        if not is_quiet:
+            self.ui.notify(text)
 
     def place_of(self, url: str) -> Place | None:
         """The place of an address; if there is none, say why."""

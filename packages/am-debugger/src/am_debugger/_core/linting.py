@@ -67,14 +67,15 @@ class LintingHandlers:
 
 
 async def watch_lints(core: Debugger) -> None:
-    """Look at what comes in for what looks wrong, for as long as it is not cancelled. Keys go
-    first."""
+    """Look at what comes in for what looks wrong, for as long as it is not cancelled, and no key
+    is pressed."""
     while True:
         if not core.machine.is_("Ready") or "Importing" in core.machine:
             await trio.sleep(INTERVAL)  # what is loaded is gone through once, and then quicker
             continue
         began, revision = time.thread_time(), core.lints.revision
-        async for _ in sliced(core.lints.look(time.time_ns() // 1000), core.pace):
+        looking = core.lints.look(time.time_ns() // 1000)
+        async for _ in sliced(looking, core.pace, is_awaited=False):
             pass
         if core.lints.revision != revision:
             core.ui.invalidate(Part.CLIENTS, lazily=True)

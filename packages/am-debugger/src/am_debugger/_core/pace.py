@@ -1,4 +1,5 @@
-"""Keys first: what comes in gives way while a key is on its way to the screen."""
+"""Keys first: what comes in gives way while a key is on its way to the screen, and what nobody
+waits for while keys are pressed at all."""
 
 from __future__ import annotations
 
@@ -6,18 +7,22 @@ import trio
 
 LONGEST = 0.1
 """Seconds that a key may have for itself, and that may be given away in a row."""
+LULL = 0.5
+"""Seconds without a key, after which what nobody waits for goes on."""
 # Of the time that was worked, what may be given away: a key that is held stops nothing.
 _SHARE = 2.0
 
 
 class Pace:
     """Whether a key is on its way to the screen. Whoever takes in much at a time calls `turn`
-    between two slices of a few milliseconds."""
+    between two slices of a few milliseconds, whoever does what nobody waits for `lull`."""
 
     def __init__(self) -> None:
         self._shown: trio.Event | None = None
         self._left = LONGEST
         self._since: float | None = None
+        # Keys that were pressed, and of these as many as were over when there was a lull last.
+        self._keys = self._over = 0
 
     @property
     def has_key(self) -> bool:
@@ -26,6 +31,7 @@ class Pace:
 
     def begin_key(self) -> None:
         """A key was pressed. To be called in the thread of the loop."""
+        self._keys += 1
         if self._shown is None:
             self._shown = trio.Event()
 
@@ -50,3 +56,12 @@ class Pace:
         else:
             await trio.lowlevel.checkpoint()
         self._since = began
+
+    async def lull(self) -> None:
+        """Wait until no key was pressed for a while. Always a checkpoint."""
+        while self._over != self._keys:
+            seen = self._keys
+            await trio.sleep(LULL)
+            if self._keys == seen:
+                self._over = seen
+        await trio.lowlevel.checkpoint()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .._errors import DebuggerError
 
@@ -91,17 +91,28 @@ class NullUi:
         return False
 
 
-class FilesPort(Protocol):
-    """Dumps. Both work in small steps and yield, of 1, how much is done."""
+class Progress(NamedTuple):
+    """How far a dump is read or written."""
 
-    def read(self, store: Store, path: str) -> Iterator[float]:
+    share: float
+    """Of 1."""
+    transitions: int
+    """How many."""
+    warnings: tuple[str, ...] = ()
+    """What was wrong, once it is read."""
+
+
+class FilesPort(Protocol):
+    """Dumps. Both work in small steps and yield how far they are."""
+
+    def read(self, store: Store, path: str) -> Iterator[Progress]:
         """Take a dump in.
 
         :raises DebuggerError: if it is none.
         :raises OSError: if it cannot be read.
         """
 
-    def write(self, store: Store, path: str, moment: int | None) -> Iterator[float]:
+    def write(self, store: Store, path: str, moment: int | None) -> Iterator[Progress]:
         """Write all machines, or only a moment of them.
 
         :raises DebuggerError: if it cannot be written that way.
@@ -112,11 +123,11 @@ class FilesPort(Protocol):
 class NoFiles:
     """No files: every call says so."""
 
-    def read(self, store: Store, path: str) -> Iterator[float]:
+    def read(self, store: Store, path: str) -> Iterator[Progress]:
         """Refuse."""
         raise DebuggerError("dumps cannot be read here")
 
-    def write(self, store: Store, path: str, moment: int | None) -> Iterator[float]:
+    def write(self, store: Store, path: str, moment: int | None) -> Iterator[Progress]:
         """Refuse."""
         raise DebuggerError("dumps cannot be written here")
 

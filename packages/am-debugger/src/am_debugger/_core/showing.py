@@ -218,10 +218,14 @@ class ShowingHandlers:
 
 # Where the focus goes if its pane is gone.
 _PREFERRED = ("ClientListFocused", "TreeFocused", "MatrixFocused")
-# What comes and goes with each message or move says nothing to a button.
+# What comes and goes with each message or move says nothing to a button; `Paused`, which each move
+# takes away and gives back, neither: it follows from `Playing` and `TailMode`.
 _PASSING = frozenset(
-    ("ClientMsg", "InitClient", "Fwd", "Back", "UserFwd", "UserBack", "UpdateFocus", "AfterFocus")
-)
+    (
+        "ClientMsg", "InitClient", "Fwd", "Back", "UserFwd", "UserBack", "UpdateFocus",
+        "AfterFocus", "Paused",
+    )
+)  # fmt: skip
 _FOCUS_STATES = frozenset((*_ORDER, "DialogFocused"))
 _LOG_STATES = frozenset(("LogTimestamps", "LogWrap", "FilterTraces"))
 _LIST_STATES = frozenset(("FilterDisconn", "FilterRpcMachs"))

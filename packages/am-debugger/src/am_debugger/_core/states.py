@@ -107,10 +107,12 @@ class UrlArgs:
 
 @dataclass(frozen=True, slots=True)
 class FileArgs:
-    """A file; for an export whether it holds only this moment."""
+    """A file; for an export whether it holds only this moment, for an import whether there is
+    nothing to go on with where it cannot be read: whoever added that then tells why, and ends."""
 
     path: str
     only_moment: bool = False
+    is_needed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,12 @@ def _once(doc: str, args: type | None = None, **more: Any) -> am.State:
 
 
 class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
-    """The debugger."""
+    """The debugger.
+
+    Of the log only the lines that are visible are made, each time they are drawn, and a graph of
+    machines is gathered only where it is drawn: neither is ever being built, so that no states tell
+    of it, and a graph that cannot be drawn is `ErrDiagrams`.
+    """
 
     Start = am.State(
         add=[
@@ -204,7 +211,6 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     InitClient = am.State(multi=True, require=[Start], doc="A machine came, or changed.")
 
     # Errors
-    ErrGraph = am.State(require=["Exception"], doc="Machines cannot be joined to a graph.")
     ErrDiagrams = am.State(multi=True, require=["Exception"], doc="A diagram failed.")
     ErrWeb = am.State(multi=True, require=["Exception"], doc="The web server failed.")
     ErrImport = am.State(multi=True, require=["Exception"], doc="A dump cannot be read.")
@@ -357,11 +363,6 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     GcMsgs = am.State(doc="Memory is short: old data goes.")
 
     # Log
-    BuildingLog = am.State(remove=["LogBuilt"])
-    LogBuilt = am.State(remove=[BuildingLog])
-    UpdateLogScheduled = am.State()
-    UpdatingLog = am.State(remove=["LogUpdated"])
-    LogUpdated = am.State(remove=[UpdatingLog])
     SetLogLevel = am.State(multi=True, args=LevelArgs)
     NextLogLevel = am.State(multi=True, doc="The next level of the log, after the last the first.")
     Searched = am.State(multi=True, args=SearchArgs, doc="To where a text is found next.")

@@ -11,7 +11,7 @@ import trio
 
 from .._errors import DebuggerError
 from .._store.eviction import Evicted, evict
-from .ports import Part
+from .ports import Part, Progress
 from .states import FileArgs
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # Seconds of work between two checkpoints.
 _SLICE = 0.002
+# Seconds from one picture of how far a dump is to the next.
+_SHOWN = 0.25
 
 
 class WorkingHandlers:
@@ -101,19 +103,25 @@ class WorkingHandlers:
 
     async def ImportingState(self, event: am.Event) -> None:
         """Load a dump."""
-        core, machine, path = self._core, event.machine, event.args_as(FileArgs).path
+        core, machine, args = self._core, event.machine, event.args_as(FileArgs)
+        began = time.monotonic()
         try:
-            reading = core.files.read(self._session.store, path)
-            async for part in sliced(reading, core.pace):
-                core.progress = part
-                core.ui.invalidate(Part.STATUS, lazily=True)
+            reading = core.files.read(self._session.store, args.path)
+            done = await self._followed(reading, Part.CLIENTS, Part.STATUS)
         except (DebuggerError, OSError) as exc:
-            machine.add_err("ErrImport", exc)
+            if args.is_needed:
+                core.fault = exc
+            else:
+                core.note(f"not imported: {exc}")
+                machine.add_err("ErrImport", exc)
             machine.remove("Importing")
             return
-        finally:
-            core.progress = None
+        for warning in done.warnings:
+            core.note(warning)
+        took = f"{done.transitions:_} transitions in {time.monotonic() - began:.1f} s"
+        core.note(f"imported: {args.path}: {took}", is_quiet=True)
         keep_for_good()
+        core.check_memory()
         machine.add("InitClient")
         machine.add("ClientMsg")
         machine.add("Imported")
@@ -128,17 +136,28 @@ class WorkingHandlers:
         moment = self._session.moment if args.only_moment else None
         try:
             writing = core.files.write(self._session.store, str(path), moment)
-            async for part in sliced(writing, core.pace):
-                core.progress = part
-                core.ui.invalidate(Part.STATUS, lazily=True)
+            await self._followed(writing, Part.STATUS)
         except (DebuggerError, OSError) as exc:
+            core.note(f"not exported: {exc}")
             machine.add_err(exc)
             machine.remove("Exporting")
             return
-        finally:
-            core.progress = None
         core.ui.notify(f"written: {path}")
         machine.add("Exported")
+
+    async def _followed(self, steps: Iterator[Progress], *parts: Part) -> Progress:
+        """Go through steps, while parts of the screen show how far that is; return the last."""
+        core, done, due = self._core, Progress(0.0, 0), 0.0
+        try:
+            async for step in sliced(steps, core.pace):
+                core.progress = done = step
+                now = time.monotonic()
+                if now >= due:
+                    due = now + _SHOWN
+                    core.ui.invalidate(*parts, lazily=True)
+        finally:
+            core.progress = None
+        return done
 
 
 def keep_for_good() -> None:
@@ -147,10 +166,14 @@ def keep_for_good() -> None:
     gc.freeze()
 
 
-async def sliced(steps: Iterator[T], pace: Pace | None = None) -> AsyncIterator[T]:
+async def sliced(
+    steps: Iterator[T], pace: Pace | None = None, *, is_awaited: bool = True
+) -> AsyncIterator[T]:
     """Go through steps with a checkpoint every two milliseconds of work, where keys have their
-    turn; ended early, the steps are closed."""
-    turn = trio.lowlevel.checkpoint if pace is None else pace.turn
+    turn, and all of it waits for a lull if nobody awaits it; ended early, the steps are closed."""
+    turn = trio.lowlevel.checkpoint
+    if pace is not None:
+        turn = pace.turn if is_awaited else pace.lull
     try:
         until = time.monotonic() + _SLICE
         for step in steps:

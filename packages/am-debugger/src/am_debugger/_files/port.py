@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._core.ports import Progress
 from .dump import SUFFIXES
 from .dump_reader import read_dump
 from .dump_writer import write_dump
@@ -26,29 +27,26 @@ class DumpFiles:
 
     def __init__(self, process: dbg.Process) -> None:
         self._process = process
-        self.warnings: list[str] = []
-        """What was wrong with files that were read."""
 
-    def read(self, store: Store, path: str) -> Iterator[float]:
-        """Take a dump in; yields, of 1, how much is done.
+    def read(self, store: Store, path: str) -> Iterator[Progress]:
+        """Take a dump in; yields how far that is.
 
         :raises DumpError: if it is none.
         :raises OSError: if it cannot be read.
         """
-        reading = None
         for reading in read_dump(store, Path(path)):
-            yield reading.read / reading.size if reading.size else 1.0
-        if reading is not None:
-            self.warnings += reading.warnings
+            share = reading.read / reading.size if reading.size else 1.0
+            yield Progress(share, reading.entries, tuple(reading.warnings))
 
-    def write(self, store: Store, path: str, moment: int | None) -> Iterator[float]:
-        """Write all machines, or only a moment of them; yields, of 1, how much is done.
+    def write(self, store: Store, path: str, moment: int | None) -> Iterator[Progress]:
+        """Write all machines, or only a moment of them; yields how far that is.
 
         :raises DumpError: if the name has no known ending.
         :raises OSError: if it cannot be written.
         """
         for written in write_dump(store, Path(path), self._process, moment=moment):
-            yield written.entries / written.total if written.total else 1.0
+            share = written.entries / written.total if written.total else 1.0
+            yield Progress(share, written.entries)
 
 
 def rotated_name(now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +17,7 @@ _PIECE = 1 << 16
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _GZIP_LEVEL, _ZSTD_LEVEL = 6, 3
+_MOST_WINDOW_LOG = 27
 
 
 class Compressor(Protocol):
@@ -44,13 +46,12 @@ class _Gzip:
 
 
 class _Zstd:
-    def __init__(self, zstandard: Any) -> None:
-        self._made = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compressobj()
-        self._block = zstandard.COMPRESSOBJ_FLUSH_BLOCK
+    def __init__(self, zstd: Any) -> None:
+        self._made = zstd.ZstdCompressor(level=_ZSTD_LEVEL)
         self.compress: Callable[[bytes], bytes] = self._made.compress
 
     def sync(self) -> bytes:
-        found: bytes = self._made.flush(self._block)
+        found: bytes = self._made.flush(self._made.FLUSH_BLOCK)
         return found
 
     def finish(self) -> bytes:
@@ -64,19 +65,23 @@ def compressor(path: Path) -> Compressor:
     :raises DumpError: if it is neither `.gz` nor `.zst`, or zstd is not installed.
     """
     if path.name.endswith(".zst"):
-        return _Zstd(_zstandard(path))
+        return _Zstd(_zstd(path))
     if path.name.endswith(".gz"):
         return _Gzip()
     raise DumpError(str(path), "the name of a dump ends in .gz or .zst")
 
 
-def _zstandard(path: Path) -> Any:
+def _zstd(path: Path) -> Any:
+    """Python's own from 3.14 on; before, the same under another name."""
     try:
-        import zstandard
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
     except ImportError as exc:
         hint = 'zstd is not installed: python -m pip install "am-debugger[zstd]"'
         raise DumpError(str(path), hint) from exc
-    return zstandard
+    return zstd
 
 
 class Truncated(Exception):
@@ -118,11 +123,15 @@ def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _unzstd(file: IO[bytes], path: Path) -> Iterator[bytes]:
-    zstandard = _zstandard(path)
+    zstd = _zstd(path)
     # The window is bounded, too: it is what the file says it needs.
-    reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(file)
-    try:
-        while piece := reader.read(_PIECE):
-            yield piece
-    except zstandard.ZstdError as exc:
-        raise Truncated(f"damaged: {exc}") from exc
+    bounds = {zstd.DecompressionParameter.window_log_max: _MOST_WINDOW_LOG}
+    inflater = zstd.ZstdDecompressor(options=bounds)
+    while not inflater.eof:
+        data = file.read(_PIECE) if inflater.needs_input else b""
+        if inflater.needs_input and not data:
+            raise Truncated("the file ends in the middle")
+        try:
+            yield inflater.decompress(data, _PIECE)
+        except zstd.ZstdError as exc:
+            raise Truncated(f"damaged: {exc}") from exc

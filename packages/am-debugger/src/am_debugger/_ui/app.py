@@ -1,4 +1,4 @@
-"""The screen: panes laid out, keys to states, states to"""
+"""The screen: panes laid out, keys that add states, and what is drawn as states change."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _DIALOGS = {
     "FactsPage": "facts",
     "GroupMenu": "group-menu",
 }
-# Focus states and the ids of their
+# Focus states and the ids of their panes.
 FOCUS = {
     "AddressFocused": "address",
     "TreeGroupsFocused": "groups",
@@ -281,9 +281,10 @@ class DebuggerApp(App[int]):
     def _begin_key(self) -> None:
         """What comes in gives way until the screen shows what the key did, if it does anything."""
         pace = self.debugger.pace
-        if pace.has_key:
-            return
+        had_key = pace.has_key
         pace.begin_key()
+        if had_key:
+            return
         if self._key_ends is not None:
             self._key_ends.cancel()
         self._key_ends = asyncio.get_running_loop().call_later(LONGEST, pace.end_key)

@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from .._files.inspect import inert
 from . import colors
-from .bar_rows import bar_rows
+from .bar_rows import bar_rows, step_row
 from .fitting import Row, spread
 from .keys import bindings_of
 from .lines import LineWidget
@@ -40,7 +40,7 @@ class Line(LineWidget):
 
     def line(self, y: int) -> Strip:
         """The line."""
-        width = self.size.width
+        width = self.room.width
         if y:
             return Strip.blank(width, self.ground)
         return strip_of(self.row(), width).apply_style(self.ground)
@@ -54,7 +54,7 @@ class TxBar(Line):
         session, machine = self.debugger.session, self.debugger.machine
         mode = machine.switch("Playing", "TailMode", "Paused") or ""
         what = {"TailMode": "Tail"}.get(str(mode), str(mode))
-        return bar_rows(session, session.current, what, self.size.width)
+        return bar_rows(session, session.current, what, self.room.width)
 
 
 class NextBar(Line):
@@ -65,7 +65,7 @@ class NextBar(Line):
         session = self.debugger.session
         if session.selected is not None and session.next is None:
             return [("Next | nothing yet", colors.INACTIVE)]
-        return bar_rows(session, session.next, "Next", self.size.width)
+        return bar_rows(session, session.next, "Next", self.room.width)
 
 
 class AddressBar(Line, can_focus=True):
@@ -154,18 +154,21 @@ class StatusBar(Line):
             told = f" | {inert(view.state)} | idx: {index} | tick: {tick}"
             row.append((told, colors.LABEL))
         following = session.next
-        step = ""
+        step: Row = []
         if view is not None and view.step and following is not None:
-            step = inert(str(following.steps[view.step - 1]))
-        return spread(row, [(step, colors.TIME)], self.size.width)
+            step = step_row(str(following.steps[view.step - 1]))
+        return spread(row, step, self.room.width)
 
     def _doing(self) -> str:
         debugger = self.debugger
         if "Loading" not in debugger.machine:
             return "ready"
         turn = SPINNER[int(time.monotonic() / _TURN) % len(SPINNER)]
-        done = "" if debugger.progress is None else f" {debugger.progress:.0%}"
-        return f"{turn} loading{done}"
+        told = f"{turn} loading"
+        done = debugger.progress
+        return (
+            told if done is None else f"{told} {done.share:.0%}, {done.transitions:_} transitions"
+        )
 
 
 class Timeline(LineWidget, can_focus=True):
@@ -193,7 +196,7 @@ class Timeline(LineWidget, can_focus=True):
 
     def line(self, y: int) -> Strip:
         """The figures, and the bar."""
-        width = self.size.width
+        width = self.room.width
         position, total = self.figures()
         label = self.label()
         room = max(width - len(label), 0)

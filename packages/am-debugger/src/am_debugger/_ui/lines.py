@@ -59,6 +59,8 @@ class LineWidget(Widget):
         self._titles = self._drawn_titles = ("", "")
         self._is_held = False
         self._ground: Style | None = None
+        # While lines are compared: working it out anew for each takes longer than comparing.
+        self._known_room: Size | None = None
 
     # ------------------------------------------------------------------ to be given
 
@@ -77,6 +79,11 @@ class LineWidget(Widget):
             self._titles = (title, subtitle)
             self.border_title = Content(title)
             self.border_subtitle = Content(subtitle) if subtitle else None
+
+    @property
+    def room(self) -> Size:
+        """Columns and lines between the borders."""
+        return self.size if self._known_room is None else self._known_room
 
     @property
     def ground(self) -> Style:
@@ -208,7 +215,14 @@ class LineWidget(Widget):
 
     def redraw(self) -> None:
         """Draw those lines that are not as they were."""
-        width, height = self.size
+        self._known_room = self.size
+        try:
+            self._redraw(self._known_room)
+        finally:
+            self._known_room = None
+
+    def _redraw(self, room: Size) -> None:
+        width, height = room
         _, right, _, left = self.styles.gutter
         drawn, fresh = self._drawn, self._fresh
         fresh.clear()

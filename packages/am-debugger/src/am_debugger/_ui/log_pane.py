@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.strip import Strip
-
 from .._core.reading import LEVELS
 from .._derive.text import inert
 from . import colors
@@ -15,8 +13,10 @@ from .log_rows import LogRow, LogStyle, log_rows, state_at
 from .virtual import Strips
 
 if TYPE_CHECKING:
+    from rich.style import Style
     from textual import events
     from textual.binding import BindingType
+    from textual.strip import Strip
 
     from .._core.debugger import Debugger
     from .._core.session import View
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     _Key = tuple[int, int, int | None, LogStyle]
     _Of = tuple[Parsed, int, str | None, Fold | None]
+    _How = tuple[bool, int, int, Style]
 
 JOURNAL_ONLY = "journal only - alt+i"
 """What panes say that miss what is sent only at the level everything."""
@@ -51,6 +52,8 @@ class LogPane(LineWidget, can_focus=True):
         self._strips = Strips()
         # The rows of transitions as they were made last, and what of.
         self._made: dict[_Key, tuple[_Of, list[LogRow]]] = {}
+        # Rows as they were drawn last, by their identity, and how.
+        self._painted: dict[int, tuple[LogRow, _How, Strip]] = {}
         # Rows scrolled away from where the cursor's are, and columns to the right.
         self._shift = 0
         self._x = 0
@@ -83,6 +86,7 @@ class LogPane(LineWidget, can_focus=True):
             "LogTimestamps" in machine,
             "FilterTraces" in machine,
             "" if session.query is None else session.query.word,
+            "" if session.selected is None else session.selected.state,
         )
 
     def _around(self) -> list[LogRow]:
@@ -138,19 +142,27 @@ class LogPane(LineWidget, can_focus=True):
 
     def line(self, y: int) -> Strip:
         """A visible row; those of the cursor's transition are highlighted."""
-        width = self.size.width
+        width, ground = self.room.width, self.ground
         if y >= len(self._rows):
-            return Strip.blank(width, self.ground)
+            return self._strips.strip([], width, ground)
         shown = self._rows[y]
-        mark, *texts = shown.row
         view = self._debugger.session.selected
         is_current = view is not None and shown.number == view.cursor
+        how = (is_current, self._x, width, ground)
+        known = self._painted.get(id(shown))
+        if known is not None and known[0] is shown and known[1] == how:
+            return known[2]
+        mark, *texts = shown.row
         if is_current:
             texts = [(text, style + colors.CURRENT) for text, style in texts]
         if self._x:
             texts = _from(texts, self._x)
         rest = colors.CURRENT if is_current else colors.PLAIN
-        return self._strips.strip([mark, *texts], width, self.ground, rest=rest)
+        strip = self._strips.strip([mark, *texts], width, ground, rest=rest)
+        if len(self._painted) >= _MOST_MADE:
+            self._painted.clear()
+        self._painted[id(shown)] = shown, how, strip
+        return strip
 
     def on_resize(self) -> None:
         """Other rows fit."""

@@ -177,7 +177,7 @@ class ToolBar(LineWidget, can_focus=True):
     def gap(self) -> int:
         """Columns between two buttons: two, or one where there is little room."""
         width = sum([len(self.label(button)) + 2 for button in self._buttons]) - 2
-        return 2 if width <= self.size.width else 1
+        return 2 if width <= self.room.width else 1
 
     def line(self, y: int) -> Strip:
         """The row."""
@@ -189,7 +189,7 @@ class ToolBar(LineWidget, can_focus=True):
             if self.has_focus and position == self._at:
                 style += colors.CURSOR
             row += [(label, style), (" " * gap, colors.PLAIN)]
-        return strip_of(row, self.size.width).apply_style(self.ground)
+        return strip_of(row, self.room.width).apply_style(self.ground)
 
     def press(self, position: int) -> None:
         """Press a button."""

@@ -95,8 +95,9 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
         super().__init__(id=id)
         self.cursor = 0
         self._strips = Strips()
-        # While lines are compared: working it out anew for each takes longer than comparing.
+        # While lines are compared, as with the room: the width of rows, and the first one visible.
         self._known_width: int | None = None
+        self._known_top: int | None = None
 
     # ------------------------------------------------------------------ to be given
 
@@ -122,11 +123,11 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
 
     def redraw(self) -> None:
         """Draw those rows that are not as they were."""
-        self._known_width = self.row_width
+        self._known_width, self._known_top = self.row_width, self.scroll_offset.y
         try:
             super().redraw()
         finally:
-            self._known_width = None
+            self._known_width = self._known_top = None
 
     def update_rows(self) -> None:
         """Rows may have come, gone or changed."""
@@ -156,11 +157,11 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
 
     def line(self, y: int) -> Strip:
         """A visible row."""
-        position = self.scroll_offset.y + y
-        width = self.row_width
+        top = self.scroll_offset.y if self._known_top is None else self._known_top
+        position = top + y
         if position >= self.row_count():
-            return Strip.blank(width, self.ground)
-        is_cursor = self.has_focus and position == self.cursor
+            return self.painted([])
+        is_cursor = position == self.cursor and self.has_focus
         return self.painted(self.make_row(position), is_cursor=is_cursor)
 
     def painted(self, row: Row, *, is_cursor: bool = False) -> Strip:
@@ -173,8 +174,12 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
         """Put the cursor on a row, and see that it is visible."""
         self.cursor = max(0, min(position, self.row_count() - 1))
         with self.held():
-            self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
+            self.scroll_to_row(self.cursor)
         self.redraw()
+
+    def scroll_to_row(self, position: int) -> None:
+        """See that a row is visible."""
+        self.scroll_to_region(Region(0, position, 1, 1), animate=False, force=True)
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor."""

@@ -59,6 +59,8 @@ class Dispatcher:
         self._reminding = False
         # The worker gives requests back, since others wait for it.
         self._gives_back = False
+        # Those of its states that say so, as far as this client may follow them.
+        self._ends = [name for name in ("LeaseEnding", "Draining") if name in net.schema]
 
     def __len__(self) -> int:
         return len(self._held)
@@ -71,15 +73,28 @@ class Dispatcher:
     @property
     def is_ending(self) -> bool:
         """Whether the worker takes nothing new."""
-        return self._gives_back
+        return self._gives_back or self._net.any_(*self._ends)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the worker ends as soon as it is done."""
+        return "Draining" in self._ends and self._net.is_("Draining")
 
     def give(self, request: Request) -> None:
         """Hold a request for the worker; `flush` sends it."""
         self._held[request.req] = self._outbox[request.req] = request
         request.is_sent = request.is_owned = False
 
+    def give_back(self) -> None:
+        """Have others do what the worker did not accept and what is not on its way to it."""
+        for request in tuple(self._held.values()):
+            if not request.is_sent and self._drop(request):
+                self._retry(request)
+
     def flush(self) -> None:
         """Send what was given, unless something is on its way."""
+        if self.is_ending:
+            self.give_back()
         while self._outbox and not self._asked and not self._pausing:
             requests = list(self._outbox.values())[: self._most]
             try:
@@ -160,10 +175,12 @@ class Dispatcher:
                 # So this was no attempt.
                 request.unsent()
         self._outbox = {**again, **self._outbox}
-        if halve and len(asked) > 1:
+        if self.is_ending:
+            self.give_back()
+        elif halve and len(asked) > 1:
             self._most = len(asked) // 2
             self.flush()
-        elif self._outbox:
+        if self._outbox and not self._asked and not self._pausing:
             self._pausing = True
             self._fork(self._pause)
 

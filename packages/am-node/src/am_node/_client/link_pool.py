@@ -349,7 +349,9 @@ class LinkPool:
         try:
             link.mach.add("WorkerRequested")
             contract = await self._request(link)
-            opened = contract is not None and await link.connect(contract, self._supervisor.way_to)
+            # A contract may come in the very moment in which the client ends.
+            if contract is not None and not self._closed:
+                opened = await link.connect(contract, self._supervisor.way_to)
             if opened:
                 self._links.append(link)
             return link if opened else None

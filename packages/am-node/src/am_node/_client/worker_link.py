@@ -77,8 +77,6 @@ class WorkerLink:
         self._owner = owner
         self._fork: am.Fork | None = None
         self._dispatcher: Dispatcher | None = None
-        self._net: am_rpc.NetworkMachine | None = None
-        self._follows_lease = False
         self._is_lost = False
         self.depth = depth
         self.worker_id = ""
@@ -93,9 +91,7 @@ class WorkerLink:
     def usable(self) -> bool:
         """Whether a request can be given to it."""
         dispatcher = self._dispatcher
-        if dispatcher is None or self._is_lost or dispatcher.is_ending:
-            return False
-        return not (self._follows_lease and self._net is not None and self._net.is_("LeaseEnding"))
+        return dispatcher is not None and not self._is_lost and not dispatcher.is_ending
 
     @property
     def load(self) -> int:
@@ -142,17 +138,18 @@ class WorkerLink:
                 self._pipe(client.mach)
                 try:
                     await client.ready(CONNECT_TIMEOUT * stretch())
-                    self._net = client.net
-                    self._follows_lease = "LeaseEnding" in client.net.schema
                     self._dispatcher = Dispatcher(
                         client.net,
                         self.worker_id,
                         self.depth,
                         self._parent.fork,
-                        self._owner.try_again,
+                        self._give_back,
                     )
                     self.mach.add("WorkerReady")
-                    await self._until_broken(client.mach)
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(self._leave_if_told, client.net)
+                        await self._until_broken(client.mach)
+                        nursery.cancel_scope.cancel()
                     self.lose("the link to the worker was lost")
                 except am_rpc.RpcError as exc:
                     self.lose(f"the worker cannot be reached: {exc}")
@@ -179,6 +176,22 @@ class WorkerLink:
                     rpc.when("Ready"), rpc.when_not("Start"), rpc.when("ConnRetryFailed"),
                     timeout=2 * grace,
                 )  # fmt: skip
+
+    async def _leave_if_told(self, net: am_rpc.NetworkMachine) -> None:
+        """A worker that drains waits for its client to go."""
+        if "Draining" in net.schema and self._dispatcher is not None:
+            await net.when("Draining")
+            self._dispatcher.give_back()
+            self._leave_if_done()
+
+    def _give_back(self, request: Request) -> None:
+        self._owner.try_again(request)
+        self._leave_if_done()
+
+    def _leave_if_done(self) -> None:
+        dispatcher = self._dispatcher
+        if dispatcher is not None and dispatcher.is_draining and not len(dispatcher):
+            self.lose("the worker is ending", planned=True)
 
     def lose(self, why: str, words: str = "", *, planned: bool = False) -> None:
         """Declare the worker lost; its requests are the owner's to move.
@@ -234,6 +247,7 @@ class WorkerLink:
         elif self._dispatcher is not None:
             self._dispatcher.answered(args.get("data"))
             self._owner.link_moved(self)
+            self._leave_if_done()
 
     def ExceptionState(self, e: am.Event) -> None:
         """Errors of the link are judged by whether it comes back."""

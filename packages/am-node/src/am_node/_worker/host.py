@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections import deque
 from contextlib import nullcontext
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -58,6 +59,7 @@ class WorkerHost:
         self._worker = worker
         self._config = config
         self.timing = Timing(**config.timing)
+        worker.options = MappingProxyType(dict(config.options))
         self.mach = worker.mach = am.Machine(
             worker.States,
             id=config.worker_id,
@@ -279,8 +281,14 @@ class WorkerHost:
         self._drained = True
         with trio.move_on_after(self.timing.drain_timeout):
             await self.mach.when("Idle")
+        await self._let_the_client_go()
         await self._say_that_it_ends()
         self.mach.remove("Start")
+
+    async def _let_the_client_go(self) -> None:
+        """Refuse what is on its way until the client has left, which sees that this one drains."""
+        with trio.move_on_after(self.timing.conn_timeout):
+            await self.mach.when_not("ClientConnected")
 
     async def _say_that_it_ends(self) -> None:
         """Make the end a planned one for the supervisor, which may be gone."""

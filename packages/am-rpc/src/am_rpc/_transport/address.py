@@ -190,15 +190,16 @@ async def _listen_unix(address: Address) -> trio.SocketListener:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # Bound without trio, which would do it in a thread: the mask belongs to the whole process, and
     # nobody may meet it in between. It is a local call that does not block.
-    mask = os.umask(0o177)
     try:
-        sock.bind(path)
+        mask = os.umask(0o177)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(mask)
+        sock.listen(_BACKLOG)
     except BaseException:
         sock.close()
         raise
-    finally:
-        os.umask(mask)
-    sock.listen(_BACKLOG)
     return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
 
 
