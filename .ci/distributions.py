@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nox
 from packaging.requirements import Requirement
-from tree import LAYERS, ROOT, fill, install, local, offered, test_tools, tools
+from tree import LAYERS, ROOT, fill, install, local, offered, test_tools, toml, tools
 
 from release.printed import installing, paths_and_names
 from release.ranges import floor
