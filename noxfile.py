@@ -113,18 +113,27 @@ SANS_IO_TESTS = ("auth", "codec", "protocol", "wire_vectors")
 POOL_TESTS = sorted(
     str(path.relative_to(ROOT)) for path in ROOT.glob("integration-tests/test_node_*.py")
 )
+# What is measured beside libraries that only session `compare` installs: our side of it is checked.
+BESIDE_OTHERS = (
+    "--ignore-missing-imports",
+    "--allow-subclassing-any",
+    "--allow-untyped-decorators",
+    "--no-warn-return-any",
+)
 STEPS: dict[str, list[tuple[str, ...]]] = {
     "lint": [
         ("ruff", "check"),
         ("ruff", "format", "--check"),
         ("lint-imports",),
         ("lint-imports", ".importlinter-inner.toml"),  # inside each package
+        ("codespell", *PAGES, *SOURCES, "docs", "examples"),
     ],
     "types": [
         ("mypy", *SOURCES, "examples", ".ci", "release"),
         *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),
         ("basedpyright",),  # sources and examples, as the build file says
         ("mypy", "-p", "docs.site"),
+        ("mypy", *BESIDE_OTHERS, "-p", "docs.compare"),
         ("python", "-m", "docs.page_types", *PAGES),
     ],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
