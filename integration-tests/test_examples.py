@@ -139,7 +139,7 @@ def offences(path: Path) -> Iterator[str]:
 
 
 def patience() -> float:
-    """Seconds that an example may take: longer where more programs want a processor than there are."""
+    """Seconds that an example may take: more of them where programs wait for a processor."""
     return PATIENCE * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
