@@ -26,6 +26,7 @@ import distributions  # noqa: E402, F401
 import nights  # noqa: E402, F401
 from lanes import Job, run_jobs  # noqa: E402
 from tree import (  # noqa: E402
+    APART,
     LAYERS,
     LOCK,
     ROOT,
@@ -36,6 +37,7 @@ from tree import (  # noqa: E402
     install,
     local,
     marked,
+    offered,
     path_with,
     pytest,
     test_tools,
@@ -111,6 +113,8 @@ SANS_IO_TESTS = ("auth", "codec", "protocol", "wire_vectors")
 POOL_TESTS = sorted(
     str(path.relative_to(ROOT)) for path in ROOT.glob("integration-tests/test_node_*.py")
 )
+# Uses of the public names of the engine, as users write them.
+TYPING_API = "packages/am-machine/tests/typing_api.py"
 # What is measured beside libraries that only session `compare` installs: our side of it is checked.
 BESIDE_OTHERS = (
     "--ignore-missing-imports",
@@ -127,8 +131,7 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         ("codespell", *PAGES, *SOURCES, "docs", "examples"),
     ],
     "types": [
-        ("mypy", *SOURCES, "examples", ".ci", "release"),
-        *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),
+        ("mypy", *SOURCES, "examples", ".ci", "release", TYPING_API),
         ("basedpyright",),  # sources and examples, as the build file says
         ("mypy", "-p", "docs.site"),
         ("mypy", *BESIDE_OTHERS, "-p", "docs.compare"),
@@ -209,29 +212,43 @@ def examples(session: nox.Session) -> None:
 
 @nox.session
 def relock(session: nox.Session) -> None:
-    """Take the newest releases into the lock; `-- --missing` adds only what it lacks."""
+    """Take the newest releases into the locks; `-- --missing` adds only what they lack."""
     install(session, *tools("relock"))
     new = ("--upgrade",) if "--missing" not in session.posargs else ()
     wanted = Path(session.create_tmp(), "wanted.txt")
-    wanted.write_text("\n".join(sorted(all_requirements())))
     # For any platform and each supported Python; without a header, which names this machine's.
     form = ("--universal", "--python-version", PYTHONS[0], "--no-header", "--no-annotate")
-    session.run("uv", "pip", "compile", *form, *new, "-q", "-o", LOCK, str(wanted), silent=True)
-    lock = ROOT / LOCK
-    lock.write_text(f"# What every session installs: made by `nox -s relock`.\n{lock.read_text()}")
+    locks = [(LOCK, "every session installs", all_requirements())]
+    locks += [(APART[one], f"comes with {one}", apart_requirements(one)) for one in APART]
+    for name, what, needs in locks:
+        wanted.write_text("\n".join(sorted(needs)))
+        session.run("uv", "pip", "compile", *form, *new, "-q", "-o", name, str(wanted), silent=True)
+        lock = ROOT / name
+        lock.write_text(f"# What {what}: made by `nox -s relock`.\n{lock.read_text()}")
 
 
 def all_requirements() -> set[str]:
     """Whatever of others any session installs, and what builds the packages."""
     root = nox.project.load_toml(ROOT / "pyproject.toml")
-    found = set(tools(*root["dependency-groups"]))
+    listed = {*tools(*root["dependency-groups"])}.union(*map(requirements, LAYERS))
+    return {text for text in listed if Requirement(text).name not in LAYERS}
+
+
+def apart_requirements(extra: str) -> set[str]:
+    """Whatever of others the session of an extra installs that is installed apart."""
+    found: set[str] = set()
     for name in LAYERS:
-        parts = toml(name)
-        found |= {*test_tools(name), *parts["build-system"]["requires"]}
-        found |= set(parts["project"].get("dependencies", ()))
-        for extra in parts["project"].get("optional-dependencies", {}).values():
-            found |= set(extra)
+        needs = toml(name)["project"].get("optional-dependencies", {}).get(extra)
+        if needs:
+            found.update(needs, *map(requirements, (name, *LAYERS[name])))
     return {text for text in found if Requirement(text).name not in LAYERS}
+
+
+def requirements(name: str) -> set[str]:
+    """What a package needs: to be built, to run, with its extras, and for its tests."""
+    parts = toml(name)
+    found = {*test_tools(name), *parts["build-system"]["requires"]}
+    return found.union(parts["project"].get("dependencies", ()), *offered(name).values())
 
 
 @nox.session

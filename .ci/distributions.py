@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nox
 from packaging.requirements import Requirement
-from tree import LAYERS, ROOT, fill, install, local, test_tools, toml, tools
+from tree import LAYERS, ROOT, fill, install, local, offered, test_tools, toml, tools
 
 from release.printed import installing, paths_and_names
 from release.ranges import floor
@@ -55,7 +55,7 @@ def sdists(session: nox.Session, package: str) -> None:
     """The tests of one package as a stranger runs them: in its unpacked source distribution."""
     below = [wheel_of(name) for name in LAYERS[package]]
     source = next(DIST.glob(f"{package.replace('-', '_')}-*.tar.gz"))
-    extras = ",".join(toml(package)["project"].get("optional-dependencies", {}))
+    extras = ",".join(offered(package))
     install(session, *map(str, below), f"{source}[{extras}]", *test_tools(package))
     # Not the session's own folder for such things: what lies below it is too long for a socket.
     folder = Path(session.virtualenv.location, "unpacked")
@@ -92,7 +92,7 @@ def floors(session: nox.Session, package: str) -> None:
             places.append(packages / name)
     # The tools of the tests are those of the lock; what the packages need is what is in question.
     install(session, *test_tools(package))
-    extras = ",".join(toml(package)["project"].get("optional-dependencies", {}))
+    extras = ",".join(offered(package))
     editable = [arg for place in places for arg in ("-e", str(place))]
     wanted = (*editable, "-e", f"{packages / package}[{extras}]")
     install(session, *wanted, *lowest(package), pins=("--resolution", "lowest-direct"))
@@ -101,7 +101,8 @@ def floors(session: nox.Session, package: str) -> None:
 
 def lowest(package: str) -> list[str]:
     """Whatever of others a package needs, so that lower releases replace installed ones."""
-    needs = Package(ROOT / "packages" / package).needs(extras=True)
+    needs = [*Package(ROOT / "packages" / package).needs()]
+    needs += [Requirement(text) for texts in offered(package).values() for text in texts]
     return [str(need) for need in needs if need.name not in LAYERS]
 
 

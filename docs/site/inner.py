@@ -32,7 +32,7 @@ INNER: dict[str, str] = {
     "am_pubsub.Topic": "record_moved record_replaced",
     "am_pubsub.TopicConfig": "limits",
     "am_pubsub.Watcher": "put",
-    "am_pubsub.testing.MemoryNetwork": "enter find hop leave loses number",
+    "am_pubsub.testing.MemoryNetwork": "doubles enter find hop leave loses number overtakes",
     # Made by `setup_prometheus` alone; and what only a writer of dumps keeps the books by.
     "am_telemetry.PrometheusEndpoint": "folder= gateway= is_free= listener= service=",
     "am_telemetry.dbg.DumpFile": "entries_message opens_chunk room",
