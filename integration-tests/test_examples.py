@@ -138,6 +138,11 @@ def offences(path: Path) -> Iterator[str]:
                 yield f"{path.name}:{node.lineno} sleeps where it could wait"
 
 
+def patience() -> float:
+    """Seconds that an example may take: more of them where programs wait for a processor."""
+    return PATIENCE * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", *command],
@@ -145,7 +150,7 @@ def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str
         env={**os.environ, **env},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=patience(),
         check=False,
     )
 

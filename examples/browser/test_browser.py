@@ -111,7 +111,7 @@ VALUES = st.recursive(
 def test_values_are_the_same_in_both_languages(node: list[str]) -> None:
     cases: list[object] = []
 
-    @settings(max_examples=300, database=None)
+    @settings(max_examples=300, database=None, deadline=None)
     @given(VALUES)
     def collect(value: object) -> None:
         cases.append(value)

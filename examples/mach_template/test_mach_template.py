@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import am_helpers as amh
@@ -26,6 +26,7 @@ ROOT = HERE.parents[1]
 README = (HERE / "README.md").read_text()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000))
 def test_factors_are_primes_that_make_the_number(number: int) -> None:
     factors = factors_of(number)
