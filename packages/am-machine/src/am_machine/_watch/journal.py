@@ -11,6 +11,7 @@ from threading import RLock
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
+from .._schema.plans import Plan
 from .._text import repr_of
 from .details import Queued
 from .log import log_listener_error
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from .._engine.base import BaseMachine
     from .._engine.mutation import Mutation
-    from .._schema.plans import Plan
     from .entries import JournalEntry, Note
 
 
@@ -31,9 +31,9 @@ class Journal(Tracer):
     """A tracer that keeps the transitions of one machine until they are read.
 
     Checks are left out, and canceled transitions unless `rejected`. At most `limit` entries are
-    kept: at more, all that wait are dropped and counted in `dropped`, and the next entry goes on
-    from the clocks as they are then. `due` is called when there is something to `read`; a reader in
-    another thread says by `rest` that it is about to sleep.
+    kept: at more, all that wait but the latest transition are dropped and counted in `dropped`; so
+    whoever reads learns by an entry which clocks a loss led to. `due` is called when there is
+    something to `read`; a reader in another thread says by `rest` that it is about to sleep.
 
     Without `clocks` a reader keeps the clocks itself, by the `changes` of each entry, and reading
     takes as long with thousands of states as with few: `before` and `after` are told by the first
@@ -190,11 +190,7 @@ class Journal(Tracer):
             self._is_midway = False
             machine = self._machine
             assert machine is not None
-            before = list(machine._ticks)
-            changes = plan.increments if note is None or note.changes is None else note.changes
-            for i, gained in changes:
-                before[i] -= gained
-            self.rebase(before)
+            self.rebase(_ticks_before(machine, plan, note))
         self._items += (plan, time_ns(), queue_tick, note)
         if len(self._items) >= self._mark:
             self.filled()
@@ -224,7 +220,7 @@ class Journal(Tracer):
     def filled(self) -> None:
         """The mark is reached: drop what is too much, and tell. What is raised is only logged."""
         try:
-            if len(self._items) > FIELDS * self.limit and self._reading.acquire(blocking=False):
+            if self._is_too_full() and self._reading.acquire(blocking=False):
                 # A reader that holds the lock is just making room.
                 try:
                     self._drop()
@@ -239,12 +235,32 @@ class Journal(Tracer):
             told = f"[tracer] {type(self).__name__} raised {repr_of(exc)}"
             log_listener_error(self._machine, told, exc)
 
+    def _is_too_full(self) -> bool:
+        """Whether something has to be dropped, and may be: what is queued in a transition waits
+        for the end of that, as its clocks may have moved already."""
+        items = self._items
+        return len(items) > FIELDS * self.limit and type(items[-FIELDS]) is Plan
+
     def _drop(self) -> None:
-        """Forget all that waits, but not who is bound, and go on from the clocks as they are."""
-        for what in self._items[::FIELDS]:
+        """Forget all that waits but who is bound and the latest transition, which goes on from the
+        clocks before it."""
+        machine, items = self._machine, self._items
+        assert machine is not None
+        for what in items[:-FIELDS:FIELDS]:
             if isinstance(what, Handlers):
                 self._place.handlers = what.names
             elif not isinstance(what, Base):
                 self.dropped += 1
-        self._items.clear()
-        self.rebase()
+        plan, at, queue_tick, note = items[-FIELDS:]
+        base = Base(tuple(_ticks_before(machine, plan, note)), machine._machine_tick)
+        # All at once, if it is interrupted.
+        items[:] = (base, at, queue_tick, None, plan, at, queue_tick, note)
+
+
+def _ticks_before(machine: BaseMachine, plan: Plan, note: Note | None) -> list[int]:
+    """The clocks before a transition that has just ended."""
+    before = list(machine._ticks)
+    changes = plan.increments if note is None or note.changes is None else note.changes
+    for i, gained in changes:
+        before[i] -= gained
+    return before
