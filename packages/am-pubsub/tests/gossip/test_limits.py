@@ -77,3 +77,14 @@ def test_more_peers_or_records_than_fit_are_dropped_and_counted(
                     other.received(2, data, 1.0)
     assert c.output.counts[counted]
     assert len(c.table) <= 4
+
+
+def test_what_was_asked_of_a_peer_that_is_gone_is_asked_of_the_next_at_once() -> None:
+    a = core("a")
+    news = pack(Kind.DELTA, [(b"stranger", 1, 5, (1, 0, 0))], (), False)
+    for link in (1, 2):
+        greeted(a, link, f"p{link}")
+        a.received(link, news, 0.1)
+        a.received(link, news, 0.1)  # asked already
+        assert a.output.counts["sent.want"] == link
+        a.link_down(link, 0.2)

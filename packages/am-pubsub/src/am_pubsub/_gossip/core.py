@@ -111,7 +111,7 @@ class Core:
         self._payloads = Payloads(
             self._members, self.table, self._sender, self._closer, self.output, self._owner
         )
-        self._wants = Wants(self.table, self._sender, config)
+        self._wants = Wants(self.table, self._links, self._sender, config)
         self._schemas = Schemas(self.table, config, schema_hash)
         self._learner = Learner(
             self.table,
