@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import nox
 from packaging.requirements import Requirement
@@ -27,6 +26,7 @@ import distributions  # noqa: E402, F401
 import nights  # noqa: E402, F401
 from lanes import Job, run_jobs  # noqa: E402
 from tree import (  # noqa: E402
+    APART,
     LAYERS,
     LOCK,
     ROOT,
@@ -37,6 +37,7 @@ from tree import (  # noqa: E402
     install,
     local,
     marked,
+    offered,
     path_with,
     pytest,
     test_tools,
@@ -46,9 +47,26 @@ from tree import (  # noqa: E402
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PER_PYTHON = {"unit", "wheels", "commands", "readmes"}  # what `pythons` may be asked for
-# Packages whose tests wait for processes: they begin first, and the others yield to them.
-TOUCHY = {"am-node"}
-LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
+# The jobs of `checks` as they begin: what takes longest comes first, so that it is not left to run
+# alone at the end; lint before that, for it fills the environment of the steps of `dev`.
+ORDER = (
+    "lint",
+    "am-machine",
+    "am-node",
+    "processes",
+    "pools",
+    "integration",
+    "am-debugger",
+    "am-telemetry",
+    "observability",
+    "am-helpers",
+    "am-rpc",
+    "types",
+    "engines",
+)
+# What waits for processes, and looks at the clock: all others yield the processors to these.
+TOUCHY = {"lint", "am-node", "processes", "pools", "observability", "engines"}
+LANES = 4  # of `checks`, for two processors: tests of processes wait for most of their time
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
 # programs alone are used, what topics are compared with, and a terminal and a browser to type into.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
@@ -95,18 +113,27 @@ SANS_IO_TESTS = ("auth", "codec", "protocol", "wire_vectors")
 POOL_TESTS = sorted(
     str(path.relative_to(ROOT)) for path in ROOT.glob("integration-tests/test_node_*.py")
 )
+# What is measured beside libraries that only session `compare` installs: our side of it is checked.
+BESIDE_OTHERS = (
+    "--ignore-missing-imports",
+    "--allow-subclassing-any",
+    "--allow-untyped-decorators",
+    "--no-warn-return-any",
+)
 STEPS: dict[str, list[tuple[str, ...]]] = {
     "lint": [
         ("ruff", "check"),
         ("ruff", "format", "--check"),
         ("lint-imports",),
         ("lint-imports", ".importlinter-inner.toml"),  # inside each package
+        ("codespell", *PAGES, *SOURCES, "docs", "examples"),
     ],
     "types": [
         ("mypy", *SOURCES, "examples", ".ci", "release"),
         *(("mypy", str(path)) for path in sorted(ROOT.glob("packages/*/tests/typing_api.py"))),
         ("basedpyright",),  # sources and examples, as the build file says
         ("mypy", "-p", "docs.site"),
+        ("mypy", *BESIDE_OTHERS, "-p", "docs.compare"),
         ("python", "-m", "docs.page_types", *PAGES),
     ],
     "tests": [pytest("tests", *(f"packages/{name}/tests" for name in LAYERS))],
@@ -133,22 +160,17 @@ def checks(session: nox.Session) -> None:
     Where AM_SERVERS=1 asks for it, session `observability` runs beside them, and `engines` on sshd.
     """
 
-    def job(name: str, session: str, *args: str, **how: Any) -> Job:
-        return Job(name, (sys.executable, "-m", "nox", "-s", session, "--", *args), **how)
+    def job(name: str, *how: str) -> Job:
+        after = "lint" if how[0] == "dev" and name != "lint" else ""
+        command = (sys.executable, "-m", "nox", "-s", how[0], "--", *how[1:])
+        return Job(name, command, after=after, yields=name not in TOUCHY)
 
-    waiting = ("pools", "processes")
-    servers = [True] if os.environ.get("AM_SERVERS") == "1" else []
-    steps = [name for name in STEPS if name not in ("lint", "tests", *waiting)]
-    units = [name for name in LAYERS if name not in TOUCHY]  # the longest comes first
-    jobs = [
-        job("lint", "dev", "lint"),  # first, since it fills the environment of the others
-        *(job(name, f"unit({name})") for name in LAYERS if name in TOUCHY),
-        *(job(name, "dev", name, after="lint") for name in waiting),
-        *(job(name, f"unit({name})", yields=True) for name in units),
-        *(job("observability", "observability") for _ in servers),
-        *(job("engines", "engines", "ssh", "--short") for _ in servers),
-        *(job(name, "dev", name, after="lint", yields=True) for name in steps),
-    ]
+    jobs = [job(name, "dev", name) for name in STEPS if name != "tests"]
+    jobs += [job(name, f"unit({name})") for name in LAYERS]
+    if os.environ.get("AM_SERVERS") == "1":
+        jobs += [job("observability", "observability"), job("engines", "engines", "ssh", "--short")]
+    places = {name: place for place, name in enumerate(ORDER)}
+    jobs.sort(key=lambda job: places.get(job.name, len(places)))
     if not run_jobs(jobs, LANES):
         session.error("not all checks passed")
 
@@ -189,29 +211,43 @@ def examples(session: nox.Session) -> None:
 
 @nox.session
 def relock(session: nox.Session) -> None:
-    """Take the newest releases into the lock; `-- --missing` adds only what it lacks."""
+    """Take the newest releases into the locks; `-- --missing` adds only what they lack."""
     install(session, *tools("relock"))
     new = ("--upgrade",) if "--missing" not in session.posargs else ()
     wanted = Path(session.create_tmp(), "wanted.txt")
-    wanted.write_text("\n".join(sorted(all_requirements())))
     # For any platform and each supported Python; without a header, which names this machine's.
     form = ("--universal", "--python-version", PYTHONS[0], "--no-header", "--no-annotate")
-    session.run("uv", "pip", "compile", *form, *new, "-q", "-o", LOCK, str(wanted), silent=True)
-    lock = ROOT / LOCK
-    lock.write_text(f"# What every session installs: made by `nox -s relock`.\n{lock.read_text()}")
+    locks = [(LOCK, "every session installs", all_requirements())]
+    locks += [(APART[one], f"comes with {one}", apart_requirements(one)) for one in APART]
+    for name, what, needs in locks:
+        wanted.write_text("\n".join(sorted(needs)))
+        session.run("uv", "pip", "compile", *form, *new, "-q", "-o", name, str(wanted), silent=True)
+        lock = ROOT / name
+        lock.write_text(f"# What {what}: made by `nox -s relock`.\n{lock.read_text()}")
 
 
 def all_requirements() -> set[str]:
     """Whatever of others any session installs, and what builds the packages."""
     root = nox.project.load_toml(ROOT / "pyproject.toml")
-    found = set(tools(*root["dependency-groups"]))
+    listed = {*tools(*root["dependency-groups"])}.union(*map(requirements, LAYERS))
+    return {text for text in listed if Requirement(text).name not in LAYERS}
+
+
+def apart_requirements(extra: str) -> set[str]:
+    """Whatever of others the session of an extra installs that is installed apart."""
+    found: set[str] = set()
     for name in LAYERS:
-        parts = toml(name)
-        found |= {*test_tools(name), *parts["build-system"]["requires"]}
-        found |= set(parts["project"].get("dependencies", ()))
-        for extra in parts["project"].get("optional-dependencies", {}).values():
-            found |= set(extra)
+        needs = toml(name)["project"].get("optional-dependencies", {}).get(extra)
+        if needs:
+            found.update(needs, *map(requirements, (name, *LAYERS[name])))
     return {text for text in found if Requirement(text).name not in LAYERS}
+
+
+def requirements(name: str) -> set[str]:
+    """What a package needs: to be built, to run, with its extras, and for its tests."""
+    parts = toml(name)
+    found = {*test_tools(name), *parts["build-system"]["requires"]}
+    return found.union(parts["project"].get("dependencies", ()), *offered(name).values())
 
 
 @nox.session
@@ -265,6 +301,12 @@ def site(session: nox.Session) -> None:
         chromium = shutil.which("chromium", path=path) or "chromium"
         where = (str(built / "source/site"), str(ROOT / ".nox/site/pictures"), chromium)
         session.run("node", str(browser / "look.mjs"), *where, *LOOKED_AT, external=True)
+
+
+@nox.session(python=False)
+def links(session: nox.Session) -> None:
+    """Links of the pages to other sites: do they still lead somewhere? Needs a network."""
+    session.run(sys.executable, "-m", "docs.site.links")
 
 
 @nox.session(venv_backend="none")

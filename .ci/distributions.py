@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nox
 from packaging.requirements import Requirement
-from tree import LAYERS, LOCK, ROOT, fill, install, local, test_tools, toml, tools
+from tree import LAYERS, LOCK, ROOT, fill, install, local, offered, test_tools, toml, tools
 
 from release.printed import installing, paths_and_names
 from release.ranges import floor
@@ -55,7 +55,7 @@ def sdists(session: nox.Session, package: str) -> None:
     """The tests of one package as a stranger runs them: in its unpacked source distribution."""
     below = [wheel_of(name) for name in LAYERS[package]]
     source = next(DIST.glob(f"{package.replace('-', '_')}-*.tar.gz"))
-    extras = ",".join(toml(package)["project"].get("optional-dependencies", {}))
+    extras = ",".join(offered(package))
     install(session, *map(str, below), f"{source}[{extras}]", *test_tools(package))
     # Not the session's own folder for such things: what lies below it is too long for a socket.
     folder = Path(session.virtualenv.location, "unpacked")
@@ -90,7 +90,7 @@ def floors(session: nox.Session, package: str) -> None:
             session.log(f"{tag} was not released: {name} as it is in the tree")
             places.append(packages / name)
     needs = lowest(package)
-    extras = ",".join(toml(package)["project"].get("optional-dependencies", {}))
+    extras = ",".join(offered(package))
     editable = [arg for place in places for arg in ("-e", str(place))]
     wanted = (*editable, "-e", f"{packages / package}[{extras}]", *map(str, needs))
     pins = Path(session.virtualenv.location, "tools.txt")
@@ -108,7 +108,8 @@ def floors(session: nox.Session, package: str) -> None:
 
 def lowest(package: str) -> list[Requirement]:
     """Whatever of others a package needs, and the layers below, asked for directly."""
-    found = Package(ROOT / "packages" / package).needs(extras=True)
+    found = [*Package(ROOT / "packages" / package).needs()]
+    found += [Requirement(text) for texts in offered(package).values() for text in texts]
     for name in LAYERS[package]:
         found += Package(ROOT / "packages" / name).needs()
     needs: dict[str, Requirement] = {}

@@ -7,6 +7,7 @@ import os
 import nox
 from debian import install as install_programs
 from tree import (
+    APART,
     ENGINES,
     LAYERS,
     LOOPBACK_ONLY,
@@ -88,7 +89,19 @@ def nightly(session: nox.Session) -> None:
     session.run(*pytest("nightly-sized", *patient, *sized), env=sizes)
     session.notify("examples", ["--times", "10"])
     session.notify("engines")
+    session.notify("pubsub_libp2p")
     session.notify("docs", ("look",))
+    session.notify("screenshots", ("--check",))
+
+
+@nox.session
+def pubsub_libp2p(session: nox.Session) -> None:
+    """Topics over libp2p, on the real library, which compiles: needs a C compiler and GMP."""
+    below = local("am-machine", "am-helpers", "am-rpc", extras=False)
+    wanted = (*below, "-e", "./packages/am-pubsub[libp2p,sign,zenoh]", *test_tools("am-pubsub"))
+    install(session, *wanted, pins=("-c", APART["libp2p"]))
+    tests = "packages/am-pubsub/tests/topic/test_libp2p.py"
+    session.run(*pytest("pubsub-libp2p", *session.posargs, tests))
 
 
 @nox.session

@@ -31,6 +31,9 @@ ENGINES = {
     "slurm": {"slurmctld": "slurm-wlm", "slurmd": "slurm-wlm", "munged": "munge"},
     "ray": {},
 }
+# Extras that a session of their own installs, by a lock of their own: they compile, and need older
+# releases of what the rest needs as well.
+APART = {"libp2p": "constraints-libp2p.txt"}
 # Engines listen on all addresses of a host: hence a network of their own, with loopback alone.
 # Slurm wants one more address than that.
 LOOPBACK_ONLY = 'ip link set lo up && ip address add 10.77.0.1/32 dev lo && exec "$@"'
@@ -53,12 +56,17 @@ def toml(name: str) -> dict[str, Any]:
     return nox.project.load_toml(ROOT / "packages" / name / "pyproject.toml")
 
 
+def offered(name: str) -> dict[str, list[str]]:
+    """What the extras of a package need, but for those that are installed apart from the rest."""
+    extras = toml(name)["project"].get("optional-dependencies", {})
+    return {extra: needs for extra, needs in extras.items() if extra not in APART}
+
+
 def local(*names: str, extras: bool = True) -> list[str]:
     """Arguments that install these packages from the tree, editable; engines do not come along."""
     args = []
     for name in names:
-        offered = toml(name)["project"].get("optional-dependencies", {}) if extras else {}
-        known = ",".join(extra for extra in offered if extra not in ENGINES)
+        known = ",".join(extra for extra in offered(name) if extras and extra not in ENGINES)
         args += ["-e", f"./packages/{name}[{known}]" if known else f"./packages/{name}"]
     return args
 

@@ -54,13 +54,18 @@ def _busy() -> float:
 
 @pytest.fixture(autouse=True)
 def process_guard(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test marked `process` that hangs, long before the run is given up for it."""
+    """Fail a test marked `process` that hangs, long before the run is given up for it.
+
+    `process(lasts=SECONDS)` is for a test whose length is a matter of size: the time that it takes
+    on purpose does not count.
+    """
     node = request.node
-    if node.get_closest_marker("process") is None or node.get_closest_marker("nightly"):
+    marker = node.get_closest_marker("process")
+    if marker is None or node.get_closest_marker("nightly"):
         yield
         return
     usual = GUARD if node.get_closest_marker("slow") is None else SLOW_GUARD
-    limit = min(usual * _busy(), SLOW_GUARD)
+    limit = min(usual * _busy(), SLOW_GUARD) + marker.kwargs.get("lasts", 0.0)
 
     def expired(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"{node.name} took longer than {limit:g} s")

@@ -54,7 +54,7 @@ def home(path: Path) -> str | None:
 
 
 # What they need is installed by sessions of their own.
-ENGINES = {"am_node.ray"}
+ENGINES = {"am_node.ray", "am_pubsub.libp2p"}
 
 
 def public_modules(package: str) -> Iterator[ModuleType]:

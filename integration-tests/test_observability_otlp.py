@@ -11,6 +11,19 @@ from .real_servers import collector, observed, until
 pytestmark = [pytest.mark.observability, pytest.mark.process, pytest.mark.slow]
 
 
+def has_transitions(heard: str) -> bool:
+    """Whether the transitions of every machine are there, and the failure of every handler."""
+    failed = heard.count("[error")
+    return failed >= len(IDS) and all(
+        heard.count(f"{n}: [add] Working") >= 5 for n in range(len(IDS))
+    )
+
+
+def has_last_words(heard: str) -> bool:
+    """Whether metrics are there, of which the first come at the end."""
+    return "am.transition.ticks" in heard
+
+
 def test_traces_metrics_and_logs_arrive(tmp_path: Path) -> None:
     with collector(tmp_path / "collector") as server:
         env = {
@@ -23,8 +36,10 @@ def test_traces_metrics_and_logs_arrive(tmp_path: Path) -> None:
         with observed(**env) as program:
             program.do("run 5")
             program.do("errors 1")
+            # The end waits for no more than a second, whatever is left to be told by then.
+            until(lambda: has_transitions(server.heard), "the collector has written transitions")
             counts = program.end()
-        until(lambda: "Working" in server.heard, "the collector has written")
+        until(lambda: has_last_words(server.heard), "the collector has written the end")
         spans, points = spans_of(server.heard), points_of(server.heard)
         records = records_of(server.heard)
 

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.process
 
 MEMBER = Path(__file__).parent / "pubsub_member.py"
 NAMES = ("a", "b", "c", "d", "e", "f")
+KILLS_SECONDS = float(os.environ.get("AM_PUBSUB_KILLS_SECONDS", "20"))
 
 
 class Group:
@@ -115,12 +116,13 @@ def test_six_processes_agree_whoever_dies_freezes_or_returns(tmp_path: Path) -> 
         until(lambda: members.agree(*NAMES), 30, "the restarted one is back")
 
 
+@pytest.mark.process(lasts=KILLS_SECONDS)
 def test_members_that_are_killed_and_frozen_at_random_agree_in_the_end(tmp_path: Path) -> None:
     """For as many seconds as AM_PUBSUB_KILLS_SECONDS says; the first one stays, to be found."""
     random = Random(int(os.environ.get("AM_PUBSUB_SEED", "1")))
     with group(tmp_path) as members:
         start_all(members)
-        end = time.monotonic() + float(os.environ.get("AM_PUBSUB_KILLS_SECONDS", "20"))
+        end = time.monotonic() + KILLS_SECONDS
         while time.monotonic() < end:
             name = random.choice(NAMES[1:])
             time.sleep(random.uniform(0, 2))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from release.readmes import Command, Follower, blocks_of_commands
+from release.readmes import Command, Follower, blocks_of_commands, is_shown
 from release.tree import packages
 
 ROOT = Path(__file__).parent.parent
@@ -56,6 +56,15 @@ def test_commands_are_told_from_what_they_print_and_from_remarks() -> None:
         Command("cat twice.py", "import sys\n\nprint(2 * int(sys.argv[1]))"),
         Command("python twice.py 4", "8"),
     ]
+
+
+def test_lines_come_in_any_order_and_dots_stand_for_any_text() -> None:
+    assert is_shown("b\na", "a\nb")
+    assert is_shown("m1  12:00  [Bar]", "m1  …  [Bar]")
+    assert not is_shown("m1  12:00  [Foo]", "m1  …  [Bar]")
+    assert not is_shown("a\na", "a")
+    assert not is_shown("a", "a\na")
+    assert is_shown("ab\nac", "…\nab")  # what is said exactly is looked for first
 
 
 @pytest.mark.process

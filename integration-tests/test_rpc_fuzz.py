@@ -24,12 +24,12 @@ def run(*argv: str, **sizes: object) -> subprocess.CompletedProcess[str]:
 @pytest.mark.process
 @pytest.mark.slow
 def test_harmed_input_leads_to_refusals_only(tmp_path: Path) -> None:
-    done = run(str(FUZZ), FRAMES=20_000, LIVE=10, GUIDED=2, CORPUS=tmp_path)
+    done = run(str(FUZZ), FRAMES=20_000, LIVE=4, GUIDED=2, CORPUS=tmp_path)
     assert done.returncode == 0, done
     assert re.search(r"core: 20000 inputs, \d{4,} connections ended", done.stdout)
     assert "sessions: 200 inputs, no internal error, no task left" in done.stdout
     for kind in ("tcp", "tls", "ws"):
-        told = rf"live mux over {kind}, 10 s: \d+ connections; .* 0 tasks left"
+        told = rf"live mux over {kind}, 4 s: \d+ connections; .* 0 tasks left"
         assert re.search(told, done.stdout)
     guided = importlib.util.find_spec("atheris") is not None
     assert ("guided, sessions, 2 s:" if guided else "guided: skipped") in done.stdout

@@ -16,16 +16,16 @@ EXAMPLES = HERE.parents[1] / "examples"
 # What is counted: a program, who writes it so, in which file and under which names.
 COUNTED = {
     "the turnstile": {
-        "am-machine": (EXAMPLES / "fsm/main.py", "TurnstileStates", "Turnstile"),
-        "transitions": (HERE / "turnstiles.py", "TurnstileModel"),
-        "python-statemachine": (HERE / "turnstiles.py", "TurnstileChart"),
+        "am-machine": (EXAMPLES / "fsm/main.py", ("TurnstileStates", "Turnstile")),
+        "transitions": (HERE / "turnstiles.py", ("TurnstileModel",)),
+        "python-statemachine": (HERE / "turnstiles.py", ("TurnstileChart",)),
     },
     "an expense that is approved in time": {
         "am-machine, as states": (
-            EXAMPLES / "temporal_expense/main.py", "ExpenseStates", "Expense", "as_states",
+            EXAMPLES / "temporal_expense/main.py", ("ExpenseStates", "Expense", "as_states"),
         ),
-        "am-machine, as one function": (EXAMPLES / "temporal_expense/main.py", "as_code"),
-        "Temporal": (HERE / "expense_temporal.py", "create", "pay", "ExpenseWorkflow"),
+        "am-machine, as one function": (EXAMPLES / "temporal_expense/main.py", ("as_code",)),
+        "Temporal": (HERE / "expense_temporal.py", ("create", "pay", "ExpenseWorkflow")),
     },
 }  # fmt: skip
 
@@ -57,7 +57,7 @@ def lines_of(path: Path, *names: str) -> int:
 def rows() -> Iterator[str]:
     """Rows of the page about lines of code, in Markdown."""
     for what, programs in COUNTED.items():
-        found = {name: lines_of(path, *names) for name, (path, *names) in programs.items()}
+        found = {name: lines_of(path, *names) for name, (path, names) in programs.items()}
         first = next(iter(found.values()))
         for name, count in found.items():
             yield f"| lines of code: {what} | {name} | {count} | {count / first:.1f} |"

@@ -81,12 +81,13 @@ async def with_ray() -> AsyncIterator[Jobs]:
     ray.init(num_cpus=WORKERS, _node_ip_address="127.0.0.1", **options)
     try:
 
-        @ray.remote
         def noop(x: int) -> int:
             return x
 
+        far_noop: Any = ray.remote(noop)
+
         def jobs(count: int) -> list[int]:
-            return ray.get([noop.remote(n) for n in range(count)])
+            return ray.get([far_noop.remote(n) for n in range(count)])
 
         yield lambda count: trio.to_thread.run_sync(jobs, count)
     finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.site import features
+from docs.site.inner import inner
 from docs.site.names import Name, public_names
 from docs.site.sources import LAYERS, ROOT, sections, title
 from docs.site.table import table
@@ -159,8 +160,16 @@ def reference(package: str, names: list[Name]) -> str:
         if name.module != module:
             module = name.module
             lines += [f"## {module}", ""]
-        lines += [f"::: {name.path}", ""]
+        lines += [f"::: {name.path}", *_left_out(name.path), ""]
     return "\n".join(lines)
+
+
+def _left_out(path: str) -> list[str]:
+    """What keeps members off the page: those of a private name, as everywhere, and inner ones."""
+    hidden = sorted(member for member in inner(path) if not member.endswith("="))
+    if not hidden:
+        return []
+    return ["    options:", f'      filters: ["!^_[^_]", "!^({"|".join(hidden)})$"]']
 
 
 def build_file(navigation: list[object]) -> str:

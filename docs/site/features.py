@@ -1,9 +1,9 @@
 """What can be done with the public names, and where that is seen: `python -m docs.site.features`.
 
 A feature is a method or a property of a public class, or a keyword of a public function or of a
-class. Pages and examples are looked through for attributes and keywords of that name, in code that
-is run: which object they belong to cannot be told from text. `features_not_shown.txt` lists those
-that are nowhere, and only gets shorter.
+class, but for what `docs.site.inner` lists and for what a base has already. Pages and examples are
+looked through for attributes and keywords of that name, in code that is run: which object they
+belong to cannot be told from text. Each is shown somewhere.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docs.site.inner import inner
 from docs.site.names import public_names
 from docs.site.sources import LAYERS, ROOT, pages, title
 from docs.site.usage import PYTHON, parsed
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = Path("docs/reference/features.md")
-NOT_SHOWN = Path(__file__).with_name("features_not_shown.txt")
 # What machines call, not users: hooks are named by their moments, handlers by their states.
 HANDLERS = ("Enter", "Exit", "State", "End")
 
@@ -55,10 +55,11 @@ def features() -> list[Feature]:
             value = getattr(importlib.import_module(name.module), name.name)
         except ModuleNotFoundError:
             continue  # it needs an engine
-        if isinstance(value, type):
-            found += [Feature(name.path, member) for member in members(value)]
+        offered = [*members(value)] if isinstance(value, type) else []
         if callable(value):
-            found += [Feature(name.path, f"{keyword}=") for keyword in keywords(value)]
+            offered += [f"{keyword}=" for keyword in keywords(value)]
+        left_out = inner(name.path)
+        found += [Feature(name.path, one) for one in offered if one not in left_out]
     return found
 
 
@@ -66,12 +67,18 @@ def members(cls: type[Any]) -> Iterator[str]:
     """Methods and properties that a class has itself, but for what others call."""
     if issubclass(cls, enum.Enum | BaseException):
         return
+    known = {name for base in cls.__mro__[1:] if is_seen(base) for name in vars(base)}
     for name, value in vars(cls).items():
         is_one = inspect.isroutine(value) or isinstance(
             value, property | staticmethod | classmethod
         )
-        if is_one and not name.startswith("_") and not name.endswith(HANDLERS):
+        if is_one and not (name in known or name.startswith("_") or name.endswith(HANDLERS)):
             yield name
+
+
+def is_seen(cls: type[Any]) -> bool:
+    """Whether a class is public, ours or another library's, so that its members are told of."""
+    return not any(part.startswith("_") for part in f"{cls.__module__}.{cls.__name__}".split("."))
 
 
 def keywords(value: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The list of public names, and where each is seen at work: `python -m docs.site.table`.
 
-A name is at work in a block of a page that is run, or in an example. Those that are nowhere have an
-empty last column, and are counted at the end; `not_shown.txt` lists them, and only gets shorter.
+A name is at work in a block of a page that is run, or in an example. Those that are nowhere would
+have an empty last column, and are counted at the end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from docs.site.sources import LAYERS, ROOT, pages, title
 from docs.site.usage import used
 
 INDEX = Path("docs/reference/index.md")
-NOT_SHOWN = Path(__file__).with_name("not_shown.txt")
 
 
 def shown(root: Path) -> list[tuple[Path, set[str]]]:

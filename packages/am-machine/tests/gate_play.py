@@ -96,6 +96,10 @@ class Play:
         for number, bound in enumerate(case.bound):
             self.bindings.append(self.bind(self.m, bound, number))
 
+    def forget(self) -> None:
+        """Let go of all: handlers lead back here, and so nothing of it would go by itself."""
+        vars(self).clear()
+
     def bind(self, machine: am.Machine, bound: Bound, number: int) -> am.Binding:
         handlers = {
             name: self.async_handler(number, name, turns)
@@ -163,6 +167,7 @@ class Play:
         except (Exception, Stop) as error:
             self.seen.append(("dispose raised", told(error)))
         self.after("dispose")
+        self.seen.append((self.m.string_all(), str(self.other)))
         if not self.m.disposed:
             self.broken.append("dispose does not end it")
         if self.waits:
@@ -179,10 +184,10 @@ class Play:
 
     def look_around(self, word: str) -> None:
         m = self.m
-        clock, active = m.clock(), m.active
+        ticks, active = tuple(m.time()), m.active
         self.seen.append(
-            (tuple(m.time()), active, m.queue_tick, told(m.err), m.refused, m.disposed, self.news(),
-             str(self.other), self.other.queue_tick)
+            (ticks, active, m.queue_tick, told(m.err), m.refused, m.disposed, self.news(),
+             tuple(self.other.time()), self.other.queue_tick)
         )  # fmt: skip
         for event in self.kept:
             transition = event.transition
@@ -193,8 +198,9 @@ class Play:
         for one in (m, self.other):
             if one.transition is not None or one.queue:
                 self.broken.append(f"{one.id} is not idle after {word}")
-        if active != tuple([state for state, tick in clock.items() if tick & 1]):
-            self.broken.append(f"ticks {clock} but active {active} after {word}")
+        names = m.schema.names
+        if active != tuple([state for state, tick in zip(names, ticks, strict=True) if tick & 1]):
+            self.broken.append(f"ticks {ticks} but active {active} after {word}")
         if am.current_source() is not None:
             self.broken.append(f"a cause is left after {word}")
         if not m.disposed and not m.when_queue_ends().done:
@@ -220,12 +226,12 @@ class Play:
         if self.case.look == 0:
             return self.news()
         if self.case.look == 1:
-            return (str(machine), machine.queue_tick, len(machine.queue), *self.news())
+            return (tuple(machine.time()), machine.queue_tick, len(machine.queue), *self.news())
         t = event.transition
         return (
             event.name, event.tick, plain(event.args), event.is_check, hops(event.source),
             t.called, t.before, t.target, t.accepted, tuple(t.time_before), tuple(t.time_after),
-            t.kind, t.auto, machine.string_all(), machine.queue_tick,
+            t.kind, t.auto, tuple(machine.time()), machine.active, machine.queue_tick,
             [str(mutation) for mutation in machine.queue], hops(am.current_source()),
             *self.news(),
         )  # fmt: skip

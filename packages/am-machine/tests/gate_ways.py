@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import am_machine as am
+from am_machine._watch.listening import Observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +35,8 @@ def _peek(_tracer: object, *args: Any) -> None:
             assert one.id
             assert len(one.time_after) == len(one.time_before)
             assert one.target is not None
-            assert one.added is not one.removed or not one.added
+            added = one.added
+            assert not added or added is not one.removed
         elif isinstance(one, am.Machine):
             assert str(one)
             assert one.transition is None or one.transition.machine is one
@@ -44,6 +46,20 @@ def _peek(_tracer: object, *args: Any) -> None:
 
 def _nothing(_tracer: object, *_args: Any) -> None:
     """A hook that only has to be called."""
+
+
+class Noting(am.Tracer):
+    """A tracer that notes which of its hooks are called."""
+
+    def __init__(self) -> None:
+        self.called: set[str] = set()
+
+
+def _noted(hook: str) -> Any:
+    def called(tracer: Noting, *_args: Any) -> None:
+        tracer.called.add(hook)
+
+    return called
 
 
 def tracer_class(*hooks: str, peeks: bool) -> type[am.Tracer]:
@@ -128,6 +144,8 @@ class Way:
     logger_level: int = logging.ERROR
     is_of_both: bool = False
     is_reading: bool = False
+    # The hook, of a tracer that has one alone.
+    hook: str = ""
 
     def listen(self, play: Play) -> Listening:
         return Listening(self, play)
@@ -140,6 +158,8 @@ class Listening:
         self.way, self.play = way, play
         self.ears = [make() for make in way.ears]
         self.is_up = False
+        # The kinds of points that were come to, whether or not ears go up and down there.
+        self.came_to: set[str] = set()
         self.tracers: list[am.Tracer] = []
         is_early, self.points = _drawn(play.case.seed)
         # Tracers come by the constructor or later.
@@ -163,16 +183,22 @@ class Listening:
 
     def between(self, number: int) -> None:
         """A call of the program comes next."""
-        if self.way.when == "ops" and number in self.points:
-            self.switch()
+        if number in self.points:
+            self.at_point("ops")
 
     def at_call(self, number: int, event: am.Event) -> None:
         """A handler was called."""
-        if self.way.when == "calls" and number in self.points:
-            self.switch()
+        if number in self.points:
+            self.at_point("calls")
         if self.way.is_reading:
             _read(event)
             _read(event, self.play.m)
+
+    def at_point(self, kind: str) -> None:
+        """Ears of this kind go up and down in turn here."""
+        self.came_to.add(kind)
+        if self.way.when == kind:
+            self.switch()
 
     def switch(self) -> None:
         self.is_up = not self.is_up
@@ -234,6 +260,17 @@ EVERYTHING: Ears = (ALL, _journal(), _level(5), _switches("steps", "checks"), Br
 NOBODY = Way("nobody")
 
 
+def _tells_nothing(hook: str) -> bool:
+    """Whether a machine with a tracer of this hook goes about its work as with one of none."""
+    tracer = tracer_class(hook, peeks=False)()
+    return am.Machine({"A": {}}, tracers=[tracer])._observed is Observed.NONE
+
+
+HOOKS_OUTSIDE = tuple([hook for hook in HOOKS if _tells_nothing(hook)])
+_Outside = type("TracerOutside", (Noting,), {hook: _noted(hook) for hook in HOOKS_OUTSIDE})
+OUTSIDE = Way("tracer of all hooks outside of transitions", (lambda: TracerEar(_Outside),))
+
+
 def _ways() -> Iterator[Way]:
     yield Way("journal", (_journal(),))
     yield Way("journal of refusals", (_journal(rejected=True),))
@@ -247,8 +284,9 @@ def _ways() -> Iterator[Way]:
     yield Way("journal of details and steps", (detailed, STEPS))
     yield Way("journal of details and all hooks", (detailed, ALL))
     yield Way("tracer of no hook", (_tracer(),))
+    yield OUTSIDE
     for hook in HOOKS:
-        yield Way(f"tracer of {hook}", (_tracer(hook),))
+        yield Way(f"tracer of {hook}", (_tracer(hook),), hook=hook)
     yield Way("tracer of all hooks", (ALL,))
     yield Way("tracer that does nothing", (_tracer(*HOOKS, peeks=False),))
     for level in range(1, 6):
@@ -285,3 +323,19 @@ def _ways() -> Iterator[Way]:
 
 
 WAYS = (*_ways(),)
+
+
+def is_another(way: Way, quiet: Play, outside: Play) -> bool:
+    """Whether a way is, in this case, the same as another one by construction.
+
+    Ears that go up and down at points which the case never comes to are never up: that is nobody.
+    A tracer of one hook outside of transitions is only ever asked to have it called; where not even
+    `OUTSIDE` has it called it is the tracer of no hook.
+
+    :param quiet: the case, played with nobody.
+    :param outside: the case, played with `OUTSIDE`.
+    """
+    if way.when != "start":
+        return way.when not in quiet.listening.came_to
+    (ear,) = outside.listening.ears
+    return way.hook in HOOKS_OUTSIDE and way.hook not in ear.tracer().called

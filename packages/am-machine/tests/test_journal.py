@@ -283,6 +283,50 @@ def test_overflow_drops_all_that_waits_counts_it_and_goes_on_from_the_clocks() -
     assert kept[-1].queue_tick == m.queue_tick
 
 
+@pytest.mark.parametrize("clocks", [True, False])
+@pytest.mark.parametrize("count", range(3, 12))
+def test_whenever_it_overflows_the_latest_clocks_are_told(count: int, clocks: bool) -> None:
+    class Small(Counting):
+        batch, limit = 2, 4
+
+    journal = Small(clocks=clocks)
+    m = am.Machine({"Foo": {}, "Bar": {"multi": True}}, tracers=[journal])
+    m.bind({"FooState": lambda event: event.machine.add("Bar") and None})
+    for _ in range(count):
+        m.toggle("Foo")
+    ticks, made = [0] * 3, 0
+    entries = journal.read()
+    for entry in entries:
+        ticks = list(entry.before or ticks)
+        for i, gained in entry.changes:
+            ticks[i] += gained
+    made = len(entries) + journal.dropped
+    assert ticks == list(m.time())
+    assert made == count + (count + 1) // 2
+    assert len(entries) >= 1
+
+
+def test_an_overflow_in_the_middle_of_a_transition_waits_for_its_end() -> None:
+    class Small(am.Journal):
+        batch, limit = 1, 2
+
+    journal = Small(details=True)
+    m = am.Machine({"Foo": {"multi": True}, "Bar": {"multi": True}}, tracers=[journal])
+
+    def foo_state(event: am.Event) -> None:
+        for _ in range(4):
+            event.machine.add("Bar")
+
+    m.bind({"FooState": foo_state})
+    for _ in range(5):
+        m.add("Foo")
+        entries = journal.read()
+        told = [entry for entry in entries if entry.details and entry.details.what != "queued"]
+        assert told[-1].after == tuple(m.time())
+        assert [b.before for b in told[1:]] == [a.after for a in told[:-1]]
+    assert journal.dropped > 0
+
+
 def test_after_an_overflow_the_handlers_are_still_told() -> None:
     journal = Counting()
     journal.limit = 100

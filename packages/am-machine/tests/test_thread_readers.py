@@ -42,7 +42,6 @@ def ignored(log: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     sys.setswitchinterval(1e-6)
     yield found
     sys.setswitchinterval(before)
-    gc.unfreeze()
 
 
 def read_transition(m: am.Machine) -> None:

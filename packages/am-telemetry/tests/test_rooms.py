@@ -43,7 +43,7 @@ def test_the_experimental_api_of_logs_is_imported_by_one_module() -> None:
     assert len(found) <= 1
 
 
-@pytest.mark.parametrize("module", ["auth", "codec", "messages"])
+@pytest.mark.parametrize("module", ["auth", "codec", "messages", "parse", "transitions", "values"])
 def test_the_messages_of_the_stream_are_values_in_values_out(module: str) -> None:
     path = SOURCE / "_dbg" / f"{module}.py"
     assert {name.partition(".")[0] for name in imports(path)} & EFFECTS == set()

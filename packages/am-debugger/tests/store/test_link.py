@@ -315,3 +315,20 @@ def test_the_parent_is_found_in_the_own_process(store: Store) -> None:
     assert store.parent_of(child.client) is root
     assert store.parent_of(root) is None
     assert child.client.version.names == NAMES
+
+
+def test_of_a_batch_each_entry_is_taken_passed_over_or_refused_by_itself(store: Store) -> None:
+    link, of = Link(store, process("p1")), schema(("Start", "Exception"))
+    link.schema(of)
+    clients = [link.machine(mach(handle, f"m{handle}", of)) for handle in (1, 2, 3)]
+    link.ignore(2)
+    good, bad = tx(time=1), tx(time=2, called=(7,), diff=())
+    entries = [(1, good), (2, good), (1, bad), (9, good), (3, good), (1, good), (2, bad), (3, good)]
+    faults = link.take(dbg.Txs(tuple(entries)), 0)
+    assert [client.last for client in clients] == [2, 0, 2]
+    assert [client.columns.ticks for client in clients] == [[2, 0], [0, 0], [2, 0]]
+    assert link.taken == len(entries)
+    assert len(faults) == 2
+    store.remove(clients[0])
+    assert len(link.take(dbg.Txs(((1, good), (3, good))), 0)) == 1
+    assert clients[2].last == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from am_debugger._cli.options import parse
 from am_debugger._cli.run import Instance
@@ -17,6 +17,7 @@ from am_debugger._ui.port import ScreenPort
 from am_telemetry import dbg
 
 from ..fixtures.record import FIXTURE
+from .cells import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,7 @@ WORKER_DIED, TIMED_OUT = 268, 2383
 @dataclass(frozen=True)
 class Scene:
     """One picture: transition `number` of a machine. `words` are on it, whatever else is; `state`
-    is selected, `states` are added to what is shown, with their arguments."""
+    is selected, `states` are added to what is shown, the first of them with `args`."""
 
     name: str
     words: str
@@ -99,13 +100,21 @@ _TIMEOUT = "ErrHandlerTimeout"
 SCENES = [*_views("dark"), *_views("light")]
 
 
-def render(scene: Scene, folder: Path, *, wanted: str = "") -> tuple[str, str]:
-    """A scene as text and as a picture, once nothing is drawn any more. A picture that is `wanted`
-    has ten seconds to come, for a busy machine may rest before all was drawn."""
+class Drawn(NamedTuple):
+    """A scene as it came out: as text with looks (`cells`), and as a picture."""
+
+    cells: str
+    picture: str
+
+
+def render(scene: Scene, folder: Path, *, wanted: str = "") -> Drawn:
+    """Draw a scene, until nothing is drawn any more. Cells that are `wanted` have ten seconds to
+    come, for a busy machine may rest before all was drawn."""
     argv = ["-l", f"unix:{folder / 's'}", "-d", str(folder), "--no-tail", "--no-reader"]
     argv += ["--theme", scene.theme, "--import", str(FIXTURE)]
     instance = Instance(parse(argv, {"XDG_CONFIG_HOME": str(folder)}))
     found: list[str] = []
+    pictures: list[str] = []
 
     async def main() -> None:
         async with running(instance) as app, app.run_test(size=scene.size) as pilot:
@@ -119,19 +128,18 @@ def render(scene: Scene, folder: Path, *, wanted: str = "") -> tuple[str, str]:
             # Until nothing is drawn any more, also where the machine has much else to do.
             for _ in range(100):
                 await pilot.pause(0.1)
-                found.append(app.export_screenshot(title="am-dbg"))
+                found.append(told(app.screen._compositor.render_strips()))
                 is_still = len(set(found[-_STILL:])) == 1 and len(found) >= _STILL
                 is_done = is_still and _rests(instance.debugger)
                 if is_done and found[-1] == (wanted or found[-1]):
                     break
-            strips = app.screen._compositor.render_strips()
-            found.insert(0, "\n".join(["".join([part.text for part in strip]) for strip in strips]))
+            pictures.append(app.export_screenshot(title="am-dbg"))
 
     asyncio.run(asyncio.wait_for(main(), 120))
-    return found[0], found[-1]
+    return Drawn(found[-1], pictures[-1])
 
 
-# So many equal pictures, a tenth of a second apart, are one that stays.
+# A screen that is the same so many times, a tenth of a second apart, stays so.
 _STILL = 4
 
 
@@ -197,6 +205,7 @@ def _go(debugger: Debugger, scene: Scene) -> None:
         if client.columns.times.searched(0) < begun or not scene.machine:
             machine.add("RemoveClient", client=client.id)
     debugger.held = 3 << 20  # which is not the same with each Python
+    debugger.addresses = ("unix:/run/user/1000/asyncmachine/dbg.sock",)
     if scene.has_quiet:
         _tag_quiet(store)
     if scene.is_live:
@@ -210,7 +219,7 @@ def _go(debugger: Debugger, scene: Scene) -> None:
         machine.add("StateNameSelected", state=scene.state)
     if scene.steps:
         machine.remove("TimelineStepsHidden", "TimelineTxHidden")
-    for state in scene.states:
-        machine.add(state, **scene.args)
+    for k, state in enumerate(scene.states):
+        machine.add(state, **({} if k else scene.args))
     for _ in range(scene.steps):
         machine.add("UserFwdStep")

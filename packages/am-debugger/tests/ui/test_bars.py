@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from am_debugger._core.ports import Progress
 from am_debugger._ui import colors
-from am_debugger._ui.bar_rows import clock_row
+from am_debugger._ui.bar_rows import clock_row, step_row
 from am_debugger._ui.bars import SPINNER, StatusBar
 from am_debugger._ui.fitting import spread
 from am_debugger._ui.group_menu import GroupMenu
@@ -36,6 +36,12 @@ def test_the_first_digit_that_differs_from_the_time_before_stands_out() -> None:
     assert later[1][0] == "3"
     assert clock_row(NOON, NOON) == clock_row(NOON, None)
     assert len(clock_row(NOON, None)) == 1
+
+
+def test_states_of_a_step_stand_out() -> None:
+    row = step_row("**Ready** require **Start**")
+    assert "".join([text for text, _ in row]) == "Ready require Start"
+    assert [text for text, style in row if style.bold] == ["Ready", "Start"]
 
 
 @given(

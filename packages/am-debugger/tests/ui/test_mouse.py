@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
+import am_machine as am
+from am_debugger._store.link import Link
 from am_debugger._ui.log_pane import LogPane
 from am_debugger._ui.matrix_pane import MatrixPane
 from am_debugger._ui.rain_pane import RainPane
 
+from ..messages import process
+from ..recording import Recorder
 from .driving import drive, fill_with_related, press, settle, text
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from am_debugger._core.debugger import Debugger
+    from am_debugger._store.store import Store
     from am_debugger._ui.app import DebuggerApp
 
 
@@ -129,6 +134,50 @@ def test_the_matrix_tells_steps_and_selects_by_key_and_mouse(tmp_path: Path) -> 
         assert view.cursor == 8, "right scrolls here"
 
     drive(tmp_path, body, fill=fill_with_related)
+
+
+def fill_with_large(store: Store) -> None:
+    """A machine of more states than fit."""
+    recorder = Recorder(Link(store, process()))
+    machine = am.Machine({f"State{k}": {} for k in range(80)}, id="large")
+    recorder.bind(machine)
+    machine.add("State70")
+    machine.add("State3")
+    recorder.flush()
+
+
+def test_the_matrix_goes_to_the_selected_state_and_keeps_its_head(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        machine.add("SelectingClient", client="large")
+        machine.add("ToolMatrix")
+        machine.add("SetCursor", number=1)
+        await settle(pilot)
+        matrix = app.query_one(MatrixPane)
+
+        def lines() -> list[list[str]]:
+            return [matrix.line(y).text.split() for y in range(matrix.size.height)]
+
+        def ground(y: int) -> object:
+            style = matrix.line(y)._segments[0].style
+            return None if style is None else style.bgcolor
+
+        assert lines()[0][:2] == ["from", "0"]
+        machine.add("StateNameSelected", state="State70")
+        await settle(pilot)
+        head, called, *_ = shown = lines()
+        assert [line[0] for line in shown[:3]] == ["from", "called", "ticks"]
+        assert called[head.index("70")] == "1"
+        at = [line[0] for line in shown].index("State70")
+        usual = ground(0)
+        assert [y for y in range(len(shown)) if ground(y) != usual] == [at]
+        # Whoever scrolls away is not taken back.
+        matrix.action_sideways(-80)
+        machine.add("SetCursor", number=2)
+        await settle(pilot)
+        assert lines()[0][:2] == ["from", "0"]
+
+    drive(tmp_path, body, fill=fill_with_large, size=(120, 40))
 
 
 def test_views_go_round_and_each_can_have_the_focus(tmp_path: Path) -> None:

@@ -49,6 +49,13 @@ def test_what_is_found_is_listed_with_counts_over_one_machine_or_all(tmp_path: P
         await ask(pilot, app, "arg.id~7 ")
         assert str(listed.border_title) == "6 found: worker-2 3, worker-10 3"
         assert "all machines" in text(app)
+        # A machine is named once; its transitions have the room for what they did.
+        rows = ["".join([one for one, _ in listed.make_row(k)]) for k in range(3)]
+        assert rows[0] == "worker-2 3"
+        assert [row.split()[1:4] for row in rows[1:]] == [
+            ["8", "[add", "Ready"],
+            ["18", "[add", "Work"],
+        ]
         # The machine, its three, the other machine, and the first of it.
         await press(pilot, "down", "down", "down", "down", "down", "down", "enter")
         selected = debugger.session.selected

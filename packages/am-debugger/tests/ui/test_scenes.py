@@ -1,6 +1,7 @@
 """Every view, dialog, layout and theme is drawn, and comes out the same each time.
 
-`nox -s screenshots` writes the pictures into the docs; with `-- --check` it compares all of them.
+`nox -s screenshots` draws all scenes and writes what they look like: as text beside this file, some
+as pictures into the docs. With `-- --check` it compares all of them; each day the pictures are.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ import pytest
 from am_debugger._core import debugger as debugger_module
 from am_debugger._core import linting
 
+from .cells import difference, lines_of
 from .scenes import SCENES, Scene, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONSTRAINTS = Path(__file__).parents[4] / "constraints.txt"
+SCREENS = Path(__file__).with_name("screens")
 PICTURES = Path(__file__).parents[2] / "docs" / "screens"
 HOW = os.environ.get("AM_SCREENSHOTS", "")
 _NAMES = {scene.name: scene for scene in SCENES}
-# In the docs; the others are only looked at.
+# In the docs, as pictures.
 SHOWN = (
     "main-dark", "reader-light", "rain-dark", "matrix-light", "steps-dark", "fault-dark",
     "why-dark", "narrow-dark",
@@ -39,6 +42,7 @@ _PINNED = ("rich", "textual")
 def fixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The same place of the world, memory that is looked at once, and all else soon."""
     monkeypatch.setattr(debugger_module, "MEMORY_INTERVAL", 1e6)
+    monkeypatch.setattr(debugger_module, "__version__", "0.0.0")
     monkeypatch.setattr(linting, "INTERVAL", 0.05)
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
@@ -57,19 +61,34 @@ def _draws_the_same() -> bool:
     "scene", SCENES if HOW else [_NAMES[name] for name in SHOWN], ids=lambda scene: scene.name
 )
 def test_a_scene_shows_what_it_is_named_for(scene: Scene, tmp_path: Path) -> None:
-    path = PICTURES / f"{scene.name}.svg" if scene.name in SHOWN else None
-    is_compared = path is not None and HOW != "write" and (HOW == "check" or _draws_the_same())
-    wanted = path.read_text() if path is not None and is_compared else ""
-    text, picture = render(scene, tmp_path, wanted=wanted)
-    assert scene.words in text
-    assert len(text.splitlines()) == scene.size[1]
-    if path is not None and HOW == "write":
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(picture)
+    screen, picture = SCREENS / f"{scene.name}.txt", PICTURES / f"{scene.name}.svg"
+    is_shown = scene.name in SHOWN
+    is_compared = HOW != "write" and (HOW == "check" or _draws_the_same())
+    wanted = screen.read_text() if is_compared else ""
+    drawn = render(scene, tmp_path, wanted=wanted)
+    lines = lines_of(drawn.cells)
+    assert scene.words in "\n".join(lines)
+    assert len(lines) == scene.size[1]
+    if HOW == "write":
+        _write(screen, drawn.cells)
+        if is_shown:
+            _write(picture, drawn.picture)
     if is_compared:
-        # Not as a comparison in the assertion: telling how pictures differ takes minutes.
-        is_the_same = picture == wanted
-        assert is_the_same, "run nox -s screenshots"
+        told = difference(wanted, drawn.cells)
+        assert not told, f"run nox -s screenshots\n{told}"
+        if is_shown:
+            # Not as a comparison in the assertion: telling how pictures differ takes minutes.
+            is_the_same = drawn.picture == picture.read_text()
+            assert is_the_same, "run nox -s screenshots"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_each_scene_has_its_screen_and_no_other_is_there() -> None:
+    assert {path.stem for path in SCREENS.glob("*")} == _NAMES.keys()
 
 
 def test_pictures_in_the_docs_are_these_and_take_little_room() -> None:

@@ -52,12 +52,14 @@ from ._waits.context import Fork as Fork
 from ._waits.context import StateContext as StateContext
 from ._waits.waits import Wait as Wait
 from ._watch.details import JournalDetails as JournalDetails
-from ._watch.journal import Converted as Converted
+from ._watch.entries import Converted as Converted
+from ._watch.entries import JournalEntry as JournalEntry
 from ._watch.journal import Journal as Journal
-from ._watch.journal import JournalEntry as JournalEntry
 from ._watch.log import LogArgs as LogArgs
 from ._watch.log import LogEntry as LogEntry
 from ._watch.log import LogLevel as LogLevel
+from ._watch.part import JournalColumns as JournalColumns
+from ._watch.part import JournalPart as JournalPart
 from ._watch.sem_log import Pipe as Pipe
 from ._watch.sem_log import SemLog as SemLog
 from ._watch.tracer import Tracer as Tracer
@@ -73,14 +75,13 @@ else:
 
 __all__ = [
     "CANCELED", "EXECUTED", "ArgsError", "BaseMachine", "Binding", "Converted", "Error", "Event",
-    "Explanation", "Fork", "HandlerError", "HandlerTimeoutError", "Journal", "JournalDetails",
-    "JournalEntry", "Kind", "LogArgs", "LogEntry", "LogLevel", "Machine", "MachineApi",
-    "MachineOptions",
-    "Mutation", "NotOpenError", "Panic", "Pending", "PendingItem", "Pipe", "QueueLoopError",
-    "Resolution", "Result", "Schema", "SchemaError", "SemLog", "Snapshot", "Source", "State",
-    "StateContext", "States", "Step", "StepKind", "Time", "Tracer", "Transition",
-    "UnknownStateError", "Wait", "__version__", "check_args", "compile_schema", "current_source",
-    "use_source",
+    "Explanation", "Fork", "HandlerError", "HandlerTimeoutError", "Journal", "JournalColumns",
+    "JournalDetails", "JournalEntry", "JournalPart", "Kind", "LogArgs", "LogEntry", "LogLevel",
+    "Machine", "MachineApi", "MachineOptions", "Mutation", "NotOpenError", "Panic", "Pending",
+    "PendingItem", "Pipe", "QueueLoopError", "Resolution", "Result", "Schema", "SchemaError",
+    "SemLog", "Snapshot", "Source", "State", "StateContext", "States", "Step", "StepKind", "Time",
+    "Tracer", "Transition", "UnknownStateError", "Wait", "__version__", "check_args",
+    "compile_schema", "current_source", "use_source",
 ]  # fmt: skip
 
 

@@ -276,3 +276,32 @@ async def test_a_worker_is_replaced_after_the_tasks_it_may_do(
                 await trio.sleep(1)
         assert len(used) == 3
         assert sup.restarts == 0
+
+
+class Scaler(am_node.Worker):
+    async def work(self, input: int) -> int:
+        return input * int(self.options["factor"])
+
+
+async def test_options_of_the_supervisor_are_there_in_each_worker(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    async with (
+        pooled(Scaler, options={"factor": 10}) as sup,
+        am_node.Client("c", Scaler, supers=[sup.addr]) as client,
+    ):
+        assert await client.work(input=4) == 40
+
+
+async def test_without_options_a_worker_has_none_and_cannot_add_any(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    class Adding(am_node.Worker):
+        async def work(self) -> int:
+            self.options["more"] = 1  # type: ignore[index]
+            return len(self.options)
+
+    async with pooled(Adding) as sup, am_node.Client("c", Adding, supers=[sup.addr]) as client:
+        with pytest.raises(am_node.WorkError) as told:
+            await client.work()
+        assert told.value.type_name == "TypeError"

@@ -23,14 +23,19 @@ from ._topic.watching import Added as Added
 from ._topic.watching import Changed as Changed
 from ._topic.watching import Removed as Removed
 from ._topic.watching import Watcher as Watcher
+from ._transports.base import Arrived as Arrived
 from ._transports.base import Channel as Channel
+from ._transports.base import DialFailed as DialFailed
+from ._transports.base import Dropped as Dropped
+from ._transports.base import LinkDown as LinkDown
+from ._transports.base import LinkUp as LinkUp
 from ._transports.base import Transport as Transport
 from ._transports.links import Links as Links
 
 __all__ = [
-    "Added", "Changed", "Channel", "Filters", "JoinError", "Links", "ListenError", "Removed",
-    "TagAddresses", "Topic", "TopicConfig", "TopicError", "TopicStates", "Transport", "Watcher",
-    "__version__",
+    "Added", "Arrived", "Changed", "Channel", "DialFailed", "Dropped", "Filters", "JoinError",
+    "LinkDown", "LinkUp", "Links", "ListenError", "Removed", "TagAddresses", "Topic",
+    "TopicConfig", "TopicError", "TopicStates", "Transport", "Watcher", "__version__",
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import trustme
 
 import am_machine as am
 from am_pubsub import Filters, Links, ListenError, Topic
+from am_pubsub._transports import local_host
 
 from .polling import until
 
@@ -99,6 +100,59 @@ async def test_who_has_another_topic_is_told_why() -> None:
             with trio.fail_after(20):
                 await other.mach.when("ErrJoining")
             assert "another name" in str(other.mach.err)
+
+
+async def test_who_listens_on_all_addresses_tells_one_that_others_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Here the way out is another address of this host, which only they have been told of."""
+
+    async def outward() -> str:
+        return "127.0.0.2"
+
+    monkeypatch.setattr(local_host, "outward", outward)
+    async with Topic("jobs", listen="0.0.0.0:0", secret=SECRET) as a:
+        (address,) = a.addresses
+        assert address.startswith("127.0.0.2:")
+        near = address.replace("127.0.0.2", "127.0.0.1")
+        options = {"secret": SECRET, "machines": [machine("m")]}
+        async with Topic("jobs", connect=[near], listen="127.0.0.1:0", **options) as b:
+            await until(lambda: a.peers and b.peers, 20)
+            third = Topic("jobs", connect=b.addresses, listen=None, **options)  # type: ignore[arg-type]
+            async with third as c:
+                await until(lambda: c.stats["links"] == 2 and a.stats["links"] == 2, 20)
+                assert address in c._open.core._book._known
+                assert not [one for one in c._open.core._book._known if one.startswith("0.0.0.0")]
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "told"),
+    [
+        ("0.0.0.0:7700", "10.0.0.5", "10.0.0.5:7700"),
+        ("[::]:7700", "10.0.0.5", "10.0.0.5:7700"),
+        ("[::]:7700", "2001:db8::7", "[2001:db8::7]:7700"),
+        ("wss://0.0.0.0:443/ps", "10.0.0.5", "wss://10.0.0.5:443/ps"),
+    ],
+)
+async def test_only_the_wildcard_of_an_address_is_replaced(
+    address: str, host: str, told: str
+) -> None:
+    there = local_host.split(address)
+    assert there is not None
+    assert local_host.is_wildcard(there[0])
+    assert local_host.with_host(address, there[0], host) == told
+
+
+async def test_this_hosts_address_is_that_of_the_way_to_another() -> None:
+    async with Topic("jobs", transport=Links()) as a:
+        assert await local_host.towards(a.addresses[0]) == "127.0.0.1"
+        host, _, port = a.addresses[0].rpartition(":")
+        async with await trio.open_tcp_stream(host, int(port)) as stream:
+            assert local_host.of_stream(stream) == "127.0.0.1"
+    assert await local_host.towards("unix:/run/x") is None
+    assert local_host.plain("::ffff:10.0.0.5") == "10.0.0.5"
+    assert local_host.plain("fe80::1%eth0") == "fe80::1"
+    assert not local_host.is_wildcard(await local_host.outward())
 
 
 async def test_a_goodbye_over_a_connection_arrives() -> None:

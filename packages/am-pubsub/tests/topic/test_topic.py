@@ -372,6 +372,23 @@ async def test_a_peer_that_floods_is_cut_and_others_are_heard_as_before(
         assert flooded[0].stats["dropped.flood"]
 
 
+async def test_leaving_is_a_state_from_the_goodbye_to_the_end(autojump_clock: Any) -> None:
+    net = MemoryNetwork(1, latency=(0.005, 0.05))
+    async with peers("a", network=net) as (a,):
+        guest = Topic("jobs", transport=net.transport("b"), connect=["a"])
+        async with guest:
+            await guest.mach.when("Ready")
+            await until(lambda: a.peers, 5)
+            left = guest.mach.when("Leaving")
+            guest.mach.add("Leaving")
+            assert await left
+            with trio.fail_after(2.5):
+                await guest.mach.when_not("Start", "Joined", "Leaving")
+            with trio.fail_after(1):
+                await until(lambda: not a.peers)
+            assert not guest.mach.is_("Exception")
+
+
 async def test_a_machine_is_offered_once(autojump_clock: Any) -> None:
     async with peers("a") as (a,):
         with pytest.raises(ValueError, match="is offered in jobs already"):

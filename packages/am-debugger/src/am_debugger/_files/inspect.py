@@ -71,19 +71,20 @@ def matches(store: Store, query: Query, *, unfold: bool = False) -> Iterator[str
 
 def transition_line(parser: Parser, client: Client, number: int) -> str:
     """A transition in one line: when, where, what it did, and its address."""
+    tx = parser.parse(client, number).tx
+    where = f"{format_clock(tx.time)} {inert(client.id)}/{number}"
+    address = inert(str(MachineUrl(client.id, tx.id)))
+    return f"{where} {what_happened(parser, client, number)} {address}"
+
+
+def what_happened(parser: Parser, client: Client, number: int) -> str:
+    """What a transition did, in one line."""
     parsed = parser.parse(client, number)
     tx = parsed.tx
     names = client.version_at(number).names
     moved = [f"+{names[i]}" for i in parsed.added] + [f"-{names[i]}" for i in parsed.removed]
-    told = [
-        format_clock(tx.time),
-        f"{inert(client.id)}/{number}",
-        f"[{called_text(client, tx)}{inert(format_args(tx.args))}]",
-        outcome(tx),
-        " ".join(moved),
-        inert(str(MachineUrl(client.id, tx.id))),
-    ]
-    return " ".join([one for one in told if one])
+    called = f"[{called_text(client, tx)}{inert(format_args(tx.args))}]"
+    return " ".join([one for one in (called, outcome(tx), *moved) if one])
 
 
 def outcome(tx: Tx) -> str:

@@ -39,6 +39,8 @@ _CHECKED_FLAGS = ALL_FLAGS ^ int(Flag.KEYFRAME)
 # The same as plain numbers, which are quicker than members.
 _HEALTH, _EMPTY = int(Mark.HEALTH), int(Mark.EMPTY)
 _GAP, _QUEUED, _KIND = int(Kept.GAP), int(Kept.QUEUED), int(Kept.KIND)
+# Of what is sent, the fields behind the arguments where there is nothing in them.
+_NO_DETAILS = (None,) * 7
 
 
 class Columns:
@@ -323,7 +325,8 @@ def _packed_rest(source_sum: int | None, sent: SentTx) -> bytes:
 
     :raises BadMessageError: if a text cannot be kept.
     """
-    rest = [source_sum, *sent[8:16]]
+    has_details = sent[9:16] != _NO_DETAILS
+    rest = [source_sum, *sent[8:16]] if has_details else [source_sum, sent[8]]
     while rest and not rest[-1] and rest[-1] != 0:
         rest.pop()
     try:

@@ -1,4 +1,4 @@
-"""The screen: panes laid out, keys to states, states to"""
+"""The screen: panes laid out, keys that add states, and what is drawn as states change."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _DIALOGS = {
     "FactsPage": "facts",
     "GroupMenu": "group-menu",
 }
-# Focus states and the ids of their
+# Focus states and the ids of their panes.
 FOCUS = {
     "AddressFocused": "address",
     "TreeGroupsFocused": "groups",

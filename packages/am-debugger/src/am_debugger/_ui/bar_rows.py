@@ -8,6 +8,7 @@ from .._derive.text import format_clock, inert
 from .._files.inspect import outcome
 from . import colors
 from .fitting import spread
+from .rows import named
 
 if TYPE_CHECKING:
     from .._core.session import Session, View
@@ -33,7 +34,7 @@ def bar_rows(session: Session, parsed: Parsed | None, what: str, width: int) -> 
     left: Row = [
         (f"{what} | tx: {tx.number} | ", colors.PLAIN),
         (f"Time: +{tx.gained}", colors.LABEL if tx.gained else colors.UNCHANGED),
-        (f" | {kind}: {called}", colors.PLAIN),
+        *named([(f" | {kind}: {called}", colors.PLAIN)], view.state),
     ]
     right: Row = []
     extra = [word for word, on in (("auto", tx.is_auto), ("check", tx.is_check)) if on]
@@ -66,6 +67,13 @@ def _counts(parsed: Parsed, *, is_long: bool) -> str:
     if is_long:
         return f"add: {added} | rm: {removed} | touch: {touched} | "
     return f"+{added} -{removed} *{touched} | "
+
+
+def step_row(told: str) -> Row:
+    """A step in words; what asterisks are around stands out instead."""
+    pieces = enumerate(inert(told).split("**"))
+    styles = (colors.TIME, colors.TIME + colors.LABEL)
+    return [(piece, styles[k % 2]) for k, piece in pieces if piece]
 
 
 def clock_row(time: int, before: int | None) -> Row:

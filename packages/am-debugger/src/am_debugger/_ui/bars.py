@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from .._files.inspect import inert
 from . import colors
-from .bar_rows import bar_rows
+from .bar_rows import bar_rows, step_row
 from .fitting import Row, spread
 from .keys import bindings_of
 from .lines import LineWidget
@@ -154,10 +154,10 @@ class StatusBar(Line):
             told = f" | {inert(view.state)} | idx: {index} | tick: {tick}"
             row.append((told, colors.LABEL))
         following = session.next
-        step = ""
+        step: Row = []
         if view is not None and view.step and following is not None:
-            step = inert(str(following.steps[view.step - 1]))
-        return spread(row, [(step, colors.TIME)], self.room.width)
+            step = step_row(str(following.steps[view.step - 1]))
+        return spread(row, step, self.room.width)
 
     def _doing(self) -> str:
         debugger = self.debugger

@@ -86,6 +86,7 @@ class LogPane(LineWidget, can_focus=True):
             "LogTimestamps" in machine,
             "FilterTraces" in machine,
             "" if session.query is None else session.query.word,
+            "" if session.selected is None else session.selected.state,
         )
 
     def _around(self) -> list[LogRow]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .._derive.log_lines import lines_of, outer_lines
 from .._derive.text import format_clock, inert
 from . import colors
+from .rows import named
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -29,13 +30,14 @@ _FOLDS_FROM = 2
 @dataclass(frozen=True, slots=True)
 class LogStyle:
     """How lines are shown: up to which level, wrapped to how many columns (0: cut), with times,
-    with stack traces folded; `search` is what is looked for."""
+    with stack traces folded; `search` is what is looked for, `chosen` the selected state."""
 
     level: int = 2
     wrap: int = 0
     has_times: bool = False
     folds: bool = False
     search: str = ""
+    chosen: str = ""
 
 
 class LogRow(NamedTuple):
@@ -111,7 +113,8 @@ def _rows(line: Line, gutter: Style, how: LogStyle) -> list[Row]:
     rows: list[Row] = []
     for text in texts:
         for piece in _pieces(inert(text), how.wrap):
-            rows.append([(mark, gutter), *_marked(piece, style, how.search)])
+            marked = named(_marked(piece, style, how.search), how.chosen)
+            rows.append([(mark, gutter), *marked])
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
+from textual.geometry import Region
 
 from .._derive.matrix import Matrix, matrix_of
 from .._derive.text import format_clock, inert
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.style import Style
     from textual import events
     from textual.binding import BindingType
+    from textual.strip import Strip
 
     from .._core.debugger import Debugger
 
@@ -39,22 +41,52 @@ class MatrixPane(VirtualList):
         self._names: tuple[str, ...] = ()
         self._matrix = _NOTHING
         self._x = 0
+        # The selected state that was scrolled to.
+        self._followed = ""
 
     def update_rows(self) -> None:
         """The transition or the selected state is another one."""
         session = self._debugger.session
         view, current = session.selected, session.current
         self._names, self._matrix, title = (), _NOTHING, "Matrix"
+        chosen = None
         if view is not None and current is not None:
             self._names = view.client.version_at(view.cursor).names
             self._matrix = matrix_of(current)
             title = f"Matrix +{current.tx.gained} {format_clock(current.tx.time)}"
+            chosen = self._newly_chosen(view.state)
             self._x = max(0, min(self._x, len(self._names) - 1))
             last = self._x + self._columns
             if last - self._x < len(self._names):
                 title += f", {self._x} to {last - 1} of {len(self._names)} states"
         self.entitle(title)
         super().update_rows()
+        if chosen is not None:
+            self.cursor = len(_HEAD) + chosen
+            self.scroll_to_row(self.cursor)
+
+    def _newly_chosen(self, state: str) -> int | None:
+        """The index of the selected state if it is another one than before; it has its column."""
+        if state == self._followed:
+            return None
+        self._followed = state
+        if state not in self._names:
+            return None
+        at, room = self._names.index(state), self._room
+        if not self._x <= at < self._x + room:
+            self._x = max(0, min(at - room // 2, len(self._names) - room))
+        return at
+
+    def scroll_to_row(self, position: int) -> None:
+        """See that a row is visible, below the head."""
+        rows = Region(0, max(position - len(_HEAD), 0), 1, len(_HEAD) + 1)
+        self.scroll_to_region(rows, animate=False, force=True)
+
+    def line(self, y: int) -> Strip:
+        """A visible row; the head stays where it is."""
+        if y < min(len(_HEAD), self.row_count()):
+            return self.painted(self.make_row(y), is_cursor=self.has_focus and y == self.cursor)
+        return super().line(y)
 
     def row_count(self) -> int:
         """The head, and a row for each state."""
@@ -71,7 +103,7 @@ class MatrixPane(VirtualList):
         number = "" if target < 0 else str(target)
         room = _NAME - 4
         shown = cut(name, room)
-        style = self._style(target, chosen, chosen)
+        style = self._style(target, -1, chosen)
         called = style + colors.CALLED if target in self._matrix.called else style
         row: Row = [(shown, called), (f"{'':<{room - cell_len(shown)}}{number:>4}", style)]
         for source in range(self._x, self._x + self._columns):
@@ -84,9 +116,12 @@ class MatrixPane(VirtualList):
         return row
 
     @property
+    def _room(self) -> int:
+        return max((self.row_width - _NAME) // _CELL, 1)
+
+    @property
     def _columns(self) -> int:
-        room = max((self.row_width - _NAME) // _CELL, 1)
-        return min(room, len(self._names) - self._x)
+        return min(self._room, len(self._names) - self._x)
 
     def _value(self, position: int, target: int, source: int) -> int:
         if position == _NUMBERS:
@@ -113,12 +148,11 @@ class MatrixPane(VirtualList):
     def on_click(self, event: events.Click) -> None:
         """Select the state of a row; in the head that of the column."""
         offset = event.get_content_offset_capture(self)
-        position = self.scroll_offset.y + offset.y
         source = self._x + (offset.x - _NAME) // _CELL
-        if position < len(_HEAD) and offset.x >= _NAME and source < len(self._names):
-            self._debugger.machine.add("StateNameSelected", state=self._names[source])
-        else:
+        if offset.y >= len(_HEAD):
             super().on_click(event)
+        elif offset.x >= _NAME and source < len(self._names):
+            self._debugger.machine.add("StateNameSelected", state=self._names[source])
         event.prevent_default()
 
     def action_sideways(self, by: int) -> None:

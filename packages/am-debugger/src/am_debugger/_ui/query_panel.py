@@ -13,9 +13,9 @@ from textual.widgets import Input, Static
 from .._core.finding import filter_text
 from .._derive.completion import completions
 from .._derive.query import parse_query
-from .._derive.text import inert
+from .._derive.text import format_clock, inert
 from .._errors import QueryError
-from .._files.inspect import transition_line
+from .._files.inspect import what_happened
 from . import colors
 from .virtual import VirtualList
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .fitting import Row
 
 _FAULT = colors.ERROR + colors.CALLED
-_KEYS = "enter {does} · right completes · down lists · alt+a {scope} · esc closes"
+_KEYS = "enter {does} · → completes · ↓ lists · alt+a {scope} · esc closes"
 _SCOPES = {False: "this machine", True: "all machines"}
 # Machines of which counts are told in the title.
 _TOLD = 4
@@ -95,8 +95,11 @@ class FoundList(VirtualList):
             return [(f"{inert(client.id)} ", colors.LABEL), (f"{matches:_}", colors.INACTIVE)]
         if number < client.first:
             return [(f"  {number} is no longer kept", colors.INACTIVE)]
-        line = transition_line(self._debugger.session.parser, client, number)
-        return [(f"  {line}", colors.PLAIN)]
+        parser = self._debugger.session.parser
+        clock = format_clock(client.columns.times.shown[number - client.first])
+        room = len(str(client.last))
+        told = what_happened(parser, client, number)
+        return [(f"  {clock} {number:>{room}} ", colors.TIME), (told, colors.PLAIN)]
 
     def entered(self, position: int) -> None:
         """Go to the transition; of a machine, to the first one found."""
@@ -164,7 +167,7 @@ class QueryPanel(Vertical):
             self._ask()
 
     def _ask(self) -> None:
-        does = "hides all else" if self._debugger.asks_filter else "goes to the next one"
+        does = "filters" if self._debugger.asks_filter else "goes on"
         self.border_subtitle = _KEYS.format(does=does, scope=_SCOPES[not self._is_everywhere])
         text, fault = self.query_one(Input).value, ""
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .._derive.steps import Parsed
     from .fitting import Row
 
-    _Key = tuple[int, int, int, bool]
+    _Key = tuple[int, int, int, bool, str]
     _Of = tuple[Parsed, Fold | None]
 
 # Transitions whose rows are kept.
@@ -68,13 +68,16 @@ class RainPane(VirtualList):
         client, number, width = view.client, view.visible.numbers[position], self.row_width
         is_current = number == view.cursor
         fold, parsed = view.visible.fold(number), session.parser.parse(client, number)
-        key = (client.serial, number, width, is_current)
+        chosen = view.state
+        key = (client.serial, number, width, is_current, chosen)
         made = self._made.get(key)
         # A transition that is worked out anew is another object.
         if made is None or made[0][0] is not parsed or made[0][1] != fold:
             if len(self._made) >= _MOST_MADE:
                 self._made.clear()
-            row = rain_row(session, client, number, width, is_current=is_current, fold=fold)
+            row = rain_row(
+                session, client, number, width, is_current=is_current, chosen=chosen, fold=fold
+            )
             made = self._made[key] = ((parsed, fold), row)
         return made[1]
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from .._derive.reader import Fact, facts
 from .._derive.text import inert
 from . import colors
+from .fitting import fit
 from .keys import bindings_of
 from .log_pane import JOURNAL_ONLY
+from .rows import named
 from .virtual import VirtualList
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 # Sections that are closed until somebody opens them.
 _CLOSED = frozenset(("Source/Stack",))
 _EVERYTHING = 2
+# Columns that an id keeps.
+_LEAST_ID = 7
 
 
 class FactRow(NamedTuple):
@@ -47,6 +51,17 @@ def fact_rows(sections: list[Fact], toggled: set[str], *, is_folded: bool) -> It
 
     for section in sections:
         yield from walk(section, section.text, 0)
+
+
+def _short(fact: Fact, room: int) -> str:
+    """The first line of a fact. Where there is no room, an id that it begins with is cut in its
+    middle, as in the list of machines: what follows tells more."""
+    text = inert(fact.text.partition("\n")[0])
+    id = "" if fact.jump is None else inert(fact.jump.client.id)
+    if len(text) <= room or not id or not text.startswith(f"{id}/"):
+        return text
+    rest = text[len(id) :]
+    return fit(id, min(max(room - len(rest), _LEAST_ID), len(id))) + rest
 
 
 class ReaderPane(VirtualList):
@@ -91,7 +106,8 @@ class ReaderPane(VirtualList):
         return len(self._rows)
 
     def make_row(self, position: int) -> Row:
-        """A section or a fact; what leads somewhere is underlined."""
+        """A section or a fact; what leads somewhere is underlined, and the selected state stands
+        out where it is named."""
         _, depth, fact, is_open = self._rows[position]
         indent = ("  " * depth, colors.PLAIN)
         search = self._debugger.session.search.casefold()
@@ -101,7 +117,9 @@ class ReaderPane(VirtualList):
             return [indent, (f"{arrow}{inert(fact.text)}", colors.LABEL + found)]
         leads = fact.jump is not None or bool(fact.state)
         style = colors.CALLED if leads else colors.PLAIN
-        return [indent, (inert(fact.text.partition("\n")[0]), style + found)]
+        view = self._debugger.session.selected
+        told: Row = [(_short(fact, self.row_width - 2 * depth), style + found)]
+        return [indent, *named(told, "" if view is None else view.state)]
 
     def entered(self, position: int) -> None:
         """Open or close a node, go where a fact leads, or show it in full."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .._derive.text import format_clock, inert
@@ -54,6 +56,24 @@ def state_style(schema: am.Schema, name: str, tick: int) -> Style:
     return colors.MULTI if schema[name].multi else colors.ACTIVE
 
 
+def named(row: Row, chosen: str) -> Row:
+    """Texts in which the name of the selected state stands out."""
+    if not chosen:
+        return row
+    found: Row = []
+    for text, style in row:
+        # Every second piece is the name.
+        for k, piece in enumerate(_word(chosen).split(text)):
+            if piece:
+                found.append((piece, style + colors.SELECTED if k % 2 else style))
+    return found
+
+
+@lru_cache(maxsize=32)
+def _word(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)({re.escape(inert(name))})(?!\w)")
+
+
 RAIN_ROWS = {
     "active": "1",
     "touched": "2",
@@ -83,17 +103,19 @@ def rain_row(
     width: int,
     *,
     is_current: bool,
+    chosen: str = "",
     fold: Fold | None = None,
 ) -> Row:
     """A transition of the rain: a character a state, as far as there is room beside its number and
-    time; where there is more, what it was, or what it stands for. Neighbors of one style are one
-    text."""
+    time; where there is more, what it was, or what it stands for. The column of the `chosen` state
+    is shaded. Neighbors of one style are one text."""
     parsed = session.parser.parse(client, number)
     clock = client.clock_after(number)
     touched, removed, called = set(parsed.touched), set(parsed.removed), set(parsed.tx.called)
     row: Row = []
     schema = client.version_at(number).schema.schema
     names = schema.names
+    shaded = schema.index.get(chosen)
     called_names = " ".join([names[i] for i in parsed.tx.called])
     told = f" {number} {format_clock(parsed.tx.time)}"
     for i, tick in enumerate(clock[: rain_columns(client, number, width)]):
@@ -109,6 +131,8 @@ def rain_row(
         style = state_style(schema, names[i], tick)
         if is_active and style is colors.ERROR:
             style = colors.ERROR_GROUND
+        elif i == shaded:
+            style += colors.SHADED
         if i in called:
             style += colors.SELECTED
         if row and row[-1][1] == style:

@@ -174,8 +174,12 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
         """Put the cursor on a row, and see that it is visible."""
         self.cursor = max(0, min(position, self.row_count() - 1))
         with self.held():
-            self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
+            self.scroll_to_row(self.cursor)
         self.redraw()
+
+    def scroll_to_row(self, position: int) -> None:
+        """See that a row is visible."""
+        self.scroll_to_region(Region(0, position, 1, 1), animate=False, force=True)
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor."""

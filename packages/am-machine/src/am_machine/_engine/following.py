@@ -9,7 +9,7 @@ from .._result import EXECUTED
 from .._schema.bits import bits_of
 from .._schema.plans import Call, Plan
 from .._waits import waiting
-from .._watch.journal import Note
+from .._watch.entries import Note
 from .._watch.listening import Observed
 from . import life, reporting
 from .calling import invoke

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from threading import RLock
 from time import time_ns
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from .._causality import Source, new_ids
 from .._schema.plans import Plan
-from .._text import repr_of, text_of
-from .details import JournalDetails, Queued, details_of
+from .._text import repr_of
+from .details import Queued
 from .log import log_listener_error
+from .part import JournalPart, part_of
+from .replay import FIELDS, Base, Handlers, Place
 from .tracer import Tracer
 
 if TYPE_CHECKING:
@@ -23,248 +24,16 @@ if TYPE_CHECKING:
 
     from .._engine.base import BaseMachine
     from .._engine.mutation import Mutation
-    from .details import Raw
-
-
-class Converted(str):
-    """Text in an entry's `args` that is not the whole of what was given: it stands for a value that
-    is no number, bool, None, text or exception, or a longer text begins with it."""
-
-    __slots__ = ()
-
-
-class JournalEntry(NamedTuple):
-    """One transition that ended."""
-
-    at: int
-    """Microseconds since 1970, by the system's clock, which may be set back."""
-    kind: str
-    """add, remove or set."""
-    called: tuple[int, ...]
-    """Indexes of the called states."""
-    before: tuple[int, ...]
-    """Ticks of all states before it …"""
-    after: tuple[int, ...]
-    """… and after it; longer, if the schema grew in between. Of a journal without `clocks` both
-    are empty in most entries: see `Journal`."""
-    queue_tick: int
-    accepted: bool
-    is_broken: bool
-    """Whether a final handler failed, so that clocks moved though it was canceled."""
-    machine_tick: int
-    is_auto: bool = False
-    """Whether it was made for auto states."""
-    source: Source | None = None
-    """Which transition caused it."""
-    id: str = ""
-    """The transition's id, 16 hex characters; what it caused names it by this."""
-    args: Mapping[str, Any] = {}
-    """The logged keywords: numbers, bools and None as they are, anything else as text of at most
-    256 characters, which is a `Converted` where it is not all; of `err` the type and the
-    message."""
-    vetoed: tuple[str, ...] = ()
-    """The handlers that voted against, in order."""
-    failed: str | None = None
-    """The handler that raised."""
-    changes: tuple[tuple[int, int], ...] = ()
-    """(state index, ticks gained) of the states whose clocks moved."""
-    handlers: tuple[str, ...] = ()
-    """The handler names bound when it ended."""
-    details: JournalDetails | None = None
-    """What a journal with `details` tells beside; None too where it asked when the transition was
-    running already."""
-    form: object = None
-    """The same object for entries that tell the same, but for time, clocks, queue tick, source, id,
-    args, handlers and details; so a reader can keep what it made of the rest. Of entries that
-    nothing is kept of, None."""
-
-
-# Items of a journal for each entry.
-FIELDS = 4
-
-
-class Note:
-    """What a plan does not tell of a transition that followed it."""
-
-    __slots__ = (
-        "accepted", "args", "called", "cause", "changes", "details", "failed", "is_broken",
-        "source", "vetoed",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        *,
-        cause: Source | None = None,
-        source: Source | None = None,
-        args: Mapping[str, Any] | None = None,
-        called: tuple[int, ...] | None = None,
-        changes: tuple[tuple[int, int], ...] | None = None,
-        accepted: bool = True,
-        is_broken: bool = False,
-        vetoed: tuple[str, ...] = (),
-        failed: str | None = None,
-    ) -> None:
-        self.details: Raw | None = None
-        # Its own record as a cause, if it caused something.
-        self.cause = cause
-        self.source = source
-        self.args = args
-        self.called = called
-        self.changes = changes
-        self.accepted = accepted
-        self.is_broken = is_broken
-        self.vetoed = vetoed
-        self.failed = failed
-
-    def is_usual(self, plan: Plan, details: JournalDetails | None) -> bool:
-        """Whether all of a transition went as planned, but for its cause and its keywords."""
-        return (
-            self.accepted is plan.accepted
-            and self.called is None
-            and (self.changes is None or self.changes == plan.increments)
-            and self.failed is None
-            and not self.is_broken
-            and not self.vetoed
-            and (details is None or details.what == "transition")
-        )
-
-
-def _details(plan: Plan, raw: Raw) -> JournalDetails:
-    """Details of a transition, whatever it came to."""
-    call = plan.call
-    is_blocked = call.is_auto and not plan.accepted
-    name = "blocked" if is_blocked else "check" if call.is_check else "transition"
-    return details_of(name, raw)
-
-
-class _Base(NamedTuple):
-    """Clocks that the following entries go on from."""
-
-    ticks: tuple[int, ...]
-    machine_tick: int
-
-
-class _Handlers(NamedTuple):
-    """The handler names bound from here on."""
-
-    names: tuple[str, ...]
-
-
-_NO_KEYWORDS: Mapping[str, Any] = {}
-
-
-class _Place:
-    """How far a journal was read: what the next entry goes on from."""
-
-    __slots__ = ("handlers", "is_rebased", "machine_tick", "ticks")
-
-    def __init__(
-        self, ticks: list[int], machine_tick: int, handlers: tuple[str, ...], *, is_rebased: bool
-    ) -> None:
-        self.ticks = ticks
-        self.machine_tick = machine_tick
-        self.handlers = handlers
-        # Whether the clocks are others than those that the last entry led to.
-        self.is_rebased = is_rebased
-
-    def copy(self) -> _Place:
-        """The same, to go on from."""
-        return _Place(
-            self.ticks.copy(), self.machine_tick, self.handlers, is_rebased=self.is_rebased
-        )
-
-    def replay(self, taken: list[Any], clocks: bool) -> list[JournalEntry]:
-        """Go on by items to where they led; those of transitions as entries.
-
-        In one loop that calls next to nothing, for the time it takes is part of what listening
-        costs; so the entries are not made by keywords either.
-        """
-        ticks, tells_all = self.ticks, clocks or self.is_rebased
-        ids = new_ids(len(taken) // FIELDS)
-        before = after = tuple(ticks) if tells_all else ()
-        # What all entries of a plan have in common.
-        common: dict[Plan, tuple[str, tuple[int, ...], bool, Sequence[tuple[int, int]]]] = {}
-        found: list[JournalEntry] = []
-        machine_tick, handlers = self.machine_tick, self.handlers
-        make, entry_type, no_keywords = tuple.__new__, JournalEntry, _NO_KEYWORDS
-        fields = [iter(taken)] * FIELDS
-        for number, (what, at, queue_tick, note) in enumerate(zip(*fields, strict=True)):
-            if type(what) is not Plan:
-                if type(what) is Queued:
-                    found.append(self._queued(what, at, tuple(ticks) if clocks else ()))
-                elif type(what) is _Handlers:
-                    self.handlers = handlers = what.names
-                else:
-                    ticks, self.machine_tick = list(what.ticks), what.machine_tick
-                    machine_tick = self.machine_tick
-                    self.is_rebased = tells_all = True
-                    after = what.ticks
-                continue
-            try:
-                kind, called, is_auto, changes = common[what]
-            except KeyError:
-                call = what.call
-                kind, called, is_auto = str(call.kind), call.indexes, call.is_auto
-                changes = what.increments
-                common[what] = kind, called, is_auto, changes
-            if note is not None and note.changes is not None:
-                changes = note.changes
-            for i, gained in changes:
-                ticks[i] += gained
-            if tells_all:
-                before, after = after, tuple(ticks) if changes else after
-                tells_all = clocks
-            else:
-                before = after = ()
-            one: tuple[Any, ...]
-            if note is None:
-                one = (
-                    at // 1000, kind, called, before, after, queue_tick, True, False, machine_tick,
-                    is_auto, None, ids[number], no_keywords, (), None, changes, handlers, None,
-                    what,
-                )  # fmt: skip
-            else:
-                # One that caused nothing is named by nobody else.
-                told = ids[number] if note.cause is None else note.cause.transition_id
-                details = None if note.details is None else _details(what, note.details)
-                one = (
-                    at // 1000, kind, called if note.called is None else note.called, before, after,
-                    queue_tick, note.accepted, note.is_broken, machine_tick, is_auto, note.source,
-                    told, note.args or no_keywords, note.vetoed, note.failed, tuple(changes),
-                    handlers, details, what if note.is_usual(what, details) else None,
-                )  # fmt: skip
-            found.append(make(entry_type, one))
-            self.is_rebased = False
-        self.ticks = ticks
-        return found
-
-    def _queued(self, what: Queued, at: int, clock: tuple[int, ...]) -> JournalEntry:
-        """A mutation that was queued, as an entry."""
-        return JournalEntry(
-            at=at // 1000,
-            kind=what.kind,
-            called=what.indexes,
-            before=clock,
-            after=clock,
-            queue_tick=what.queue_tick,
-            accepted=False,
-            is_broken=False,
-            machine_tick=self.machine_tick,
-            source=what.source,
-            id=f"{what.number:016x}",
-            args=what.args,
-            handlers=self.handlers,
-            details=JournalDetails("queued", number=what.number, seen=what.seen),
-        )
+    from .entries import JournalEntry, Note
 
 
 class Journal(Tracer):
     """A tracer that keeps the transitions of one machine until they are read.
 
     Checks are left out, and canceled transitions unless `rejected`. At most `limit` entries are
-    kept: at more, all that wait are dropped and counted in `dropped`, and the next entry goes on
-    from the clocks as they are then. `due` is called when there is something to `read`; a reader in
-    another thread says by `rest` that it is about to sleep.
+    kept: at more, all that wait but the latest transition are dropped and counted in `dropped`; so
+    whoever reads learns by an entry which clocks a loss led to. `due` is called when there is
+    something to `read`; a reader in another thread says by `rest` that it is about to sleep.
 
     Without `clocks` a reader keeps the clocks itself, by the `changes` of each entry, and reading
     takes as long with thousands of states as with few: `before` and `after` are told by the first
@@ -307,7 +76,7 @@ class Journal(Tracer):
         self._is_midway = False
         # What follows belongs to whoever reads. One who was interrupted may read again.
         self._reading = RLock()
-        self._place = _Place([], 0, (), is_rebased=False)
+        self._place = Place([], 0, (), is_rebased=False)
 
     @property
     def details(self) -> bool:
@@ -341,18 +110,28 @@ class Journal(Tracer):
 
     def read(self, most: int | None = None) -> list[JournalEntry]:
         """Take out all entries, or about the `most` oldest, oldest first. In any thread."""
+        return list(self._taken(most, at_once=True))
+
+    def read_part(self, most: int | None = None) -> JournalPart:
+        """The same as `read`, but entries are made when they are looked at. In any thread."""
+        return self._taken(most, at_once=self._is_choosy)
+
+    @property
+    def _is_choosy(self) -> bool:
+        return getattr(self.keeps, "__func__", None) is not Journal.keeps
+
+    def _taken(self, most: int | None, *, at_once: bool) -> JournalPart:
         with self._reading:
             items = self._items
             taken = items[:] if most is None else items[: FIELDS * most]
             if self._mark:
                 self._mark = FIELDS * self.batch
-            place = self._place.copy()
-            found = place.replay(taken, self.clocks)
+            part, place = part_of(self._place, taken, clocks=self.clocks, at_once=at_once)
             # Both or none, if it is interrupted. The machine may have added others, which stay.
             self._place, items[: len(taken)] = place, ()
-        if getattr(self.keeps, "__func__", None) is not Journal.keeps:
-            found = [entry for entry in found if self.keeps(entry)]
-        return found
+        if self._is_choosy:
+            return JournalPart([entry for entry in part if self.keeps(entry)])
+        return part
 
     def keeps(self, entry: JournalEntry) -> bool:
         """Whether an entry is worth reading; others are left out. Called by the reader."""
@@ -391,15 +170,15 @@ class Journal(Tracer):
         machine = self._machine
         assert machine is not None
         now = machine._ticks if ticks is None else ticks
-        self._put(_Base(tuple(now), machine._machine_tick))
+        self._put(Base(tuple(now), machine._machine_tick))
 
     def note_handlers(self) -> None:
         """Handlers were bound or detached."""
         machine = self._machine
         assert machine is not None
-        self._put(_Handlers(machine.handler_names))
+        self._put(Handlers(machine.handler_names))
 
-    def _put(self, item: _Base | _Handlers) -> None:
+    def _put(self, item: Base | Handlers) -> None:
         assert self._machine is not None
         self._items += (item, time_ns(), self._machine._queue_tick, None)
 
@@ -411,11 +190,7 @@ class Journal(Tracer):
             self._is_midway = False
             machine = self._machine
             assert machine is not None
-            before = list(machine._ticks)
-            changes = plan.increments if note is None or note.changes is None else note.changes
-            for i, gained in changes:
-                before[i] -= gained
-            self.rebase(before)
+            self.rebase(_ticks_before(machine, plan, note))
         self._items += (plan, time_ns(), queue_tick, note)
         if len(self._items) >= self._mark:
             self.filled()
@@ -445,7 +220,7 @@ class Journal(Tracer):
     def filled(self) -> None:
         """The mark is reached: drop what is too much, and tell. What is raised is only logged."""
         try:
-            if len(self._items) > FIELDS * self.limit and self._reading.acquire(blocking=False):
+            if self._is_too_full() and self._reading.acquire(blocking=False):
                 # A reader that holds the lock is just making room.
                 try:
                     self._drop()
@@ -460,32 +235,32 @@ class Journal(Tracer):
             told = f"[tracer] {type(self).__name__} raised {repr_of(exc)}"
             log_listener_error(self._machine, told, exc)
 
+    def _is_too_full(self) -> bool:
+        """Whether something has to be dropped, and may be: what is queued in a transition waits
+        for the end of that, as its clocks may have moved already."""
+        items = self._items
+        return len(items) > FIELDS * self.limit and type(items[-FIELDS]) is Plan
+
     def _drop(self) -> None:
-        """Forget all that waits, but not who is bound, and go on from the clocks as they are."""
-        for what in self._items[::FIELDS]:
-            if isinstance(what, _Handlers):
+        """Forget all that waits but who is bound and the latest transition, which goes on from the
+        clocks before it."""
+        machine, items = self._machine, self._items
+        assert machine is not None
+        for what in items[:-FIELDS:FIELDS]:
+            if isinstance(what, Handlers):
                 self._place.handlers = what.names
-            elif not isinstance(what, _Base):
+            elif not isinstance(what, Base):
                 self.dropped += 1
-        self._items.clear()
-        self.rebase()
+        plan, at, queue_tick, note = items[-FIELDS:]
+        base = Base(tuple(_ticks_before(machine, plan, note)), machine._machine_tick)
+        # All at once, if it is interrupted.
+        items[:] = (base, at, queue_tick, None, plan, at, queue_tick, note)
 
 
-# The longest text kept of a value.
-MAX_TEXT = 256
-
-
-def kept_args(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """Logged keywords as values that keep nothing of the caller's alive."""
-    return {key: _kept(value) for key, value in shown.items()}
-
-
-def _kept(value: Any) -> Any:
-    if value is None or type(value) in (bool, int, float):
-        return value
-    text = text_of(value)
-    if isinstance(value, BaseException):
-        text = f"{type(value).__name__}: {text}"
-    elif not isinstance(value, str):
-        return Converted(text[:MAX_TEXT])
-    return text if len(text) <= MAX_TEXT else Converted(text[:MAX_TEXT])
+def _ticks_before(machine: BaseMachine, plan: Plan, note: Note | None) -> list[int]:
+    """The clocks before a transition that has just ended."""
+    before = list(machine._ticks)
+    changes = plan.increments if note is None or note.changes is None else note.changes
+    for i, gained in changes:
+        before[i] -= gained
+    return before

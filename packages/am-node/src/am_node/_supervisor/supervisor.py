@@ -74,6 +74,7 @@ class Supervisor:
         peers: addresses of other supervisors, which clients of this one are told of.
         rlimits: limits of the operating system on each worker.
         resources: what each worker needs, for launchers that place workers.
+        options: plain data that each worker finds as its `options`.
 
     Use it with ``async with``: inside, the supervisor runs; leaving kills its workers, within six
     seconds. `drain` ends them gently. A subclass adds states by ``States`` and handlers by methods.

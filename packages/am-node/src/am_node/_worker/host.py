@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections import deque
 from contextlib import nullcontext
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -58,6 +59,7 @@ class WorkerHost:
         self._worker = worker
         self._config = config
         self.timing = Timing(**config.timing)
+        worker.options = MappingProxyType(dict(config.options))
         self.mach = worker.mach = am.Machine(
             worker.States,
             id=config.worker_id,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .._worker_states import WorkerStates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import am_machine as am
 
@@ -51,6 +51,8 @@ class Worker:
 
     mach: am.Machine
     """The worker's machine. It exists before the first handler runs."""
+    options: Mapping[str, Any]
+    """What the supervisor was given as `options`, to be read; there before handlers run."""
     _flow: WorkFlow
 
     work: Callable[..., Any]

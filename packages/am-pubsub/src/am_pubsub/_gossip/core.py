@@ -8,7 +8,7 @@ same output.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, get_args
 
 from .addresses import AddressBook
 from .closing import Closer
@@ -23,6 +23,7 @@ from .messages import (
     Drop,
     Hello,
     Kind,
+    Message,
     Root,
     Rows,
     Suspect,
@@ -47,19 +48,20 @@ if TYPE_CHECKING:
     from am_pubsub._config import TopicConfig
 
     from .entries import Vector
-    from .messages import Message
     from .ownership import Keys
 
 _TRIALS = 2
 """Dials that fail until somebody who is not linked to a peer suspects it."""
+_RECEIVED: Final = {kind: f"received.{kind.__name__.lower()}" for kind in get_args(Message)}
+"""What counts the messages of each kind."""
 
 
 class Core:
     """One peer of a topic.
 
     `schema_hash` returns the hash of a schema as it travels, and raises `ValueError` if that is
-    none. `accepts` says whether a peer may take part. With `keys` this peer signs what it says of
-    itself, and believes others what they signed.
+    none. `accepts` says whether a peer may take part, None that all may. With `keys` this peer
+    signs what it says of itself, and believes others what they signed.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Core:
         *,
         schema_hash: Callable[[Mapping[str, Mapping[str, object]]], bytes],
         connect: Iterable[str] = (),
-        accepts: Callable[[bytes], bool] = lambda peer: True,
+        accepts: Callable[[bytes], bool] | None = None,
         keys: Keys | None = None,
     ) -> None:
         if len(peer) != PEER_BYTES:
@@ -277,6 +279,7 @@ class Core:
     # -- messages
 
     def _take(self, link: Link, message: Message, now: float) -> None:
+        self.output.counts[_RECEIVED[type(message)]] += 1
         if link.peer is None:
             if isinstance(message, Drop):
                 self._closer.dropped(link, message, now)
@@ -324,7 +327,8 @@ class Core:
                 self._book.reached(link.address, peer)
             self._closer.close(link, "myself", now)
             return
-        if self._book.is_ignored(peer, now) or not self._accepts(peer):
+        denied = self._accepts is not None and not self._accepts(peer)
+        if denied or self._book.is_ignored(peer, now):
             self.output.counts["dropped.not allowed"] += 1
             self._closer.close(link, "not allowed", now)
             return

@@ -6,6 +6,7 @@ costs two operations, and the order in which things were learned leaves no trace
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -18,20 +19,22 @@ _WIDTH = 8
 class Digest:
     """The buckets, and the root that stands for all of them."""
 
-    __slots__ = ("_buckets", "keys", "root")
+    __slots__ = ("buckets", "root")
 
     def __init__(self, buckets: int) -> None:
-        self._buckets = [0] * buckets
-        self.keys: list[dict[Key, None]] = [{} for _ in range(buckets)]
+        self.buckets = [0] * buckets
         self.root = 0
 
-    def bucket_of(self, key: Key) -> int:
-        """Return the bucket that a machine belongs to, the same on every peer."""
-        return crc32(b"%b:%d" % key) % len(self._buckets)
+    def put(self, key: Key, row: int) -> int:
+        """Put a machine in; return the bucket that it belongs to, the same on every peer."""
+        bucket = crc32(b"%b:%d" % key) % len(self.buckets)
+        self.buckets[bucket] ^= row
+        self.root ^= row
+        return bucket
 
     def change(self, bucket: int, change: int) -> None:
         """Take a row out of a bucket, put one in, or both: `change` is the XOR of their hashes."""
-        self._buckets[bucket] ^= change
+        self.buckets[bucket] ^= change
         self.root ^= change
 
     def root_bytes(self) -> bytes:
@@ -40,18 +43,18 @@ class Digest:
 
     def bucket_bytes(self) -> bytes:
         """Return all buckets as they travel."""
-        return b"".join(bucket.to_bytes(_WIDTH, "big") for bucket in self._buckets)
+        return struct.pack(f">{len(self.buckets)}Q", *self.buckets)
 
     def unequal(self, theirs: bytes) -> list[int]:
         """Return which buckets differ from those of a peer.
 
         :raises ValueError: if that peer divides its digest otherwise.
         """
-        if len(theirs) != _WIDTH * len(self._buckets):
+        if len(theirs) != _WIDTH * len(self.buckets):
             raise ValueError("digest with another number of buckets")
         mine = self.bucket_bytes()
         return [
             at
-            for at in range(len(self._buckets))
+            for at in range(len(self.buckets))
             if mine[at * _WIDTH : (at + 1) * _WIDTH] != theirs[at * _WIDTH : (at + 1) * _WIDTH]
         ]

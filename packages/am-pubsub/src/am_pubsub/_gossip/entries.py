@@ -77,16 +77,17 @@ class Entry:
     """
 
     __slots__ = (
+        "_packed_row",
         "_rank",
         "_row",
-        "_short",
-        "_whole",
         "epoch",
         "info",
         "key",
+        "short",
         "signature",
         "total",
         "vector",
+        "whole",
     )
 
     def __init__(
@@ -108,8 +109,9 @@ class Entry:
         """Its owner's of all but `info`, which has its own; empty where nobody signs."""
         self._rank: Rank | None = None
         self._row: int | None = None
-        self._short: bytes | None = None
-        self._whole: bytes | None = None
+        self._packed_row: bytes | None = None
+        self.short: bytes | None = None
+        self.whole: bytes | None = None
 
     @classmethod
     def of(cls, key: Key, epoch: int, vector: Vector, info: Info | None = None) -> Entry:
@@ -136,19 +138,27 @@ class Entry:
             row = self._row = int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
         return row
 
+    @property
+    def packed_row(self) -> bytes:
+        """What a digest says of it, packed: machine and rank."""
+        packed = self._packed_row
+        if packed is None:
+            packed = self._packed_row = _pack((*self.key, *self.rank))
+        return packed
+
     def wire(self, info: Info | None = None) -> bytes:
         """Return it packed: with what the machine is if that is given."""
         if info is None:
-            short = self._short
+            short = self.short
             if short is None:
                 signed = (None, self.signature) if self.signature else ()
-                short = self._short = _pack((*self.key, self.epoch, self.vector, *signed))
+                short = self.short = _pack((*self.key, self.epoch, self.vector, *signed))
             return short
         if info is not self.info:
             return self._packed_with(info)
-        whole = self._whole
+        whole = self.whole
         if whole is None:
-            whole = self._whole = self._packed_with(info)
+            whole = self.whole = self._packed_with(info)
         return whole
 
     def _packed_with(self, info: Info) -> bytes:

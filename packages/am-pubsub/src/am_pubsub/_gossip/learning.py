@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .messages import Kind
-from .output import EventKind
+from .output import Event, EventKind
 from .table import ACCEPTED, REFUSED, Verdict
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from .table import Table
     from .wanting import Wants
 
+# Looked at for each entry: a name of a module costs less than one of an enumeration.
+_SAME, _CHANGED = Verdict.SAME, Verdict.CHANGED
+_LOST, _FOUND = (Verdict.GONE, Verdict.REPLACED), (Verdict.ADDED, Verdict.REPLACED)
+
 
 class Learner:
     """Reads the entries of other peers, passes news on, and asks for what it cannot read yet."""
@@ -39,11 +43,12 @@ class Learner:
         closer: Closer,
         output: Output,
         owner: Ownership | None,
-        accepts: Callable[[bytes], bool],
+        accepts: Callable[[bytes], bool] | None,
     ) -> None:
         self._table = table
         self._schemas = schemas
         self._members = members
+        self._suspicions = members.suspicions
         self._neighbours = neighbours
         self._sender = sender
         self._wants = wants
@@ -62,18 +67,20 @@ class Learner:
         wanted: list[Key] = []
         news: dict[Key, bool] = {}
         get, pending, mine = self._table.get, link.pending, self._members.peer
+        owner, accepts = self._owner, self._accepts
         for entry in message.entries:
-            held = get(entry.key)
+            key = entry.key
+            held = get(key)
             if held is not None and held.entry is entry:
                 # They know, so they need not be told.
-                pending.pop(entry.key, None)
+                pending.pop(key, None)
                 continue
-            peer = entry.key[0]
-            if self._owner is not None and not self._is_owned(link, held, entry, wanted, now):
+            if owner is not None and not self._is_owned(link, held, entry, wanted, now):
                 continue
+            peer = key[0]
             if peer == mine:
                 self._members.contested(entry, now)
-            elif not self._accepts(peer):
+            elif accepts is not None and not accepts(peer):
                 self._output.counts["dropped.not allowed"] += 1
             else:
                 self._entry(link, held, entry, wanted, news, now)
@@ -115,25 +122,24 @@ class Learner:
     ) -> None:
         key = entry.key
         if held is None:
-            verdict = self._table.apply(entry, now)
-            whole = True
-            before = None
+            verdict = self._table.first(entry, now)
+            whole, info = True, entry.info if entry.vector else None
         else:
             epoch, before = held.entry.epoch, held.info
             verdict = self._table.renew(held, entry, now)
-            whole = epoch != entry.epoch or before is not held.info
-        if verdict is Verdict.SAME:
+            info = held.info
+            whole = epoch != entry.epoch or before is not info
+        if verdict is _SAME:
             link.pending.pop(key, None)
         elif verdict in ACCEPTED:
             link.pending.pop(key, None)
             news[key] = whole or news.get(key, False)
-            if verdict is Verdict.CHANGED:
-                self._output.event(EventKind.CHANGED, *key)
+            if verdict is _CHANGED:
+                self._output.events.append(Event(EventKind.CHANGED, *key))
             else:
-                record = held or self._table.get(key)
-                self._tell_user(key, verdict, record.info if record is not None else None)
-            if whole:
-                self._members.seen(entry)
+                self._tell_user(key, verdict, info)
+            if whole and self._suspicions.held:
+                self._suspicions.seen(entry)
         elif verdict is Verdict.UNKNOWN:
             wanted.append(key)
         elif verdict in REFUSED:
@@ -145,8 +151,8 @@ class Learner:
         peer, index = key
         if index == 0 and info is not None:
             self._neighbours.learned(peer, info.addrs)
-        if verdict in (Verdict.GONE, Verdict.REPLACED):
+        if verdict in _LOST:
             self._members.tell_gone(peer, index)
-        if verdict in (Verdict.ADDED, Verdict.REPLACED):
+        if verdict in _FOUND:
             kind = EventKind.ADDED if index else EventKind.PEER_JOINED
-            self._output.event(kind, peer, index)
+            self._output.events.append(Event(kind, peer, index))

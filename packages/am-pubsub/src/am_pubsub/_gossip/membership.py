@@ -46,13 +46,15 @@ class Membership:
         self._book = book
         self._output = output
         self._config = config
-        self._suspicions = Suspicions(config)
+        self.suspicions = Suspicions(config)
         self._doubts: dict[bytes, float] = {}
 
     def due(self) -> float | None:
         """Return when a peer is to be suspected, or a suspected one has had its time."""
+        if not self._doubts and not self.suspicions.held:
+            return None
         times = [*self._doubts.values()]
-        suspected = self._suspicions.due()
+        suspected = self.suspicions.due()
         if suspected is not None:
             times.append(suspected)
         return min(times, default=None)
@@ -94,11 +96,6 @@ class Membership:
 
     # -- others
 
-    def seen(self, entry: Entry) -> None:
-        """Take note of an accepted entry: a higher epoch refutes a suspicion."""
-        if entry.vector:
-            self._suspicions.clear(entry.key[0], entry.epoch)
-
     def lost(self, peer: bytes, now: float) -> bool:
         """Doubt a peer whose last link here broke; False if it has others, or is gone anyway."""
         if not self._table.is_live(peer) or self._links.of_peer(peer) is not None:
@@ -118,7 +115,7 @@ class Membership:
 
     def _accuse(self, peer: bytes, now: float) -> None:
         epoch = self._table.epoch_of(peer)
-        if self._table.is_live(peer) and self._suspicions.raise_(peer, epoch, now):
+        if self._table.is_live(peer) and self.suspicions.raise_(peer, epoch, now):
             self._output.counts["suspected"] += 1
             self._sender.flood(now, Kind.SUSPECT, peer, epoch)
 
@@ -126,7 +123,7 @@ class Membership:
         """Tell a suspected peer that it is suspected: it can refute that at once."""
         if link.peer is not None:
             self._doubts.pop(link.peer, None)
-        epoch = self._suspicions.of(link.peer) if link.peer is not None else None
+        epoch = self.suspicions.of(link.peer) if link.peer is not None else None
         if epoch is not None:
             self._sender.send(link, now, Kind.SUSPECT, link.peer, epoch)
 
@@ -140,7 +137,7 @@ class Membership:
         elif (
             self._table.is_live(peer)
             and self._table.epoch_of(peer) <= epoch
-            and self._suspicions.raise_(peer, epoch, now)
+            and self.suspicions.raise_(peer, epoch, now)
         ):
             self._sender.flood(now, Kind.SUSPECT, peer, epoch, but=link)
 
@@ -164,7 +161,7 @@ class Membership:
         for peer in [peer for peer, until in self._doubts.items() if until <= now]:
             del self._doubts[peer]
             self._accuse(peer, now)
-        for peer, epoch in self._suspicions.take_unrefuted(now):
+        for peer, epoch in self.suspicions.take_unrefuted(now):
             if self.bury(peer, epoch, now):
                 self._output.counts["unrefuted"] += 1
 
@@ -173,7 +170,7 @@ class Membership:
 
         The others come to the same by themselves, so that nothing has to be told.
         """
-        self._suspicions.end(peer)
+        self.suspicions.end(peer)
         dead = [
             record
             for record in self._table.of_peer(peer)

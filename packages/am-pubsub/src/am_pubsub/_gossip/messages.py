@@ -149,7 +149,11 @@ def pack_delta(entries: Iterable[bytes], schemas: Iterable[Schema], *, last: boo
     return b"".join(parts)
 
 
-def pack_rows(buckets: Iterable[int], rows: Iterable[tuple[Key, Rank]], *, last: bool) -> bytes:
-    """Return a message that says what is held in these buckets."""
-    flat = [(*key, *rank) for key, rank in rows]
-    return pack(Kind.ROWS, tuple(buckets), flat, last)
+def pack_rows(buckets: Iterable[int], rows: Sequence[bytes], *, last: bool) -> bytes:
+    """Return a message that says what is held in these buckets, of rows that are packed already."""
+    parts = [_packer.pack_array_header(5), _packer.pack(VERSION), _packer.pack(int(Kind.ROWS))]
+    parts.append(_packer.pack(tuple(buckets)))
+    parts.append(_packer.pack_array_header(len(rows)))
+    parts += rows
+    parts.append(_packer.pack(last))
+    return b"".join(parts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import msgpack  # type: ignore[import-untyped]
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .entries import Key
     from .messages import Message
 
+_T = TypeVar("_T")
 STATE_NAME: Final = re.compile(r"[A-Z][A-Za-z0-9_]*\Z")
 HASH_BYTES: Final = 16
 _MOST_EPOCH: Final = 2**63
@@ -118,27 +119,11 @@ class Parser:
 
     def entries(self, values: tuple[object, ...]) -> list[Entry]:
         """Return checked entries."""
-        known, found = self._entries, []
-        for value in values:
-            entry = known.get(value)
-            if entry is None:
-                if len(known) >= _REMEMBERED:
-                    known.clear()
-                entry = known[value] = _entry(value, self)
-            found.append(entry)
-        return found
+        return _remembered(self._entries, values, lambda value: _entry(value, self))
 
     def rows(self, values: tuple[object, ...]) -> list[tuple[Key, Rank]]:
         """Return checked rows of a digest."""
-        known, found = self._rows, []
-        for value in values:
-            row = known.get(value)
-            if row is None:
-                if len(known) >= _REMEMBERED:
-                    known.clear()
-                row = known[value] = _row(value, self.config)
-            found.append(row)
-        return found
+        return _remembered(self._rows, values, lambda value: _row(value, self.config))
 
     def info(self, value: object) -> Info:
         """Return what a machine is, checked."""
@@ -149,6 +134,25 @@ class Parser:
                 self._infos.clear()
             self._infos[value] = known
         return known
+
+
+def _remembered(
+    known: dict[object, _T], values: tuple[object, ...], check: Callable[[object], _T]
+) -> list[_T]:
+    """Return what stands for each value, checked if it was not met before."""
+    found = [*map(known.get, values)]
+    if None not in found:
+        return cast("list[_T]", found)
+    for at, one in enumerate(found):
+        if one is None:
+            value = values[at]
+            one = known.get(value)  # it may stand in one message twice
+            if one is None:
+                if len(known) >= _REMEMBERED:
+                    known.clear()
+                one = known[value] = check(value)
+            found[at] = one
+    return cast("list[_T]", found)
 
 
 # -- parts, each checked

@@ -121,34 +121,68 @@ class Sender:
         self, link: Link, pending: dict[Key, bool]
     ) -> Iterator[tuple[list[Key], list[bytes], list[Schema]]]:
         """Divide what is pending into messages of the size that one may have."""
-        keys: list[Key] = []
+        keys, entries, lacking = self._packed(link, pending)
+        known = self._table.schemas
+        schemas = {hash: schema for hash in lacking if (schema := known.get(hash)) is not None}
+        size = sum(map(len, entries)) + sum(len(one.packed) for one in schemas.values())
+        if not entries:
+            return
+        if _HEADERS + size <= self._config.batch_bytes:
+            yield keys, entries, [*schemas.values()]
+        else:
+            yield from self._divided(keys, entries, pending, schemas)
+
+    def _packed(
+        self, link: Link, pending: dict[Key, bool]
+    ) -> tuple[list[Key], list[bytes], dict[bytes, None]]:
+        """Return what is pending and still there, packed, and the schemas that it lacks there.
+
+        The busiest place of the sender, hence written out.
+        """
+        table, told = self._table, link.schemas
+        get, is_signed = table.get, table.is_signed
+        gone: set[Key] = set()
         entries: list[bytes] = []
-        schemas: dict[bytes, Schema] = {}
-        size = _HEADERS
-        get, known, told = self._table.get, self._table.schemas, link.schemas
-        most = self._config.batch_bytes
+        lacking: dict[bytes, None] = {}
+        put = entries.append
         for key, whole in pending.items():
             record = get(key)
-            if record is None or self._table.is_own_view(record.entry):
+            if record is None or (is_signed and table.is_own_view(record.entry)):
+                gone.add(key)
                 continue
-            info = record.info if whole else None
-            packed = record.entry.wire(info)
-            more = len(packed)
+            entry = record.entry
+            if whole and (info := record.info) is not None:
+                put((info is entry.info and entry.whole) or entry.wire(info))
+                if info.schema not in told:
+                    lacking[info.schema] = None
+            else:
+                put(entry.short or entry.wire())
+        return [key for key in pending if key not in gone] if gone else [*pending], entries, lacking
+
+    def _divided(
+        self,
+        keys: list[Key],
+        entries: list[bytes],
+        pending: dict[Key, bool],
+        lacking: dict[bytes, Schema],
+    ) -> Iterator[tuple[list[Key], list[bytes], list[Schema]]]:
+        """Yield parts that fit into a message each, with the schemas that each of them needs."""
+        first, size = 0, _HEADERS
+        schemas: dict[bytes, Schema] = {}
+        for at, (key, packed) in enumerate(zip(keys, entries, strict=True)):
+            record = self._table.get(key) if pending[key] else None
+            info = record.info if record is not None else None
             schema = None
-            if info is not None and info.schema not in told and info.schema not in schemas:
-                schema = known.get(info.schema)
-                if schema is not None:
-                    more += len(schema.packed)
-            if size + more > most and entries:
-                yield keys, entries, [*schemas.values()]
-                keys, entries, schemas, size = [], [], {}, _HEADERS
-            keys.append(key)
-            entries.append(packed)
+            if info is not None and info.schema not in schemas:
+                schema = lacking.get(info.schema)
+            more = len(packed) + (len(schema.packed) if schema is not None else 0)
+            if size + more > self._config.batch_bytes and at > first:
+                yield keys[first:at], entries[first:at], [*schemas.values()]
+                first, size, schemas = at, _HEADERS, {}
             if schema is not None:
                 schemas[schema.hash] = schema
             size += more
-        if entries:
-            yield keys, entries, [*schemas.values()]
+        yield keys[first:], entries[first:], [*schemas.values()]
 
     def _put(self, link: Link, kind: Kind, data: bytes) -> None:
         self._output.sends.append((link.id, data))

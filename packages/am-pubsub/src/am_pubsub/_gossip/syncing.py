@@ -15,11 +15,12 @@ from .output import EventKind
 from .sending import in_parts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from random import Random
 
     from am_pubsub._config import TopicConfig
 
-    from .entries import Key, Rank
+    from .entries import Key, Record
     from .link import Link
     from .messages import Buckets, Root, Rows
     from .output import Output
@@ -121,35 +122,38 @@ class Syncer:
             self._finish(link, now)
             return
         self._differ(link, now)
-        sizes = ((at, 3 + len(digest.keys[at]) * _ROW_BYTES) for at in unequal)
+        held = self._table.in_buckets(unequal)
+        sizes = ((at, 3 + len(held[at]) * _ROW_BYTES) for at in unequal)
         parts = [*in_parts(sizes, self._config.batch_bytes)]
         for number, part in enumerate(parts, 1):
-            data = pack_rows(part, self._rows(part), last=number == len(parts))
+            rows = self._rows(record for at in part for record in held[at])
+            data = pack_rows(part, rows, last=number == len(parts))
             self._sender.send_packed(link, now, Kind.ROWS, data)
 
     def rows(self, link: Link, message: Rows, now: float) -> list[Key]:
         """Push what they lack; return what they have newer."""
         wanted: list[Key] = []
+        table = self._table
+        get, is_signed = table.get, table.is_signed
         theirs = dict(message.rows)
         doubted: dict[bytes, int] = {}
         for key, rank in message.rows:
-            held = self._table.get(key)
-            if held is None or held.rank < rank:
+            held = get(key)
+            if held is None or held.entry.rank < rank:
                 wanted.append(key)
-            elif not rank.gone and self._table.is_own_view(held.entry):
+            elif is_signed and not rank.gone and table.is_own_view(held.entry):
                 doubted[key[0]] = rank.epoch
         for peer, epoch in doubted.items():
             # It did not answer here. Whether it lives is for itself to show.
             self._sender.send(link, now, Kind.SUSPECT, peer, epoch)
-        for at in message.buckets:
-            for key in self._table.digest.keys[at]:
-                held = self._table.get(key)
-                rank_there = theirs.get(key)
-                if held is None or self._table.is_own_view(held.entry):
+        for records in table.in_buckets(message.buckets).values():
+            for held in records:
+                key, here = held.entry.key, held.entry.rank
+                there = theirs.get(key)
+                if there is not None and not there < here:
                     continue
-                if rank_there is None or rank_there < held.rank:
-                    whole = rank_there is None or rank_there.epoch != held.rank.epoch
-                    link.want(key, whole=whole)
+                if not (is_signed and table.is_own_view(held.entry)):
+                    link.want(key, whole=there is None or there.epoch != here.epoch)
         return wanted
 
     def rows_over(self, link: Link, now: float) -> None:
@@ -163,13 +167,13 @@ class Syncer:
         self._settled(link)
         self._finish(link, now)
 
-    def _rows(self, buckets: list[int]) -> list[tuple[Key, Rank]]:
+    def _rows(self, records: Iterable[Record]) -> list[bytes]:
         table = self._table
-        keys = (key for at in buckets for key in table.digest.keys[at])
+        is_signed = table.is_signed
         return [
-            (key, held.rank)
-            for key in keys
-            if (held := table.get(key)) is not None and not table.is_own_view(held.entry)
+            held.entry.packed_row
+            for held in records
+            if not (is_signed and table.is_own_view(held.entry))
         ]
 
     def _start(self, now: float) -> None:

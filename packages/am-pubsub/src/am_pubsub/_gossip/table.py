@@ -14,7 +14,7 @@ from .digest import Digest
 from .entries import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from am_pubsub._config import TopicConfig
 
@@ -41,8 +41,9 @@ class Verdict(Enum):
     TOO_MANY_MACHINES = "too many machines of a peer"
 
 
-ACCEPTED = frozenset((Verdict.ADDED, Verdict.CHANGED, Verdict.REPLACED, Verdict.GONE))
-REFUSED = frozenset((Verdict.REGRESSED, Verdict.WRONG_LENGTH))
+# Tuples: to look into them costs no hash of a verdict, which is a call of its own.
+ACCEPTED = (Verdict.ADDED, Verdict.CHANGED, Verdict.REPLACED, Verdict.GONE)
+REFUSED = (Verdict.REGRESSED, Verdict.WRONG_LENGTH)
 """What an honest peer never sends."""
 
 
@@ -51,10 +52,15 @@ class Table:
 
     def __init__(self, config: TopicConfig, *, is_signed: bool = False) -> None:
         self._config = config
-        self._is_signed = is_signed
+        self.is_signed = is_signed
         self._records: dict[Key, Record] = {}
+        self.get: Callable[[Key], Record | None] = self._records.get
+        """Return the record of a machine, of one that is gone too."""
+        # The topic's own machine, index 0, is one more.
+        self._most_of_peer = config.machines_per_peer + 1
+        self._most_peers = config.peers
+        self._most_records = config.records
         self._by_peer: dict[bytes, list[Record]] = {}
-        self._live: dict[bytes, int] = {}
         self.digest = Digest(config.buckets)
         self.schemas: dict[bytes, Schema] = {}
 
@@ -63,10 +69,6 @@ class Table:
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records.values())
-
-    def get(self, key: Key) -> Record | None:
-        """Return the record of a machine, of one that is gone too."""
-        return self._records.get(key)
 
     def of_peer(self, peer: bytes) -> Sequence[Record]:
         """Return the records of a peer's machines."""
@@ -90,7 +92,7 @@ class Table:
         """Take an entry if it is newer than what is held, by the rules of the topic."""
         held = self._records.get(entry.key)
         if held is None:
-            return self._first(entry, now)
+            return self.first(entry, now)
         return self.renew(held, entry, now)
 
     def renew(self, held: Record, entry: Entry, now: float) -> Verdict:
@@ -109,16 +111,27 @@ class Table:
         info = entry.info or held.info
         if info is None or (
             # What a machine is is signed with its epoch, and handed on as it came.
-            self._is_signed and entry.info is None and entry.epoch != before.epoch
+            self.is_signed and entry.info is None and entry.epoch != before.epoch
         ):
             return Verdict.UNKNOWN
         verdict = self._newer(held, entry, info)
         if verdict in ACCEPTED:
-            peer = entry.key[0]
-            if verdict is Verdict.ADDED and self._live.get(peer, 0) >= self._most_of_peer():
+            if verdict is Verdict.ADDED and self._is_full(self._by_peer[entry.key[0]]):
                 return Verdict.TOO_MANY_MACHINES
             self._replace(held, entry, info, now)
         return verdict
+
+    def in_buckets(self, buckets: Iterable[int]) -> dict[int, list[Record]]:
+        """Return the records of some buckets of the digest, in the order in which they came.
+
+        Looked for when two digests differ, which is seldom beside the records that come.
+        """
+        found: dict[int, list[Record]] = {at: [] for at in buckets}
+        for held in self._records.values():
+            part = found.get(held.bucket)
+            if part is not None:
+                part.append(held)
+        return found
 
     def put_own(self, entry: Entry, now: float) -> None:
         """Put what this peer itself says of a machine of its own."""
@@ -130,7 +143,7 @@ class Table:
 
     def is_own_view(self, entry: Entry) -> bool:
         """Tell whether only this peer says so: nobody signs that somebody else has died."""
-        return self._is_signed and not entry.signature and not entry.vector
+        return self.is_signed and not entry.signature and not entry.vector
 
     def purge(self, now: float) -> None:
         """Forget machines that have been gone for long enough."""
@@ -139,7 +152,6 @@ class Table:
         for key in old:
             held = self._records.pop(key)
             self.digest.change(held.bucket, self._row(held.entry))
-            del self.digest.keys[held.bucket][key]
             machines = self._by_peer[key[0]]
             machines.remove(held)
             if not machines:
@@ -150,22 +162,24 @@ class Table:
 
     # -- the rules
 
-    def _first(self, entry: Entry, now: float) -> Verdict:
-        peer = entry.key[0]
-        machines = self._by_peer.get(peer)
-        if machines is None and len(self._by_peer) >= self._config.peers:
+    def first(self, entry: Entry, now: float) -> Verdict:
+        """Take an entry of a machine that has no record yet."""
+        machines = self._by_peer.get(entry.key[0])
+        if machines is None and len(self._by_peer) >= self._most_peers:
             return Verdict.TOO_MANY_PEERS
-        if len(self._records) >= self._config.records:
+        if len(self._records) >= self._most_records:
             return Verdict.TOO_MANY_RECORDS
-        most = self._most_of_peer()
-        if machines is not None and len(machines) >= 2 * most:
-            return Verdict.TOO_MANY_MACHINES  # most of them gone
+        if machines is not None and len(machines) >= self._most_of_peer:
+            most = 2 * self._most_of_peer  # of which half are gone
+            if len(machines) >= most:
+                return Verdict.TOO_MANY_MACHINES
+            if entry.vector and self._is_full(machines):
+                return Verdict.TOO_MANY_MACHINES
         if not entry.vector:
             self._insert(entry, now)
             return Verdict.GONE
-        if self._live.get(peer, 0) >= most:
-            return Verdict.TOO_MANY_MACHINES
-        schema = self.schemas.get(entry.info.schema) if entry.info is not None else None
+        info = entry.info
+        schema = self.schemas.get(info.schema) if info is not None else None
         if schema is None:
             return Verdict.UNKNOWN
         if len(schema.names) != len(entry.vector):
@@ -208,18 +222,14 @@ class Table:
 
     def _insert(self, entry: Entry, now: float) -> None:
         key = entry.key
-        bucket = self.digest.bucket_of(key)
-        held = self._records[key] = Record(entry, entry.info if entry.vector else None, bucket, now)
-        peer = key[0]
-        machines = self._by_peer.get(peer)
+        bucket = self.digest.put(key, self._row(entry) if self.is_signed else entry.row)
+        held = Record(entry, entry.info if entry.vector else None, bucket, now)
+        self._records[key] = held
+        machines = self._by_peer.get(key[0])
         if machines is None:
-            self._by_peer[peer] = [held]
+            self._by_peer[key[0]] = [held]
         else:
             machines.append(held)
-        self.digest.keys[bucket][key] = None
-        self.digest.change(bucket, self._row(entry))
-        if entry.vector:
-            self._live[peer] = self._live.get(peer, 0) + 1
 
     def _replace(self, held: Record, entry: Entry, info: Info | None, now: float) -> None:
         before = held.entry
@@ -227,15 +237,11 @@ class Table:
         held.info = info if entry.vector else None
         held.since = now
         self.digest.change(held.bucket, self._row(before) ^ self._row(entry))
-        if bool(before.vector) != bool(entry.vector):
-            peer = entry.key[0]
-            self._live[peer] = self._live.get(peer, 0) + (1 if entry.vector else -1)
-            if not self._live[peer]:
-                del self._live[peer]
+
+    def _is_full(self, machines: list[Record]) -> bool:
+        """Tell whether a peer has as many machines as it may; those that are gone do not count."""
+        most = self._most_of_peer
+        return len(machines) >= most and sum(not one.is_gone for one in machines) >= most
 
     def _row(self, entry: Entry) -> int:
         return 0 if self.is_own_view(entry) else entry.row
-
-    def _most_of_peer(self) -> int:
-        # The topic's own machine, index 0, is one more.
-        return self._config.machines_per_peer + 1

@@ -12,7 +12,7 @@ from am_rpc.wire import schema_to_wire
 
 from .._errors import JoinError, ListenError
 from .._gossip.output import EventKind
-from .._transports.base import Arrived, DialFailed, LinkDown, LinkEvent, LinkUp
+from .._transports.base import Arrived, DialFailed, Dropped, LinkDown, LinkEvent, LinkUp
 
 if TYPE_CHECKING:
     import am_machine as am
@@ -41,6 +41,8 @@ class Runner:
         self._is_stopping = False
         self._refusals: dict[str, None] = {}
         self._channel: Channel | None = None
+        self._own: Exposed | None = None
+        self._told_addresses: tuple[str, ...] = ()
         self._inbox, self._events = trio.open_memory_channel[LinkEvent | None](math.inf)
         self._is_awake = False
         self._dirty: dict[int, Exposed] = {}
@@ -62,11 +64,21 @@ class Runner:
         :raises ValueError: if it is too large to be told of.
         """
         schema = self.core.add_schema(schema_to_wire(exposed.machine.schema))
-        channel = self._channel
-        addrs = channel.addresses if exposed.index == 0 and channel is not None else ()
+        addrs: tuple[str, ...] = ()
+        if exposed.index == 0:
+            self._own = exposed
+            addrs = self._told_addresses = self.addresses
         info = exposed.info(schema, addrs)
         self.core.expose(exposed.index, info, exposed.vector(), trio.current_time())
         self.wake()
+
+    def _tell_where(self) -> None:
+        """Tell the addresses of this peer anew if they are others: a link may be what shows them.
+
+        Before the link is used: what a machine is is told once in an epoch.
+        """
+        if self._own is not None and self.addresses != self._told_addresses:
+            self.tell(self._own)
 
     def moved(self, exposed: Exposed) -> None:
         """Tell where a machine stands, once the task runs."""
@@ -90,6 +102,10 @@ class Runner:
         """Say goodbye, soon."""
         self.stop()
 
+    def LeavingState(self, event: am.Event) -> None:
+        """Say goodbye, soon; then Start ends."""
+        self.stop()
+
     def stop(self) -> None:
         """Let the task end."""
         self._is_stopping = True
@@ -106,6 +122,7 @@ class Runner:
                     await self._turn(channel)
                 self.core.leave(trio.current_time())
                 self._carry_out(channel)
+            self._mach.remove("Start")
         except (ListenError, ValueError, OSError) as error:
             self.failure = error
             self._mach.add_err("ErrListening", error)
@@ -138,6 +155,7 @@ class Runner:
             case Arrived():
                 self.core.received(event.link, event.data, now)
             case LinkUp():
+                self._tell_where()
                 self.core.link_up(event.link, event.address, now)
             case LinkDown():
                 self.core.link_down(event.link, now)
@@ -145,6 +163,8 @@ class Runner:
                 self.core.dial_failed(event.address, now)
                 if event.is_refusal:
                     self._refused(f"{event.address}: {event.reason}")
+            case Dropped():
+                self.core.output.counts[f"dropped.{event.reason}"] += 1
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -73,10 +73,10 @@ def _keys_of(
     return keys
 
 
-def _accepting(allow: Peers | None, deny: Peers | None) -> Callable[[bytes], bool]:
-    """Return what says of a peer whether it may take part."""
+def _accepting(allow: Peers | None, deny: Peers | None) -> Callable[[bytes], bool] | None:
+    """Return what says of a peer whether it may take part; None if all may."""
     if allow is None and deny is None:
-        return lambda peer: True
+        return None
     allowed = _asking(allow) if allow is not None else lambda peer: True
     denied = _asking(deny) if deny is not None else lambda peer: False
     return lambda peer: allowed(peer.hex()) and not denied(peer.hex())
@@ -245,11 +245,12 @@ class Topic:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        self.mach.remove("Start")
+        self.mach.add("Leaving")
         if self._runner is not None:
             self._runner.stop()
             with trio.CancelScope(shield=True, deadline=trio.current_time() + _GOODBYE):
                 await self._runner.ended.wait()
+        self.mach.remove("Start")
         return await self._stack.__aexit__(exc_type, exc, traceback)
 
     # -- this peer's machines

@@ -49,7 +49,14 @@ class Arrived:
     data: bytes
 
 
-LinkEvent: TypeAlias = LinkUp | LinkDown | DialFailed | Arrived
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Something came that was dropped before it was a message: counted by its reason."""
+
+    reason: str
+
+
+LinkEvent: TypeAlias = LinkUp | LinkDown | DialFailed | Arrived | Dropped
 Inbox: TypeAlias = "trio.MemorySendChannel[LinkEvent | None]"
 """Where a transport reports; None is the topic's own, to wake itself."""
 

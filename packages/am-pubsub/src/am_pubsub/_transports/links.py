@@ -18,6 +18,7 @@ import am_machine as am
 import am_rpc
 
 from .._errors import ListenError
+from . import local_host
 from .base import Arrived, DialFailed, LinkDown, LinkUp
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ class Links:
     """Connections of am-rpc.
 
     `listen` is the address of am-rpc to listen on, None to dial only. `advertise` are the addresses
-    that others are told, by default the one listened on. `secret` is what all members share;
-    `ssl_context` is for listening, `peer_context` for dialling. An address that other hosts reach
-    needs a secret or client certificates (am-rpc's rule).
+    that others are told, by default the one listened on; where that is all addresses of this host
+    (`0.0.0.0`, `[::]`), the one of the first link and the one that leads out. `secret` is what all
+    members share; `ssl_context` is for listening, `peer_context` for dialling. An address that
+    other hosts reach needs a secret or client certificates (am-rpc's rule).
     """
 
     listen: str | None = "127.0.0.1:0"
@@ -93,6 +95,7 @@ class Links:
                     raise ListenError(f"{self.listen} cannot be listened on: {error}") from error
                 endpoint.mux = mux
                 endpoint.addresses = self.advertise or (mux.addr,)
+                await endpoint.replace_wildcard()
             async with trio.open_nursery() as endpoint.nursery:
                 self._open[endpoint] = None
                 try:
@@ -134,6 +137,7 @@ class _Endpoint:
     def __init__(self, options: Links, inbox: Inbox) -> None:
         self.addresses: tuple[str, ...] = ()
         self.mux: am_rpc.Mux | None = None
+        self._wildcard: tuple[str, str] | None = None
         self._options = options
         self._secret = options.secret
         self._inbox = inbox
@@ -169,6 +173,20 @@ class _Endpoint:
         if self.mux is not None:
             await self.mux.rotate(secret)
 
+    async def replace_wildcard(self) -> None:
+        """Let others be told where this host is, not that it listens on all its addresses."""
+        there = local_host.split(self.addresses[0])
+        if there is not None and local_host.is_wildcard(there[0]):
+            self._wildcard = (self.addresses[0], there[0])
+            outward = await local_host.outward()
+            self.addresses = (local_host.with_host(*self._wildcard, outward),)
+
+    def _is_here(self, host: str | None) -> None:
+        """Take note of an address of this host that a link has."""
+        if self._wildcard is not None and host is not None and not local_host.is_loopback(host):
+            address = local_host.with_host(*self._wildcard, host)
+            self.addresses = (address, *(one for one in self.addresses if one != address))
+
     async def last_words(self) -> None:
         """Let what was queued leave, for a moment."""
         with trio.CancelScope(shield=True, deadline=trio.current_time() + _LAST_WORDS):
@@ -199,6 +217,8 @@ class _Endpoint:
             )
             async with client:
                 net = await client.ready(_CONNECT_TIMEOUT)
+                if self._wildcard is not None:
+                    self._is_here(await local_host.towards(address))
                 self._out[link] = _Out(
                     lambda data: _must(net.add_ns("Gossip", data=data)), closing.set
                 )
@@ -236,12 +256,13 @@ class _Endpoint:
         source = am.Machine(_LinkStates, id=f"ps-link-{link}", tags=("am:inner",))
         source.bind({"GossipState": lambda event: self._take(link, event.args["data"])})
         server = am_rpc.Server(source, stream=stream, serving=mux.serving, name=source.id)
-        server.mach.bind(_Accepted(self, link, server))
+        server.mach.bind(_Accepted(self, link, server, local_host.of_stream(stream)))
         server.mach.on_dispose(lambda machine: source.dispose())
         return server
 
-    def accepted(self, link: int, server: am_rpc.Server) -> None:
+    def accepted(self, link: int, server: am_rpc.Server, host: str | None) -> None:
         """Take a link that another end dialled, once it has shown who it is."""
+        self._is_here(host)
         self._out[link] = _Out(
             lambda data: server.post_payload("gossip", data),
             lambda: self.nursery.start_soon(self._end_server, server),
@@ -269,14 +290,17 @@ class _Endpoint:
 class _Accepted:
     """Handlers of a server's machine."""
 
-    def __init__(self, endpoint: _Endpoint, link: int, server: am_rpc.Server) -> None:
+    def __init__(
+        self, endpoint: _Endpoint, link: int, server: am_rpc.Server, host: str | None
+    ) -> None:
         self._endpoint = endpoint
+        self._host = host
         self._link = link
         self._server = server
 
     def HandshakeDoneState(self, event: am.Event) -> None:
         """The other end may speak."""
-        self._endpoint.accepted(self._link, self._server)
+        self._endpoint.accepted(self._link, self._server, self._host)
 
     def HandshakeDoneEnd(self, event: am.Event) -> None:
         """The other end is gone."""

@@ -24,8 +24,9 @@ _QUEUE = 4096
 class MemoryNetwork:
     """Addresses, and who listens there.
 
-    `latency` are the bounds of a hop in seconds, `loss` the share of messages that vanish, `dead`
-    the seconds of silence after which a link across a partition is down.
+    `latency` are the bounds of a hop in seconds; of all messages the share `loss` vanishes, `dup`
+    arrives twice, and `reorder` takes a hop more than those after it. `dead` are the seconds of
+    silence after which a link across a partition, or to a frozen peer, is down.
     """
 
     def __init__(
@@ -34,15 +35,20 @@ class MemoryNetwork:
         *,
         latency: tuple[float, float] = (0.0, 0.0),
         loss: float = 0.0,
+        dup: float = 0.0,
+        reorder: float = 0.0,
         dead: float = 9.0,
     ) -> None:
         self.loss = loss
+        self.dup = dup
+        self.reorder = reorder
         self.dead = dead
         self._latency = latency
         self._random = Random(seed)
         self._numbers = count(1)
         self._listening: dict[tuple[str, str], _Endpoint] = {}
         self._groups: dict[str, int] = {}
+        self._frozen: set[str] = set()
 
     def transport(self, address: str) -> MemoryTransport:
         """Return the transport of a peer that can be dialled at an address."""
@@ -51,18 +57,41 @@ class MemoryNetwork:
     def partition(self, groups: Iterable[Iterable[str]]) -> None:
         """Let the addresses of different groups not hear of each other."""
         self._groups = {address: number for number, group in enumerate(groups) for address in group}
-        for endpoint in [*self._listening.values()]:
-            for link, other in [*endpoint.peers.items()]:
-                if not self.hears(endpoint.address, other.address):
-                    endpoint.nursery.start_soon(self._silence, endpoint, link)
+        self._fall_silent()
 
     def heal(self) -> None:
         """Let all hear of all again."""
         self._groups = {}
 
+    def kill(self, address: str) -> None:
+        """End the links of a peer at once, and let it reach nobody any more, as if it had died.
+
+        Its topics go on in this program; leave them when that suits.
+        """
+        for place, endpoint in [*self._listening.items()]:
+            if endpoint.address == address:
+                del self._listening[place]
+                endpoint.die()
+
+    def freeze(self, address: str) -> None:
+        """Let a peer neither hear nor say anything, as one whose process is stopped."""
+        self._frozen.add(address)
+        self._fall_silent()
+
+    def thaw(self, address: str) -> None:
+        """Let a peer go on, with what is left of its links."""
+        self._frozen.discard(address)
+
     def hears(self, one: str, other: str) -> bool:
-        """Tell whether two addresses are in the same part of the network."""
-        return self._groups.get(one, 0) == self._groups.get(other, 0)
+        """Tell whether two addresses are in the same part of the network, and none is frozen."""
+        apart = self._groups.get(one, 0) != self._groups.get(other, 0)
+        return not apart and one not in self._frozen and other not in self._frozen
+
+    def _fall_silent(self) -> None:
+        for endpoint in [*self._listening.values()]:
+            for link, other in [*endpoint.peers.items()]:
+                if not self.hears(endpoint.address, other.address):
+                    endpoint.nursery.start_soon(self._silence, endpoint, link)
 
     async def _silence(self, endpoint: _Endpoint, link: int) -> None:
         await trio.sleep(self.dead)
@@ -79,6 +108,14 @@ class MemoryNetwork:
     def loses(self) -> bool:
         """Tell whether the next message vanishes."""
         return bool(self.loss) and self._random.random() < self.loss
+
+    def doubles(self) -> bool:
+        """Tell whether the next message arrives twice."""
+        return bool(self.dup) and self._random.random() < self.dup
+
+    def overtakes(self) -> bool:
+        """Tell whether those after the next message arrive before it."""
+        return bool(self.reorder) and self._random.random() < self.reorder
 
     def number(self) -> int:
         """Return the number of a new link."""
@@ -100,7 +137,9 @@ class MemoryNetwork:
 
     def leave(self, endpoint: _Endpoint) -> None:
         """Stop listening."""
-        del self._listening[endpoint.topic, endpoint.address]
+        place = (endpoint.topic, endpoint.address)
+        if self._listening.get(place) is endpoint:
+            del self._listening[place]
 
 
 class MemoryTransport:
@@ -166,6 +205,8 @@ class _Endpoint:
         if other is None:
             self.report(DialFailed(address, "nobody listens"))
             return
+        if self._has_ended:
+            return
         link = self._network.number()
         other.up(link, self, None)
         self.up(link, other, address)
@@ -194,6 +235,23 @@ class _Endpoint:
         out = self._out.get(link)
         if out is None or self._network.loses():
             return
+        if self._network.doubles():
+            self._queue(link, out, data)
+        if self._network.overtakes():
+            self.start(self._straggle, link, data)
+        else:
+            self._queue(link, out, data)
+
+    async def _straggle(self, link: int, data: bytes) -> None:
+        """Bring a message outside of the order of its link."""
+        await trio.sleep(self._network.hop() + self._network.hop())
+        other = self.peers.get(link)
+        if other is not None and self._network.hears(self.address, other.address):
+            other.report(Arrived(link, data))
+
+    def _queue(
+        self, link: int, out: trio.MemorySendChannel[tuple[float, bytes]], data: bytes
+    ) -> None:
         try:
             # In order: what was sent before arrives before.
             arrives = max(self._last.get(link, 0.0), trio.current_time() + self._network.hop())
@@ -220,6 +278,12 @@ class _Endpoint:
             self.report(LinkDown(link))
             if not told:
                 other.down(link, told=True)
+
+    def die(self) -> None:
+        """End without a word: the other ends see their links break, and nothing is told here."""
+        self._has_ended = True
+        for link in [*self.peers]:
+            self.down(link)
 
     def end(self) -> None:
         """Close all links; what was sent before arrives."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from .._env import LOGGER
 from .._errors import DecodeError
-from .._hub import Closing, Consumer, Hub
+from .._hub import Closing, Consumer, Hub, time_of_last
 from . import messages as m
 from .codec import Decoder
 from .consumer import mach_of, new_process
@@ -151,7 +151,7 @@ class _Writing(Consumer):
             track = tracks.get(link.number)
             if track is not None:
                 self._feed.entries(track, entries)
-        self._put(batch[-1][1][-1].at)
+        self._put(time_of_last(batch[-1][1]))
 
     def lost(self, link: MachineLink, count: int, at: int) -> None:
         """Entries were lost in a journal."""

@@ -68,7 +68,7 @@ class DbgExporter(Closing):
         settings = Settings(partial(resolve, addr), secret, tls, detail, buffer, stacks)
         self._hub = Hub.of_process()
         self._consumer = StreamConsumer(self._hub, settings)
-        self._hub.add_stream(self._consumer)
+        self._hub.streams.add(self._consumer)
         if lossless:
             self._hub.hold_back(self._consumer, self._consumer.wait_room)
 
@@ -100,7 +100,7 @@ class DbgExporter(Closing):
         if not self._is_closed:
             self._is_closed = True
             self._hub.close(self._consumer, CLOSING)
-            self._hub.remove_stream(self._consumer)
+            self._hub.streams.remove(self._consumer)
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ import am_machine as am
 from . import messages as m
 from .codec import pack
 from .items import Run
+from .records import records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,8 @@ _MOST_SHAPES = 1000
 # Times from here on take eight bytes.
 _LEAST_TIME = 1 << 32
 _MOST_TICK = (1 << 32) - 1
+# Entries for which columns do not pay.
+_FEW = 8
 _NO_SOURCE_NO_ARGS = b"\xc0\xc0"
 
 # Whatever entries of a kind differ in.
@@ -47,20 +50,21 @@ _HANDLERS_OF = itemgetter(am.JournalEntry._fields.index("handlers"))
 _OPENS_9 = b"\x99\xc4\x08"
 _OPENS_16 = b"\xdc\x00\x10\xc4\x08"
 
-# Puts the wire form of an entry together.
-_Pack: TypeAlias = "Callable[..., bytes]"
-# Entries of one form: their bytes between time and queue tick, and what packs them with a tick of
-# one byte, of two, three and five.
-_Shape: TypeAlias = tuple[bytes, _Pack, _Pack, _Pack, _Pack]
+# What packs an entry of one form, its bytes between time and queue tick, and what it changes.
+_Shape: TypeAlias = "tuple[Callable[..., bytes], bytes, Changes]"
+# The same by how wide the queue tick is: the byte that announces it, as `struct` writes it.
+_WIDTHS = ((b"", "B"), (b"\xcc", "B"), (b"\xcd", "H"), (b"\xce", "I"))
+
+
+def _width(tick: int) -> int:
+    """Which of the widths a queue tick has."""
+    return 0 if tick < 0x80 else 1 if tick <= 0xFF else 2 if tick <= 0xFFFF else 3
 
 
 @lru_cache(256)
-def _packs(start: int, middle: int) -> tuple[_Pack, _Pack, _Pack, _Pack]:
+def _packs(start: int, middle: int, tick: str) -> Callable[..., bytes]:
     """By the lengths of what is before the id, and between time and queue tick."""
-    one, two, three, five = [
-        Struct(f">{start}s8sBQ{middle}s{tick}2s").pack for tick in ("B", "BB", "BH", "BI")
-    ]
-    return one, two, three, five
+    return Struct(f">{start}s8sBQ{middle}s{tick}2s").pack
 
 
 class Feed:
@@ -70,7 +74,7 @@ class Feed:
         self.outbox = outbox
         self._stacks = stacks
         # By the length of what is before the id, then by form.
-        self._shapes: dict[int, dict[object, _Shape]] = {}
+        self._shapes: dict[int, dict[object, tuple[_Shape, ...]]] = {}
         self._shape_count = 0
         # Losses whose place is known once the next entry tells the clock: count, time.
         self._lost: dict[int, tuple[int, int]] = {}
@@ -87,6 +91,9 @@ class Feed:
         if self._lost and h in self._lost:
             count, at = self._lost.pop(h)
             outbox.lose(track, count, at, entries[0].before)
+        columns = entries.columns if isinstance(entries, am.JournalPart) else None
+        if columns is not None and not is_detailed and self._put_columns(track, entries, columns):
+            return
         begins = 0
         for i, handlers in enumerate(map(_HANDLERS_OF, entries)):
             if handlers is not track.tail_handlers and handlers != track.tail_handlers:
@@ -94,6 +101,49 @@ class Feed:
                 outbox.rebind(track, handlers)
                 begins = i
         self._put(track, entries[begins:] if begins else entries, is_detailed=is_detailed)
+
+    def _put_columns(
+        self, track: Track, entries: Sequence[am.JournalEntry], columns: am.JournalColumns
+    ) -> bool:
+        """Entries of which nothing is to be told but what these columns have; False if these
+        are few or it takes more to tell them, so that nothing was done."""
+        forms, times, ticks, ids, handlers, _, after = columns
+        least, most = min(ticks), max(ticks)
+        width = _width(most)
+        if (
+            len(forms) < _FEW
+            or handlers != track.tail_handlers
+            or not 0 <= least <= most <= _MOST_TICK
+            or width != _width(least)
+            or not _LEAST_TIME <= min(times) <= max(times) < _WIDEST
+        ):
+            return False
+        start = b"".join((b"\x92", pack(track.h), _OPENS_9))
+        shapes = self._shapes.setdefault(len(start), {})
+        known: dict[object, _Shape] = {}
+        for form in set(forms):
+            widths = shapes.get(form)
+            if widths is None:
+                widths = self._shape(len(start), entries[forms.index(form)])
+            known[form] = widths[width]
+        found = list(map(known.__getitem__, forms)) if len(known) > 1 else [*known.values()]
+        middles = [middle for _, middle, _ in found]
+        changes = [changed for _, _, changed in found]
+        if len(set(map(len, middles))) == 1:
+            ends = (start, _NO_SOURCE_NO_ARGS)
+            wires = records(ends, ids, times, middles, ticks, 1 << max(width - 1, 0))
+        else:
+            wires = [
+                pack_entry(start, ids[at : at + 8], 0xCF, time, middle, tick, _NO_SOURCE_NO_ARGS)
+                for at, (pack_entry, middle, _), time, tick in zip(
+                    range(0, len(ids), 8), found, times, ticks, strict=True
+                )
+            ]
+        if len(known) == 1:
+            changes *= len(wires)
+        run = Run(track, wires, changes, after)
+        self.outbox.add(run, times[-1])
+        return True
 
     def _put(self, track: Track, entries: Sequence[am.JournalEntry], *, is_detailed: bool) -> None:
         """Entries between which no handlers were bound or detached."""
@@ -125,32 +175,33 @@ class Feed:
                 changes.append(changed)
                 continue
             try:
-                middle, one, two, three, five = shapes[form]
+                widths = shapes[form]
             except KeyError:
-                middle, one, two, three, five = self._shape(len(start), entry)
-            own = fromhex(number)
-            if tick < 0x80:
-                wire = one(start, own, 0xCF, at, middle, tick, tail)
-            elif tick > 0xFFFF:
-                wire = five(start, own, 0xCF, at, middle, 0xCE, tick, tail)
-            elif tick > 0xFF:
-                wire = three(start, own, 0xCF, at, middle, 0xCD, tick, tail)
-            else:
-                wire = two(start, own, 0xCF, at, middle, 0xCC, tick, tail)
+                widths = self._shape(len(start), entry)
+            # As `_width` has it, without a call.
+            pack_entry, middle, _ = widths[
+                0 if tick < 0x80 else 1 if tick <= 0xFF else 2 if tick <= 0xFFFF else 3
+            ]
+            wire = pack_entry(start, fromhex(number), 0xCF, at, middle, tick, tail)
             if is_detailed or args or source is not None:
                 wire = _with_tail(wire[:-2], h, entry, details if is_detailed else None)
             wires.append(wire)
             changes.append(changed)
         self.outbox.add(Run(track, wires, changes, entries[-1].after or None), entries[-1].at)
 
-    def _shape(self, start: int, entry: am.JournalEntry) -> _Shape:
+    def _shape(self, start: int, entry: am.JournalEntry) -> tuple[_Shape, ...]:
         """What entries of this one's form have in common."""
         if self._shape_count >= _MOST_SHAPES:
             for known in self._shapes.values():
                 known.clear()
             self._shape_count = 0
         middle = b"".join([pack(field) for field in entry_list(entry)[2:6]])
-        found = self._shapes[start][entry.form] = (middle, *_packs(start, len(middle)))
+        found = self._shapes[start][entry.form] = tuple(
+            [
+                (_packs(start, len(middle + opens), tick), middle + opens, entry.changes)
+                for opens, tick in _WIDTHS
+            ]
+        )
         self._shape_count += 1
         return found
 

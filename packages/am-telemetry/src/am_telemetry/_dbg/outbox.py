@@ -61,6 +61,11 @@ class Outbox:
         """Entries that were not sent on this connection."""
         return self._waiting_count
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there are entries or markers that were not sent on this connection."""
+        return bool(self._waiting)
+
     # ------------------------------------------------------------------ in
 
     def track(self, link: MachineLink, clock: Iterable[int]) -> Track:

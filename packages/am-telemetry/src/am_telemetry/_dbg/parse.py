@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from .._errors import DecodeError
 from . import messages as m
+from .transitions import transition
+from .values import (
+    MAX_NUMBER,
+    check_depth,
+    indexes,
+    items,
+    octets,
+    part,
+    refuse,
+    text,
+    texts,
+    ticks,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-MAX_NUMBER = 1 << 62
 
 
 def message(value: Any) -> m.Message:
@@ -51,9 +63,9 @@ def _request(value: list[Any]) -> m.Message:
     check_depth(value)
     number, method, params = value[1], text(value[2], "method"), value[3]
     if type(params) is not list:
-        _fail("params", params)
+        refuse("params", params)
     if number == 1 and method == "dbg.hello":
-        return m.Hello(whole(params[0], "version"), process(params[1]), texts(params[2], "caps"))
+        return m.Hello(whole(params[0], "version"), _process(params[1]), texts(params[2], "caps"))
     if number == 2 and method == "dbg.auth":
         return m.Auth(octets(params[0], 32, "nonce"), octets(params[1], 32, "mac"))
     raise DecodeError(f"there is no such request: {method[:40]}")
@@ -68,113 +80,21 @@ def _reply(value: list[Any]) -> m.Message:
         return m.Refusal(number, text(error, "error"))
     if number == 2:
         if type(result) is not list:
-            _fail("proof", result)
+            refuse("proof", result)
         return m.Proof(octets(result[1], 32, "mac"), texts(result[0], "caps"))
     if type(result) is dict:
         return m.Challenge(octets(result.get("auth"), 32, "nonce"))
     return m.Welcome(texts(result, "caps"))
 
 
-# ------------------------------------------------------------------------------ values
-
-
-def check_depth(value: Any, above: int = 0) -> None:
-    """See that lists and maps do not nest too deep, `above` levels being above these. Level by
-    level, so that no depth is too much for it.
-
-    :raises DecodeError: if they do.
-    """
-    level = [value]
-    for _ in range(m.MAX_DEPTH - above):
-        deeper: list[Any] = []
-        for one in level:
-            found = one.values() if type(one) is dict else one if type(one) is list else ()
-            deeper += [inner for inner in found if type(inner) is list or type(inner) is dict]
-        if not deeper:
-            return
-        level = deeper
-    raise DecodeError(f"lists and maps nest deeper than {m.MAX_DEPTH}")
-
-
-def part(value: Any, size: int, what: str, above: int) -> None:
-    """See that it is a list of at least so many items; what follows them is passed over. `above`
-    lists and maps are around it."""
-    if type(value) is not list or len(value) < size:
-        _fail(what, value)
-    if len(value) > size:
-        check_depth(value[size:], above)
-
-
-def _fail(what: str, value: Any) -> NoReturn:
-    raise DecodeError(f"{what} is {type(value).__name__}, or out of bounds")
-
-
-def whole(value: Any, what: str, most: int = MAX_NUMBER, least: int = 0) -> int:
-    """A whole number within bounds."""
-    if type(value) is not int or not least <= value <= most:
-        _fail(what, value)
-    return value
-
-
-def text(value: Any, what: str) -> str:
-    """A text."""
-    if type(value) is not str:
-        _fail(what, value)
-    return value
-
-
-def octets(value: Any, size: int, what: str) -> bytes:
-    """So many bytes."""
-    if type(value) is not bytes or len(value) != size:
-        _fail(what, value)
-    return value
-
-
-def items(value: Any, what: str) -> list[Any]:
-    """A list."""
-    if type(value) is not list:
-        _fail(what, value)
-    return value
-
-
-def texts(value: Any, what: str) -> tuple[str, ...]:
-    """A list of texts."""
-    if type(value) is not list:
-        _fail(what, value)
-    for one in value:
-        if type(one) is not str:
-            _fail(what, one)
-    return tuple(value)
-
-
-def indexes(value: Any, what: str) -> tuple[int, ...]:
-    """A list of state indexes."""
-    if type(value) is not list:
-        _fail(what, value)
-    for one in value:
-        if type(one) is not int or not 0 <= one < m.MAX_STATES:
-            _fail(what, one)
-    return tuple(value)
-
-
-def ticks(value: Any, what: str) -> tuple[int, ...]:
-    """A clock: a tick for each state."""
-    if type(value) is not list or len(value) > m.MAX_STATES:
-        _fail(what, value)
-    for one in value:
-        if type(one) is not int or not 0 <= one <= MAX_NUMBER:
-            _fail(what, one)
-    return tuple(value)
-
-
-def process(value: Any) -> m.Process:
+def _process(value: Any) -> m.Process:
     """A process as a map; keys that this version does not know are passed over."""
     if type(value) is not dict:
-        _fail("process", value)
+        refuse("process", value)
     get = value.get
     via = texts(get("via", []), "via")
     if len(via) > m.MAX_VIA:
-        _fail("via", value)
+        refuse("via", value)
     return m.Process(
         text(get("id"), "process id")[: m.MAX_ID],
         whole(get("pid"), "pid"),
@@ -186,37 +106,34 @@ def process(value: Any) -> m.Process:
     )
 
 
-# ------------------------------------------------------------------------------ notifications
-
-
 def _schema(params: list[Any]) -> m.SchemaDef:
     given = params[1]
     if type(given) is not dict:
-        _fail("schema", given)
+        refuse("schema", given)
     names = texts(given.get("names"), "names")
     states = given.get("states")
     if type(states) is not dict or not len(names) == len(states) <= m.MAX_STATES:
-        _fail("states", states)
+        refuse("states", states)
     defs = []
     for name in names:
         if name not in states:
-            _fail("states", states)
+            refuse("states", states)
         defs.append(_state(states[name], len(names)))
     groups = []
     for group in items(given.get("groups", []), "groups"):
         if type(group) is not list:
-            _fail("group", group)
+            refuse("group", group)
         groups.append((text(group[0], "group"), _related(group[1], len(names))))
     return m.SchemaDef(octets(params[0], 16, "hash"), names, tuple(defs), tuple(groups))
 
 
 def _state(value: Any, count: int) -> m.StateDef:
     if type(value) is not dict:
-        _fail("state", value)
+        refuse("state", value)
     get = value.get
     flags = [get(key, False) for key in ("auto", "multi")]
     if not all([type(flag) is bool for flag in flags]):
-        _fail("state", value)
+        refuse("state", value)
     require, add, remove, after = [
         _related(get(key, []), count) for key in ("require", "add", "remove", "after")
     ]
@@ -227,14 +144,14 @@ def _state(value: Any, count: int) -> m.StateDef:
 def _related(value: Any, count: int) -> tuple[int, ...]:
     found = indexes(value, "relation")
     if found and max(found) >= count:
-        _fail("relation", value)
+        refuse("relation", value)
     return found
 
 
 def _mach(params: list[Any]) -> m.Mach:
     given = params[1]
     if type(given) is not dict:
-        _fail("machine", given)
+        refuse("machine", given)
     get = given.get
     parent, source = get("parent"), get("process")
     return m.Mach(
@@ -248,16 +165,16 @@ def _mach(params: list[Any]) -> m.Mach:
         whole(get("queue_tick"), "queue tick"),
         tuple([_pipe(one) for one in items(get("pipes", []), "pipes")]),
         text(get("lib", ""), "lib"),
-        None if source is None else process(source),
+        None if source is None else _process(source),
     )
 
 
 def _pipe(value: Any) -> m.PipeDef:
     if type(value) is not list:
-        _fail("pipe", value)
+        refuse("pipe", value)
     pipe = m.PipeDef(*[text(one, "pipe") for one in (value[0], value[1], value[2], value[3])])
     if pipe.direction not in ("in", "out"):
-        _fail("pipe", value)
+        refuse("pipe", value)
     return pipe
 
 
@@ -268,118 +185,9 @@ def _txs(params: list[Any]) -> m.Txs:
             part(entry, 2, "entry", 3)
         h = entry[0]
         if type(h) is not int or not 0 <= h <= MAX_NUMBER:
-            _fail("handle", h)
+            refuse("handle", h)
         found.append((h, transition(entry[1])))
     return m.Txs(tuple(found))
-
-
-_TWO = [None, None]
-_NO_DETAILS: tuple[Any, ...] = (None,) * 7
-
-
-def transition(raw: Any) -> m.Tx:
-    """A transition in its fixed order; what follows after the last known field is passed over.
-
-    :raises DecodeError: if it is none.
-    """
-    if type(raw) is not list or len(raw) < 7:
-        _fail("transition", raw)
-    if len(raw) > 16:
-        check_depth(raw[16:], 4)
-    number, at, kind, flags, called, diff, queue_tick = raw[:7]
-    # There are millions of them: what is right is looked at without a call for each field.
-    if not (
-        type(number) is bytes
-        and len(number) == 8
-        and type(at) is type(kind) is type(flags) is type(queue_tick) is int
-        and 0 <= at <= MAX_NUMBER
-        and 0 <= kind <= 2
-        and 0 <= flags <= 0xFFFF
-        and 0 <= queue_tick <= MAX_NUMBER
-    ):
-        octets(number, 8, "transition id")
-        whole(at, "time")
-        whole(kind, "kind", 2)
-        whole(flags, "flags", 0xFFFF)
-        whole(queue_tick, "queue tick")
-    clock = None
-    if flags & m.KEYFRAME:
-        part(diff, 2, "keyframe", 5)
-        clock, diff = ticks(diff[0], "clock"), diff[1]
-    known = indexes(called, "called"), () if diff is None else _diff(diff)
-    source, args = (raw[7:9] + _TWO)[:2]
-    first = (
-        number, at, kind, flags, *known, queue_tick,
-        None if source is None else _source(source),
-        None if args is None else _args(args),
-    )  # fmt: skip
-    return m.Tx._make((*first, *(_details(raw) if len(raw) > 9 else _NO_DETAILS), clock))
-
-
-def _details(raw: list[Any]) -> tuple[Any, ...]:
-    """What is behind the ninth field of a transition."""
-    fields = (raw[9:16] + [None] * 7)[:7]
-    duration, queue_len, queued, log, vetoed, stack, ran = fields
-    return (
-        None if duration is None else whole(duration, "duration"),
-        None if queue_len is None else whole(queue_len, "queue length"),
-        None if queued is None else whole(queued, "number"),
-        None if log is None else tuple([_line(one) for one in items(log, "log")]),
-        None if vetoed is None else texts(vetoed, "vetoed"),
-        None if stack is None else texts(stack, "stack"),
-        None if ran is None else tuple([_ran(one) for one in items(ran, "handlers")]),
-    )
-
-
-def _diff(value: Any) -> tuple[int, ...]:
-    if type(value) is not list or len(value) & 1:
-        _fail("diff", value)
-    is_index = True
-    for one in value:
-        if type(one) is not int:
-            _fail("diff", one)
-        if is_index:
-            if not 0 <= one < m.MAX_STATES:
-                _fail("diff", one)
-        elif not -MAX_NUMBER <= one <= MAX_NUMBER:
-            _fail("diff", one)
-        is_index = not is_index
-    return tuple(value)
-
-
-def _source(value: Any) -> tuple[str, bytes | None, int]:
-    part(value, 3, "source", 5)
-    number = value[1]
-    if number is not None:
-        octets(number, 8, "source")
-    return text(value[0], "source"), number, whole(value[2], "source")
-
-
-_SCALARS = frozenset((type(None), bool, int, float))
-
-
-def _args(value: Any) -> dict[str, m.Scalar]:
-    if type(value) is not dict:
-        _fail("args", value)
-    for key, one in value.items():
-        if type(key) is not str or len(key) > m.MAX_ARG:
-            _fail("args", key)
-        if type(one) is str:
-            if len(one) > m.MAX_ARG:
-                _fail("args", one)
-        elif type(one) not in _SCALARS:
-            _fail("args", one)
-    return value
-
-
-def _line(value: Any) -> tuple[int, str]:
-    part(value, 2, "log", 6)
-    return whole(value[0], "level", 255), text(value[1], "log")
-
-
-def _ran(value: Any) -> tuple[str, int]:
-    part(value, 2, "handlers", 6)
-    return text(value[0], "handlers"), whole(value[1], "handlers")
 
 
 def _log(params: list[Any]) -> m.Log:
@@ -391,7 +199,7 @@ def _pending(params: list[Any]) -> m.PendingMsg:
     found = []
     for one in items(params[1], "pending"):
         if type(one) is not list:
-            _fail("pending", one)
+            refuse("pending", one)
         age = None if one[3] is None else whole(one[3], "age")
         states = texts(one[2], "states")
         found.append(m.PendingDef(text(one[0], "kind"), text(one[1], "label"), states, age))
@@ -444,14 +252,14 @@ def _chunk(params: list[Any]) -> m.Chunk:
 
 
 def _dump_begin(params: list[Any]) -> m.DumpBegin:
-    return m.DumpBegin(whole(params[0], "version"), process(params[1]))
+    return m.DumpBegin(whole(params[0], "version"), _process(params[1]))
 
 
 def _dump_end(params: list[Any]) -> m.DumpEnd:
     chunks = []
     for one in items(params[0], "chunks"):
         if type(one) is not list:
-            _fail("chunk", one)
+            refuse("chunk", one)
         offset, at, count = [whole(part, "chunk") for part in (one[0], one[1], one[2])]
         chunks.append((offset, at, count))
     totals = [whole(part, "total") for part in (params[1], params[2], params[3])]

@@ -384,6 +384,8 @@ class Sender:
             # Messages about machines may be queued already.
             if not stream.pending or not self._move(0) or stream.pending:
                 break
+            if not self._outbox.has_news:
+                break
 
     def answer(self, message: m.Message) -> None:
         """Send something that is no entry, if there is a connection."""

@@ -14,13 +14,14 @@ Level 2: `link.ask(fn)` calls `fn(machine)` on the machine's own stack, where tr
 and detached; it may be asked in any thread. `hub.watch(socket, events, fn)` has the hub's thread
 wait for a socket, too. `hub.sync()` waits until all until now was told; `hub.close(consumer)`
 detaches it everywhere and flushes it. What a consumer raises is counted in `hub.errors`;
-`hub.stream_stats()` has the numbers of the debugger streams.
+`hub.streams.total()` has the numbers of the debugger streams.
 """
 
 from .closing import Closing as Closing
 from .consumer import SHARE as SHARE
 from .consumer import Batch as Batch
 from .consumer import Consumer as Consumer
+from .consumer import time_of_last as time_of_last
 from .duty import Duty as Duty
 from .hub import Hub as Hub
 from .link import MachineLink as MachineLink
@@ -39,4 +40,5 @@ __all__ = [
     "Hub",
     "MachineLink",
     "StreamStats",
+    "time_of_last",
 ]

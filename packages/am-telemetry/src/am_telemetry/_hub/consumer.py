@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+import am_machine as am
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import am_machine as am
 
     from .link import MachineLink
 
@@ -15,6 +15,11 @@ Batch: TypeAlias = "Sequence[tuple[MachineLink, Sequence[am.JournalEntry]]]"
 """What machines did, sorted by time: each with what it did in a row, at least one entry."""
 SHARE = 0.15
 """Of any tenth of a second, for the hub and all that it feeds."""
+
+
+def time_of_last(entries: Sequence[am.JournalEntry]) -> int:
+    """`at` of the last of these entries, which need not be made for it."""
+    return entries.until if isinstance(entries, am.JournalPart) else entries[-1].at
 
 
 class Consumer:

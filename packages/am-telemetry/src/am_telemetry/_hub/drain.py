@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .guard import Guard
     from .link import HubJournal, MachineLink
 
-    Entries = tuple[MachineLink, list[am.JournalEntry]]
+    Entries = tuple[MachineLink, Sequence[am.JournalEntry]]
 
 # Turns without entries after which a journal has to call again.
 IDLE_TURNS = 4
@@ -45,6 +45,8 @@ class Drain:
         self._unsure: set[HubJournal] = set()
         # Seconds that an entry takes, all consumers together.
         self._cost = 100e-6
+        self.is_through = False
+        """Whether the last piece took all there was."""
 
     def due(self, journal: HubJournal) -> None:
         """A journal called. In any thread."""
@@ -99,6 +101,7 @@ class Drain:
                 self._active[journal] = 0
                 count += len(entries)
                 found.append((journal.link, entries))
+        self.is_through = not self._round and count < most
         if not count:
             return 0.0, lost
         self._hand_over(found if len(found) == 1 else merged(found), lost)
@@ -121,23 +124,23 @@ class Drain:
             ]
         )
 
-    def _read(self, journal: HubJournal, most: int, lost: list[Consumer]) -> list[am.JournalEntry]:
+    def _read(self, journal: HubJournal, most: int, lost: list[Consumer]) -> am.JournalPart:
         link, dropped = journal.link, journal.dropped
         if dropped != link.lost or journal in self._unsure:
             self._unsure.discard(journal)
             self._tell_lost(link, dropped - link.lost, lost)
             link.lost = dropped
-        entries = journal.read(most)
+        entries = journal.read_part(most)
         while not entries and len(journal):
             # What it read were notes of the journal's own, such as the clocks it goes on from.
-            entries = journal.read(most)
+            entries = journal.read_part(most)
         if journal.dropped != dropped:
             # Before these or after them, who knows: so it is told before, and once more after.
             self._tell_lost(link, journal.dropped - dropped, lost)
             link.lost = journal.dropped
             self._unsure.add(journal)
         if entries:
-            journal.read_until = entries[-1].at
+            journal.read_until = entries.until
         return entries
 
     def _tell_lost(self, link: MachineLink, count: int, lost: list[Consumer]) -> None:

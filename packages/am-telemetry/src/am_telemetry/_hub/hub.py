@@ -7,10 +7,7 @@ the next binding.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import selectors
-import socket
 import threading
 from time import monotonic, thread_time, time_ns
 from typing import TYPE_CHECKING, Any
@@ -20,8 +17,10 @@ from .drain import Drain
 from .duty import Duty
 from .ending import ENDING
 from .guard import Guard
+from .poller import Poller
 from .registry import Event, Handle, Registry
-from .stats import StreamStats, add_stats
+from .stats import Streams
+from .wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     import am_machine as am
 
     from .consumer import Consumer
-    from .link import HubJournal, MachineLink
-    from .stats import Stream
+    from .link import HubJournal
 
 INTERVAL = 0.05
 """Seconds between two readings while machines are busy."""
@@ -43,9 +41,6 @@ LAST = 1.0
 """Seconds that all closing may take, and the end of the program less."""
 HURRY = 8
 """Journals that call with so many batches waiting are read at once."""
-
-# Sockets in a list that the kernel does not keep: a child that forks off shares nothing of it.
-_Selector: Any = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class _Request:
@@ -65,6 +60,8 @@ class Hub:
 
     def __init__(self) -> None:
         self.guard = Guard()
+        self.wishes = Wishes(self.guard)
+        self.streams = Streams()
         self.registry = Registry(self)
         self.duty = Duty()
         self._drain = Drain(self.guard)
@@ -73,10 +70,7 @@ class Hub:
         self._requests: list[_Request] = []
         self._thread: threading.Thread | None = None
         self._is_over = False
-        self._selector: Any = None
-        self._waker: socket.socket | None = None
-        self._streams: list[Stream] = []
-        self._closed_streams = StreamStats()
+        self._poller: Poller | None = None
         # Calls that return once there is room for more entries.
         self._held_back: dict[Consumer, Callable[[], object]] = {}
         _hubs.append(self)
@@ -92,30 +86,6 @@ class Hub:
     def errors(self) -> int:
         """How many exceptions of telemetry were caught."""
         return self.guard.errors
-
-    def add_stream(self, stream: Stream) -> None:
-        """Have a debugger stream's numbers in `stream_stats`."""
-        with self._lock:
-            self._streams.append(stream)
-
-    def remove_stream(self, stream: Stream) -> None:
-        """It is closed; what it counted stays."""
-        last = stream.stats
-        with self._lock:
-            if stream in self._streams:
-                self._streams.remove(stream)
-                self._closed_streams = add_stats(self._closed_streams, last)
-
-    def stream_stats(self) -> tuple[StreamStats, int]:
-        """The numbers of all debugger streams together, and how many of them are connected."""
-        with self._lock:
-            streams, total = list(self._streams), self._closed_streams
-        connected = 0
-        for stream in streams:
-            stats = stream.stats
-            connected += stats.connected
-            total = add_stats(total, stats)
-        return total, connected
 
     def hold_back(self, consumer: Consumer, wait: Callable[[], object]) -> None:
         """Have machines wait instead of losing entries: `wait` returns once there is room."""
@@ -167,36 +137,6 @@ class Hub:
             self._answer(request)
             return request.is_complete
 
-    def ask(self, link: MachineLink, fn: Callable[[am.BaseMachine], object]) -> None:
-        """See `MachineLink.ask`."""
-        machine = link.machine
-        if machine is None:
-            return
-        try:
-            machine.check_thread()
-            is_here = machine.transition is None
-        except RuntimeError:
-            is_here = False
-        if is_here:
-            self._fulfil(machine, fn)
-            return
-        journal = link.journal
-        if journal is not None:
-            journal.wishes.append(fn)
-            journal.poke()
-
-    def fulfil(self, journal: HubJournal) -> None:
-        """What was asked of a machine, on its stack."""
-        machine = journal.link.machine
-        while journal.wishes and machine is not None:
-            self._fulfil(machine, journal.wishes.popleft())
-
-    def _fulfil(self, machine: am.BaseMachine, fn: Callable[[am.BaseMachine], object]) -> None:
-        try:
-            fn(machine)
-        except Exception as exc:
-            self.guard.note(fn, exc)
-
     def due(self, journal: HubJournal) -> None:
         """A journal has entries. On the machine's stack, so it only notes it."""
         self._drain.due(journal)
@@ -232,12 +172,7 @@ class Hub:
             if self._thread is not None or not threading.main_thread().is_alive():
                 return
             thread = threading.Thread(target=self._run, name="am-telemetry", daemon=False)
-            self._thread = thread
-            self._selector = _Selector()
-            mine, self._waker = socket.socketpair()
-            mine.setblocking(False)
-            self._waker.setblocking(False)
-            self._selector.register(mine, selectors.EVENT_READ, None)
+            self._thread, self._poller = thread, Poller()
         try:
             thread.start()
         except RuntimeError:  # the interpreter is going down
@@ -251,25 +186,14 @@ class Hub:
         self._wake()
 
     def _wake(self) -> None:
-        waker = self._waker
-        if waker is not None:
-            # Full: it is being woken; closed: it ended just now.
-            with contextlib.suppress(OSError):
-                waker.send(b"\0")
+        poller = self._poller
+        if poller is not None:
+            poller.wake()
 
     def watch(self, fileobj: Any, events: int, fn: Callable[[int], object] | None) -> None:
         """Have `fn(ready events)` called in the hub's thread; 0 events: no more. In that thread."""
-        selector = self._selector
-        if selector is None:
-            return
-        is_known = fileobj in selector.get_map()
-        if not events:
-            if is_known:
-                selector.unregister(fileobj)
-        elif is_known:
-            selector.modify(fileobj, events, fn)
-        else:
-            selector.register(fileobj, events, fn)
+        if self._poller is not None:
+            self._poller.watch(fileobj, events, fn)
 
     def _run(self) -> None:
         try:
@@ -317,21 +241,18 @@ class Hub:
             self._give_up(given_up)
             now = monotonic()
             self.duty.spend(now, took)
-            if not took:
+            if self._drain.is_through:
                 break
         return INTERVAL
 
     def _sleep(self, seconds: float) -> None:
-        ready = self._selector.select(max(seconds, 0.0))
+        assert self._poller is not None
+        ready = self._poller.sleep(seconds)
         if not ready:
             return
         began = thread_time()
-        for key, events in ready:
-            if key.data is None:
-                with contextlib.suppress(OSError):
-                    key.fileobj.recv(4096)
-            else:
-                self.guarded(key.data, events)
+        for fn, events in ready:
+            self.guarded(fn, events)
         self.duty.spend(monotonic(), thread_time() - began)
 
     def guarded(self, fn: Callable[..., object], *args: Any) -> None:
@@ -437,29 +358,25 @@ class Hub:
 
     def _end(self) -> None:
         with self._lock:
-            selector, waker = self._selector, self._waker
-            self._selector = self._waker = self._thread = None
+            poller = self._poller
+            self._poller = self._thread = None
             # Those of a thread that begins anew are for that.
             requests = self._requests if self._is_over else []
             self._requests = [] if self._is_over else self._requests
         for request in requests:
             request.is_complete = True
             request.done.set()
-        if selector is not None:
-            for key in list(selector.get_map().values()):
-                if key.data is None:
-                    key.fileobj.close()
-            selector.close()
-        if waker is not None:
-            waker.close()
+        if poller is not None:
+            poller.close()
 
     def forked(self) -> None:
         """This is a child process: the thread is not here, nor is what it held."""
         had_machines = bool(len(self.registry))
-        for held in (self._waker, *self._held()):
-            if held is not None:
-                held.close()
-        self._selector = self._waker = self._thread = None
+        poller, self._poller = self._poller, None
+        if poller is not None:
+            poller.close()
+        self._thread = None
+        self.streams.forked()
         self._lock = threading.Lock()
         self._requests = []
         self._drain = Drain(self.guard)
@@ -471,12 +388,6 @@ class Hub:
         for link in self.registry.forked():
             for consumer in link.consumers:
                 self.guard.call(consumer, consumer.bound, link)
-
-    def _held(self) -> list[socket.socket]:
-        selector = self._selector
-        if selector is None:
-            return []
-        return [key.fileobj for key in selector.get_map().values() if key.data is None]
 
 
 _hubs: list[Hub] = []

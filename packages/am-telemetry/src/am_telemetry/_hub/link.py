@@ -145,5 +145,5 @@ class HubJournal(am.Journal):
     def due(self) -> None:
         """Entries wait, or somebody asks for something."""
         if self.wishes:
-            self._hub.fulfil(self)
+            self._hub.wishes.fulfil(self)
         self._hub.due(self)

@@ -105,7 +105,7 @@ class Registry:
         with self._lock:
             link = self.link_of(machine)
             if link is None:
-                link = MachineLink(machine, self._collected, self._hub.ask)
+                link = MachineLink(machine, self._collected, self._hub.wishes.ask)
                 self._links[id(machine)] = link
             known = self._handles.get((consumer, link.number))
             if known is not None:
@@ -157,7 +157,7 @@ class Registry:
         journal = link.journal
         rest = [one for one in link.consumers if link.leaving.get(one) is not link.via.get(one)]
         if journal is not None and not needs_journal(rest):
-            self._hub.ask(link, detaching(journal))
+            self._hub.wishes.ask(link, detaching(journal))
 
     def remove(self, consumer: Consumer, link: MachineLink, via: Handle | None = None) -> bool:
         """Forget that a machine is bound for a consumer, by this handle or by any; False if it was

@@ -68,7 +68,7 @@ class MetricsConsumer(Consumer):
             self._instruments = None
 
     def _own_numbers(self) -> dict[str, float]:
-        stream, connected = self._hub.stream_stats()
+        stream, connected = self._hub.streams.total()
         return {
             "am.telemetry.errors": self._hub.errors,
             "am.dbg.sent": stream.acked,
@@ -97,8 +97,7 @@ class MetricsConsumer(Consumer):
         for link, entries in batch:
             series = self._book.get(link.number)
             if series is not None:
-                for entry in entries:
-                    series.counts.add(link.schema, entry)
+                series.counts.add_all(link.schema, entries)
 
     def lost(self, link: MachineLink, count: int, at: int) -> None:
         """Transitions of a machine were not kept."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
+
+import am_machine as am
 
 from .._hub.moves import ERR, EXCEPTION, error_types, moves_of
 from .instruments import (
@@ -20,9 +23,7 @@ from .instruments import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import am_machine as am
+    from collections.abc import Iterator, Sequence
 
     Attributes = tuple[tuple[str, str | bool], ...]
     """Attributes of a series beside the machine's id."""
@@ -85,6 +86,34 @@ class Counts:
         for name, active in self._times.items():
             i = schema.index.get(name)
             active.set(ticks[i] if i is not None and i < len(ticks) else 0, at)
+
+    def add_all(self, schema: am.Schema, entries: Sequence[am.JournalEntry]) -> None:
+        """Count entries."""
+        columns = entries.columns if isinstance(entries, am.JournalPart) else None
+        if columns is None or not self._add_columns(schema, entries, columns):
+            for entry in entries:
+                self.add(schema, entry)
+
+    def _add_columns(
+        self, schema: am.Schema, entries: Sequence[am.JournalEntry], columns: am.JournalColumns
+    ) -> bool:
+        """Count entries by their forms; False if that is not enough, so that none was counted."""
+        if self._is_behind or self._times:
+            return False
+        effects = []
+        for form, count in Counter(columns.forms).items():
+            effect = self._effects.get(form)
+            if effect is None:
+                effect = self._effect_of(schema, entries[columns.forms.index(form)])
+            if effect[-1]:
+                return False
+            effects.append((effect, count))
+        for (slot, added, removed, touched, _), count in effects:
+            self._transitions[slot] += count
+            self.added += added * count
+            self.removed += removed * count
+            self.touched += touched * count
+        return True
 
     def add(self, schema: am.Schema, entry: am.JournalEntry) -> None:
         """Count one entry."""

@@ -1,0 +1,133 @@
+"""What a journal tells of one transition, and what the machine leaves of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .._text import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .._causality import Source
+    from .._schema.plans import Plan
+    from .details import JournalDetails, Raw
+
+
+class Converted(str):
+    """Text in an entry's `args` that is not the whole of what was given: it stands for a value that
+    is no number, bool, None, text or exception, or a longer text begins with it."""
+
+    __slots__ = ()
+
+
+class JournalEntry(NamedTuple):
+    """One transition that ended."""
+
+    at: int
+    """Microseconds since 1970, by the system's clock, which may be set back."""
+    kind: str
+    """add, remove or set."""
+    called: tuple[int, ...]
+    """Indexes of the called states."""
+    before: tuple[int, ...]
+    """Ticks of all states before it …"""
+    after: tuple[int, ...]
+    """… and after it; longer, if the schema grew in between. Of a journal without `clocks` both
+    are empty in most entries: see `Journal`."""
+    queue_tick: int
+    accepted: bool
+    is_broken: bool
+    """Whether a final handler failed, so that clocks moved though it was canceled."""
+    machine_tick: int
+    is_auto: bool = False
+    """Whether it was made for auto states."""
+    source: Source | None = None
+    """Which transition caused it."""
+    id: str = ""
+    """The transition's id, 16 hex characters; what it caused names it by this."""
+    args: Mapping[str, Any] = {}
+    """The logged keywords: numbers, bools and None as they are, anything else as text of at most
+    256 characters, which is a `Converted` where it is not all; of `err` the type and the
+    message."""
+    vetoed: tuple[str, ...] = ()
+    """The handlers that voted against, in order."""
+    failed: str | None = None
+    """The handler that raised."""
+    changes: tuple[tuple[int, int], ...] = ()
+    """(state index, ticks gained) of the states whose clocks moved."""
+    handlers: tuple[str, ...] = ()
+    """The handler names bound when it ended."""
+    details: JournalDetails | None = None
+    """What a journal with `details` tells beside; None too where it asked when the transition was
+    running already."""
+    form: object = None
+    """The same object for entries that tell the same, but for time, clocks, queue tick, source, id,
+    args, handlers and details; so a reader can keep what it made of the rest. Of entries that
+    nothing is kept of, None."""
+
+
+class Note:
+    """What a plan does not tell of a transition that followed it."""
+
+    __slots__ = (
+        "accepted", "args", "called", "cause", "changes", "details", "failed", "is_broken",
+        "source", "vetoed",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        cause: Source | None = None,
+        source: Source | None = None,
+        args: Mapping[str, Any] | None = None,
+        called: tuple[int, ...] | None = None,
+        changes: tuple[tuple[int, int], ...] | None = None,
+        accepted: bool = True,
+        is_broken: bool = False,
+        vetoed: tuple[str, ...] = (),
+        failed: str | None = None,
+    ) -> None:
+        self.details: Raw | None = None
+        # Its own record as a cause, if it caused something.
+        self.cause = cause
+        self.source = source
+        self.args = args
+        self.called = called
+        self.changes = changes
+        self.accepted = accepted
+        self.is_broken = is_broken
+        self.vetoed = vetoed
+        self.failed = failed
+
+    def is_usual(self, plan: Plan, details: JournalDetails | None) -> bool:
+        """Whether all of a transition went as planned, but for its cause and its keywords."""
+        return (
+            self.accepted is plan.accepted
+            and self.called is None
+            and (self.changes is None or self.changes == plan.increments)
+            and self.failed is None
+            and not self.is_broken
+            and not self.vetoed
+            and (details is None or details.what == "transition")
+        )
+
+
+# The longest text kept of a value.
+MAX_TEXT = 256
+
+
+def kept_args(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Logged keywords as values that keep nothing of the caller's alive."""
+    return {key: _kept(value) for key, value in shown.items()}
+
+
+def _kept(value: Any) -> Any:
+    if value is None or type(value) in (bool, int, float):
+        return value
+    text = text_of(value)
+    if isinstance(value, BaseException):
+        text = f"{type(value).__name__}: {text}"
+    elif not isinstance(value, str):
+        return Converted(text[:MAX_TEXT])
+    return text if len(text) <= MAX_TEXT else Converted(text[:MAX_TEXT])
