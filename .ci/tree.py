@@ -106,7 +106,11 @@ def fill(session: nox.Session, *requirements: str) -> None:
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
     stamp = Path(session.virtualenv.location, ".filled")
     if not stamp.is_file() or stamp.read_text() != digest:
-        install(session, *requirements)
+        # From a file: what stands on its command line uv takes for changed. So it would build the
+        # packages of the tree anew for each environment, which takes longer than all the rest.
+        listed = stamp.with_name("requirements.txt")
+        listed.write_text("\n".join(requirements).replace("-e\n", "-e ") + "\n")
+        install(session, "-r", str(listed))
         others = map(str, ROOT.glob(".nox/*/lib/python*/site-packages"))
         session.run("python", ".ci/bytecode.py", *others, silent=True, log=False)
         stamp.write_text(digest)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KILLS = 50
+LIFE = 0.25  # seconds that a child works at most
 BATCH = 100
 BATCH_DELAY = 0.1
 # A busy machine may take this long to give the writer its turn and to write.
@@ -114,7 +115,7 @@ class Children:
         try:
             try:
                 assert select.select([pipe], [], [], 60)[0], "the child said nothing"
-                end = time.monotonic() + random.Random(seed).random() * 0.4
+                end = time.monotonic() + random.Random(seed).random() * LIFE
                 # Listening all the time, so that the child is never held up by a full pipe.
                 while (left := end - time.monotonic()) > 0:
                     if select.select([pipe], [], [], left)[0]:
