@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nox
 from packaging.requirements import Requirement
-from tree import LAYERS, ROOT, fill, install, local, offered, test_tools, toml, tools
+from tree import LAYERS, LOCK, ROOT, fill, install, local, offered, test_tools, toml, tools
 
 from release.printed import installing, paths_and_names
 from release.ranges import floor
@@ -65,7 +65,7 @@ def sdists(session: nox.Session, package: str) -> None:
         session.run("python", "-m", "pytest", "tests", *session.posargs)
 
 
-@nox.session
+@nox.session(reuse_venv=False)
 @nox.parametrize("package", list(LAYERS), ids=list(LAYERS))
 def floors(session: nox.Session, package: str) -> None:
     """The tests of one package beside the lowest releases that it says it works with.
@@ -81,7 +81,6 @@ def floors(session: nox.Session, package: str) -> None:
         tag = tag_of(name, low)
         if session.run_install("git", "tag", "--list", tag, external=True, silent=True):
             copy = folder / name
-            shutil.rmtree(copy, ignore_errors=True)
             archive = folder / f"{name}.tar"
             paths = (f"packages/{name}", "pytest.toml")
             session.run("git", "archive", "-o", str(archive), tag, *paths, external=True)
@@ -90,20 +89,45 @@ def floors(session: nox.Session, package: str) -> None:
         else:
             session.log(f"{tag} was not released: {name} as it is in the tree")
             places.append(packages / name)
-    # The tools of the tests are those of the lock; what the packages need is what is in question.
-    install(session, *test_tools(package))
+    needs = lowest(package)
     extras = ",".join(offered(package))
     editable = [arg for place in places for arg in ("-e", str(place))]
-    wanted = (*editable, "-e", f"{packages / package}[{extras}]")
-    install(session, *wanted, *lowest(package), pins=("--resolution", "lowest-direct"))
+    wanted = (*editable, "-e", f"{packages / package}[{extras}]", *map(str, needs))
+    pins = Path(session.virtualenv.location, "tools.txt")
+    tools_of_tests = test_tools(package)
+    pins.write_text(locked(tools_of_tests, besides={need.name for need in needs}))
+    # At once, and into nothing: a release that is there already is kept if it is allowed.
+    how = ("--resolution", "lowest-direct", "-c", str(pins))
+    install(session, *wanted, *tools_of_tests, pins=how)
+    names = [need.name for need in needs]
+    code = "import sys; from importlib.metadata import version as v; "
+    code += "print(*(f'{name} {v(name)}' for name in sys.argv[1:]), sep=', ')"
+    session.run("python", "-c", code, *names)
     session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
 
 
-def lowest(package: str) -> list[str]:
-    """Whatever of others a package needs, so that lower releases replace installed ones."""
-    needs = [*Package(ROOT / "packages" / package).needs()]
-    needs += [Requirement(text) for texts in offered(package).values() for text in texts]
-    return [str(need) for need in needs if need.name not in LAYERS]
+def lowest(package: str) -> list[Requirement]:
+    """Whatever of others a package needs, and the layers below, asked for directly."""
+    found = [*Package(ROOT / "packages" / package).needs()]
+    found += [Requirement(text) for texts in offered(package).values() for text in texts]
+    for name in LAYERS[package]:
+        found += Package(ROOT / "packages" / name).needs()
+    needs: dict[str, Requirement] = {}
+    for need in found:
+        if need.name in LAYERS:
+            continue
+        if need.name in needs:
+            need.specifier &= needs[need.name].specifier
+        needs[need.name] = need
+    return [needs[name] for name in sorted(needs)]
+
+
+def locked(requirements: list[str], *, besides: set[str]) -> str:
+    """The lines of the lock for these, as what tries a package out is not in question."""
+    names = {Requirement(text).name for text in requirements} - besides
+    lines = (ROOT / LOCK).read_text().splitlines()
+    chosen = [line for line in lines if not line.startswith("#") and line.split("=")[0] in names]
+    return "".join(f"{line}\n" for line in chosen)
 
 
 @nox.session(requires=["build"], reuse_venv=False)

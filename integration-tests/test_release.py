@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -205,3 +207,21 @@ def test_one_address_makes_all_the_others() -> None:
         f"[a]({blob}/am-rpc/docs/x.md#y) ![b]({raw}/am-rpc/docs/b.svg) "
         f"[c]({blob}/am-node/README.md) [d](#here) [e](https://e)"
     )
+
+
+def test_workflows_are_such_as_their_host_reads() -> None:
+    files = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    assert [path.name for path in files] == ["ci.yml", "release.yml"]
+    command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema")
+    done = subprocess.run(
+        [*command, "vendor.github-workflows", *files], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_workflows_run_sessions_that_there_are() -> None:
+    noxfile = "\n".join(path.read_text() for path in [ROOT / "noxfile.py", *ROOT.glob(".ci/*.py")])
+    there = {*re.findall(r"^@nox\.session(?:.*\n)+?def (\w+)", noxfile, re.MULTILINE), "docs"}
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for line in re.findall(r"nox -s ([\w ]+)", path.read_text()):
+            assert {*line.split()} <= there, f"{path.name}: {line}"
