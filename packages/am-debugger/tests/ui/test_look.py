@@ -212,11 +212,12 @@ def test_a_row_under_the_cursor_is_of_one_color_and_keeps_its_faces() -> None:
     assert gone.style.italic
 
 
-@given(st.text(min_size=1, max_size=60), st.integers(12, 40))
-def test_a_machine_is_as_wide_as_the_list(name: str, width: int) -> None:
+@given(st.text(min_size=1, max_size=60), st.integers(0, 10**9), st.integers(12, 40))
+def test_a_machine_is_as_wide_as_the_list(name: str, missing: int, width: int) -> None:
     class Shown:
         id = name
         is_connected = True
+        lost = missing
 
     label = Label(Shown(), 1, 12, True, False, False, True, True)  # type: ignore[arg-type]
     strip = strip_of(client_row(label, width, 4, is_selected=False), width)

@@ -41,6 +41,9 @@ def bar_rows(session: Session, parsed: Parsed | None, what: str, width: int) -> 
     fold = view.visible.fold(tx.number)
     if fold is not None:
         extra.append(f"{fold.size} quiet")
+    lost = view.client.losses_at(tx.number)
+    if lost is not None:
+        extra.append(f"after {lost.lost} lost")
     if extra:
         right.append((f"{' '.join(extra)} | ", colors.PLAIN))
     became = outcome(tx)

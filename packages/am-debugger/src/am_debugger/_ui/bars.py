@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.strip import Strip
@@ -13,6 +14,7 @@ from .bar_rows import bar_rows, step_row
 from .fitting import Row, spread
 from .keys import bindings_of
 from .lines import LineWidget
+from .log_rows import LOST
 from .virtual import strip_of
 
 if TYPE_CHECKING:
@@ -188,6 +190,10 @@ class Timeline(LineWidget, can_focus=True):
         """A place on it was chosen."""
         raise NotImplementedError
 
+    def gaps(self, room: int) -> frozenset[int]:
+        """The columns of the bar, of so many, in which something is missing."""
+        return frozenset()
+
     def label(self) -> str:
         """What stands before the bar."""
         position, total = self.figures()
@@ -202,11 +208,12 @@ class Timeline(LineWidget, can_focus=True):
         room = max(width - len(label), 0)
         done = round(room * position / total) if total else 0
         style = colors.LABEL + colors.CURSOR if self.has_focus else colors.LABEL
-        row = [
-            (label, style),
-            ("━" * done, colors.BAR_DONE),
-            ("─" * (room - done), colors.BAR_LEFT),
-        ]
+        row, at = [(label, style)], 0
+        for gap in (*sorted(self.gaps(room)), room):
+            row.append(("━" * (min(gap, done) - at), colors.BAR_DONE))
+            row.append(("─" * (gap - max(at, done)), colors.BAR_LEFT))
+            row.append((LOST if gap < room else "", colors.CANCELED))
+            at = gap + 1
         return strip_of(row, width).apply_style(self.ground)
 
     def on_focus(self) -> None:
@@ -236,6 +243,17 @@ class TxTimeline(Timeline):
         if view is None:
             return 0, 0
         return view.visible.position(view.cursor), len(view.visible)
+
+    def gaps(self, room: int) -> frozenset[int]:
+        """Where transitions were lost before a visible one."""
+        view = self.debugger.session.selected
+        if view is None or not view.client.losses or not len(view.visible):
+            return frozenset()
+        numbers, total = view.visible.numbers, len(view.visible)
+        lost = [loss.number for loss in view.client.losses]
+        starts = [bisect_left(lost, numbers[total * x // room]) for x in range(room)]
+        ends = [*starts[1:], len(lost)]
+        return frozenset([x for x in range(room) if starts[x] < ends[x]])
 
     def go(self, position: int) -> None:
         """To a visible transition by its position."""

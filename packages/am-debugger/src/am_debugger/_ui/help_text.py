@@ -13,6 +13,7 @@ Machines     E error  R ready  S started
              ! before the id: it looks wrong
              N: its last transition at the
              moment, + there are later ones
+             -N: so many were lost
 Schema       |N ticks, odd: active   M multi
              + added   - removed   * touched
              underlined: called
@@ -21,6 +22,7 @@ Schema       |N ticks, odd: active   M multi
 Log          ▌ changed   · nothing changed
              q queued    × canceled   ✎ note
              … several quiet ones (dbg:quiet)
+             ╳ some were lost before it
 Rain         1 active   2 active and touched
              | removed  * touched, inactive
              c called but canceled

@@ -9,7 +9,7 @@ from .._derive.text import inert
 from . import colors
 from .keys import bindings_of
 from .lines import LineWidget
-from .log_rows import LogRow, LogStyle, log_rows, state_at
+from .log_rows import LogRow, LogStyle, log_rows, not_kept, state_at
 from .virtual import Strips
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ class LogPane(LineWidget, can_focus=True):
             pieces.append(self._rows_of(view, k, how))
             count += len(pieces[-1])
             k -= 1
+        if k < 0 and count < reach:
+            pieces.append(not_kept(view.client))
         return [row for piece in reversed(pieces) for row in piece]
 
     def _below(self, view: View, at: int, reach: int, how: LogStyle) -> list[LogRow]:

@@ -48,6 +48,8 @@ class LogRow(NamedTuple):
     row: Row
 
 
+LOST = "╳"  # noqa: RUF001 - a sign that is no letter
+"""The sign where transitions were lost."""
 _MARKS = {
     colors.QUEUED: "q",
     colors.CANCELED: "×",  # noqa: RUF001 - told without colour, too
@@ -72,6 +74,10 @@ def log_rows(
         clock = format_clock(parsed.tx.time)[:8]
         told = f"── {clock}  t{parsed.tx.time_sum:_}"
         found.append(LogRow(number, None, [(" ", colors.PLAIN), (told, colors.TIME)]))
+    lost = client.losses_at(number)
+    if lost is not None:
+        told = f"── {lost.lost} transitions before this were lost"
+        found.append(LogRow(number, None, [(LOST, colors.CANCELED), (told, colors.CANCELED)]))
     gutter = gutter_style(parsed)
     if fold is not None and how.level >= _FOLDS_FROM:
         row: Row = [(_FOLDED, colors.TIME), (f"{inert(str(fold))}", colors.TIME)]
@@ -85,6 +91,15 @@ def log_rows(
         told = f"note: {inert(note)}"
         found.append(LogRow(number, None, [("✎", colors.LABEL), (told, colors.LABEL)]))
     return found
+
+
+def not_kept(client: Client) -> list[LogRow]:
+    """The row above the oldest transition, if there were older ones."""
+    count = client.first - 1
+    if not count:
+        return []
+    told = f"── {count} older transitions are not kept"
+    return [LogRow(count, None, [(" ", colors.PLAIN), (told, colors.TIME)])]
 
 
 def gutter_style(parsed: Parsed) -> Style:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 FRAME = 0.016
 """Seconds from one drawing to the next at the quickest."""
-LAZY = 0.06
-"""Seconds after which that is drawn which nobody has asked for by a key."""
+LAZY = 0.05
+"""Seconds after which that is drawn which nobody has asked for by a key: with the way to here, what
+is made is seen within a tenth of a second."""
 # That is drawn no more than this share of the time.
 _LAZY_SHARE = 0.15
 

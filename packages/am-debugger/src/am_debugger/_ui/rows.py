@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from .._store.client import Client
 
 
+_THOUSAND = 1000
+
+
 def client_row(
     label: Label, width: int, digits: int, *, is_selected: bool, is_suspect: bool = False
 ) -> Row:
-    """A machine of the list: its id on the left, flags and number on the right, in columns. A
-    `!` stands before one in which something looks wrong."""
+    """A machine of the list: its id on the left, flags and number on the right, in columns, before
+    them how many transitions were lost. A `!` stands before one in which something looks wrong."""
     client = label.client
     if label.has_error:
         style = colors.ERROR
@@ -38,13 +41,23 @@ def client_row(
     # Told without color, too: gone, or an error not long ago.
     mark = "×" if not client.is_connected else "!" if label.had_error else " "  # noqa: RUF001
     more = "+" if label.has_more else " "
-    right = f"{mark}{label.flags:>2}|{label.number:>{digits}}{more}"
+    lost = f"-{short_count(client.lost)} " if client.lost else ""
+    right = f"{lost}{mark}{label.flags:>2}|{label.number:>{digits}}{more}"
     room = max(width - len(right) - 1, 1)
     indent = min(2 * label.depth, room // 2)
     lead = " " * indent + ("! " if is_suspect else "")
     shown = lead + fit(inert(client.id), max(room - len(lead), 1))
     told = style + colors.SELECTED if is_selected else style
     return [(shown, told), (" " * (room - len(shown) + 1), colors.PLAIN), (right, style)]
+
+
+def short_count(count: int) -> str:
+    """A count in four characters at most, up to a billion."""
+    for unit in ("", "k", "M"):
+        if count < _THOUSAND:
+            return f"{count}{unit}"
+        count //= _THOUSAND
+    return f"{count}G"
 
 
 def state_style(schema: am.Schema, name: str, tick: int) -> Style:
