@@ -56,14 +56,13 @@ def bench_examples(session: nox.Session) -> None:
 def bench_node(session: nox.Session) -> None:
     """Start, memory, latency and throughput of a pool, beside an executor and dask.distributed.
 
-    `-- --write` renews the first table of its page; other options are the second program's.
+    `-- --write` renews both tables of its page; other options are the second program's.
     """
     packages = local("am-machine", "am-helpers", "am-rpc", "am-node", extras=False)
     fill(session, *packages, *tools("bench-node"))
     write = [word for word in session.posargs if word == "--write"]
-    others = [word for word in session.posargs if word != "--write"]
     session.run("python", "packages/am-node/benchmarks/pool.py", *write)
-    session.run("python", "packages/am-node/benchmarks/compare.py", *others)
+    session.run("python", "packages/am-node/benchmarks/compare.py", *session.posargs)
 
 
 @nox.session

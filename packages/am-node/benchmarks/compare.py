@@ -4,7 +4,8 @@ No-op tasks over four workers through ``client.map``, with one request in flight
 with a queue of 64 inside of each, beside `ProcessPoolExecutor` with ``chunksize=1`` and, where it
 can be imported, dask.distributed; ``--tractor PYTHON`` adds tractor in that interpreter. All pools
 are open at once and take turns, several times, so that whatever else the machine does hits all of
-them. Of the rates the best counts, of the processor time the least.
+them. Of the rates the best counts, of the processor time the least. ``--write`` renews
+docs/speed.md.
 """
 
 from __future__ import annotations
@@ -24,10 +25,15 @@ import am_node
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import page
 import pool_work
 import rivals
 from figures import ran
 
+PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
+HEAD = (
+    "pool", "tasks/s", "slowest round", "x executor", "us in the parent", "us in the workers", "",
+)  # fmt: skip
 WORKERS = 4
 
 
@@ -105,6 +111,7 @@ async def run(tasks: int, repetitions: int, tractor: str) -> list[Figures]:
     ours = [
         Ours(pool_work.Pipelined, "am-node, queue of 64"),
         Ours(pool_work.Noop, "am-node, one in flight"),
+        Ours(pool_work.Foreground, "am-node, one in flight, `background = False`"),
     ]
     with ExitStack() as blocking:
         others = [(blocking.enter_context(rivals.Executor(WORKERS)), 1)]
@@ -153,21 +160,33 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=4000)
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--tractor", default="", help="an interpreter that has tractor")
+    parser.add_argument("--write", action="store_true", help="renew docs/speed.md")
     options = parser.parse_args()
-    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start; "
-          f"Python {sys.version.split()[0]}, trio {trio.__version__}")  # fmt: skip
+    about = [page.machine(os.getloadavg()[0]), f"trio {trio.__version__}"]
     for python, name in ((rivals.HERE, "distributed"), (options.tractor, "tractor")):
         if python and rivals.is_importable(python, name):
-            print(f"{name} {rivals.version(python, name)}")
+            about.append(f"{name} {rivals.version(python, name)}")
     found = trio.run(run, options.tasks, options.repetitions, options.tractor)
-    executor = found[0].rate
-    print("\n| pool | tasks/s | x executor | us here | us in workers | |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for one in found:
-        own = f"{one.own:.0f}" if one.own < float("inf") else ""
-        theirs = f"{one.theirs:.0f}" if one.theirs < float("inf") else ""
-        print(f"| {one.name} | {one.rate:.0f} | {one.rate / executor:.2f} | {own} | {theirs} "
-              f"| {one.notes} |")  # fmt: skip
+    text = f"{page.table(HEAD, rows(found))}\n\n{', '.join(about)}."
+    print(text)
+    if options.write:
+        page.renew(PAGE, "tasks", text)
+
+
+def rows(found: list[Figures]) -> list[tuple[str, ...]]:
+    """The table's rows; the first of the figures are the executor's."""
+    return [
+        (
+            one.name,
+            f"{one.rate:,.0f}",
+            f"{min(one.rates):,.0f}",
+            f"{one.rate / found[0].rate:.2f}",
+            f"{one.own:.0f}" if one.own < float("inf") else "",
+            f"{one.theirs:.0f}" if one.theirs < float("inf") else "",
+            one.notes,
+        )
+        for one in found
+    ]
 
 
 if __name__ == "__main__":

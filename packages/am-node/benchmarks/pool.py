@@ -1,8 +1,8 @@
 """Measure a pool beside `concurrent.futures`: start, memory, latency, throughput of two clients.
 
 ``python packages/am-node/benchmarks/pool.py`` prints a table, all in one run on one machine;
-`--write` renews docs/speed.md. What a
-task costs, beside other pools and taking turns with them, is the subject of `compare.py`.
+`--write` renews docs/speed.md. What a task costs, beside other pools and taking turns with them, is
+the subject of `compare.py`.
 """
 
 from __future__ import annotations
@@ -216,13 +216,13 @@ def measure() -> None:
     row("request, idle worker", f"p50 {p50:.2f} ms, p99 {p99:.2f} ms")
     for name, text in (("Noop", "no-op, one in flight"), ("Pipelined", "no-op, queue of 64")):
         mine, _ = trio.run(throughput, name, TASKS)
-        row(text, f"{mine:.0f} tasks/s", f"executor {rate:.0f}: {mine / rate:.2f} x")
+        row(text, f"{mine:,.0f} tasks/s", f"executor {rate:,.0f}: {mine / rate:.2f} x")
     mine, idle = trio.run(throughput, "Busy", 160)
     row("50 ms of processor", f"{mine:.1f} tasks/s, workers without work {100 * idle:.1f} %",
         f"executor {busy:.1f}: {mine / busy:.2f} x")  # fmt: skip
     for clients, workers in ((1, 1), (1, 2), (1, 4), (2, 4)):
         mine, _ = trio.run(throughput, "Pipelined", MANY, clients, workers)
-        row(f"no-op, queue of 64, {clients} client(s), {workers} worker(s)", f"{mine:.0f} tasks/s")
+        row(f"no-op, queue of 64, {clients} client(s), {workers} worker(s)", f"{mine:,.0f} tasks/s")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,12 @@ class Pipelined(Noop):
     queue = 64
 
 
+class Foreground(Noop):
+    """The same with the processes of other programs."""
+
+    background = False
+
+
 class Busy(am_node.Worker):
     """Keeps one processor busy."""
 

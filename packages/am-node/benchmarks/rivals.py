@@ -18,7 +18,7 @@ import pool_work
 class Executor:
     """`concurrent.futures.ProcessPoolExecutor` with `chunksize=1`, started by spawn."""
 
-    name = "ProcessPoolExecutor"
+    name = "`ProcessPoolExecutor`, spawn, `chunksize=1`"
 
     def __init__(self, workers: int) -> None:
         self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))

@@ -14,6 +14,7 @@ import am_rpc
 from am_node import _log
 from am_node._boot import BootConfig
 from am_node._supervisor.slot import Lease
+from am_node._timing import WorkerTiming
 
 
 class Echo(am_node.Worker):
@@ -76,6 +77,20 @@ def test_a_duration_that_is_none_is_refused(value: float) -> None:
 def test_a_limit_that_is_none_is_refused(value: int) -> None:
     with pytest.raises(ValueError, match="memory"):
         am_node.Rlimits(memory=value)
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), "5", True, None])
+def test_a_worker_that_is_told_a_duration_that_is_none_does_not_start(value: float) -> None:
+    with pytest.raises(am_node.BootError, match="'drain_timeout'"):
+        WorkerTiming({"conn_timeout": 1.0, "drain_timeout": value})
+
+
+def test_what_a_worker_is_not_told_takes_as_long_as_by_default() -> None:
+    told = dataclasses.asdict(am_node.Timing(kill_timeout=7.0))
+    timing, default = WorkerTiming(told), WorkerTiming({})
+    for name in WorkerTiming.__annotations__:
+        assert getattr(timing, name) == told[name]
+        assert getattr(default, name) == getattr(am_node.Timing(), name)
 
 
 # -- the debug switch

@@ -19,25 +19,26 @@ from typing import TYPE_CHECKING
 # Schemas to inherit from, and names of states.
 from ._schemas import Basic, Connected, ConnPool, Disposed, add_err_connecting
 from ._names import handler_to_state, implements
-# Typed args to and from plain values.
-from ._typed_args import args_dump, args_dump_keywords, args_load, args_load_keywords
-from ._typed_args import args_log, args_names, args_to_args
 # Pipes: a state of one machine follows a state of another.
 from ._pipes.pipe import Pipe, Route, pipes_of
 from ._pipes.pipes import bind, bind_add, bind_any, bind_connected, bind_err, bind_many
 from ._pipes.pipes import bind_ready, bind_remove, bind_start, sync
 # Debugging by environment variables.
-from ._env.health import healthcheck
 from ._env.switches import INNER, common, debug_env, enable_debugging, is_debugging
 from ._env.switches import register_debug_exporter
 from ._env.values import is_on
-from ._env.watchdog import Watchdog
 # What goes wrong.
 from ._errors import CanceledError, ConnectingError, DisposedError, HelpersError, HistoryError
 from ._errors import LoopError, MachineError, PipeError, PipeLoopError, PipeRefusedError
 from ._errors import QueryError, RendererMissing, RenderError, WaitTimeoutError
 
 if TYPE_CHECKING:  # loaded when first asked for: not every process needs them
+    # Typed args to and from plain values.
+    from ._typed_args import args_dump, args_dump_keywords, args_load, args_load_keywords
+    from ._typed_args import args_log, args_names, args_to_args
+    # Switched on by variables, or by hand.
+    from ._env.health import healthcheck
+    from ._env.watchdog import Watchdog
     # Tools for schemas.
     from ._schema_tools import copy_schema, prefix_states, schema_hash, tag_value
     # The end of machines, and what is to happen then.

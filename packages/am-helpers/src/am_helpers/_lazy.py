@@ -14,6 +14,11 @@ _PACKAGE = __name__.rpartition(".")[0]
 _ROOMS = {
     "guest": "",  # a public module of its own
     "_disposal": "DisposedHandlers dispose on_dispose",
+    "_typed_args": (
+        "args_dump args_dump_keywords args_load args_load_keywords args_log args_names args_to_args"
+    ),
+    "_env.health": "healthcheck",
+    "_env.watchdog": "Watchdog",
     "_schema_tools": "copy_schema prefix_states schema_hash tag_value",
     "_pipes.mirror": "mirror",
     "_waiting.waiting": (

@@ -19,14 +19,12 @@ from .__about__ import __version__ as __version__
 from ._causality import Source as Source
 from ._causality import current_source as current_source
 from ._causality import use_source as use_source
-from ._engine.api import MachineApi as MachineApi
 from ._engine.base import BaseMachine as BaseMachine
 from ._engine.binding import Binding as Binding
 from ._engine.machine import Machine as Machine
 from ._engine.mutation import Kind as Kind
 from ._engine.mutation import Mutation as Mutation
 from ._engine.mutation import check_args as check_args
-from ._engine.options import MachineOptions as MachineOptions
 from ._engine.transition import Event as Event
 from ._engine.transition import Panic as Panic
 from ._engine.transition import Transition as Transition
@@ -51,25 +49,27 @@ from ._time import Time as Time
 from ._waits.context import Fork as Fork
 from ._waits.context import StateContext as StateContext
 from ._waits.waits import Wait as Wait
-from ._watch.details import JournalDetails as JournalDetails
-from ._watch.entries import Converted as Converted
-from ._watch.entries import JournalEntry as JournalEntry
-from ._watch.journal import Journal as Journal
 from ._watch.log import LogArgs as LogArgs
 from ._watch.log import LogEntry as LogEntry
 from ._watch.log import LogLevel as LogLevel
-from ._watch.part import JournalColumns as JournalColumns
-from ._watch.part import JournalPart as JournalPart
+from ._watch.note import Converted as Converted
 from ._watch.sem_log import Pipe as Pipe
 from ._watch.sem_log import SemLog as SemLog
 from ._watch.tracer import Tracer as Tracer
 
 if TYPE_CHECKING:  # loaded when first asked for: most processes look into nothing
+    from ._engine.api import MachineApi as MachineApi
+    from ._engine.options import MachineOptions as MachineOptions
     from ._engine.pending import Pending as Pending
     from ._engine.pending import PendingItem as PendingItem
     from ._schema.explanation import Explanation as Explanation
     from ._schema.resolution import Resolution as Resolution
     from ._snapshot import Snapshot as Snapshot
+    from ._watch.entries import JournalEntry as JournalEntry
+    from ._watch.journal import Journal as Journal
+    from ._watch.journal_details import JournalDetails as JournalDetails
+    from ._watch.part import JournalColumns as JournalColumns
+    from ._watch.part import JournalPart as JournalPart
 else:
     from ._lazy import load as __getattr__  # noqa: F401 - Python asks it for names
 

@@ -1,6 +1,7 @@
 """Public names that are loaded when they are first asked for.
 
-What only those ask for who look into a machine, or keep it, does not delay the start of a process.
+What only those ask for who look into a machine, follow it or keep it, does not delay the start of a
+process.
 """
 
 from __future__ import annotations
@@ -12,6 +13,13 @@ from typing import Any, Final
 PACKAGE: Final = __name__.rpartition(".")[0]
 _MODULE_OF: Final = {
     "Explanation": "_schema.explanation",
+    "Journal": "_watch.journal",
+    "JournalColumns": "_watch.part",
+    "JournalDetails": "_watch.journal_details",
+    "JournalEntry": "_watch.entries",
+    "JournalPart": "_watch.part",
+    "MachineApi": "_engine.api",
+    "MachineOptions": "_engine.options",
     "Pending": "_engine.pending",
     "PendingItem": "_engine.pending",
     "Resolution": "_schema.resolution",

@@ -42,8 +42,7 @@ if TYPE_CHECKING:  # loaded when first asked for
     from ._status import PoolStatus, WorkerInfo
     from ._supervisor.states import SlotStates, StartArgs, SupervisorStates
     from ._supervisor.supervisor import Supervisor
-    from ._settings import Policy, Pool, Rlimits
-    from ._timing import Timing
+    from ._settings import Policy, Pool, Rlimits, Timing
     from ._tls import Tls
     from ._launchers.base import ExitInfo, Launcher, QueuedHandle, Resources, WorkerHandle
     from ._launchers.base import WorkerSpec

@@ -14,8 +14,7 @@ import os
 import select
 import struct
 import time
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgpack  # type: ignore[import-untyped]
 
@@ -31,8 +30,10 @@ MAX_BOOT_BYTES = 64 * 1024
 _LENGTH = struct.Struct(">I")
 
 
-@dataclass(frozen=True, slots=True)
-class BootConfig:
+_SECRETS = frozenset({"token", "link_token", "tls"})
+
+
+class BootConfig(NamedTuple):
     """Everything a worker process needs to come up.
 
     `bootstrap` is the address to report to, `token` the one-time secret for it, `worker_id` the id
@@ -47,12 +48,12 @@ class BootConfig:
     """
 
     bootstrap: str
-    token: bytes = field(repr=False)
+    token: bytes
     kind: str
     entry: str
     worker_id: str
     super_id: str
-    link_token: bytes = field(repr=False)
+    link_token: bytes
     local_addr: str
     public_addr: str
     near_addr: str = ""
@@ -60,11 +61,15 @@ class BootConfig:
     lifeline: bool = True
     version: str = __version__
     log_level: int = 0
-    tls: bytes = field(default=b"", repr=False)
+    tls: bytes = b""
     path: tuple[str, ...] = ()
-    timing: Mapping[str, float] = field(default_factory=dict)
-    rlimits: Mapping[str, int] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
+    timing: Mapping[str, float] = {}
+    rlimits: Mapping[str, int] = {}
+    options: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        shown = [f"{k}={v!r}" for k, v in self._asdict().items() if k not in _SECRETS]
+        return f"BootConfig({', '.join(shown)})"
 
     def to_bytes(self) -> bytes:
         """The map in MessagePack, without the length.
@@ -73,9 +78,8 @@ class BootConfig:
 
         :raises BootError: if it is larger than 64 KiB, or holds what cannot travel.
         """
-        plain = {f.name: getattr(self, f.name) for f in fields(self)}
         try:
-            packed = cast("bytes", msgpack.packb(plain, unicode_errors="surrogateescape"))
+            packed = cast("bytes", msgpack.packb(self._asdict(), unicode_errors="surrogateescape"))
         except (TypeError, ValueError, OverflowError) as exc:
             raise BootError(f"the boot configuration cannot be written: {exc}") from exc
         if len(packed) > MAX_BOOT_BYTES:

@@ -23,7 +23,7 @@ _ROOMS = {
     "_launchers.local": "LocalLauncher",
     "_launchers.memory": "MemoryLauncher",
     "_launchers.ssh": "SshLauncher",
-    "_settings": "Policy Pool Rlimits",
+    "_settings": "Policy Pool Rlimits Timing",
     "_supervisor.serve": "serve",
     "_shortcuts.blocking": "BlockingPool blocking",
     "_shortcuts.on_asyncio": "AsyncioPool on_asyncio",
@@ -32,7 +32,6 @@ _ROOMS = {
     "_status": "PoolStatus WorkerInfo",
     "_supervisor.states": "SlotStates StartArgs SupervisorStates",
     "_supervisor.supervisor": "Supervisor",
-    "_timing": "Timing",
     "_tls": "Tls",
     "_worker.main": "drain_worker run_worker",
 }

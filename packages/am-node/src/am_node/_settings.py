@@ -1,9 +1,11 @@
-"""The figures a pool is run by; those of time are in `_timing`, which workers know, too."""
+"""The figures a pool is run by. Workers do not load them: they are told what concerns them."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+
+from ._timing import WorkerTiming, is_duration
 
 
 class _Default(int):
@@ -97,3 +99,46 @@ class Rlimits:
                 not isinstance(value, int) or isinstance(value, bool) or value <= 0
             ):
                 raise ValueError(f"Rlimits.{field.name} must be a positive number, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Every time-out, pause and interval of a supervisor and its workers, in seconds."""
+
+    conn_timeout: float = WorkerTiming.conn_timeout
+    delivery_timeout: float = WorkerTiming.delivery_timeout
+    op_timeout: float = 1.0
+    heartbeat: float = 60.0
+    heartbeat_timeout: float = 5.0
+    worker_check_interval: float = 1.0
+    worker_check_timeout: float = 5.0
+    pool_pause: float = 5.0
+    healthcheck_pause: float = 0.5
+    worker_err_ttl: float = 600.0
+    worker_err_recent: float = 60.0
+    link_timeout: float = WorkerTiming.link_timeout
+    lease_grace: float = WorkerTiming.lease_grace
+    lease_connect: float = 5.0
+    lease_idle: float = 0.05
+    lease_turn: float = 1.0
+    ask_ttl: float = 6.0
+    idle_ttl: float = 600.0
+    drain_timeout: float = WorkerTiming.drain_timeout
+    kill_timeout: float = WorkerTiming.kill_timeout
+    crash_window: float = 10.0
+    crash_delay: float = 0.1
+    crash_delay_max: float = 30.0
+    crash_reset: float = 60.0
+    crash_healthy: float = 1.0
+    orphan_grace: float = WorkerTiming.orphan_grace
+    remote_orphan_timeout: float = WorkerTiming.remote_orphan_timeout
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not is_duration(value):
+                raise ValueError(f"Timing.{field.name} must be a number of seconds, not {value!r}")
+
+    def stretched(self, factor: float) -> Timing:
+        """The same with each duration multiplied, for sessions in a debugger."""
+        return replace(self, **{f.name: getattr(self, f.name) * factor for f in fields(self)})

@@ -1,12 +1,16 @@
-"""How long everything may take: supervisors and workers know it. All durations are seconds."""
+"""How long things may take, as far as workers know, too. All durations are seconds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import am_helpers as amh
 import am_rpc
+
+from ._errors import BootError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # What all durations grow by while somebody debugs.
 DEBUG_FACTOR = 10.0
@@ -26,44 +30,28 @@ def link_limits(silence: float, **more: float) -> am_rpc.Limits:
     return am_rpc.Limits(**limits)
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Every time-out, pause and interval of a supervisor and its workers, in seconds."""
+def is_duration(value: object) -> bool:
+    """Whether this is a number of seconds that something may take."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+
+
+class WorkerTiming:
+    """Those durations of a `Timing` that a worker knows; what it is not told is as in here.
+
+    :raises BootError: if one that it is told is none.
+    """
 
     conn_timeout: float = 5.0
     delivery_timeout: float = 5.0
-    op_timeout: float = 1.0
-    heartbeat: float = 60.0
-    heartbeat_timeout: float = 5.0
-    worker_check_interval: float = 1.0
-    worker_check_timeout: float = 5.0
-    pool_pause: float = 5.0
-    healthcheck_pause: float = 0.5
-    worker_err_ttl: float = 600.0
-    worker_err_recent: float = 60.0
     link_timeout: float = 9.0
     lease_grace: float = 10.0
-    lease_connect: float = 5.0
-    lease_idle: float = 0.05
-    lease_turn: float = 1.0
-    ask_ttl: float = 6.0
-    idle_ttl: float = 600.0
     drain_timeout: float = 30.0
     kill_timeout: float = 5.0
-    crash_window: float = 10.0
-    crash_delay: float = 0.1
-    crash_delay_max: float = 30.0
-    crash_reset: float = 60.0
-    crash_healthy: float = 1.0
     orphan_grace: float = 5.0
     remote_orphan_timeout: float = 30.0
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
-                raise ValueError(f"Timing.{field.name} must be a number of seconds, not {value!r}")
-
-    def stretched(self, factor: float) -> Timing:
-        """The same with each duration multiplied, for sessions in a debugger."""
-        return replace(self, **{f.name: getattr(self, f.name) * factor for f in fields(self)})
+    def __init__(self, told: Mapping[str, float]) -> None:
+        for name in self.__annotations__.keys() & told.keys():
+            if not is_duration(told[name]):
+                raise BootError(f"{name!r} in the boot configuration is no number of seconds")
+            setattr(self, name, told[name])

@@ -21,6 +21,9 @@ PROVIDE: Final = "ProvideWorker"
 LEASE_ENDED: Final = "LeaseEnded"
 # How the supervisor and its workers are.
 STATUS: Final = "ProvideStatus"
+# Payloads of a worker to its supervisor: an error of its own; that it has drained and ends.
+WORKER_ERROR: Final = "WorkerError"
+WORKER_ENDS: Final = "WorkerEnds"
 MAX_REQ_BYTES: Final = 64
 # Characters of an error that travel.
 MAX_TYPE: Final = 256

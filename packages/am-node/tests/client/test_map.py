@@ -333,6 +333,39 @@ async def test_an_error_of_the_inputs_is_raised_where_the_results_are(
         assert await client.work(x=7) == 7
 
 
+@pytest.mark.parametrize("worker", [Echo, Queued])
+async def test_results_that_are_there_can_be_taken_together(
+    pooled: Any, clock: trio.abc.Clock, worker: type[am_node.Worker]
+) -> None:
+    async with (
+        pooled(worker, 3, 3) as sup,
+        am_node.Client("c", worker, supers=[sup.addr]) as client,
+    ):
+        results = client.map(_inputs(9), workers=3, ordered=True)
+        with pytest.raises(trio.WouldBlock):
+            results.take_nowait(5)
+        await trio.sleep(1)
+        assert [result for _, result in results.take_nowait(2)] == [0, 1]
+        rest: list[Any] = []
+        while pairs := await results.take(100):
+            rest += pairs
+        assert [result for _, result in rest] == list(range(2, 9))
+        assert await results.take(1) == results.take_nowait(1) == []
+
+
+async def test_whoever_takes_results_is_told_of_the_error_that_ended_them_once(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    async with pooled(Echo, 1, 1) as sup, am_node.Client("c", Echo, supers=[sup.addr]) as client:
+        for wait in (True, False):
+            results = client.map([{"x": 1}, {"x": -1}, {"x": 2}])
+            assert await results.take(9) == [({"x": 1}, 1)]
+            await trio.sleep(1)
+            with pytest.raises(am_node.WorkError, match="-1 is negative"):
+                await results.take(9) if wait else results.take_nowait(9)
+            assert await results.take(9) == []
+
+
 async def test_a_closed_client_does_not_pretend_that_a_map_is_complete(
     pooled: Any, clock: trio.abc.Clock
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 import am_node
+from am_node._shortcuts.portal import Portal
 
 
 class Mixed(am_node.Worker):
@@ -81,6 +82,26 @@ def test_inputs_are_taken_in_the_thread_that_iterates_and_not_far_ahead() -> Non
         assert len(taken) <= 2 * 2 + 1
         del results
         assert mine.work(input=2) == 4, "the workers are free again"
+
+
+def test_results_cross_the_thread_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Quick(am_node.Worker):
+        queue = 64
+
+        async def work(self, input: int) -> int:
+            return input
+
+    calls: list[object] = []
+    call = Portal.call
+
+    def counted(self: Portal[Any], async_fn: Any, *args: Any) -> Any:
+        calls.append(async_fn)
+        return call(self, async_fn, *args)
+
+    monkeypatch.setattr(Portal, "call", counted)
+    with pool(2, Quick) as mine:
+        assert len(list(mine.map({"input": n} for n in range(600)))) == 600
+    assert len(calls) < 100
 
 
 def test_an_error_of_the_inputs_comes_out_and_ends_the_work() -> None:

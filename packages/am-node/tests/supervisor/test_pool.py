@@ -1,6 +1,7 @@
 """The pool has the size it should have, whatever happens to its workers."""
 
 import signal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,6 +78,34 @@ async def test_a_lost_worker_is_replaced_and_the_pool_says_so(
         assert second.id in ids
         assert first.id not in ids
         assert sup.restarts == 1
+
+
+async def test_the_entries_of_workers_can_be_waited_for_until_their_ends(
+    pooled: Any, clock: trio.abc.Clock
+) -> None:
+    assert am_node.Supervisor(Echo, launcher=am_node.MemoryLauncher(Echo)).worker_slots == {}
+    async with pooled(Echo, 2, 2) as sup:
+        slots = sup.worker_slots
+        assert set(slots) == {w.id for w in await sup.workers()}
+        leases = [slot.when("Leased", "ClientConnected") for slot in slots.values()]
+        async with (
+            am_node.Client("c", Echo, supers=[sup.addr]) as client,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(partial(client.work, x=1))
+            await trio.sleep(0.2)
+            assert [lease.done for lease in leases].count(True) == 1
+        (first, second) = slots
+        ended = slots[first].when("Gone")
+        removed = sup.mach.when_next_active("WorkerKilled")
+        sup.mach.add("KillWorker", id=first, reason="test")
+        assert await ended
+        assert await removed
+        await _settled(sup, 2)
+        assert first not in sup.worker_slots
+        assert second in sup.worker_slots
+        assert slots[first].disposed
+        assert len(sup.worker_slots) == 2
 
 
 async def test_the_census_is_at_any_time_what_counting_all_workers_gives(

@@ -10,7 +10,7 @@ from trio.testing import wait_all_tasks_blocked
 
 import am_machine as am
 import am_node
-from am_node._timing import Timing
+from am_node._timing import WorkerTiming
 from am_node._worker.answer_sender import HOLD
 from am_node._worker.work_flow import WorkFlow
 
@@ -95,7 +95,7 @@ async def opened(cls: type[am_node.Worker] = Gated) -> AsyncIterator[Opened]:
     worker: Any = cls()
     mach = worker.mach = am.Machine(cls.States, id="w")
     link = Link()
-    flow = worker._flow = WorkFlow(worker, mach, Timing(), link)
+    flow = worker._flow = WorkFlow(worker, mach, WorkerTiming({}), link)
     mach.bind(worker)
     mach.bind(flow)
     async with mach:

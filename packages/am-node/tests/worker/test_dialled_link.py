@@ -57,7 +57,7 @@ class FarLauncher(am_node.MemoryLauncher):
         self.configs.append(config)
         self.specs.append(spec)
         if self.through:
-            config = replace(config, bootstrap=self.through)
+            config = config._replace(bootstrap=self.through)
         status = _OutOfReach(task_status) if self.beyond_reach else task_status
         self.exits.append(await super().run(replace(spec, config=config.to_bytes()), status))
         self.ended.set()

@@ -237,3 +237,45 @@ async def test_what_is_withheld_leaves_with_the_next_answer_unless_the_handler_r
         assert result.outcome is (am.EXECUTED if released else None)
         await net.sync()
         assert result.outcome is am.EXECUTED
+
+
+@pytest.mark.parametrize("is_corked_first", [True, False])
+async def test_a_payload_of_the_very_handler_takes_the_outcome_along(
+    serve: Any, consumer: am.Machine, autojump_clock: Any, is_corked_first: bool
+) -> None:
+    ends = Ends()
+
+    class Source:
+        def DState(self, event: am.Event) -> None:
+            server = only_server(pair)
+            if is_corked_first:
+                server.cork()
+            server.post_payload("x", 1, done=ends)
+            if not is_corked_first:
+                server.cork()
+
+    async with (
+        serve(handlers=Source()) as pair,
+        am_rpc.Client(pair.network.dial, consumer=consumer) as client,
+    ):
+        net = await client.ready()
+        began = trio.current_time()
+        assert await net.add("D") is am.EXECUTED
+        assert await ends.first() is None
+        assert trio.current_time() == began
+
+
+@pytest.mark.parametrize("states", ["DB", "BD"])
+async def test_an_outcome_that_is_kept_back_holds_up_no_other(
+    serve: Any, autojump_clock: Any, states: str
+) -> None:
+    class Source:
+        def DState(self, event: am.Event) -> None:
+            only_server(pair).cork()
+
+    async with serve(handlers=Source()) as pair, am_rpc.Client(pair.network.dial) as client:
+        net = await client.ready()
+        began = trio.current_time()
+        for result in [net.add(state) for state in states]:
+            assert await result is am.EXECUTED
+        assert trio.current_time() == began

@@ -18,7 +18,7 @@ from am_rpc._transport.driver import Connection
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-MARK = b"<mark>"
+MARK, KEPT = b"<mark>", b"<kept>"
 PING = msgpack.packb([0, 1, "ping", []])
 ROWS = ("send", "send_at_once", "write_now", "wake", "wake_at")
 COLUMNS = ("idle", "held", "writing", "closed")
@@ -169,3 +169,50 @@ async def test_a_burst_leaves_together_by_the_writer(
         assert pair.arrived() == MARK
         await trio.testing.wait_all_tasks_blocked()
         assert pair.arrived() == 2 * MARK
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("when", ["before it", "after it", "later"])
+@pytest.mark.parametrize("row", ROWS)
+async def test_what_is_kept_back_leaves_with_what_comes_next(
+    row: str, when: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with ends() as pair:
+
+        def act() -> None:
+            if when == "before it":
+                pair.call(row)
+            pair.connection.keep(KEPT)
+            if when == "after it":
+                pair.call(row)
+
+        pair.on_event = act
+        pair.peer.send(PING)
+        await trio.testing.wait_all_tasks_blocked()
+        if when == "later":
+            assert pair.arrived() == b""
+            pair.call(row)
+            await trio.testing.wait_all_tasks_blocked()
+        if row == "wake_at":
+            assert pair.arrived() == b""
+            await trio.sleep(DELAY + 0.1)
+        is_first = when == "before it" and row.startswith("send")
+        assert pair.arrived() == (MARK + KEPT if is_first else KEPT + MARK)
+
+
+@pytest.mark.trio
+async def test_what_is_kept_back_waits_for_its_release_but_not_without_bound(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with ends() as pair:
+        connection = pair.connection
+        pair.on_event = lambda: connection.keep(KEPT)
+        pair.peer.send(PING)
+        await trio.sleep(DELAY)
+        assert pair.arrived() == b""
+        connection.uncork()
+        assert pair.arrived() == KEPT
+        most = am_rpc.Limits().unread_responses
+        pair.peer.send(PING * most)
+        await trio.testing.wait_all_tasks_blocked()
+        assert pair.arrived() == KEPT * most

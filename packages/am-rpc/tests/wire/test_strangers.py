@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tracemalloc
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import msgpack
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 import am_rpc
 from am_rpc import Protocol
+from am_rpc._wire import container_count
 from am_rpc._wire.container_count import ContainerCount
 from am_rpc._wire.messages import Hello, Ready, SyncRequest
 
@@ -181,18 +183,26 @@ def containers(value: Any) -> int:
 @given(st.lists(VALUES, max_size=5), st.integers(1, 50))
 def test_containers_are_counted_however_the_bytes_come(values: list[Any], step: int) -> None:
     data = b"".join(msgpack.packb(value) for value in values)
-    count = ContainerCount()
-    for at in range(0, len(data), step):
-        count.feed(data[at : at + step])
-    assert count.total == sum(map(containers, values))
+    for walked in WAYS:
+        assert counted(data, step, walked) == sum(map(containers, values))
 
 
 @given(st.binary(), st.integers(1, 50))
 def test_any_bytes_may_be_counted(data: bytes, step: int) -> None:
+    walked, matched = (counted(data, step, walked) for walked in WAYS)
+    assert walked == matched <= len(data)
+
+
+# Value by value, and by a pattern, however few bytes there are.
+WAYS = (2**30, 0)
+
+
+def counted(data: bytes, step: int, walked: int) -> int:
     count = ContainerCount()
-    for at in range(0, len(data), step):
-        count.feed(data[at : at + step])
-    assert count.total <= len(data)
+    with patch.object(container_count, "_WALKED", walked):
+        for at in range(0, len(data), step):
+            count.feed(data[at : at + step])
+    return count.total
 
 
 def test_the_unpacker_without_compiled_code_is_refused() -> None:

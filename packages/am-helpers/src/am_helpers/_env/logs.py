@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MACHINES = logging.getLogger("am_machine")
 _ALL_LINES = 5  # the lowest stdlib level that machines use
 _FORMAT = "%(asctime)s %(machine)s %(message)s"
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+_UNSAFE = r"[^A-Za-z0-9_.-]"
 _MAX_NAME = 200  # file systems end names at 255 bytes
 
 _stdout: logging.StreamHandler[TextIO] | None = None
@@ -39,7 +39,7 @@ def log_to_file(mach: am.MachineApi) -> None:
 
     A file that cannot be opened is a warning.
     """
-    path = Path(_UNSAFE.sub("_", mach.id)[:_MAX_NAME] + ".log")
+    path = Path(re.sub(_UNSAFE, "_", mach.id)[:_MAX_NAME] + ".log")
     try:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as exc:

@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 import am_machine as am
 
 from .debug_mode import set_debug_mode
-from .health import healthcheck
-from .logs import log_to_file, print_logs, shorten_tracebacks
 from .values import LOGGER, complain_once, debugger_address, is_on, log_level, service
-from .watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,6 +28,7 @@ BINDER_GROUP = "am_helpers.env_binders"
 INNER = "am:inner"
 """The tag of machines that packages make for their own use: whoever listens to all machines because
 the environment says so leaves these out."""
+_LOGS = frozenset({"AM_LOG_PRINT", "AM_LOG_FILE", "AM_TRACE_FILTER"})
 DEBUG_HANDLER_TIMEOUT = 600.0
 TEST_HANDLER_TIMEOUT = 1.0
 
@@ -56,15 +54,10 @@ def debug_env(mach: am.MachineApi) -> None:
     for switch in am.SemLog.SWITCHES:
         if is_on(f"AM_LOG_{switch.upper()}") or full:
             setattr(mach.sem_log, switch, True)
-    if is_on("AM_LOG_PRINT"):
-        print_logs()
-    if is_on("AM_LOG_FILE"):
-        log_to_file(mach)
     if is_on("AM_DBG_NO_TRACE"):
         mach.log_traceback = False
-    prefix = os.environ.get("AM_TRACE_FILTER", "")
-    if prefix:
-        shorten_tracebacks(prefix)
+    if not _LOGS.isdisjoint(os.environ):
+        _steer_logs(mach)
 
 
 def is_debugging() -> bool:
@@ -80,8 +73,13 @@ def _debugging(mach: Any) -> None:
         mach.handler_timeout = DEBUG_HANDLER_TIMEOUT
         mach.catch_exceptions = False
         mach.log_traceback = True
+        # Here, as few processes are debugged.
+        from .watchdog import Watchdog
+
         mach.bind_tracer(Watchdog())
     if is_on("AM_HEALTHCHECK"):
+        from .health import healthcheck
+
         healthcheck(mach)
     if INNER in mach.tags:
         return
@@ -90,6 +88,19 @@ def _debugging(mach: Any) -> None:
         _export(mach, address)
     if service() is not None:
         _bind(mach)
+
+
+def _steer_logs(mach: am.MachineApi) -> None:
+    # Here, as few processes are told where logs go.
+    from .logs import log_to_file, print_logs, shorten_tracebacks
+
+    if is_on("AM_LOG_PRINT"):
+        print_logs()
+    if is_on("AM_LOG_FILE"):
+        log_to_file(mach)
+    prefix = os.environ.get("AM_TRACE_FILTER", "")
+    if prefix:
+        shorten_tracebacks(prefix)
 
 
 def common(

@@ -315,3 +315,6 @@ class MachineApi(Protocol):
     def inspect(self, *states: str) -> str:
         """States, ticks, properties and relations, one per line."""
         ...
+
+
+MachineApi.__module__ = "am_machine"  # as users and pickles know it

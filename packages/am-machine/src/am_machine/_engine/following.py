@@ -9,8 +9,8 @@ from .._result import EXECUTED
 from .._schema.bits import bits_of
 from .._schema.plans import Call, Plan
 from .._waits import waiting
-from .._watch.entries import Note
 from .._watch.listening import Observed
+from .._watch.note import Note
 from . import life, reporting
 from .calling import invoke
 from .mutation import NO_ARGS, Mutation

@@ -21,7 +21,7 @@ from .._schema.plans import CLOCKS, HANDLERS, Plan
 from .._waits import waiting
 from .._watch.listening import Observed
 from .._watch.log import LogLevel
-from . import breakpoints, draining, introspection, life, mending, queueing, recovery, restoring
+from . import draining, introspection, life, mending, queueing, recovery
 from .base import BaseMachine
 from .binding import check_subclass
 from .draining import run_whole
@@ -468,6 +468,8 @@ class Machine(BaseMachine):
 
         :raises SchemaError: if snapshot and schema name different states.
         """
+        from . import restoring  # here, as few machines go on from a snapshot
+
         compiled = restoring.schema_for(snapshot, schema)
         machine = cls(compiled, id=id or snapshot.id, handlers=handlers, parent=parent, **options)
         restoring.wind(machine, snapshot)
@@ -570,6 +572,8 @@ class Machine(BaseMachine):
         self._retune()
 
     def _hit_breakpoints(self, mutation: Mutation) -> None:
+        from . import breakpoints  # here, as few machines have any
+
         breakpoints.hit(self, mutation)
 
     # ---------------------------------------------------------------- errors

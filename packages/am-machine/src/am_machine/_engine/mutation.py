@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from inspect import Parameter, signature
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .._errors import ArgsError
 
@@ -132,24 +132,21 @@ def label(kind: str, is_auto: bool) -> str:
 # ------------------------------------------------------------------------------ args classes
 
 
-class _Keywords(NamedTuple):
+class _Keywords:
     """The keywords that an args class takes."""
 
-    known: frozenset[str]
-    required: tuple[str, ...]
-    takes_any: bool
+    __slots__ = ("known", "required", "takes_any")
+
+    def __init__(self, cls: type) -> None:
+        # By the signature, which knows `InitVar`s and hand-written constructors too.
+        parameters = signature(cls).parameters.values()
+        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        self.known = frozenset([p.name for p in named])
+        self.required = tuple([p.name for p in named if p.default is Parameter.empty])
+        self.takes_any = any([p.kind is p.VAR_KEYWORD for p in parameters])
 
 
-@lru_cache(maxsize=1024)
-def _keywords(cls: type) -> _Keywords:
-    """By the signature, which knows `InitVar`s and hand-written constructors too."""
-    parameters = signature(cls).parameters.values()
-    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    return _Keywords(
-        frozenset([p.name for p in named]),
-        tuple([p.name for p in named if p.default is Parameter.empty]),
-        any([p.kind is p.VAR_KEYWORD for p in parameters]),
-    )
+_keywords = lru_cache(maxsize=1024)(_Keywords)
 
 
 def check_args(schema: Schema, indexes: Sequence[int], args: Mapping[str, Any]) -> None:

@@ -25,3 +25,6 @@ class MachineOptions(TypedDict, total=False):
     catch_exceptions: bool
     log_level: LogLevel
     tracers: Iterable[Tracer]
+
+
+MachineOptions.__module__ = "am_machine"  # as users and pickles know it

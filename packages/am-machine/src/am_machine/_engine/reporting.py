@@ -16,9 +16,9 @@ from .._schema.handlers import HandlerCall, Role, read_handler_key
 from .._schema.resolve import REMOVE
 from .._schema.steps import handler_step as step_of_handler
 from .._text import text_of
-from .._watch.entries import Note, kept_args
 from .._watch.listening import Observed
 from .._watch.log import CHANGES, EVERYTHING, OPS, LogLevel, emit, log_error
+from .._watch.note import Note, kept_args
 from .._watch.resolution_trace import trace_of
 from .mutation import label
 from .transition import Transition

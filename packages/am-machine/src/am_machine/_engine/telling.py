@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
-from .._watch.journal import Journal
 from .._watch.listening import NOBODY, Listening, Observed
 from .._watch.log import CHANGES, DEFAULT_ARGS, LogArgs, LogLevel, emit
 from .._watch.sem_log import SemLog
@@ -16,6 +15,7 @@ from .fields import Fields
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from .._watch.journal import Journal
     from .._watch.tracer import Tracer
 
 
@@ -124,16 +124,15 @@ class Telling(Fields):
         return self._listening.tracers
 
     def _open_journals(self, tracers: Iterable[Tracer]) -> None:
-        for tracer in tracers:
-            if isinstance(tracer, Journal):
-                tracer.open(self)  # type: ignore[arg-type]
+        for journal in _journals(tracers):
+            journal.open(self)  # type: ignore[arg-type]
 
     def _listen(self, tracers: Sequence[Tracer]) -> None:
         """These are the tracers from now on."""
         listening = self._own_listening()
         hooks = Hooks(tracers) if tracers else None
         queue_end = hooks.queue_end if hooks is not None else ()
-        journals = tuple([t for t in tracers if isinstance(t, Journal)])
+        journals = _journals(tracers)
         # All or none, if it is interrupted.
         listening.hooks, listening.queue_end, listening.journals = hooks, queue_end, journals
         self._retune()
@@ -143,3 +142,8 @@ class Telling(Fields):
         wants details, each is noted."""
         slow = self._timeout / 10 or math.inf
         self._slow = slow if self._listening.noting is None else -1.0
+
+
+def _journals(tracers: Iterable[Tracer]) -> tuple[Journal, ...]:
+    """Those that are journals."""
+    return tuple([cast("Journal", tracer) for tracer in tracers if tracer._is_journal])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._schema.plans import Plan
 from .._text import repr_of
-from .details import Queued
+from .journal_details import Queued
 from .log import log_listener_error
 from .part import JournalPart, part_of
 from .replay import FIELDS, Base, Handlers, Place
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from .._engine.base import BaseMachine
     from .._engine.mutation import Mutation
-    from .entries import JournalEntry, Note
+    from .entries import JournalEntry
+    from .note import Note
 
 
 class Journal(Tracer):
@@ -49,7 +50,9 @@ class Journal(Tracer):
 
     # The machine looks at these for each entry.
     __slots__ = ("_items", "_mark")
+    __module__ = "am_machine"  # as users and pickles know it
 
+    _is_journal = True
     inheritable = False
     blocked_autos = True
     """Whether `rejected` takes in the auto mutations of which relations let nothing through. Where

@@ -8,10 +8,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from .details import Noting
 from .log import OPS
 
 if TYPE_CHECKING:
+    from .details import Noting
     from .journal import Journal
     from .log import LogArgs
     from .sem_log import SemLog
@@ -67,6 +67,9 @@ class Listening:
         if not any([journal.details for journal in self.journals]):
             self.noting = None
         elif self.noting is None:
+            # Here, as few processes want to know that much.
+            from .details import Noting
+
             self.noting = Noting()
         has_lines = self.log_level >= OPS
         self.tells_steps = self.wants_steps

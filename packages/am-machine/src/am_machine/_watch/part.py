@@ -36,11 +36,15 @@ class JournalColumns(NamedTuple):
     """… and after the last."""
 
 
+JournalColumns.__module__ = "am_machine"  # as users and pickles know it
+
+
 class JournalPart(Sequence[JournalEntry]):
     """Entries in a row, oldest first. They are made when one is looked at: to make an entry costs
     more than to note it, and who can do with `columns` saves it. For one thread at a time."""
 
     __slots__ = ("_entries", "_make", "columns")
+    __module__ = "am_machine"  # as users and pickles know it
 
     def __init__(
         self,

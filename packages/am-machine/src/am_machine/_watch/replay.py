@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._causality import ids_of
 from .._schema.plans import Plan
-from .details import JournalDetails, Queued, details_of
 from .entries import JournalEntry
+from .journal_details import JournalDetails, Queued, details_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -25,6 +25,8 @@ class Tracer:
 
     inheritable = True
     """Whether submachines (`parent=`) get this tracer too."""
+    # Journals alone are written to as well; most processes have none, and do not load theirs.
+    _is_journal = False
 
     def machine_init(self, machine: BaseMachine) -> None:
         """A machine was made with this tracer; not sent to tracers bound later."""

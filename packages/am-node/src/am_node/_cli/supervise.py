@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .._settings import Pool, Rlimits
+from .._settings import Pool, Rlimits, Timing
 from .._supervisor.serve import serve
 from .._supervisor.supervisor import Supervisor
-from .._timing import Timing
 from .addr_file import check_addr_file, written
 from .launching import NAMES, launcher
 from .options import ENTRY, add_common, log_to_stderr, read_secret, tls

@@ -50,6 +50,20 @@ class Results:
     async def __anext__(self) -> Pair:
         return await self._mapper.next()
 
+    async def take(self, most: int) -> list[Pair]:
+        """Wait for results; return those that are there, `most` at most, none at the end.
+
+        What iterating would raise is raised here. Cancelled, it has taken nothing.
+        """
+        return await self._mapper.some(most)
+
+    def take_nowait(self, most: int) -> list[Pair]:
+        """Return the results that are there, `most` at most, none at the end.
+
+        :raises trio.WouldBlock: if none is there and more will come.
+        """
+        return self._mapper.some_nowait(most)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -131,21 +145,52 @@ class Mapper:
 
         :raises StopAsyncIteration: after the last one.
         """
-        if self._fork is None:
-            self._token = trio.lowlevel.current_trio_token()
-            self._fork = self._mach.fork(self._run)
-        if self._pairs:
-            await trio.lowlevel.checkpoint_if_cancelled()
-        while not self._pairs:
-            if self._error is not None:
-                error, self._error = self._error, None
-                raise error from None
-            if self._over:
-                raise StopAsyncIteration
-            await self._readers.park()
+        if not await self._wait():
+            raise StopAsyncIteration
         self._yielded += 1
         self._want_inputs()
         return self._pairs.popleft()
+
+    async def some(self, most: int) -> list[Pair]:
+        """Return the next pairs, see `Results.take`."""
+        return self._hand_out(most) if await self._wait() else []
+
+    def some_nowait(self, most: int) -> list[Pair]:
+        """Return the next pairs that are there, see `Results.take_nowait`."""
+        self._begin()
+        if not self._pairs and not self._is_over():
+            raise trio.WouldBlock
+        return self._hand_out(most)
+
+    def _hand_out(self, most: int) -> list[Pair]:
+        pairs = self._pairs
+        taken = [pairs.popleft() for _ in range(min(most, len(pairs)))]
+        self._yielded += len(taken)
+        self._want_inputs()
+        return taken
+
+    async def _wait(self) -> bool:
+        """Wait until there are pairs; False if no more will come."""
+        self._begin()
+        if self._pairs:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        while not self._pairs:
+            if self._is_over():
+                return False
+            await self._readers.park()
+        return True
+
+    def _begin(self) -> None:
+        if self._fork is None:
+            self._token = trio.lowlevel.current_trio_token()
+            self._fork = self._mach.fork(self._run)
+
+    def _is_over(self) -> bool:
+        """Whether no more will come; raises what ended it, once."""
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error from None
+        return self._over
 
     def close(self) -> None:
         """Cancel what runs, and give back what is held for it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal as signals
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
@@ -74,7 +73,7 @@ def _in_this_process(config: BootConfig) -> BootConfig:
     # Everybody is in one directory, and a port would be a second kind of socket for nothing.
     if not config.local_addr:
         return config
-    return replace(config, public_addr=config.local_addr + "p", near_addr="")
+    return config._replace(public_addr=config.local_addr + "p", near_addr="")
 
 
 class _Handle:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, Self
 
 import trio
 
 from .._client.client import ATTEMPTS, TIMEOUT
 from .own_pool import checked_workers, open_pool
 from .portal import Portal
-from .stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Seconds for which inputs are taken before the workers get them.
 _TAKING = 0.001
+# Results that are handed over at once.
+_MOST = 256
 
 
 class blocking:
@@ -156,40 +158,53 @@ class BlockingPool:
         return self._portal.call(self._client.status)
 
 
+class _Inputs:
+    """Inputs that are given piece by piece, for the map that takes them; in the portal's thread."""
+
+    def __init__(self) -> None:
+        self._given: deque[Mapping[str, Any]] = deque()
+        self._is_last = False
+        self._more = trio.lowlevel.ParkingLot()
+
+    def give(self, inputs: Iterable[Mapping[str, Any]], is_last: bool) -> None:
+        """Add some; `is_last` if no more will come."""
+        self._given.extend(inputs)
+        self._is_last = is_last
+        self._more.unpark_all()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Mapping[str, Any]:
+        while not self._given:
+            if self._is_last:
+                raise StopAsyncIteration
+            await self._more.park()
+        return self._given.popleft()
+
+
 class _Mapping:
-    """A map that gets its inputs piece by piece; lives in the portal's thread."""
+    """A map and its inputs; lives in the portal's thread."""
 
     def __init__(self, client: Client, options: dict[str, Any]) -> None:
-        self._inputs, receive = trio.open_memory_channel[Any](float("inf"))
-        self._results = client.map(receive, **options)
-        self._stream = Stream()
+        self._inputs = _Inputs()
+        self._results = client.map(self._inputs, **options)
         # Enough that no worker has to wait for the thread that iterates.
         self.ahead = 2 * self._results.ahead
+        self.close = self._results.aclose
 
-    async def pump(self) -> None:
-        """Take the results to where they are asked for."""
-        await self._stream.pump(self._results)
-
-    async def step(self, inputs: list[Any], last: bool, wait: bool) -> list[Pair] | None:
+    async def step(self, inputs: list[Any], is_last: bool, wait: bool) -> list[Pair] | None:
         """Give inputs to the workers; return results that are there, or wait for some.
 
-        None at the end; what the results raised is raised instead.
+        None at the end; what the results raise is raised here.
         """
-        for args in inputs:
-            self._inputs.send_nowait(args)
-        if last:
-            self._inputs.close()
-        await trio.lowlevel.checkpoint()
-        pairs = await self._stream.take_some() if wait else self._stream.take_ready()
-        if pairs or not self._stream.over:
-            return pairs
-        self._stream.raise_error()
-        return None
-
-    async def close(self) -> None:
-        """Cancel what runs."""
-        self._stream.close()
-        await self._results.aclose()
+        self._inputs.give(inputs, is_last)
+        if wait:
+            return await self._results.take(_MOST) or None
+        try:
+            return self._results.take_nowait(_MOST) or None
+        except trio.WouldBlock:
+            return []
 
 
 async def _begin(client: Client, options: dict[str, Any]) -> _Mapping:
@@ -199,15 +214,14 @@ async def _begin(client: Client, options: dict[str, Any]) -> _Mapping:
 def _pairs(
     portal: Portal[Client], mapping: _Mapping, inputs: Iterator[Mapping[str, Any]]
 ) -> Iterator[Pair]:
-    portal.spawn(mapping.pump)
-    room, last = mapping.ahead, False
+    room, is_last = mapping.ahead, False
     try:
         while True:
             taken: list[Any] = []
-            if not last:
-                taken, last = _take(inputs, room)
+            if not is_last:
+                taken, is_last = _take(inputs, room)
             room -= len(taken)
-            pairs = portal.call(mapping.step, taken, last, last or not room)
+            pairs = portal.call(mapping.step, taken, is_last, is_last or not room)
             if pairs is None:
                 return
             room += len(pairs)

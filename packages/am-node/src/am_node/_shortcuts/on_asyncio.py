@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -11,7 +12,6 @@ from am_helpers import guest
 
 from .._client.client import ATTEMPTS, TIMEOUT
 from .own_pool import checked_workers, open_pool
-from .stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from .._launchers.base import Launcher
     from .._status import PoolStatus
     from .._worker.worker import Worker
+
+
+# Results that are handed over at once.
+_MOST = 256
 
 
 class on_asyncio:
@@ -156,7 +160,6 @@ class AsyncioPool:
         The options are those of `Client.map`; `workers` are all of the pool by default. An async
         iterable of inputs is iterated over in asyncio.
         """
-        stream = Stream()
         send, receive = trio.open_memory_channel[Any](0)
         given = receive if hasattr(inputs, "__aiter__") else inputs
         results = self._client.map(
@@ -168,28 +171,32 @@ class AsyncioPool:
             attempts=attempts,
             retry_on=retry_on,
         )
-        tasks = [asyncio.ensure_future(self._host.run(stream.pump, results))]
+        feeder = None
         if given is receive:
-            tasks.append(asyncio.ensure_future(self._feed(inputs, send, stream)))
+            feeder = asyncio.ensure_future(self._feed(inputs, send))
         try:
-            while pairs := await self._host.run(stream.take_some):
+            while pairs := await self._host.run(results.take, _MOST):
                 for pair in pairs:
                     yield pair
-            stream.raise_error()
+            if feeder is not None and (error := await feeder) is not None:
+                raise error
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            if feeder is not None:
+                feeder.cancel()
+                await asyncio.wait((feeder,))
+            with suppress(guest.HostClosedError):
+                await self._host.run(results.aclose)
 
-    async def _feed(self, inputs: Any, send: trio.MemorySendChannel[Any], stream: Stream) -> None:
+    async def _feed(self, inputs: Any, send: trio.MemorySendChannel[Any]) -> Exception | None:
+        """Hand over what the user's iterator gives; return its error, to be raised at the end."""
         try:
             async for args in inputs:
                 await self._host.run(send.send, args)
         except Exception as exc:
-            # Of the user's iterator: it is raised where the results are.
-            stream.fail(exc)
+            return exc
         finally:
             send.close()
+        return None
 
     async def status(self) -> PoolStatus:
         """Ask the supervisor how it and its workers are; see `Client.status`."""

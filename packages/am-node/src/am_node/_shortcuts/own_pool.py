@@ -11,10 +11,9 @@ import trio
 from .._client.client import Client
 from .._errors import PoolError
 from .._escape import printable
-from .._settings import Pool
+from .._settings import Pool, Timing
 from .._supervisor.runtime_dir import runtime_directory
 from .._supervisor.supervisor import Supervisor
-from .._timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

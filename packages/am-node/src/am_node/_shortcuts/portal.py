@@ -5,13 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from concurrent.futures import Future, wait
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
-
-from .stream import bare
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,8 +55,8 @@ class Portal(Generic[T]):
         self._thread.start()
         try:
             # Looked at now and then, so that a signal which another thread was given is handled.
-            while not self._opened.done():
-                wait([self._opened], timeout=_LOOKING)
+            while not _is_done(self._opened):
+                pass
             return self._opened.result()
         except BaseException:
             self.close()
@@ -116,8 +114,7 @@ class Portal(Generic[T]):
         return self._soon(begin)
 
     def _wait(self, future: Future[R]) -> R:
-        while not future.done():
-            wait([future], timeout=_LOOKING)
+        while not _is_done(future):
             if not self._thread.is_alive() and not future.done():
                 raise self._closed()
         if future.cancelled():
@@ -155,3 +152,18 @@ class Portal(Generic[T]):
                 self._nursery = nursery
                 self._opened.set_result(opened)
                 await trio.sleep_forever()
+
+
+def _is_done(future: Future[Any]) -> bool:
+    """Wait a while for a future."""
+    with suppress(TimeoutError, CancelledError):
+        # Cheaper than `wait`, and returned here, whatever it is, so no other time ran out.
+        future.exception(_LOOKING)
+    return future.done()
+
+
+def bare(error: BaseException) -> BaseException:
+    """The one exception in groups of one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

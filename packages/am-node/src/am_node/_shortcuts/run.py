@@ -10,13 +10,13 @@ import trio
 
 from .._client.client import ATTEMPTS, TIMEOUT
 from .own_pool import checked_workers, open_pool
-from .stream import Stream
+from .portal import bare
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from types import TracebackType
 
-    from .._client.map import Inputs, Pair
+    from .._client.map import Inputs, Pair, Results
     from .._launchers.base import Launcher
     from .._worker.worker import Worker
 
@@ -75,12 +75,7 @@ class Run:
     async def __anext__(self) -> Pair:
         if self._token is None:
             self._token = self._job.start()
-        pair = await self._job.stream.take()
-        if pair is None:
-            await self._job.ended.wait()
-            self._job.stream.raise_error()
-            raise StopAsyncIteration
-        return pair
+        return await self._job.next()
 
     async def __aenter__(self) -> Self:
         return self
@@ -96,8 +91,7 @@ class Run:
     async def aclose(self) -> None:
         """End the work and wait until all processes have ended. Harmless after the end."""
         if self._token is not None:
-            self._job.scope.cancel()
-            await self._job.ended.wait()
+            await self._job.aclose()
         await trio.lowlevel.checkpoint()
 
     def __del__(self) -> None:
@@ -126,7 +120,10 @@ class _Job:
         self._inputs = inputs
         self._launcher = launcher
         self._options = options
-        self.stream = Stream()
+        self._results: Results | None = None
+        self._error: BaseException | None = None
+        # Results come, or never will; nobody wants any more.
+        self._opened, self._left = trio.Event(), trio.Event()
         self.scope = trio.CancelScope()
         self.ended = trio.Event()
 
@@ -151,10 +148,38 @@ class _Job:
                 async with open_pool(
                     self._worker, workers=self._options["workers"], launcher=self._launcher
                 ) as client:
-                    await self.stream.pump(client.map(self._inputs, **self._options))
+                    self._results = client.map(self._inputs, **self._options)
+                    self._opened.set()
+                    await self._left.wait()
         except Exception as exc:
             # A task of the loop's must not fail: it is raised where the results are.
-            self.stream.fail(exc)
+            self._error = bare(exc)
         finally:
-            self.stream.end()
+            self._opened.set()
             self.ended.set()
+
+    async def next(self) -> Pair:
+        """Return the next pair; the processes have ended when there is none.
+
+        :raises StopAsyncIteration: after the last one.
+        """
+        await self._opened.wait()
+        if self._results is not None:
+            try:
+                return await anext(self._results)
+            except StopAsyncIteration:
+                pass
+            except Exception as exc:
+                self._error = self._error or exc
+        self._left.set()
+        await self.ended.wait()
+        # An error of the pool is why the results have one.
+        error, self._error = self._error, None
+        raise StopAsyncIteration if error is None else error
+
+    async def aclose(self) -> None:
+        """Cancel what runs, and wait until the processes have ended."""
+        if self._results is not None:
+            await self._results.aclose()
+        self.scope.cancel()
+        await self.ended.wait()

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from .._errors import EntryPointError
     from .._launchers.base import Launcher, Resources
-    from .._settings import Policy, Pool, Rlimits
-    from .._timing import Timing
+    from .._settings import Policy, Pool, Rlimits, Timing
     from .._tls import Tls
     from .reverse_listener import ReverseListener
     from .runtime_dir import RuntimeDirectory

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .._settings import Policy, Pool
-    from .._timing import Timing
+    from .._settings import Policy, Pool, Timing
 
 _JITTER = 0.2
 # Replacements a second for workers that died at work.

@@ -21,8 +21,8 @@ from .._launchers.local import LocalLauncher
 from .._log import log_level
 from .._names import host_name, instance_name, own_name, supervisor_id
 from .._own_handlers import bind_own_handlers
-from .._settings import Policy, Pool, Rlimits
-from .._timing import Timing, link_limits, stretch
+from .._settings import Policy, Pool, Rlimits, Timing
+from .._timing import link_limits, stretch
 from .asked import Asked
 from .health import Health
 from .leases import LeaseManager
@@ -337,6 +337,16 @@ class Supervisor:
             # Filtered here, so that what the filter raises is the caller's.
             return tuple(info for info in await receive.receive() if filter is None or filter(info))
         raise PoolError("no answer to ListWorkers in time")
+
+    @property
+    def worker_slots(self) -> Mapping[str, am.MachineApi]:
+        """The supervisor's entry of each worker, by the worker's id; none before it is open.
+
+        An entry is a machine with the states of `SlotStates`, which the supervisor mutates: check
+        them, wait for them, follow them, as in ``await supervisor.worker_slots[id].when("Gone")``.
+        It is disposed when the worker has ended. Each time a new mapping, of those that there are.
+        """
+        return {} if self._shared is None else {slot.id: slot.mach for slot in self._shared}
 
     async def rotate(self, secret: am_rpc.Secrets) -> None:
         """Take other secrets of clients from now on, and offer them to peers; see `am_rpc.Mux`.

@@ -35,10 +35,10 @@ from .._launchers.base import QueuedHandle, WorkerHandle, WorkerSpec, start_time
 from .._names import wire_id, worker_id
 from .._timing import link_limits, stretch
 from .._wire_work import MAX_WORDS
-from .._worker_news import NewsOf, Watch
 from .bootstrap import Addresses, Bootstrap
 from .pool import EXIT_GAVE_UP
 from .slot import Slot
+from .worker_news import NewsOf, Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -29,10 +29,10 @@ from .._entry import entry_point_of
 from .._errors import NodeError
 from .._launchers.base import ExitInfo, Launcher, WorkerHandle, WorkerSpec
 from .._names import wire_id
+from .._settings import Timing
 from .._supervisor.bootstrap import Addresses, Bootstrap
 from .._supervisor.reverse_listener import Line, ReverseListener
 from .._supervisor.runtime_dir import runtime_directory
-from .._timing import Timing
 from .._worker.lifeline import EXIT_ORPHANED
 from .._worker.worker import Worker
 

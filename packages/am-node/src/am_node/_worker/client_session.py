@@ -6,7 +6,6 @@ presents the same ones is sent away, since a token is for a single use.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -33,7 +32,7 @@ class ClientSession:
         self.grace = grace
         self._name = name
         self._token = token
-        self._serving: Any = None
+        self._serving: am_rpc.Serving | None = None
         self._session: object = None
         self._server: am_rpc.Server | None = None
         self._gone = False
@@ -43,8 +42,8 @@ class ClientSession:
     ) -> am_rpc.Server:
         """A server for one connection; all of one lease share the sessions."""
         if self._serving is None:
-            self._serving = replace(
-                mux.serving, secret=self._token, allow_id=self._name, access=access
+            self._serving = mux.serving.replace(
+                secret=self._token, allow_id=self._name, access=access
             )
         server = am_rpc.Server(mach, stream=stream, serving=self._serving)
         server.mach.bind(_Door(self, mach, server))

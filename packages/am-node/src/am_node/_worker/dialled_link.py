@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .._reverse_call import GREETING_TIMEOUT, Purpose, dial
+from .._reverse_call import GREETING_TIMEOUT
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable
 
 _log = logging.getLogger("am_node")
@@ -66,17 +65,6 @@ class DialledListener(trio.abc.Listener[trio.abc.Stream]):
         """Call no more; the present stream is its taker's."""
         self._open.cancel()
         await trio.lowlevel.checkpoint()
-
-
-def supervisor_listener(
-    addr: str, worker_id: str, token: bytes, context: ssl.SSLContext | None
-) -> DialledListener:
-    """The private link of `worker_id` to the supervisor at `addr`."""
-
-    async def call() -> trio.abc.Stream:
-        return await dial(addr, Purpose.LINK, worker_id, token, context)
-
-    return DialledListener(call)
 
 
 class _Watched(trio.abc.Stream):

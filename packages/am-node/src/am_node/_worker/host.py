@@ -22,24 +22,20 @@ import am_rpc
 from .._debugging import debug
 from .._errors import BootError, NodeError
 from .._own_handlers import bind_own_handlers
-from .._reverse_call import Purpose, dial
-from .._timing import Timing, link_limits
-from .._tls import pinned_context, server_context
-from .._wire_work import error_answer
-from .._worker_news import WORKER_ENDS, WORKER_ERROR
+from .._timing import WorkerTiming, link_limits
+from .._wire_work import WORKER_ENDS, WORKER_ERROR, error_answer
 from .._worker_states import BootstrapStates
 from .client_session import ClientSession
-from .dialled_link import supervisor_listener
 from .lifeline import EXIT_ORPHANED
 from .work_flow import WorkFlow
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from .._boot import BootConfig
     from .answer_sender import Done
+    from .far_links import FarLinks
     from .worker import Worker
 
 # What a supervisor may do to a worker over the private link.
@@ -58,7 +54,7 @@ class WorkerHost:
     def __init__(self, worker: Worker, config: BootConfig) -> None:
         self._worker = worker
         self._config = config
-        self.timing = Timing(**config.timing)
+        self.timing = WorkerTiming(config.timing)
         worker.options = MappingProxyType(dict(config.options))
         self.mach = worker.mach = am.Machine(
             worker.States,
@@ -79,11 +75,12 @@ class WorkerHost:
         self._drained = False
         # Set when the private link was gone for too long and there is no other lifeline.
         self.orphaned = trio.Event()
-        try:
-            self._server_tls = server_context(config.tls) if config.tls else None
-            self._pinned_tls = pinned_context(config.tls) if config.tls else None
-        except (OSError, ValueError) as exc:
-            raise BootError(f"the certificate cannot be used: {exc}") from exc
+        self._far: FarLinks | None = None
+        if config.tls or not config.local_addr:
+            # Its imports would delay the start of all others.
+            from .far_links import FarLinks
+
+            self._far = FarLinks(config)
 
     @property
     def exit_code(self) -> int:
@@ -100,7 +97,7 @@ class WorkerHost:
             self.mach.add("Start")
             async with (
                 self._private_mux() as private,
-                self._public_mux(self._config.public_addr, self._server_tls) as public,
+                self._public_mux(self._config.public_addr, is_near=False) as public,
                 self._near_mux(),
             ):
                 self._pipe(private, public)
@@ -144,15 +141,10 @@ class WorkerHost:
 
     def _private_mux(self) -> am_rpc.Mux:
         config = self._config
-        listener = None
-        if not config.local_addr:
-            listener = supervisor_listener(
-                config.bootstrap, config.worker_id, config.link_token, self._pinned_tls
-            )
         return am_rpc.Mux(
             self.mach,
             config.local_addr or None,
-            listener=listener,
+            listener=None if self._far is None or config.local_addr else self._far.listener(),
             secret=self._config.link_token,
             limits=link_limits(self._silence),
             new_server=self._new_super_server,
@@ -168,14 +160,14 @@ class WorkerHost:
     def _near_mux(self) -> AbstractAsyncContextManager[object]:
         """The same client may come by a shorter way, if it is on this host."""
         near = self._config.near_addr
-        return self._public_mux(near) if near else nullcontext()
+        return self._public_mux(near, is_near=True) if near else nullcontext()
 
-    def _public_mux(self, addr: str, tls: ssl.SSLContext | None = None) -> am_rpc.Mux:
+    def _public_mux(self, addr: str, *, is_near: bool) -> am_rpc.Mux:
         return am_rpc.Mux(
             None,
             addr,
             new_server=self._new_client_server,
-            ssl_context=tls,
+            ssl_context=None if self._far is None or is_near else self._far.server_tls,
             limits=link_limits(self._silence, payload_timeout=self.timing.delivery_timeout),
             max_clients=16,
         )
@@ -198,7 +190,8 @@ class WorkerHost:
         if self._worker.link_timeout is not None:
             args["link_timeout"] = self._worker.link_timeout
         config = self._config
-        way = config.bootstrap if config.local_addr else self._call_for_report
+        far = self._far
+        way = config.bootstrap if far is None or config.local_addr else far.call_for_report
         try:
             async with am_rpc.connect(
                 way, BootstrapStates, secret=config.token, timeout=self.timing.conn_timeout
@@ -208,16 +201,6 @@ class WorkerHost:
             raise BootError(f"the bootstrap cannot be reached: {exc}") from exc
         if outcome is not am.EXECUTED:
             raise BootError("the bootstrap refused the report")
-
-    async def _call_for_report(self) -> trio.abc.Stream:
-        config = self._config
-        return await dial(
-            config.bootstrap,
-            Purpose.REPORT,
-            config.worker_id,
-            config.link_token,
-            self._pinned_tls,
-        )
 
     # -- the client
 

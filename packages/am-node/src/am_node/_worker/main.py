@@ -19,7 +19,6 @@ from .._log import show_machines
 from .background import in_background
 from .host import WorkerHost
 from .lifeline import EXIT_ORPHANED, dead_mans_switch, die_with_parent, lifeline, take_stdin
-from .rlimits import apply_rlimits
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -51,7 +50,11 @@ def run_worker(
         refuse_other_version(config)
         line = take_stdin() if config.lifeline else None
         die_with_parent(config.ppid)
-        apply_rlimits(config.rlimits)
+        if config.rlimits:
+            # Here, as few pools have any.
+            from .rlimits import apply_rlimits
+
+            apply_rlimits(config.rlimits)
         # At the end: what a worker needs itself comes from where its interpreter finds it.
         sys.path += [path for path in config.path if path not in sys.path]
         cls = worker or _worker_class(config.entry)

@@ -35,7 +35,7 @@ from .work_signature import WorkSignature
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .._timing import Timing
+    from .._timing import WorkerTiming
     from .worker import Worker
 
 _WORK_STATUS = ("WorkRequested", "Working", "WorkReady")
@@ -60,7 +60,7 @@ class Link(Protocol):
 class WorkFlow:
     """The handlers of a worker's *WorkStatus* states, with a `link` to the client."""
 
-    def __init__(self, worker: Worker, mach: am.Machine, timing: Timing, link: Link) -> None:
+    def __init__(self, worker: Worker, mach: am.Machine, timing: WorkerTiming, link: Link) -> None:
         cls = type(worker)
         self._queue = cls.queue
         self._max_tasks = cls.max_tasks

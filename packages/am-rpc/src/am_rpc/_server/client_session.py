@@ -21,7 +21,6 @@ from .._wire.protocol import Notification, Request, Response
 from .._wire.server_messages import SourceTouch
 from .._wire.typed_args import declared_args, load_args
 from .executing import Executor
-from .explaining import told_reasons
 from .machines import page
 from .pushing import Pusher
 from .receiving import ArgsReceiver
@@ -259,6 +258,9 @@ class ClientSession:
             self._tell_why(call_id, reasons)
 
     def _tell_why(self, call_id: int, reasons: Iterable[str]) -> None:
+        # Here, as few clients ask.
+        from .explaining import told_reasons
+
         names = self._source.schema.names
         readable = self.server.readable(self.access)
         self._reply(call_id, told_reasons(reasons, names, readable, self.access))

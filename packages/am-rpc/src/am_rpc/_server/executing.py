@@ -151,7 +151,7 @@ class Executor:
             self._server.stats.canceled += 1
         update = self._pusher.take_update(now)
         data = connection.protocol.send_outcome(call_id, executed, update, outcome.failure)
-        connection.send(data)
+        connection.answer(data)
 
     def _answer_later(self, call_id: int, outcome: Outcome) -> None:
         if outcome.refusal is None:

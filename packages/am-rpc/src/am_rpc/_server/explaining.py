@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 _MOST_LINES: Final = 64
 _LONGEST: Final = 1024
-_WORD: Final = re.compile(r"\w+")
+_WORD: Final = r"\w+"
 # Where a handler is written, which no client is told.
-_PLACE: Final = re.compile(r" \(.*, line \d+\)$", re.DOTALL)
-_RAISED: Final = re.compile(r"( raised \w+): .*", re.DOTALL)
+_PLACE: Final = r"(?s) \(.*, line \d+\)$"
+_RAISED: Final = r"(?s)( raised \w+): .*"
 
 
 def told_reasons(
@@ -36,11 +36,11 @@ def told_reasons(
     known = frozenset(names if readable is None else readable)
     told = []
     for line in reasons:
-        line = _PLACE.sub("", line)
+        line = re.sub(_PLACE, "", line)
         if not access.errors:
-            line = _RAISED.sub(r"\1", line)
+            line = re.sub(_RAISED, r"\1", line)
         if hidden:
-            line = _WORD.sub(lambda word: _masked(word[0], hidden, known), line)
+            line = re.sub(_WORD, lambda word: _masked(word[0], hidden, known), line)
         told.append(line[:_LONGEST])
     return told[:_MOST_LINES]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import secrets
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import trio
@@ -49,37 +48,60 @@ PUSH_INTERVAL: Final = 0.25
 PUSH_MAX_MUTATIONS: Final = 256
 
 
-@dataclass(eq=False, repr=False)
 class Serving:
-    """How a source is served; shared by a mux and its servers."""
+    """How a source is served; shared by a mux and its servers.
 
-    push_interval: float | None = PUSH_INTERVAL
-    push_max_mutations: int = PUSH_MAX_MUTATIONS
-    strict: bool = False
-    access: Access = field(default_factory=Access)
-    limits: Limits = field(default_factory=Limits)
-    ssl_context: ssl.SSLContext | None = None
-    secret: Secrets | None = None
-    allow_id: str | None = None
-    payload_state: str = "SendPayload"
-    # Whether the mux listens for websockets; its servers get plain streams.
-    websocket: bool = False
-    # Web pages that may connect, by their origin; the host that requests must name is this one.
-    origins: Sequence[str] = ()
-    is_loopback: bool = False
-    boot: bytes = field(default_factory=lambda: secrets.token_bytes(8))
-    stats: Stats = field(default_factory=Stats)
-    sessions: SessionStore = field(init=False)
-    strangers: Strangers = field(init=False)
-    keyring: Keyring | None = field(init=False)
+    Written out, since what a dataclass generates delays the start of each process that serves.
+    """
 
-    def __post_init__(self) -> None:
-        if isinstance(self.origins, str):
+    def __init__(
+        self,
+        push_interval: float | None = PUSH_INTERVAL,
+        push_max_mutations: int = PUSH_MAX_MUTATIONS,
+        strict: bool = False,
+        access: Access = Access(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        ssl_context: ssl.SSLContext | None = None,
+        secret: Secrets | None = None,
+        allow_id: str | None = None,
+        payload_state: str = "SendPayload",
+        websocket: bool = False,
+        origins: Sequence[str] = (),
+        is_loopback: bool = False,
+        boot: bytes | None = None,
+        stats: Stats | None = None,
+    ) -> None:
+        if isinstance(origins, str):
             raise TypeError("origins: give several, not one str")
-        self.origins = tuple(self.origins)
-        self.keyring = None if self.secret is None else Keyring(self.secret)
-        self.sessions = SessionStore(self.limits, self.stats)
-        self.strangers = Strangers(self.limits.strangers)
+        self.push_interval = push_interval
+        self.push_max_mutations = push_max_mutations
+        self.strict = strict
+        self.access = access
+        self.limits = limits
+        self.ssl_context = ssl_context
+        self.secret = secret
+        self.allow_id = allow_id
+        self.payload_state = payload_state
+        # Whether the mux listens for websockets; its servers get plain streams.
+        self.websocket = websocket
+        # Web pages that may connect, by their origin; the host that requests must name is this one.
+        self.origins = tuple(origins)
+        self.is_loopback = is_loopback
+        self.boot = boot or secrets.token_bytes(8)
+        self.stats = Stats() if stats is None else stats
+        self.keyring = None if secret is None else Keyring(secret)
+        self.sessions = SessionStore(limits, self.stats)
+        self.strangers = Strangers(limits.strangers)
+
+    def replace(self, **changed: Any) -> Serving:
+        """Return the same with some settings changed, which have the names of the arguments.
+
+        It counts with this one, and has sessions of its own. `copy.replace` of Python 3.13 does it,
+        too.
+        """
+        return Serving(**({name: getattr(self, name) for name in _SETTINGS} | changed))
+
+    __replace__ = replace
 
     def rotate(self, secret: Secrets) -> None:
         """Take these keys from now on, instead of those before; raises as `Keyring`."""
@@ -89,6 +111,13 @@ class Serving:
     def still_takes(self, key_id: str | None, key: Key | None) -> bool:
         """Tell whether who proved to have this key would be let in with the same rights again."""
         return self.keyring is None or self.keyring.holds(key_id, key)
+
+
+# What its constructor takes.
+_SETTINGS: Final = (
+    "push_interval", "push_max_mutations", "strict", "access", "limits", "ssl_context", "secret",
+    "allow_id", "payload_state", "websocket", "origins", "is_loopback", "boot", "stats",
+)  # fmt: skip
 
 
 class Greeted(NamedTuple):

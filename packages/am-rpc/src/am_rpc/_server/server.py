@@ -329,9 +329,9 @@ class Server:
         """Keep back the answer to the mutation that is handled just now; return what sends it.
 
         For handlers that wake a task which may have something to send in a moment: answer and that
-        leave in one write. Whatever else is sent meanwhile takes the answer along; sending it
-        again is harmless. Outside of a handler of a mutation that the client made nothing is kept
-        back.
+        leave in one write. Whatever else is sent takes the answer along, also if the handler itself
+        sends it; sending it again is harmless. Outside of a handler of a mutation that the client
+        made nothing is kept back.
         """
         if self.client is None:
             return _nothing

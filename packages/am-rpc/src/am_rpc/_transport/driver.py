@@ -56,7 +56,7 @@ class Connection(Outgoing):
     """
 
     __slots__ = (
-        "_errors", "_errors_since", "_is_withheld", "_last_whole", "_pinged_since", "_steps",
+        "_errors", "_errors_since", "_keeps_answer", "_last_whole", "_pinged_since", "_steps",
         "last_rx", "ping", "protocol",
     )  # fmt: skip
 
@@ -67,8 +67,8 @@ class Connection(Outgoing):
         self.protocol = protocol
         self._errors = 0
         self._errors_since = 0.0
-        # Whether what this batch leads to is not written at its end.
-        self._is_withheld = False
+        # Whether the answer to the event that is handled waits for something else to be sent.
+        self._keeps_answer = False
         # What has to be done before the next message is handled.
         self._steps: Generator[None] | None = None
         self.last_rx = trio.current_time()
@@ -182,6 +182,7 @@ class Connection(Outgoing):
                 continue
             if self._is_full:
                 # Too much to cork.
+                self._is_corked = False
                 self._wake.set()
                 await self.room()
             if more:
@@ -243,6 +244,7 @@ class Connection(Outgoing):
                         handle(event)
                     except Exception:
                         self._report_fault(event)
+                    self._keeps_answer = False
                     if self._steps is not None:
                         return True
                 if self.closed:
@@ -250,10 +252,7 @@ class Connection(Outgoing):
             return True
         finally:
             self._is_held = False
-            if self._is_withheld:
-                self._is_withheld = False
-            else:
-                self._write_batch()
+            self._write_batch()
 
     def _write_batch(self) -> None:
         if self._is_asked:
@@ -261,16 +260,21 @@ class Connection(Outgoing):
         elif self._out:
             self._write(self.last_rx)
 
+    def answer(self, data: bytes) -> None:
+        """Queue the answer to the event that is handled; see `cork`."""
+        if self._keeps_answer:
+            self.keep(data)
+        else:
+            self.send(data)
+
     def cork(self) -> None:
-        """Leave what this batch leads to for the next write, whoever makes it, or for `release`."""
-        self._is_withheld = self._is_held
+        """Leave the answer to the event that is handled for the next write, or for `release`."""
+        self._keeps_answer = self._is_held
 
     def release(self) -> None:
-        """Write what was withheld, unless it has left meanwhile."""
-        if self._is_held:
-            self._is_withheld = False
-        else:
-            self._write_batch()
+        """Write what was kept back, unless it has left meanwhile."""
+        self._keeps_answer = False
+        self.uncork()
 
     def _report_fault(self, event: Event | None) -> None:
         """A handler of an event failed, which is a fault of ours and no reason to end."""

@@ -19,6 +19,9 @@ What a call does depends on the state of the connection:
 write of the writer is under way. *Idle*: neither. "Asks" means that `produce` is asked first. What
 would be written at once is left to the writer if the stream is no plain socket, or if the last such
 write was a moment ago (a burst). The tests play each cell.
+
+What `keep` queues causes no write. While there is nothing else the connection is *corked*: it is
+asked as ever, and writes once `produce` or somebody else has something to add, or at `uncork`.
 """
 
 from __future__ import annotations
@@ -70,9 +73,10 @@ class Outgoing:
     """
 
     __slots__ = (
-        "_flushed", "_hurried_at", "_is_asked", "_is_client", "_is_held", "_limits", "_most_bytes",
-        "_most_items", "_out", "_out_bytes", "_room", "_scope", "_socket", "_stats", "_timer",
-        "_wake", "_writing_since", "closed", "error", "peer_closed", "produce", "stream",
+        "_flushed", "_hurried_at", "_is_asked", "_is_client", "_is_corked", "_is_held",
+        "_limits", "_most_bytes", "_most_items", "_out", "_out_bytes", "_room", "_scope", "_socket",
+        "_stats", "_timer", "_wake", "_writing_since", "closed", "error", "peer_closed", "produce",
+        "stream",
     )  # fmt: skip
 
     def __init__(
@@ -94,6 +98,8 @@ class Outgoing:
         self._scope = trio.CancelScope()
         # While a batch is handled, or `produce` runs, a write comes soon: nobody wakes the writer.
         self._is_held = False
+        # What waits, if anything does, was kept back and causes no write.
+        self._is_corked = False
         # Somebody has asked for a write, so that `produce` may have something to add.
         self._is_asked = False
         # When the writer looks again by itself.
@@ -130,11 +136,24 @@ class Outgoing:
             return
         out = self._out
         out.append(data)
+        self._is_corked = False
         self._out_bytes += len(data)
         if self._out_bytes > self._most_bytes or len(out) > self._most_items:
             self.close(SlowPeer("too much is waiting to be written"))
         elif not self._is_held:
             self._wake.set()
+
+    def keep(self, data: bytes) -> None:
+        """Queue bytes for a write that something else causes; for use while held."""
+        is_corked = self._is_corked or not self._out
+        self.send(data)
+        self._is_corked = is_corked
+
+    def uncork(self) -> None:
+        """Write what was kept back, unless it has left meanwhile."""
+        if self._is_corked:
+            self._is_corked = False
+            self.write_now(trio.current_time())
 
     def wake(self) -> None:
         """Have `produce` asked soon."""
@@ -184,7 +203,7 @@ class Outgoing:
                 # There is more to come, at a time that the writer has to wait for.
                 self._wake.set()
         out = self._out
-        if not out:
+        if not out or self._is_corked:
             return
         data = out[0] if len(out) == 1 else b"".join(out)
         self._out_bytes = len(data)
@@ -211,9 +230,12 @@ class Outgoing:
         if self.produce is None:
             return None
         was_held, self._is_held = self._is_held, True
+        waiting = len(self._out)
         try:
             due = self.produce(now, self._out)
             self._is_asked = due is not None
+            if len(self._out) > waiting:
+                self._is_corked = False
             return due
         finally:
             self._is_held = was_held
@@ -269,7 +291,7 @@ class Outgoing:
                 due = self._collect(trio.current_time())
                 out = self._out
                 # Somebody who says goodbye may be writing in this task's place.
-                if not out or self._writing_since is not None:
+                if not out or self._is_corked or self._writing_since is not None:
                     if due is None:
                         await wake.wait()
                     else:
