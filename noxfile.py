@@ -65,8 +65,8 @@ ORDER = (
     "engines",
 )
 # What waits for processes, and looks at the clock: all others yield the processors to these.
-TOUCHY = {"lint", "am-node", "processes", "pools", "observability", "engines"}
-LANES = 4  # of `checks`, for two processors: tests of processes wait for most of their time
+TOUCHY = {"lint", "am-node", "processes", "pools", "integration", "observability", "engines"}
+LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
 # programs alone are used, what topics are compared with, and a terminal and a browser to type into.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
