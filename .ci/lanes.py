@@ -81,8 +81,12 @@ class _Running:
                 continue
 
 
-def run_jobs(jobs: list[Job], lanes: int) -> bool:
-    """Run all, in their order as far as the lanes allow; False if one failed."""
+def run_jobs(jobs: list[Job], lanes: int, fillers: int = 0) -> bool:
+    """Run all, in their order as far as the lanes allow; False if one failed.
+
+    So many `fillers` more than there are lanes may run at a time, if they yield: they take what
+    the others leave of the processors.
+    """
     waiting: list[Job] = [*jobs]
     running: list[_Running] = []
     passed: set[str] = set()
@@ -94,7 +98,7 @@ def run_jobs(jobs: list[Job], lanes: int) -> bool:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         while waiting or running:
-            while len(running) < lanes and (job := _next(waiting, passed)):
+            while job := _next(waiting, passed, len(running), lanes, fillers):
                 waiting.remove(job)
                 running.append(_Running(job))
                 print(f"                     … {job.name}", flush=True)
@@ -114,5 +118,10 @@ def run_jobs(jobs: list[Job], lanes: int) -> bool:
     return True
 
 
-def _next(waiting: list[Job], passed: set[str]) -> Job | None:
-    return next((job for job in waiting if not job.after or job.after in passed), None)
+def _next(
+    waiting: list[Job], passed: set[str], running: int, lanes: int, fillers: int
+) -> Job | None:
+    ready = (job for job in waiting if not job.after or job.after in passed)
+    if running >= lanes:
+        ready = (job for job in ready if job.yields and running < lanes + fillers)
+    return next(ready, None)

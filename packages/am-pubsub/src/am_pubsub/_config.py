@@ -25,7 +25,8 @@ class TopicConfig:
     redial_first: float = 0.5
     """Time before an address that failed is tried again; doubled by each further failure."""
     redial_most: float = 10.0
-    """The longest time between two trials of an address that keeps failing."""
+    """The longest time between two trials of an address that keeps failing; a link whose other end
+    does not say who it is lasts no longer."""
     referrals: int = 8
     """Addresses told to a newcomer that is turned away."""
 

@@ -29,6 +29,20 @@ def test_the_first_beyond_sixteen_is_sent_elsewhere_with_addresses() -> None:
     assert last == pack(Kind.DROP, "full", ["to:somebody"])
 
 
+def test_who_does_not_say_who_it_is_keeps_no_place() -> None:
+    a = core("a")
+    for number, address in enumerate(("to:b", "to:c", None)):
+        a.link_up(number, address, 0.0)
+    a._book.learn(b"somebody", ("to:somebody",))
+    for tenths in range(1, 130):
+        a.advance(tenths / 10)
+        if tenths < 100:
+            assert not a.output.closes
+            assert not a.output.dials
+    assert a.output.closes == [(0, "silent"), (1, "silent"), (2, "silent")]
+    assert "to:somebody" in a.output.dials
+
+
 def test_who_holds_more_than_twelve_drops_the_oldest_whose_peer_has_others() -> None:
     a = core("a")
     for number in range(13):

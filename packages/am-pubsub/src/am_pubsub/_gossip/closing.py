@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from .output import EventKind
 
 if TYPE_CHECKING:
+    from am_pubsub._config import TopicConfig
+
     from .addresses import AddressBook
     from .link import Link
     from .messages import Drop
@@ -33,7 +35,9 @@ class Closer:
         neighbours: Neighbours,
         syncer: Syncer,
         output: Output,
+        config: TopicConfig,
     ) -> None:
+        self._config = config
         self._links = links
         self._book = book
         self._neighbours = neighbours
@@ -58,6 +62,13 @@ class Closer:
             if link.peer is not None:
                 self._book.ignore(link.peer, now)
             self.close(link, "too many rejects", now)
+
+    def close_silent(self, now: float) -> None:
+        """Close links whose other ends did not say who they are: they keep others out."""
+        since = now - self._config.redial_most
+        for link in [*self._links.values()]:
+            if link.peer is None and link.since <= since:
+                self.close(link, "silent", now)
 
     def close(self, link: Link, reason: str, now: float) -> None:
         """Close a link on purpose."""

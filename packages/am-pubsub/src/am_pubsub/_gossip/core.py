@@ -107,7 +107,9 @@ class Core:
         self._neighbours = Neighbours(
             self._links, self._book, self._sender, self.output, config, random, now
         )
-        self._closer = Closer(self._links, self._book, self._neighbours, self._syncer, self.output)
+        self._closer = Closer(
+            self._links, self._book, self._neighbours, self._syncer, self.output, config
+        )
         self._payloads = Payloads(
             self._members, self.table, self._sender, self._closer, self.output, self._owner
         )
@@ -209,7 +211,9 @@ class Core:
         """Do what is due."""
         self._members.advance(now)
         self._syncer.advance(now)
-        self._neighbours.advance(now)
+        if self._neighbours.due() <= now:
+            self._closer.close_silent(now)
+            self._neighbours.advance(now)
         if not self.joined and now >= self._began + self._config.join_alone_after:
             self._alone_told = not self.neighbours()
             if self._alone_told:
