@@ -37,6 +37,7 @@ class Job:
 @dataclass
 class _Running:
     job: Job
+    fills: bool = False  # beyond the lanes
     output: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
     began: float = field(default_factory=time.monotonic)
 
@@ -98,10 +99,10 @@ def run_jobs(jobs: list[Job], lanes: int, fillers: int = 0) -> bool:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         while waiting or running:
-            while job := _next(waiting, passed, len(running), lanes, fillers):
-                waiting.remove(job)
-                running.append(_Running(job))
-                print(f"                     … {job.name}", flush=True)
+            while begun := _next(waiting, passed, running, lanes, fillers):
+                waiting.remove(begun.job)
+                running.append(begun)
+                print(f"                     … {begun.job.name}", flush=True)
             if not running:
                 raise ValueError(f"{', '.join(job.name for job in waiting)} wait for each other")
             for one in [*running]:
@@ -119,9 +120,12 @@ def run_jobs(jobs: list[Job], lanes: int, fillers: int = 0) -> bool:
 
 
 def _next(
-    waiting: list[Job], passed: set[str], running: int, lanes: int, fillers: int
-) -> Job | None:
-    ready = (job for job in waiting if not job.after or job.after in passed)
-    if running >= lanes:
-        ready = (job for job in ready if job.yields and running < lanes + fillers)
-    return next(ready, None)
+    waiting: list[Job], passed: set[str], running: list[_Running], lanes: int, fillers: int
+) -> _Running | None:
+    """Begin the next job, if there is a lane for it."""
+    ready = [job for job in waiting if not job.after or job.after in passed]
+    filling = sum(one.fills for one in running)
+    if len(running) - filling < lanes:
+        return _Running(ready[0]) if ready else None
+    meek = [job for job in ready if job.yields]
+    return _Running(meek[0], fills=True) if meek and filling < fillers else None
