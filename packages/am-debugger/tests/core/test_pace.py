@@ -79,8 +79,7 @@ async def test_what_nobody_waits_for_rests_until_no_key_was_pressed_for_a_while(
     async def press() -> None:
         nonlocal pressed
         for _ in range(20):
-            pace.begin_key()
-            pace.end_key()
+            pace.press()
             pressed += 1
             await trio.sleep(LULL * 0.9)
 

@@ -29,9 +29,12 @@ class Pace:
         """Whether a key is on its way."""
         return self._shown is not None
 
-    def begin_key(self) -> None:
-        """A key was pressed. To be called in the thread of the loop."""
+    def press(self) -> None:
+        """A key was pressed, and may find another one on its way."""
         self._keys += 1
+
+    def begin_key(self) -> None:
+        """A key that was pressed is on its way. To be called in the thread of the loop."""
         if self._shown is None:
             self._shown = trio.Event()
 

@@ -281,10 +281,10 @@ class DebuggerApp(App[int]):
     def _begin_key(self) -> None:
         """What comes in gives way until the screen shows what the key did, if it does anything."""
         pace = self.debugger.pace
-        had_key = pace.has_key
-        pace.begin_key()
-        if had_key:
+        pace.press()
+        if pace.has_key:
             return
+        pace.begin_key()
         if self._key_ends is not None:
             self._key_ends.cancel()
         self._key_ends = asyncio.get_running_loop().call_later(LONGEST, pace.end_key)
