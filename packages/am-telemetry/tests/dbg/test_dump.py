@@ -54,6 +54,24 @@ def written(path: Path, count: int, seed: int = 1) -> am.Machine:
     return mach
 
 
+def test_a_dump_goes_on_with_machines_that_come_after_the_hub_rested(tmp_path: Path) -> None:
+    path = tmp_path / "run.amdbg.gz"
+    with DbgWriter(path) as writer:
+        for number in range(2):
+            mach = am.Machine(SCHEMA, id=f"m{number}")
+            writer.bind(mach)
+            mach.toggle("A")
+            # As at the end of its thread, with a machine that has just come and without any.
+            writer._hub._flush_all(0.0)
+            mach.toggle("A")
+            mach.dispose()
+            assert writer._hub.sync(10)
+            writer._hub._flush_all(0.0)
+    found = {mach.id: len(mach.txs) for mach in mirrored(path)[0].machines.values()}
+    assert set(found) == {"m0", "m1"}
+    assert min(found.values()) >= 2
+
+
 def test_a_dump_equals_the_live_session_it_was_taken_from(tmp_path: Path) -> None:
     path = tmp_path / "run.amdbg.gz"
     mach = am.Machine(SCHEMA, id="m", handlers={"AState": lambda e: e.machine.add("C", id=1)})

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import threading
 import zlib
 from collections import deque
 from pathlib import Path
@@ -120,7 +121,7 @@ class _Writing(Consumer):
         self._schemas: set[bytes] = set()
         self._machines = 0
         self._next_flush = 0.0
-        self.is_closed = False
+        self.is_closing = self.is_closed = False
 
     def bound(self, link: MachineLink) -> None:
         """A machine came."""
@@ -187,8 +188,11 @@ class _Writing(Consumer):
             self._dump.flush()
 
     def flush(self, deadline: float) -> None:
-        """The end of the dump."""
-        if not self.is_closed:
+        """The end of the dump, if it was asked for or the program ends; else more may follow."""
+        if not self.is_closing and threading.main_thread().is_alive():
+            self._next_flush = 0.0
+            self.tick(0.0)
+        elif not self.is_closed:
             self.is_closed = True
             self._meet()
             self._dump.close(self._machines, self._outbox.dropped)
@@ -258,6 +262,7 @@ class DbgWriter(Closing):
     def close(self) -> None:
         """Detach from all machines and end the file. Again: nothing. In any thread."""
         if not self._writing.is_closed:
+            self._writing.is_closing = True
             self._hub.close(self._writing)
 
     def __repr__(self) -> str:

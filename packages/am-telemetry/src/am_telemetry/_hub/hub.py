@@ -352,6 +352,8 @@ class Hub:
         self._serve_events(anyway=self._is_over)
         consumers = self._known()
         for i, consumer in enumerate(reversed(consumers)):
+            if not self._is_over and any(True for _ in self.registry.links_of(consumer)):
+                continue  # a machine came as the thread ended, which begins anew for it
             # What one leaves of its share is for the others.
             share = (deadline - monotonic()) / (len(consumers) - i)
             self.guard.call(consumer, consumer.flush, monotonic() + max(share, 0.0))
