@@ -67,7 +67,6 @@ ORDER = (
 # What waits for processes, and looks at the clock: all others yield the processors to these.
 TOUCHY = {"lint", "am-node", "processes", "pools", "integration", "observability", "engines"}
 LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
-FILLERS = 1  # more of those that yield
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
 # programs alone are used, what topics are compared with, and a terminal and a browser to type into.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
@@ -173,7 +172,7 @@ def checks(session: nox.Session) -> None:
         jobs += [job("observability", "observability"), job("engines", "engines", "ssh", "--short")]
     places = {name: place for place, name in enumerate(ORDER)}
     jobs.sort(key=lambda job: places.get(job.name, len(places)))
-    if not run_jobs(jobs, LANES, FILLERS):
+    if not run_jobs(jobs, LANES):
         session.error("not all checks passed")
 
 

@@ -37,7 +37,6 @@ class Job:
 @dataclass
 class _Running:
     job: Job
-    fills: bool = False  # beyond the lanes
     output: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
     began: float = field(default_factory=time.monotonic)
 
@@ -82,12 +81,8 @@ class _Running:
                 continue
 
 
-def run_jobs(jobs: list[Job], lanes: int, fillers: int = 0) -> bool:
-    """Run all, in their order as far as the lanes allow; False if one failed.
-
-    So many `fillers` more than there are lanes may run at a time, if they yield: they take what
-    the others leave of the processors.
-    """
+def run_jobs(jobs: list[Job], lanes: int) -> bool:
+    """Run all, in their order as far as the lanes allow; False if one failed."""
     waiting: list[Job] = [*jobs]
     running: list[_Running] = []
     passed: set[str] = set()
@@ -99,10 +94,10 @@ def run_jobs(jobs: list[Job], lanes: int, fillers: int = 0) -> bool:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         while waiting or running:
-            while begun := _next(waiting, passed, running, lanes, fillers):
-                waiting.remove(begun.job)
-                running.append(begun)
-                print(f"                     … {begun.job.name}", flush=True)
+            while len(running) < lanes and (job := _next(waiting, passed)):
+                waiting.remove(job)
+                running.append(_Running(job))
+                print(f"                     … {job.name}", flush=True)
             if not running:
                 raise ValueError(f"{', '.join(job.name for job in waiting)} wait for each other")
             for one in [*running]:
@@ -119,13 +114,5 @@ def run_jobs(jobs: list[Job], lanes: int, fillers: int = 0) -> bool:
     return True
 
 
-def _next(
-    waiting: list[Job], passed: set[str], running: list[_Running], lanes: int, fillers: int
-) -> _Running | None:
-    """Begin the next job, if there is a lane for it."""
-    ready = [job for job in waiting if not job.after or job.after in passed]
-    filling = sum(one.fills for one in running)
-    if len(running) - filling < lanes:
-        return _Running(ready[0]) if ready else None
-    meek = [job for job in ready if job.yields]
-    return _Running(meek[0], fills=True) if meek and filling < fillers else None
+def _next(waiting: list[Job], passed: set[str]) -> Job | None:
+    return next((job for job in waiting if not job.after or job.after in passed), None)

@@ -64,19 +64,6 @@ def test_there_are_no_more_jobs_at_a_time_than_lanes(lanes: Any, tmp_path: Path)
     assert max(beside) == 2
 
 
-def test_only_what_yields_fills_up_beyond_the_lanes(lanes: Any, tmp_path: Path) -> None:
-    kinds = {"a": False, "b": False, "c": True, "d": True}
-    long = marks(tmp_path, "c").replace("0.3", "1.5")
-    codes = {name: long if name == "c" else marks(tmp_path, name) for name in kinds}
-    jobs = [job(lanes, name, codes[name], yields=kinds[name]) for name in kinds]
-    assert lanes.run_jobs(jobs, 1, 1)
-    a, b, c, d = (span(tmp_path, name) for name in kinds)
-    assert c[0] < a[1] < b[0]
-    # What fills up takes no lane from the others.
-    assert b[1] < c[1]
-    assert b[1] < d[0]
-
-
 def test_a_job_waits_for_the_one_that_it_comes_after(lanes: Any, tmp_path: Path) -> None:
     first = job(lanes, "first", marks(tmp_path, "first"))
     second = job(lanes, "second", marks(tmp_path, "second"), after="first")
