@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,6 @@ class Engine(Protocol):
     name: str
     # Whether it keeps workers waiting for which it has no room.
     queues: bool
-    # Whether it takes room from workers for what is more urgent.
-    preempts: bool
 
     def start(self) -> None:
         """Start it and wait until it takes workers."""
@@ -37,9 +35,6 @@ class Engine(Protocol):
     def occupy(self) -> None:
         """Take all its room, so that workers have to wait."""
 
-    def preempt(self) -> None:
-        """Take all its room, also that of workers, and wait until they are gone."""
-
     def make_room(self) -> None:
         """Give the room back."""
 
@@ -48,3 +43,11 @@ class Engine(Protocol):
 
     def bring_back(self) -> None:
         """Have a node again."""
+
+
+@runtime_checkable
+class Preempting(Engine, Protocol):
+    """An engine that takes room from workers for what is more urgent."""
+
+    def preempt(self) -> None:
+        """Take all its room, also that of workers, and wait until they are gone."""

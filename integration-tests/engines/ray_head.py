@@ -31,7 +31,6 @@ class RayHead:
 
     name = "ray"
     queues = True
-    preempts = False
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -89,10 +88,6 @@ class RayHead:
         nodes = [node["Resources"].get("CPU", 0) for node in _alive()]
         self._taken = placement_group([{"CPU": cpus} for cpus in nodes if cpus])
         ray.get(self._taken.ready(), timeout=30)
-
-    def preempt(self) -> None:
-        """It never does."""
-        raise NotImplementedError
 
     def make_room(self) -> None:
         """Give them back."""

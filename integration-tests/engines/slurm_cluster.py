@@ -58,7 +58,6 @@ class SlurmCluster:
 
     name = "slurm"
     queues = True
-    preempts = True
 
     def __init__(self, services: Services) -> None:
         self.services = services

@@ -40,7 +40,6 @@ class SshServer:
 
     name = "ssh"
     queues = False
-    preempts = False
 
     def __init__(self, services: Services, sshd: str) -> None:
         self.services = services
@@ -95,10 +94,6 @@ class SshServer:
 
     def occupy(self) -> None:
         """Nothing: it has room for all."""
-
-    def preempt(self) -> None:
-        """It never does."""
-        raise NotImplementedError
 
     def make_room(self) -> None:
         """Nothing, either."""

@@ -18,6 +18,7 @@ import am_node
 from am_node.testing import LAUNCHER_CHECKS, LauncherCheck
 
 from .conftest import CHAOS, ROOT
+from .engine import Preempting
 from .services import until
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ async def test_a_worker_that_waits_in_the_queue_has_not_failed(
 async def test_a_preempted_worker_ends_what_it_has_and_is_no_error(
     engine: Engine, command: tuple[str, ...], notes: dict[str, str]
 ) -> None:
-    if not engine.preempts:
+    if not isinstance(engine, Preempting):
         pytest.skip(f"{engine.name} preempts nobody")
     pool = am_node.Pool(min=1, max=1, warm=0)
     launcher = engine.launcher(command)
@@ -128,7 +129,7 @@ async def test_a_preempted_worker_ends_what_it_has_and_is_no_error(
             assert client.workers != (first,)
 
 
-def _preempt_at_work(engine: Engine, begun: Path) -> None:
+def _preempt_at_work(engine: Preempting, begun: Path) -> None:
     until(begun.exists, 30, "no work was begun")
     engine.preempt()
     engine.make_room()
