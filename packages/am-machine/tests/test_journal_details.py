@@ -39,17 +39,20 @@ def test_an_entry_tells_how_long_it_and_its_handlers_took(flat: Flat) -> None:
         while time.perf_counter() < until:
             pass
 
-    m = flat("A")
-    m.bind({"AEnter": lambda e: None, "AState": spin})
-    m.bind({"AState": spin})
-    journal = detailed(m)
-    m.add("A")
-    (entry,) = journal.read()
-    assert names(entry) == ["AEnter", "AState"]
-    took = dict(of(entry).handlers)
-    assert took["AEnter"] < 2_000
-    # Both bindings together.
-    assert 4_000 <= took["AState"] <= of(entry).duration
+    least = float("inf")
+    for _ in range(5):  # a handler that does nothing may be held up by the host, not each time
+        m = flat("A")
+        m.bind({"AEnter": lambda e: None, "AState": spin})
+        m.bind({"AState": spin})
+        journal = detailed(m)
+        m.add("A")
+        (entry,) = journal.read()
+        assert names(entry) == ["AEnter", "AState"]
+        took = dict(of(entry).handlers)
+        # Both bindings together.
+        assert 4_000 <= took["AState"] <= of(entry).duration
+        least = min(least, took["AEnter"])
+    assert least < 2_000
 
 
 def test_a_handler_that_fails_and_one_that_votes_against_are_told(flat: Flat) -> None:

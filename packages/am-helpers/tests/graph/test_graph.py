@@ -122,9 +122,9 @@ def test_fifty_machines_of_twenty_states_are_a_graph_within_a_second(machine: An
     machines = [machine(schema, id=f"m{i}") for i in range(50)]
     for src, tgt in pairwise(machines):
         amh.bind_many(src, tgt, names[:5])
-    start = time.perf_counter()
+    start = time.thread_time()  # what it takes, whatever else runs beside
     graph = amh.Graph.from_machines(*machines)
-    spent = time.perf_counter() - start
+    spent = time.thread_time() - start
     print(f"50 x 20: {spent:.2f} s, {len(graph.nx)} nodes, {graph.nx.number_of_edges()} edges")
     assert len(graph.nx) == 50 * 22
     assert len(edges(graph, "pipe:")) == 49 * 5 * 2

