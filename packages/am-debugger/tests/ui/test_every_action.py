@@ -109,6 +109,8 @@ _WITHIN = {
     ("lists", "up"), ("lists", "down"), ("lists", "page up"), ("lists", "page down"),
     ("log", "scroll left"), ("log", "scroll right"),
     ("reader", "down"), ("reader", "up"), ("rain", "down"), ("rain", "up"),
+    # To a cell, which `enter` follows: test_mouse has it beside the click that does the same.
+    ("rain", "cell to the left"), ("rain", "cell to the right"),
     ("matrix", "down"), ("matrix", "up"), ("matrix", "scroll left"), ("matrix", "scroll right"),
     ("buttons", "previous button"), ("buttons", "next button"),
 }  # fmt: skip

@@ -102,6 +102,46 @@ def test_a_click_on_a_cell_of_the_rain_goes_there_and_selects_the_state(tmp_path
     drive(tmp_path, body)
 
 
+def test_keys_go_to_a_cell_of_the_rain_and_enter_follows_it(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        machine.add("SelectingClient", client="worker-2")
+        machine.add("ToolRain")
+        machine.add("SetCursor", number=15)
+        machine.add("MatrixFocused")
+        await settle(pilot)
+        rain = app.query_one(RainPane)
+        view = debugger.session.selected
+        assert view is not None
+        names = view.client.version.names
+        await press(pilot, "k")
+        await press(pilot, "k")
+        await press(pilot, "enter")
+        assert view.state == "", "a row without a cell is a transition alone"
+        assert view.cursor == view.visible.numbers[12]
+        await press(pilot, "h")
+        assert rain.column == 0
+        assert rain.border_title == f"Rain: {names[0]}"
+        await press(pilot, "h")
+        assert rain.column == 0
+        await press(pilot, "l")
+        await press(pilot, "l")
+        assert "".join([one.text for one in rain.line(rain.cursor - rain.scroll_offset.y)])
+        await press(pilot, "k")
+        await press(pilot, "enter")
+        assert view.cursor == view.visible.numbers[11]
+        assert view.state == names[2]
+        for _ in range(len(names)):
+            await press(pilot, "l")
+        assert rain.column == len(names) - 1
+        # The first key goes to the state that is selected.
+        rain.column = None
+        await press(pilot, "l")
+        assert rain.column == 2
+
+    drive(tmp_path, body)
+
+
 def test_the_matrix_tells_steps_and_selects_by_key_and_mouse(tmp_path: Path) -> None:
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         machine = debugger.machine

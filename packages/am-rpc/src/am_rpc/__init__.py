@@ -26,9 +26,6 @@ from ._server.handshake import Serving
 from ._server.mux import Mux
 from ._server.server import Server
 from ._wire.keys import ClientSecrets, Key, Secrets
-# The replica of it.
-from ._client.client import Client, connect
-from ._client.network_machine import NetworkMachine
 from ._results import NetResult
 from ._wire.catalog_messages import MachineInfo
 # Who calls.
@@ -47,7 +44,10 @@ from ._errors import LimitExceeded, NetworkError, NetworkTimeout, NoAccess, NoMa
 from ._errors import OutcomeUnknown, ProtocolError, ReadOnlyMachine, RemoteError, RpcError
 from ._errors import SlowPeer, VersionMismatch, WrongDestination
 
-if TYPE_CHECKING:  # loaded when first asked for: most programs need none of it
+if TYPE_CHECKING:  # loaded when first asked for: a server needs none of it
+    # The replica of it.
+    from ._client.client import Client, connect
+    from ._client.network_machine import NetworkMachine
     # Pipes from servers, sockets of this user, what an address serves, bytes as they pass.
     from ._pipes import bind_mux, bind_server, bind_server_multi
     from ._transport.user_sockets import has_user_sockets, user_socket, user_sockets

@@ -1,7 +1,7 @@
 """Public names that are loaded when they are first asked for.
 
-Workers and servers need neither the facade for code without trio nor what serves the REPL, and
-few programs look for machines or sockets, or pipe what servers do.
+Workers and servers need no replica, neither the facade for code without trio nor what serves the
+REPL, and few programs look for machines or sockets, or pipe what servers do.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _PACKAGE: Final = __name__.rpartition(".")[0]
 _MODULE_OF: Final = {
+    "Client": "_client.client",
+    "connect": "_client.client",
+    "NetworkMachine": "_client.network_machine",
     "BlockingMachine": "_client.blocking",
     "BlockingWait": "_client.blocking",
     "blocking": "_client.blocking",
@@ -47,12 +50,13 @@ def load(name: str) -> Any:
     """
     if name not in _MODULE_OF:
         raise AttributeError(f"module {_PACKAGE!r} has no attribute {name!r}")
-    module = import_module(f"{_PACKAGE}.{_MODULE_OF[name]}")
+    import_module(f"{_PACKAGE}.{_MODULE_OF[name]}")
     public = vars(sys.modules[_PACKAGE])
-    # All of the module at once: an object may come into a user's hands, and into a pickle, before
+    # All that is loaded by now: an object may come into a user's hands, and into a pickle, before
     # its class is asked for.
     for other, where in _MODULE_OF.items():
-        if where == _MODULE_OF[name]:
+        module = sys.modules.get(f"{_PACKAGE}.{where}")
+        if module is not None and hasattr(module, other):  # it may be on its way in
             value = public[other] = getattr(module, other)
             value.__module__ = _PACKAGE
     return public[name]

@@ -23,6 +23,8 @@ PLAIN = Style()
 SELECTED = Style(bold=True, underline=True)
 CALLED = Style(underline=True)
 CURSOR = Style(reverse=True)
+CELL = Style(reverse=False, bold=True, underline=True)
+"""The one cell of a row under the cursor that keys act on."""
 CURRENT = Style(bold=True, bgcolor="black", color="white")
 FOUND = Style(bold=True, underline=True, color="yellow")
 CHANGED = Style(color="green")

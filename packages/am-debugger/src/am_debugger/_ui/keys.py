@@ -91,7 +91,11 @@ PANE_KEYS: Mapping[str, tuple[Key, ...]] = {
         *_SEARCH,
     ),
     "reader": (*_MOVE, *_SEARCH),
-    "rain": _MOVE,
+    "rain": (
+        *_MOVE,
+        Key(("h",), "cell to the left", action="column(-1)"),
+        Key(("l",), "cell to the right", action="column(1)"),
+    ),
     "matrix": (
         *_MOVE,
         Key(("left",), "scroll left", action="sideways(-1)"),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.segment import Segment
+from textual.strip import Strip
+
+from .colors import CELL
 from .keys import bindings_of
 from .rows import rain_columns, rain_row
 from .virtual import VirtualList
@@ -25,24 +29,26 @@ _MOST_MADE = 1000
 
 
 class RainPane(VirtualList):
-    """A transition a row, a state a column."""
+    """A transition a row, a state a column. `column` is the cell of the cursor's row that keys act
+    on, None before the first of them was pressed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("rain")]
 
     def __init__(self, debugger: Debugger) -> None:
         super().__init__(id="rain")
         self._debugger = debugger
+        self.column: int | None = None
         # Rows as they were made last, and what of: a step changes two of them.
         self._made: dict[_Key, tuple[_Of, Row]] = {}
 
     def update_rows(self) -> None:
         """The cursor moved, or more came: its row is in the middle, in tail mode the last."""
         view = self._debugger.session.selected
-        self.entitle("Rain")
         super().update_rows()
         if view is not None:
             self.cursor = max(view.visible.position(view.cursor) - 1, 0)
             self._center()
+        self._tell_cell()
 
     def _center(self) -> None:
         height = self.size.height
@@ -81,15 +87,64 @@ class RainPane(VirtualList):
             made = self._made[key] = ((parsed, fold), row)
         return made[1]
 
-    def entered(self, position: int) -> None:
-        """Go to a transition; there, open what it stands for."""
+    def line(self, y: int) -> Strip:
+        """A visible row; that of the cursor shows the cell."""
+        strip = super().line(y)
+        column = self.column
+        if column is None or not self.has_focus or not self._is_cursor(y):
+            return strip
+        cell = [Segment(text, CELL) for text, *_ in strip.crop(column, column + 1)]
+        return Strip.join([strip.crop(0, column), Strip(cell), strip.crop(column + 1)])
+
+    def _is_cursor(self, y: int) -> bool:
+        return self.scroll_offset.y + y == self.cursor < self.row_count()
+
+    def show(self, position: int) -> None:
+        """Put the cursor on a row; what its cell is may be another state there."""
+        super().show(position)
+        self._tell_cell()
+
+    def action_column(self, by: int) -> None:
+        """Go to a cell beside; the first time to that of the selected state."""
+        view, names = self._debugger.session.selected, self._cells(self.cursor)
+        if view is None or not names:
+            return
+        if self.column is None:
+            self.column = names.index(view.state) if view.state in names else 0
+        else:
+            self.column = max(0, min(self.column + by, len(names) - 1))
+        self._tell_cell()
+        self.redraw()
+
+    def _cells(self, position: int) -> tuple[str, ...]:
+        """The states that have a cell in a row."""
         view = self._debugger.session.selected
-        if view is not None:
-            number = view.visible.numbers[position]
-            if number == view.cursor and view.visible.fold(number) is not None:
-                self._debugger.machine.add("FoldToggled")
-                return
-        self._select(position, "")
+        if view is None or position >= self.row_count():
+            return ()
+        number = view.visible.numbers[position]
+        names = view.client.version_at(number).names
+        return tuple(names[: rain_columns(view.client, number, self.row_width)])
+
+    def _cell_state(self, position: int) -> str:
+        """The state of the cell, empty if there is none."""
+        names = self._cells(position)
+        return names[self.column] if self.column is not None and self.column < len(names) else ""
+
+    def _tell_cell(self) -> None:
+        state = self._cell_state(self.cursor)
+        self.entitle(f"Rain: {state}" if state else "Rain")
+
+    def entered(self, position: int) -> None:
+        """Go to a transition, and select the state of the cell; there, open what it stands for."""
+        view, state = self._debugger.session.selected, self._cell_state(position)
+        if view is None:
+            return
+        number = view.visible.numbers[position]
+        is_there = number == view.cursor and state in ("", view.state)
+        if is_there and view.visible.fold(number) is not None:
+            self._debugger.machine.add("FoldToggled")
+            return
+        self._select(position, state)
 
     def on_click(self, event: events.Click) -> None:
         """Go to a transition, and select the state under the mouse."""
@@ -97,11 +152,12 @@ class RainPane(VirtualList):
         position, view = self.scroll_offset.y + offset.y, self._debugger.session.selected
         event.prevent_default()
         if view is not None and position < self.row_count():
-            names = view.client.version_at(view.visible.numbers[position]).names
             self.cursor = position
             # The number and the time stand where there is no room for more states.
-            number = view.visible.numbers[position]
-            is_state = offset.x < rain_columns(view.client, number, self.row_width)
+            names = self._cells(position)
+            is_state = offset.x < len(names)
+            if is_state and self.column is not None:
+                self.column = offset.x
             self._select(position, names[offset.x] if is_state else "")
 
     def _select(self, position: int, state: str) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import am_machine as am
 
-from .._client.network_machine import NetworkMachine
 from .._errors import ErrorCode, InvalidParams, LimitExceeded, NetworkTimeout, RpcError
 from .._wire import messages as m
 from .._wire.args_chunks import ArgsChunk
@@ -20,7 +19,7 @@ from .._wire.mutation_messages import AddErr, InChunks, Mutate
 from .._wire.protocol import Notification, Request, Response
 from .._wire.server_messages import SourceTouch
 from .._wire.typed_args import declared_args, load_args
-from .executing import Executor
+from .executing import Executor, is_replica
 from .machines import page
 from .pushing import Pusher
 from .receiving import ArgsReceiver
@@ -28,6 +27,7 @@ from .receiving import ArgsReceiver
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from .._client.network_machine import NetworkMachine
     from .._options import Access
     from .._transport.driver import Connection
     from .._wire.delta_encoder import DeltaEncoder
@@ -114,7 +114,7 @@ class ClientSession:
         """Follow the source and push what it did since the welcome."""
         self.connection.ping = self._ping
         source = self._source
-        if isinstance(source, NetworkMachine):
+        if is_replica(source):
             self._untouch = source.uplink.on_touch(self._source_touched)
             self._unpass = source.uplink.pass_payloads(self._pass_on)
             source.uplink.reaches(self.session.client_id, True)
@@ -130,7 +130,7 @@ class ClientSession:
         if self._unpass is not None:
             self._unpass()
             self._unpass = None
-            assert isinstance(self._source, NetworkMachine)
+            assert is_replica(self._source)
             for client_id in (self.session.client_id, *self.behind):
                 self._source.uplink.reaches(client_id, False)
         for client_id in self.behind:
@@ -239,7 +239,7 @@ class ClientSession:
         _, names = self._executor.states(message.states, None)
         kind = KINDS[message.kind]
         source = self._source
-        if isinstance(source, NetworkMachine) and source.has_client:
+        if is_replica(source) and source.has_client:
             self.server.mach.fork(self._ask_why, source, call_id, kind, names)
         elif isinstance(source, am.BaseMachine):
             self._tell_why(call_id, source.explain(*names, kind=kind).reasons)
@@ -313,7 +313,7 @@ class ClientSession:
                 except LimitExceeded:
                     return
                 self.behind.add(client_id)
-            if isinstance(source, NetworkMachine):
+            if is_replica(source):
                 source.uplink.reaches(client_id, message.is_there)
 
     def is_way_to(self, client_id: str | None) -> bool:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import trio
 
 import am_machine as am
 
 from .._caller import CALLER, Caller
-from .._client.network_machine import NetworkMachine
 from .._errors import EncodeError, ErrorCode, InvalidParams, RemoteError, RpcError
 from .._results import when_settled
 from .._wire.mutation_messages import ADD, REMOVE, SET, TOGGLE, AddErr, Mutate, failure_of
@@ -22,6 +21,7 @@ from .session import SETTLED, Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from .._client.network_machine import NetworkMachine
     from .._options import Access
     from .._transport.driver import Connection
     from .._wire.delta_encoder import DeltaEncoder
@@ -38,6 +38,11 @@ _OWN: Final = frozenset(("err", "panic", "task"))
 _KNOWN: Final = 256
 # Longer ones are looked up each time: a client chooses how long they are.
 _SHORT: Final = 64
+
+
+def is_replica(source: am.MachineApi) -> TypeGuard[NetworkMachine]:
+    """Tell whether the server is a relay, without loading what only clients and relays need."""
+    return not source.is_local
 
 
 class Executor:
@@ -255,7 +260,7 @@ class Executor:
         elif message.method == SET:
             if source.is_local:
                 moved = source.active
-            elif isinstance(source, NetworkMachine) and source.has_schema:
+            elif is_replica(source) and source.has_schema:
                 # The source of a replica may have gone on: any state may be active there.
                 moved = source.schema.names
             else:
