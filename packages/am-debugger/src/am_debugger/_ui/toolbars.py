@@ -226,7 +226,7 @@ class ToolBar(LineWidget, can_focus=True):
             row += [(label, style), (" " * gap, colors.PLAIN)]
         if places[-1].position < len(self._buttons) - 1:
             row[-1] = (_MORE[::-1], colors.PLAIN)
-        return strip_of(row, self.room.width).apply_style(self.ground)
+        return strip_of(row, self.room.width, self.ground)
 
     def press(self, position: int) -> None:
         """Press a button."""
