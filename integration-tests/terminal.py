@@ -22,21 +22,15 @@ _FAULTY = "{fault}\nfrom am_debugger._cli.main import main\nimport sys\nsys.exit
 
 
 class Screen:
-    """A terminal of so many columns and lines in a folder, with a command of the shell in it."""
+    """A terminal of 120 by 40 in a folder, with a command of the shell in it."""
 
-    def __init__(
-        self,
-        folder: Path,
-        command: str,
-        env: dict[str, str] | None = None,
-        size: tuple[int, int] = (120, 40),
-    ) -> None:
+    def __init__(self, folder: Path, command: str, env: dict[str, str] | None = None) -> None:
         tool("tmux", "tmux", by="dev -- processes")
         self.folder = folder
         self._socket = folder / "tmux"
         environ = {**os.environ, "TERM": "xterm-256color", **(env or {})}
-        place = ("-x", str(size[0]), "-y", str(size[1]), "-c", str(folder))
-        self.tmux("-f", "/dev/null", "new-session", "-d", *place, command, env=environ)
+        size = ("-x", "120", "-y", "40", "-c", str(folder))
+        self.tmux("-f", "/dev/null", "new-session", "-d", *size, command, env=environ)
 
     def __enter__(self) -> Self:
         return self
@@ -74,15 +68,12 @@ class Screen:
 class Terminal(Screen):
     """A terminal with `am-dbg` in it; `fault` is code that spoils a part of it."""
 
-    def __init__(
-        self, folder: Path, *argv: str, fault: str = "", size: tuple[int, int] = (120, 40)
-    ) -> None:
+    def __init__(self, folder: Path, *argv: str, fault: str = "") -> None:
         self.address = f"unix:{folder / 'dbg'}"
         program = ["-c", _FAULTY.format(fault=fault)] if fault else ["-m", "am_debugger"]
         am_dbg = shlex.join([sys.executable, *program, *(argv or ("-l", self.address))])
         told = "echo rc=$?; stty -a | tr ' ' '\\n' | grep -x -e echo -e -echo -e icanon -e -icanon"
-        env = {"XDG_CONFIG_HOME": str(folder)}
-        super().__init__(folder, f"{am_dbg}; {told}; sleep 100", env, size)
+        super().__init__(folder, f"{am_dbg}; {told}; sleep 100", {"XDG_CONFIG_HOME": str(folder)})
 
     def pid(self) -> int:
         """The process of `am-dbg`."""
