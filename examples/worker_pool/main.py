@@ -1,6 +1,11 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["am-node", "rich>=13"]
+# dependencies = ["am-helpers", "am-machine", "am-node", "rich>=13"]
+#
+# [tool.uv.sources]
+# am-helpers = { path = "../../packages/am-helpers" }
+# am-machine = { path = "../../packages/am-machine" }
+# am-node = { path = "../../packages/am-node" }
 # ///
 """Runs the whole demo: supervisors and clients as processes, a kill, a verdict."""
 
@@ -20,18 +25,17 @@ from typing import TYPE_CHECKING
 import trio
 
 import am_helpers as amh
-from examples.worker_pool.demo import PATIENCE, Demo
-from examples.worker_pool.lines import heard
-from examples.worker_pool.text_stats import text_files
-from examples.worker_pool.view import shown, summary
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":  # run as a script: the examples are a package of this folder
     sys.path.insert(0, str(ROOT))
+from examples.worker_pool.demo import PATIENCE, Demo  # noqa: E402 - found by the line above
+from examples.worker_pool.lines import heard  # noqa: E402 - likewise
+from examples.worker_pool.text_stats import text_files  # noqa: E402 - likewise
+from examples.worker_pool.view import shown, summary  # noqa: E402 - likewise
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 CLIENTS = 2
 _ENGINE_PATIENCE = 300.0  # what an engine keeps waiting takes its time

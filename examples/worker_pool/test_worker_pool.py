@@ -21,12 +21,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.process
 @pytest.mark.slow
 def test_the_demo_loses_a_worker_and_nothing_else() -> None:
+    # Without a limit on the whole: it ends by itself when it stands still.
     done = subprocess.run(
         [sys.executable, "-m", "examples.worker_pool", "--plain"],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
