@@ -40,6 +40,9 @@ MOST_WEIGHED: Final = 100_000
 # Of what is not weighed: more than any answer that can travel.
 MAX_WEIGHT: Final = 80 * 2**20
 
+# Ids and args; nobody waits for one without id.
+Requests = list[tuple[bytes | None, dict[str, Any]]]
+
 _SMALL = 8
 _SCALARS = frozenset((int, float, bool, type(None)))
 
@@ -49,9 +52,16 @@ def is_req(req: object) -> bool:
     return req is None or (isinstance(req, bytes) and 0 < len(req) <= MAX_REQ_BYTES)
 
 
-def unpack_batch(
-    args: Mapping[str, Any],
-) -> list[tuple[bytes | None, dict[str, Any]]] | None:
+def unpack_requests(args: Mapping[str, Any]) -> Requests | None:
+    """The requests of a `WorkQueued`: one, or a batch; None if they are malformed."""
+    if BATCH in args and "req" not in args:
+        return unpack_batch(args)
+    single = dict(args)
+    req = single.pop("req", None)
+    return [(req, single)] if is_req(req) else None
+
+
+def unpack_batch(args: Mapping[str, Any]) -> Requests | None:
     """The requests of a batch; None if `args` are those of a single request, or not well-formed.
 
     A single request has `req` among its args, so the work may have an arg called `batch`.
@@ -59,7 +69,7 @@ def unpack_batch(
     items = args.get(BATCH)
     if len(args) != 1 or not isinstance(items, (list, tuple)):
         return None
-    requests: list[tuple[bytes | None, dict[str, Any]]] = []
+    requests: Requests = []
     for item in items:
         if not isinstance(item, (list, tuple)) or len(item) != 2:
             return None

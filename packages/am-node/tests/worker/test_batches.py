@@ -262,6 +262,25 @@ async def test_cancelling_the_running_one_lets_the_next_begin(autojump_clock: An
         assert mach.is_("Idle")
 
 
+async def test_asking_whether_a_refused_one_may_begin_does_not_lose_it(autojump_clock: Any) -> None:
+    class Reluctant(Gated):
+        refusals = 1
+
+        def WorkRequestedEnter(self, e: am.Event) -> bool:
+            self.refusals -= not e.is_check
+            return self.refusals < 0
+
+    async with opened(Reluctant) as (worker, mach, _, link):
+        mach.add("WorkQueued", **batch(1))
+        await wait_all_tasks_blocked()
+        assert worker.ran == []
+        worker.refusals = -1
+        assert mach.can_add("WorkRequested", req=req(1), x=1)
+        mach.add("WorkQueued", **batch(2))
+        await wait_all_tasks_blocked()
+        assert link.results == [1, 2]
+
+
 async def test_a_whole_batch_can_be_cancelled_at_once(autojump_clock: Any) -> None:
     async with opened() as (worker, mach, flow, link):
         worker.gates = {1: trio.Event()}

@@ -15,6 +15,7 @@ from .._core.pace import LONGEST
 from .._core.ports import NullUi, Part
 from .._core.showing import focusable
 from . import bars, colors, dialogs
+from .alt_keys import know_alt_letters
 from .client_list import ClientList
 from .facts_panel import FactsPanel
 from .group_menu import GroupChooser, GroupMenu
@@ -118,7 +119,9 @@ class DebuggerApp(App[int]):
         self.theme = colors.LIGHT if debugger.settings.theme == "light" else colors.DARK
 
     def get_driver_class(self) -> type[Driver]:
-        """The driver for this platform; it lets the app end where the terminal is lost."""
+        """The driver for this platform; it lets the app end where the terminal is lost, and tells
+        letters with `alt` at once."""
+        know_alt_letters()
         return survives_its_terminal(super().get_driver_class())
 
     def copy_to_clipboard(self, text: str) -> None:

@@ -45,7 +45,7 @@ class Line(LineWidget):
         width = self.room.width
         if y:
             return Strip.blank(width, self.ground)
-        return strip_of(self.row(), width).apply_style(self.ground)
+        return strip_of(self.row(), width, self.ground)
 
 
 class TxBar(Line):
@@ -214,7 +214,7 @@ class Timeline(LineWidget, can_focus=True):
             row.append(("─" * (gap - max(at, done)), colors.BAR_LEFT))
             row.append((LOST if gap < room else "", colors.CANCELED))
             at = gap + 1
-        return strip_of(row, width).apply_style(self.ground)
+        return strip_of(row, width, self.ground)
 
     def on_focus(self) -> None:
         """What has the focus stands out."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from rich.segment import Segment
     from rich.style import Style
+    from textual.color import Color
 
 # Finished lines that a pane keeps: some screens full.
 _MOST_FINISHED = 512
@@ -59,6 +60,7 @@ class LineWidget(Widget):
         self._titles = self._drawn_titles = ("", "")
         self._is_held = False
         self._ground: Style | None = None
+        self._background: Color | None = None
         # While lines are compared: working it out anew for each takes longer than comparing.
         self._known_room: Size | None = None
 
@@ -95,7 +97,7 @@ class LineWidget(Widget):
 
     def notify_style_update(self) -> None:
         """Styles are others, as where the theme is."""
-        self._ground = None
+        self._ground = self._background = None
         self._forget_looks()
         super().notify_style_update()
 
@@ -162,13 +164,13 @@ class LineWidget(Widget):
         known = self._finished.get(id(strip))
         if known is not None and known[0] is strip:
             return known[1]
-        inner = strip.adjust_cell_length(frame.room, self.ground)
-        _, background = self.background_colors
+        segments = [*strip.adjust_cell_length(frame.room, self.ground)]
+        if self._background is None:
+            _, self._background = self.background_colors
+        # Not by strips between: making those takes longer than what is done with them.
         for line_filter in self.get_line_filters():
-            inner = inner.apply_filter(line_filter, background)
-        finished = inner
-        if frame.left or frame.right:
-            finished = Strip([*frame.left, *inner, *frame.right], frame.size.width)
+            segments = line_filter.apply(segments, self._background)
+        finished = Strip([*frame.left, *segments, *frame.right], frame.size.width)
         if len(self._finished) >= _MOST_FINISHED:
             self._finished.clear()
         self._finished[id(strip)] = strip, finished

@@ -189,7 +189,7 @@ class ToolBar(LineWidget, can_focus=True):
             if self.has_focus and position == self._at:
                 style += colors.CURSOR
             row += [(label, style), (" " * gap, colors.PLAIN)]
-        return strip_of(row, self.room.width).apply_style(self.ground)
+        return strip_of(row, self.room.width, self.ground)
 
     def press(self, position: int) -> None:
         """Press a button."""

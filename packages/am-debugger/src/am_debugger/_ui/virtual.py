@@ -50,14 +50,21 @@ class Strips:
         key = (*row, width, is_cursor, rest)
         found = self._kept.get(key)
         if found is None:
-            made = strip_of(row, width, is_cursor=is_cursor, rest=rest)
-            found = self._kept[key] = made.apply_style(ground)
+            found = strip_of(row, width, ground, is_cursor=is_cursor, rest=rest)
+            self._kept[key] = found
         return found
 
 
-def strip_of(row: Row, width: int, *, is_cursor: bool = False, rest: Style = PLAIN) -> Strip:
-    """A row as wide as its pane; what is too long ends in an ellipsis, what is left is of the
-    style `rest`."""
+def strip_of(
+    row: Row,
+    width: int,
+    ground: Style = PLAIN,
+    *,
+    is_cursor: bool = False,
+    rest: Style = PLAIN,
+) -> Strip:
+    """A row as wide as its pane, on a ground; what is too long ends in an ellipsis, what is left is
+    of the style `rest`."""
     segments: list[Segment] = []
     left = width
     for k, (text, style) in enumerate(row):
@@ -67,12 +74,13 @@ def strip_of(row: Row, width: int, *, is_cursor: bool = False, rest: Style = PLA
             text = cut(f"{text} ", left)  # a text that is longer than there is room
             size = cell_len(text)
         if text:
-            segments.append(Segment(text, _under_cursor(style) if is_cursor else style))
+            shown = _under_cursor(style) if is_cursor else style
+            segments.append(Segment(text, ground + shown))
         left -= size
         if left <= 0 or is_cut:
             break
     if left > 0:
-        segments.append(Segment(" " * left, CURSOR if is_cursor else rest))
+        segments.append(Segment(" " * left, ground + (CURSOR if is_cursor else rest)))
     return Strip(segments, width)
 
 

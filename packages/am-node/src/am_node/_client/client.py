@@ -364,7 +364,7 @@ class _Handlers:
         self._mach.remove("ServerPayload")
         name, data = e.args.get("name"), e.args.get("data")
         if name == PROVIDE and isinstance(data, Mapping):
-            self._links.provided(data)
+            self._links.contracts.provided(data)
         elif name == LEASE_ENDED and isinstance(data, Mapping):
             self._links.lease_ended(data)
         elif name == STATUS and isinstance(data, Mapping):

@@ -9,36 +9,29 @@ with an attempt; each comes next, alone on a worker, so that the next death name
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
 import am_helpers as amh
-import am_machine as am
 
 from .._errors import WorkerLost
 from .._escape import printable
-from .._timing import stretch
 from .._wire_work import MAX_WORDS
+from .contracts import Contracts
 from .worker_link import WorkerLink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from am_rpc import NetworkMachine
+    import am_machine as am
 
     from .request import Request
     from .supervisor_link import SupervisorLink
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
-# How long an answer may take to being asked; after how long to ask again.
-_PROVIDE_TIMEOUT = 5.0
-_ASK_AGAIN = 2.0
-# Without a free worker for so long, another supervisor is tried.
-_ROTATE_AFTER = 5.0
 PIPED = (
     "WorkerConnecting",
     "WorkerConnected",
@@ -86,11 +79,8 @@ class LinkPool:
         self._coming: set[WorkerLink] = set()
         self._seekers = 0
         self._changed = trio.Event()
-        self._contracts: dict[str, tuple[trio.Event, dict[str, Any]]] = {}
+        self.contracts = Contracts(mach, supervisor, self._is_wanted, keep)
         self._least = workers
-        self._keep = keep
-        # What waits for the address of a worker.
-        self._asking: set[trio.CancelScope] = set()
         self._wanted = 0
         self._again: dict[Request, None] = {}
         # Those that must be alone on a worker, where workers hold several.
@@ -323,7 +313,7 @@ class LinkPool:
                         link.close()
                     break
                 with trio.move_on_after(pause):
-                    await self._chance()
+                    await self.contracts.chance()
                 pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
             self._opening -= 1
@@ -335,9 +325,8 @@ class LinkPool:
 
     def _call_off(self) -> None:
         """Ask for no worker any more that nobody wants."""
-        if self._asking and not self._is_wanted():
-            for scope in self._asking:
-                scope.cancel()
+        if not self._is_wanted():
+            self.contracts.call_off()
 
     async def _try_open(self) -> WorkerLink | None:
         name = f"{self._name}-{len(self._links)}"
@@ -348,7 +337,7 @@ class LinkPool:
         self._coming.add(link)
         try:
             link.mach.add("WorkerRequested")
-            contract = await self._request(link)
+            contract = await self.contracts.request(link.link_id)
             # A contract may come in the very moment in which the client ends.
             if contract is not None and not self._closed:
                 opened = await link.connect(contract, self._supervisor.way_to)
@@ -359,60 +348,6 @@ class LinkPool:
             self._coming.discard(link)
             if not opened:
                 link.close()
-
-    async def _chance(self) -> None:
-        """Wait until it is worth while to ask again: a worker became free, or a link was made."""
-        net = self._supervisor.net
-        if net is None:
-            await self._mach.when_next_active("SuperReady")
-        else:
-            await net.when_next_active("WorkersAvailable")
-
-    async def _request(self, link: WorkerLink) -> Mapping[str, Any] | None:
-        """Ask the supervisor for a worker until there is one, or nobody wants it any more.
-
-        Where there are other supervisors, one of them is tried after a while.
-        """
-        await self._mach.when("SuperReady")
-        net = self._supervisor.net
-        if net is None:
-            return None
-        event, contract = self._contracts[link.link_id] = trio.Event(), {}
-        patience = _ROTATE_AFTER if self._supervisor.alternatives else math.inf
-        scope = trio.CancelScope()
-        self._asking.add(scope)
-        try:
-            with scope, trio.move_on_after(patience * stretch()) as none_free:
-                await self._ask(net, link, event)
-            if none_free.cancelled_caught and not contract:
-                self._supervisor.rotate()
-        finally:
-            self._asking.discard(scope)
-            del self._contracts[link.link_id]
-            if not contract and net is self._supervisor.net:
-                net.add("AwaitWorker", **self._terms(link), wait=False)
-        return None if not contract or "error" in contract else contract
-
-    def _terms(self, link: WorkerLink) -> dict[str, str]:
-        return {"worker_rpc_id": link.link_id, "super_rpc_id": self._supervisor.id}
-
-    async def _ask(self, net: NetworkMachine, link: WorkerLink, event: trio.Event) -> None:
-        """Ask, and again from time to time, since a supervisor forgets whoever says nothing."""
-        while net is self._supervisor.net and self._is_wanted() and not event.is_set():
-            outcome = None
-            with trio.move_on_after(_PROVIDE_TIMEOUT * stretch()):
-                outcome = await net.add("AwaitWorker", **self._terms(link), keep=self._keep)
-            if outcome is not am.EXECUTED:
-                return
-            with trio.move_on_after(_ASK_AGAIN * stretch()):
-                await event.wait()
-
-    def provided(self, data: Mapping[str, Any]) -> None:
-        """Take a payload `ProvideWorker` to the link that asked for it."""
-        waiting = self._contracts.get(str(data.get("worker_rpc_id")))
-        if waiting is not None:
-            waiting[1].update(data)
-            waiting[0].set()
 
     def lease_ended(self, data: Mapping[str, Any]) -> None:
         """The supervisor says that a lease is over: do not wait for the link to find out."""

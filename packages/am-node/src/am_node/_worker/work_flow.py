@@ -25,25 +25,25 @@ from .._wire_work import (
     is_req,
     is_too_large,
     text_of,
-    unpack_batch,
+    unpack_requests,
 )
 from .answer_cache import AnswerCache
 from .answer_sender import AnswerSender, Done, Parcel
+from .waiting_line import WaitingLine
 from .work_runner import Job, WorkRunner
 from .work_signature import WorkSignature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from .._timing import WorkerTiming
+    from .._wire_work import Requests
     from .worker import Worker
 
 _WORK_STATUS = ("WorkRequested", "Working", "WorkReady")
 # Bytes of a result that can travel.
 MAX_PAYLOAD = am_rpc.Limits().payload
 _log = logging.getLogger("am_node")
-
-Requests = list[tuple[bytes | None, dict[str, Any]]]
 
 
 class Link(Protocol):
@@ -76,15 +76,9 @@ class WorkFlow:
         self._answer_sender = AnswerSender(
             mach, link.post, timing.delivery_timeout, self._runner.wake
         )
-        # Args of accepted requests by id, oldest first; one without id is its own key.
-        self._waiting: dict[object, dict[str, Any]] = {}
-        # The request taken from the queue last, if it is not begun yet: it was accepted, so it is
-        # not refused any more.
-        self._promised: tuple[bytes | None, dict[str, Any]] | None = None
+        self._waiting = WaitingLine()
         self._asked: bytes | None = None
         self._answer_cache = AnswerCache(cls.queue)
-        # Asked for in a batch, so answered in one, too, where that is possible.
-        self._in_batch: set[object] = set()
         # What the `WorkQueued` asks for that is being decided on.
         self._offered: tuple[Requests, list[bytes]] = ([], [])
         self._can_send = False
@@ -128,13 +122,14 @@ class WorkFlow:
     def WorkRequestedEnter(self, e: am.Event) -> bool:
         """Refuse while busy: refusing tells the client to wait for `Idle` or go elsewhere."""
         req = e.args.get("req")
-        promised = self._promised is not None and self._promised[0] == req
+        promised = self._waiting.is_promised(req)
         if self._mach.any_("Working", "WorkRequested") or self._runner.stray:
             if promised and not e.is_check:
                 self._wait_again()
             return False
         if promised:
-            self._promised = None
+            if not e.is_check:
+                self._waiting.promised = None
         elif req in self._answer_cache:
             # Asked again after the answer was lost on its way: it is sent again, not worked out.
             if not e.is_check:
@@ -153,7 +148,7 @@ class WorkFlow:
 
     def WorkQueuedEnter(self, e: am.Event) -> bool:
         """Accept all that are asked for, or none: as many as the class lets wait."""
-        requests = _requests(e.args)
+        requests = unpack_requests(e.args)
         if requests is None:
             return False
         # Sorted out once for the handler of the state, which follows if nobody else refuses.
@@ -177,8 +172,8 @@ class WorkFlow:
         The rest waits or runs.
         """
         at_work = {self._asked} if self._mach.any_("Working", "WorkRequested") else set()
-        if self._promised is not None:
-            at_work.add(self._promised[0])
+        if self._waiting.promised is not None:
+            at_work.add(self._waiting.promised[0])
         new: Requests = []
         repeated = []
         for request in requests:
@@ -196,23 +191,19 @@ class WorkFlow:
         """Whether a request can begin at once."""
         return not (
             self._mach.any_("Working", "WorkRequested")
-            or self._promised is not None
+            or self._waiting.promised is not None
             or self._runner.stray
         )
 
     def WorkQueuedState(self, e: am.Event) -> None:
         """Keep the requests; a worker that does nothing begins the first at once."""
         new, repeated = self._offered
-        if self._promised is not None and not self._mach.is_queued("add", "WorkRequested"):
+        if self._waiting.promised is not None and not self._mach.is_queued("add", "WorkRequested"):
             # A handler of the class refused it. It may be asked again.
             self._wait_again()
         for again in repeated:
             self._send(again, self._answer_cache[again])
-        together = "req" not in e.args
-        for req, args in new:
-            self._waiting[object() if req is None else req] = args
-            if together:
-                self._in_batch.add(req)
+        self._waiting.add(new, together="req" not in e.args)
         begun = self._is_free and self._begin_next()
         if not begun and not self._waiting:
             self._mach.remove("WorkQueued")
@@ -223,21 +214,17 @@ class WorkFlow:
         if e.mutation.kind is not am.Kind.REMOVE or req is None:
             return True
         if not e.is_check:
-            self._waiting.pop(req, None)
-            self._in_batch.discard(req)
+            self._waiting.withdraw(req)
         return not self._waiting
 
     def _begin_next(self) -> bool:
         """Ask for the oldest request that waits; False if there is none that can begin."""
         while self._waiting and not self._runner.stray:
-            key = next(iter(self._waiting))
-            args = self._waiting.pop(key)
-            req = key if isinstance(key, bytes) else None
-            self._promised = (req, args)
+            req, args = self._waiting.take()
             try:
                 self._mach.add("WorkRequested", req=req, **args)
             except am.ArgsError as exc:
-                self._promised = None
+                self._waiting.promised = None
                 self.finished += 1
                 self._send(req, error_answer(exc))
                 continue
@@ -247,9 +234,7 @@ class WorkFlow:
         return False
 
     def _wait_again(self) -> None:
-        assert self._promised is not None
-        (req, args), self._promised = self._promised, None
-        self._waiting = {object() if req is None else req: args, **self._waiting}
+        self._waiting.put_back()
         self._mach.add("WorkQueued", **{BATCH: []})
 
     # -- begun and run
@@ -383,8 +368,7 @@ class WorkFlow:
             large = am_rpc.LimitExceeded(f"the result has over {MAX_PAYLOAD} bytes")
             data = error_answer(large)
             size = 0 if req is None else self._answer_cache.keep(req, data)
-        together = req in self._in_batch
-        self._in_batch.discard(req)
+        together = self._waiting.end_in_batch(req)
         tick = self._mach.tick("WorkReady") if args.get("is_new") else None
         parcel = Parcel(name, {"req": req, **data}, size if together else None, tick)
         if self._answer_sender.put(parcel, not (together and self._waiting)):
@@ -411,9 +395,7 @@ class WorkFlow:
 
     def give_back(self) -> None:
         """Send requests that wait back to the client; those that nobody named stay."""
-        for req in [key for key in self._waiting if isinstance(key, bytes)]:
-            del self._waiting[req]
-            self._in_batch.discard(req)
+        for req in self._waiting.withdraw_named():
             self._answer_sender.put(Parcel(ANSWER, {"req": req, BACK: True}, 0), False)
         if not self._waiting:
             self._mach.remove("WorkQueued")
@@ -436,8 +418,6 @@ class WorkFlow:
         """Forget what the client asked for: cancel running work, empty the queue."""
         self._answer_sender.clear()
         self._waiting.clear()
-        self._in_batch.clear()
-        self._promised = None
         self._mach.remove("WorkQueued")
         self._mach.remove(*_WORK_STATUS)
 
@@ -448,15 +428,6 @@ class WorkFlow:
 
 class _Ended(Exception):
     """What ``work`` raised is no `Exception`, such as a `SystemExit`."""
-
-
-def _requests(args: Mapping[str, Any]) -> Requests | None:
-    """The requests of a `WorkQueued`: one, or a batch; None if they are malformed."""
-    if BATCH in args and "req" not in args:
-        return unpack_batch(args)
-    single = dict(args)
-    req = single.pop("req", None)
-    return [(req, single)] if is_req(req) else None
 
 
 def _no_work(**args: Any) -> Any:
