@@ -10,7 +10,19 @@ from pathlib import Path
 
 import nox
 from packaging.requirements import Requirement
-from tree import LAYERS, LOCK, ROOT, fill, install, local, offered, test_tools, toml, tools
+from tree import (
+    LAYERS,
+    LOCK,
+    ROOT,
+    fill,
+    install,
+    local,
+    offered,
+    test_tools,
+    toml,
+    tools,
+    write_bytecode,
+)
 
 from release.printed import installing, paths_and_names
 from release.ranges import floor
@@ -57,6 +69,7 @@ def sdists(session: nox.Session, package: str) -> None:
     source = next(DIST.glob(f"{package.replace('-', '_')}-*.tar.gz"))
     extras = ",".join(offered(package))
     install(session, *map(str, below), f"{source}[{extras}]", *test_tools(package))
+    write_bytecode(session)
     # Not the session's own folder for such things: what lies below it is too long for a socket.
     folder = Path(session.virtualenv.location, "unpacked")
     shutil.rmtree(folder, ignore_errors=True)
@@ -99,6 +112,7 @@ def floors(session: nox.Session, package: str) -> None:
     # At once, and into nothing: a release that is there already is kept if it is allowed.
     how = ("--resolution", "lowest-direct", "-c", str(pins))
     install(session, *wanted, *tools_of_tests, pins=how)
+    write_bytecode(session)
     names = [need.name for need in needs]
     code = "import sys; from importlib.metadata import version as v; "
     code += "print(*(f'{name} {v(name)}' for name in sys.argv[1:]), sep=', ')"

@@ -89,12 +89,19 @@ def install(session: nox.Session, *requirements: str, pins: tuple[str, ...] = ("
     session.install(*pins, *requirements, env=build)
 
 
-def fill(session: nox.Session, *requirements: str) -> None:
-    """Install, unless this environment holds the same already; then write bytecode.
+def write_bytecode(session: nox.Session) -> None:
+    """Compile all that is installed, even where PYTHONDONTWRITEBYTECODE is set.
 
-    Bytecode is written even where PYTHONDONTWRITEBYTECODE is set: without it every worker
-    process of a pool compiles all it imports, which makes its start two to three times as long.
+    Without bytecode every process that a test starts compiles all it imports, which makes its start
+    two to three times as long.
     """
+    others = map(str, ROOT.glob(".nox/*/lib/python*/site-packages"))
+    script = str(ROOT / ".ci" / "bytecode.py")
+    session.run_install("python", script, *others, silent=True, log=False)
+
+
+def fill(session: nox.Session, *requirements: str) -> None:
+    """Install, unless this environment holds the same already; then write bytecode."""
     inputs = sorted(
         [
             ROOT / LOCK,
@@ -111,8 +118,7 @@ def fill(session: nox.Session, *requirements: str) -> None:
         listed = stamp.with_name("requirements.txt")
         listed.write_text("\n".join(requirements).replace("-e\n", "-e ") + "\n")
         install(session, "-r", str(listed))
-        others = map(str, ROOT.glob(".nox/*/lib/python*/site-packages"))
-        session.run("python", ".ci/bytecode.py", *others, silent=True, log=False)
+        write_bytecode(session)
         stamp.write_text(digest)
     session.run("python", "-m", "compileall", "-q", *SOURCES, "examples", silent=True)
 

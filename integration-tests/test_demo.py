@@ -72,7 +72,6 @@ def test_the_other_ways_to_run_it_succeed(root: Path, flags: list[str]) -> None:
         cwd=root,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

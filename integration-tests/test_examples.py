@@ -48,9 +48,12 @@ LAYERS = {
     "worker_pool": "am_node",
 }
 # What examples may need beside the stack and what the stack needs; each is in its metadata.
-OTHERS = {"hypercorn", "nbclient", "nbformat", "starlette", "textual", "uvicorn"}
+OTHERS = {"hypercorn", "nbclient", "nbformat", "rich", "starlette", "textual", "uvicorn"}
 # What is needed, and imported by what is imported.
 BESIDE = {"nbclient": "ipykernel"}
+# What is imported only where it is there, and what comes by another example.
+ASKED = {"benchmark_rpc": {"grpcio"}}
+REACHED = {"benchmark_state_source": {"am-helpers", "am-machine"}}
 MAX_LINES = 150  # of code in an example of one file
 PATIENCE = 10.0  # seconds; on a machine of its own an example has five
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/__main__.py"))
@@ -181,10 +184,11 @@ def test_an_example_of_one_file_is_short_and_ends_with_main(name: str) -> None:
     assert (EXAMPLES / name / f"test_{name}.py").is_file()
 
 
-@pytest.mark.parametrize("name", SINGLE)
+@pytest.mark.parametrize("name", NAMES)
 def test_script_metadata_asks_for_what_is_imported(name: str) -> None:
     used = {module.replace("_", "-") for module in imports_of(name) & set(STACK)}
-    of_others = imports_of(name) & OTHERS
+    used |= REACHED.get(name, set())
+    of_others = (imports_of(name) & OTHERS) | ASKED.get(name, set())
     of_others |= {BESIDE[module] for module in of_others & set(BESIDE)}
     assert requirements(name) == used | of_others
     tool = metadata(name)["tool"]
@@ -201,6 +205,11 @@ def test_a_readme_has_its_commands_a_diagram_and_ways_into_the_manual(name: str)
     assert commands == [f"$ python -m examples.{name}", f"$ uv run examples/{name}/main.py"]
     assert len(blocks(name, "mermaid")) == 1
     assert "](../../docs/manual/" in (EXAMPLES / name / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_readme_has_the_command_that_brings_what_is_needed(name: str) -> None:
+    assert f"$ uv run examples/{name}/main.py" in "".join(blocks(name, "console"))
 
 
 @pytest.mark.slow

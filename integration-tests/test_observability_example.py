@@ -1,6 +1,8 @@
 """The servers of the observability example: their files parse, and their ports are the page's."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,13 @@ def test_the_four_servers_are_there_each_in_a_fixed_version(
 def test_every_release_of_compose_takes_the_file() -> None:
     # Those before 2.0 refuse a name and need no version.
     assert set(yaml.safe_load((EXAMPLE / "compose.yaml").read_text())) == {"services"}
+
+
+def test_the_file_is_what_the_specification_of_compose_allows() -> None:
+    command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec")
+    file = str(EXAMPLE / "compose.yaml")
+    done = subprocess.run([*command, file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_nothing_is_reachable_from_other_machines(services: dict[str, dict[str, Any]]) -> None:

@@ -105,6 +105,7 @@ def test_without_a_remote_a_release_is_told_and_not_made(
     assert git(tree, "rev-parse", "HEAD") == before
     assert git(tree, "tag") == git(tree, "status", "--porcelain") == ""
     assert len(git(tree, "worktree", "list").splitlines()) == 1
+    assert git(tree, "status", "--porcelain", "--ignored") == "", "files stayed behind"
     told = capsys.readouterr().out
     assert "am-low 0.1.0 -> 0.1.1" in told
     assert "dry run: no commit, no tag am-low-v0.1.1" in told
@@ -118,7 +119,7 @@ def test_a_file_that_an_index_would_refuse_ends_the_release(
     git(tree, "commit", "-qam", "No keywords")
     assert main(["am-low", "minor", "--local"], tree) == 1
     assert "keywords" in capsys.readouterr().err
-    assert git(tree, "tag") == ""
+    assert git(tree, "tag") == git(tree, "status", "--porcelain", "--ignored") == ""
     assert packages(tree)["am-low"].version == "0.1.0"
 
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,21 @@ def last_chapter() -> tuple[str, str, list[str], str]:
 
 def commands(block: str) -> list[str]:
     return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.mark.process
+def test_the_chapters_before_are_one_program_put_together_as_the_page_says(tmp_path: Path) -> None:
+    chapters = re.split(r"^## \d+\. .*$", PAGE.read_text(), flags=re.MULTILINE)[1:9]
+    blocks = [re.findall(r"^```python\n(.*?)^```", one, re.S | re.M) for one in chapters]
+    assert all(blocks)
+    plain, awaiting = ("".join("".join(one) for one in some) for some in (blocks[:3], blocks[3:]))
+    main = f"async def main():\n{textwrap.indent(awaiting, '    ')}\n\ntrio.run(main)\n"
+    (tmp_path / "bakery.py").write_text(f"{plain}\n\n{main}")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "bakery.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.process

@@ -2,9 +2,10 @@
 
 Everything happens in a work tree of its own: version, change log, ranges of dependants, one commit,
 the files, and their checks. Only when all of that succeeded does the branch move to the commit and
-get its tag. In a repository without a remote, or with `--dry-run`, it does not: what would have
-happened is told, and nothing is kept but the files in `dist/`. Nothing is ever pushed: pushing the
-tag is what publishes, and that is for a person to do.
+get its tag, and only then are the files put into `dist/`: what lies there was released. In a
+repository without a remote, or with `--dry-run`, what would have happened is told, and the tree is
+left as it was. Nothing is ever pushed: pushing the tag is what publishes, and that is for a person
+to do.
 """
 
 from __future__ import annotations
@@ -84,17 +85,16 @@ def prepare(copy: Path, name: str, version: str) -> list[str]:
     return changed
 
 
-def build(copy: Path, name: str, into: Path) -> list[Path]:
-    """A source distribution, and a wheel made from it; their paths."""
-    into.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        command = (sys.executable, "-m", "build", "-n", "-o", folder, f"packages/{name}")
-        subprocess.run(command, cwd=copy, check=True, stdout=subprocess.DEVNULL)
-        return [Path(shutil.copy(path, into)) for path in sorted(Path(folder).iterdir())]
+def build(copy: Path, name: str) -> list[Path]:
+    """A source distribution, and a wheel made from it, beside the copy; their paths."""
+    into = copy.with_name("dist")
+    command = (sys.executable, "-m", "build", "-n", "-o", str(into), f"packages/{name}")
+    subprocess.run(command, cwd=copy, check=True, stdout=subprocess.DEVNULL)
+    return sorted(into.iterdir())
 
 
 def release(root: Path, name: str, part: str, *, keep: bool, empty: bool) -> str:
-    """Make a release, and say what was done; nothing lasts but the files unless `keep`.
+    """Make a release, and say what was done; nothing at all lasts unless `keep`.
 
     :raises ReleaseError: if something stands in the way, or a file fails its checks.
     """
@@ -114,8 +114,8 @@ def release(root: Path, name: str, part: str, *, keep: bool, empty: bool) -> str
         changed = prepare(copy, name, version)
         if changed:
             told.append(f"ranges widened, so due for a release themselves: {', '.join(changed)}")
-        files = build(copy, name, root / "dist")
-        told += [f"built {path.relative_to(root)}" for path in files]
+        files = build(copy, name)
+        told += [f"built {path.name}" for path in files]
         if faults := check_files(files):
             raise ReleaseError("\n".join(faults))
         commit = git(copy, "rev-parse", "HEAD")
@@ -123,10 +123,13 @@ def release(root: Path, name: str, part: str, *, keep: bool, empty: bool) -> str
         if keep:
             git(root, "merge", "--ff-only", commit)
             git(root, "tag", "-a", tag, "-m", f"{name} {version}", commit)
+            (root / "dist").mkdir(exist_ok=True)
+            for path in files:
+                shutil.copy(path, root / "dist")
     if keep:
         told.append(f"committed and tagged; `git push --follow-tags` publishes {tag}")
     else:
-        told.append(f"dry run: no commit, no tag {tag}")
+        told.append(f"dry run: no commit, no tag {tag}, no file")
     return "\n".join(told)
 
 
@@ -140,7 +143,9 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
     )
     parser.add_argument("name", help="the distribution, as in am-rpc")
     parser.add_argument("part", help="major, minor, patch, or the version itself")
-    parser.add_argument("--dry-run", action="store_true", help="keep nothing but the files")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="tell what would happen, and keep nothing"
+    )
     parser.add_argument("--local", action="store_true", help="commit and tag without a remote too")
     parser.add_argument("--empty", action="store_true", help="although there is no news")
     chosen = parser.parse_args(arguments)

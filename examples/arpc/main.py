@@ -1,6 +1,11 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["am-rpc"]
+# dependencies = ["am-helpers", "am-machine", "am-rpc"]
+#
+# [tool.uv.sources]
+# am-helpers = { path = "../../packages/am-helpers" }
+# am-machine = { path = "../../packages/am-machine" }
+# am-rpc = { path = "../../packages/am-rpc" }
 # ///
 """The whole story: a server process, a client here, a restart of the server in the middle."""
 

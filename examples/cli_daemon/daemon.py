@@ -60,13 +60,15 @@ class Jobs:
 
 async def main(folder: str) -> int:
     """Serve until the process is told to end; 1 if another daemon is there already."""
+    await trio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     async with am.Machine(DaemonStates, id="daemon", handlers=Jobs()) as mach:
         ah.debug_env(mach)
         server = am_rpc.repl(mach, f"unix:{folder}/socket", folder, push_interval=0)
         try:
             await server.ready()
-        except am_rpc.NetworkError:
-            print("a daemon is running already", flush=True)
+        except am_rpc.NetworkError as error:
+            is_taken = await trio.Path(folder, "socket").exists()
+            print("a daemon is running already" if is_taken else error, flush=True)
             return 1
         mach.add("Ready")
         try:

@@ -17,16 +17,25 @@ from examples.worker_pool.text_stats import stats_of, totals_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PATIENCE = 30.0  # a host that is busy takes long for the whole, and seconds for the next step
+
 
 class Demo:
-    """Everything the demo knows. `changed` is called after each change."""
+    """Everything the demo knows. `changed` is called after each change.
 
-    def __init__(self, files: list[str], supers: int, clients: int) -> None:
+    Once nothing was added to what is done for `patience` seconds, it stands still.
+    """
+
+    def __init__(
+        self, files: list[str], supers: int, clients: int, patience: float = PATIENCE
+    ) -> None:
         self.files = files
+        self.patience = patience
         self.results: dict[str, Any] = {}
         self.progress = dict.fromkeys((f"client {n + 1}" for n in range(clients)), 0)
         self.shares = {name: files[n::clients] for n, name in enumerate(self.progress)}
         self.workers: dict[str, dict[str, Any]] = {}
+        self.most_ready = 0
         self.restarts = [0] * supers
         self.addresses: dict[int, str] = {}
         self.directories: set[str] = set()
@@ -60,6 +69,10 @@ class Demo:
                 self.workers[worker]["states"] = ["Gone"]
             self.workers.update(now)
             self.pids.update(row["pid"] for row in now.values() if row["pid"])
+            ready = sum("Ready" in row["states"] for row in self.workers.values())
+            if ready > self.most_ready:
+                self.most_ready = ready
+                self._move()
         self.changed()
 
     def hear_client(self, name: str, line: dict[str, Any]) -> None:
@@ -74,11 +87,31 @@ class Demo:
 
     # -- handlers
 
+    def StartState(self, e: am.Event) -> None:
+        """From here on it has to come further."""
+        self._move()
+
+    async def MovingState(self, e: am.Event) -> None:
+        """Be patient; the next step ends this task, and begins another one."""
+        await trio.sleep(self.patience)
+        self.mach.add("StoodStill")
+
+    def _move(self) -> None:
+        self.mach.remove("Moving")
+        self.mach.add("Moving")
+
+    def PoolReadyState(self, e: am.Event) -> None:
+        """Clients may come."""
+        self._move()
+
     def ResultArrivedState(self, e: am.Event) -> None:
         """Count a result; a third of the way, a worker is to die."""
         self.mach.remove("ResultArrived")
         path = e.args["path"]
-        self.again += path in self.results
+        if path in self.results:
+            self.again += 1
+        else:
+            self._move()
         self.results[path] = e.args["result"]
         self.progress[e.args["client"]] += 1
         if len(self.results) >= len(self.files) // 3 and not self.killed:
@@ -105,8 +138,11 @@ class Demo:
     async def AllDoneState(self, e: am.Event) -> None:
         """Do it all again in this process, without a pool, and compare. It takes longer than a
         handler may, so it is a task, and a thread does the work."""
-        self.totals = totals_of(self.results.items())
-        self.expected = await trio.to_thread.run_sync(totals_alone, self.files)
+        alone: dict[str, Any] = {}
+        for path in self.files:
+            alone[path] = await trio.to_thread.run_sync(stats_of, Path(path))
+            self._move()
+        self.totals, self.expected = totals_of(self.results.items()), totals_of(alone.items())
         if self.totals == self.expected and not self.again:
             self.mach.add("TotalsEqual")
         self.mach.add("Compared")
@@ -119,11 +155,6 @@ class Demo:
         if not left:
             self.mach.add("NothingLeft")
         return left
-
-
-def totals_alone(files: list[str]) -> dict[str, Any]:
-    """The totals of a plain run in one process."""
-    return totals_of((path, stats_of(Path(path))) for path in files)
 
 
 def _exists(pid: int) -> bool:

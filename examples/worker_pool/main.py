@@ -1,6 +1,11 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["am-node", "rich>=13"]
+# dependencies = ["am-helpers", "am-machine", "am-node", "rich>=13"]
+#
+# [tool.uv.sources]
+# am-helpers = { path = "../../packages/am-helpers" }
+# am-machine = { path = "../../packages/am-machine" }
+# am-node = { path = "../../packages/am-node" }
 # ///
 """Runs the whole demo: supervisors and clients as processes, a kill, a verdict."""
 
@@ -20,22 +25,20 @@ from typing import TYPE_CHECKING
 import trio
 
 import am_helpers as amh
-from examples.worker_pool.demo import Demo
-from examples.worker_pool.lines import heard
-from examples.worker_pool.text_stats import text_files
-from examples.worker_pool.view import shown, summary
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":  # run as a script: the examples are a package of this folder
     sys.path.insert(0, str(ROOT))
+from examples.worker_pool.demo import PATIENCE, Demo  # noqa: E402 - found by the line above
+from examples.worker_pool.lines import heard  # noqa: E402 - likewise
+from examples.worker_pool.text_stats import text_files  # noqa: E402 - likewise
+from examples.worker_pool.view import shown, summary  # noqa: E402 - likewise
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 CLIENTS = 2
-_LIMIT = 60.0
-_ENGINE_LIMIT = 300.0  # what an engine keeps waiting takes its time
+_ENGINE_PATIENCE = 300.0  # what an engine keeps waiting takes its time
 _DRAIN = 2.0
 _STOP = 8.0
 
@@ -46,6 +49,7 @@ async def run(demo: Demo, workers: int, supers: int, discovery: str) -> None:
         async with demo.mach, trio.open_nursery() as everything:
             demo.mach.add("Start")
             everything.start_soon(_until_interrupted, demo, arrivals, everything.cancel_scope)
+            everything.start_soon(_until_it_stands_still, demo, everything.cancel_scope)
             async with trio.open_nursery() as services:
                 for number in range(supers):
                     services.start_soon(_supervisor, demo, number, workers // supers)
@@ -116,6 +120,11 @@ async def _until_interrupted(
         scope.cancel()
 
 
+async def _until_it_stands_still(demo: Demo, scope: trio.CancelScope) -> None:
+    await demo.mach.when("StoodStill")
+    scope.cancel()
+
+
 def main() -> int:
     """The exit code is 0 only if the totals are equal and nothing is left."""
     parser = argparse.ArgumentParser(prog="worker_pool", description=__doc__)
@@ -133,10 +142,21 @@ def main() -> int:
     )
     parser.add_argument("--launcher", help="what places the workers: ssh, slurm, ray, kubernetes")
     parser.add_argument("--settings", default="{}", help="of the launcher, as JSON")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        metavar="SECONDS",
+        help="give up when nothing more gets done for so long "
+        f"({PATIENCE:g}; {_ENGINE_PATIENCE:g} with a launcher)",
+    )
     options = parser.parse_args()
 
     with TemporaryDirectory(prefix="worker_pool-") as folder:
-        demo = Demo(copied(text_files(ROOT), Path(folder)), options.supers, CLIENTS)
+        files = copied(text_files(ROOT), Path(folder))
+        patience = options.patience
+        if patience is None:
+            patience = _ENGINE_PATIENCE if options.launcher else PATIENCE
+        demo = Demo(files, options.supers, CLIENTS, patience)
         if options.launcher:
             demo.launcher = (options.launcher, options.settings)
         if options.tls:
@@ -146,7 +166,7 @@ def main() -> int:
         amh.debug_env(demo.mach)
         began = time.monotonic()
         with shown(demo, options.plain):
-            trio.run(_limited, demo, options.workers, options.supers, options.discovery)
+            trio.run(run, demo, options.workers, options.supers, options.discovery)
         left = demo.look_around()
     if demo.mach.is_("AllDone"):
         summary(demo, time.monotonic() - began)
@@ -176,11 +196,6 @@ def copied(files: list[str], folder: Path) -> list[str]:
     return copies
 
 
-async def _limited(demo: Demo, workers: int, supers: int, discovery: str) -> None:
-    with trio.move_on_after(_ENGINE_LIMIT if demo.launcher else _LIMIT):
-        await run(demo, workers, supers, discovery)
-
-
 def verdict(demo: Demo, left: list[str]) -> int:
     """Say how it went."""
     for item in left:
@@ -191,8 +206,8 @@ def verdict(demo: Demo, left: list[str]) -> int:
     victim = f"worker {demo.killed} was killed" if demo.killed else "no worker was killed"
     print(f"{victim}; {sum(demo.restarts)} restarted")
     if not demo.mach.is_("Compared"):
-        limit = _ENGINE_LIMIT if demo.launcher else _LIMIT
-        print(f"NOT DONE after {limit:g} s: {len(demo.results)} of {len(demo.files)} tasks")
+        print(f"NOT DONE: {len(demo.results)} of {len(demo.files)} tasks,", end=" ")
+        print(f"and nothing more was done for {demo.patience:g} s")
     else:
         print("totals are equal" if demo.mach.is_("TotalsEqual") else "totals DIFFER")
     print("nothing is left" if not left else "NOT CLEAN")

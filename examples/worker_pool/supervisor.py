@@ -30,21 +30,26 @@ async def main(workers: int, addr: str, cert: str, launcher: am_node.Launcher | 
     supervisor = am_node.Supervisor(TextStats, addr=addr, pool=pool, tls=tls, launcher=launcher)
     amh.debug_env(supervisor.mach)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_report, supervisor)
+        nursery.start_soon(_tell_when_ready, supervisor)
+        nursery.start_soon(_tell_of_workers, supervisor)
         nursery.start_soon(_kill_when_told, supervisor)
         code = await am_node.serve(supervisor)
         nursery.cancel_scope.cancel()
     return code
 
 
-async def _report(supervisor: am_node.Supervisor) -> None:
+async def _tell_when_ready(supervisor: am_node.Supervisor) -> None:
     await supervisor.mach.when("PoolReady")
     tell("ready", addr=supervisor.addr, local_addr=supervisor.local_addr)
-    with contextlib.suppress(am_node.PoolError):  # it has ended
-        while True:
+
+
+async def _tell_of_workers(supervisor: am_node.Supervisor) -> None:
+    while True:
+        # Not started yet, or too busy to answer: the next look may tell more.
+        with contextlib.suppress(am_node.PoolError):
             workers = [asdict(info) for info in await supervisor.workers()]
             tell("pool", workers=workers, restarts=supervisor.restarts)
-            await trio.sleep(_INTERVAL)
+        await trio.sleep(_INTERVAL)
 
 
 async def _kill_when_told(supervisor: am_node.Supervisor) -> None:

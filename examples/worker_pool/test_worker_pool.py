@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import trio.testing
 
 import am_node
 from examples.worker_pool import demo as module
@@ -20,12 +21,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.process
 @pytest.mark.slow
 def test_the_demo_loses_a_worker_and_nothing_else() -> None:
+    # Without a limit on the whole: it ends by itself when it stands still.
     done = subprocess.run(
         [sys.executable, "-m", "examples.worker_pool", "--plain"],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -80,12 +81,12 @@ async def test_the_machine_goes_on_while_totals_are_compared(
 ) -> None:
     may_end = threading.Event()
 
-    def slow(files: list[str]) -> dict[str, object]:
+    def slow(path: Path) -> dict[str, object]:
         assert may_end.wait(20)
-        return {}
+        return stats_of(path)
 
-    monkeypatch.setattr(module, "totals_alone", slow)
-    demo = Demo([], supers=1, clients=1)
+    monkeypatch.setattr(module, "stats_of", slow)
+    demo = Demo([__file__], supers=1, clients=1)
     async with demo.mach:
         demo.mach.add("Start")
         demo.hear_client("client 1", {"event": "done"})
@@ -95,6 +96,61 @@ async def test_the_machine_goes_on_while_totals_are_compared(
         may_end.set()
         await demo.mach.when("Compared")
         assert not demo.mach.is_err
+
+
+@pytest.mark.trio
+async def test_slow_steps_are_no_standstill_and_old_news_is_no_step(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    path = tmp_path / "a.md"
+    path.write_text("one\n")
+    ready = {"id": "w1", "pid": 0, "states": ["Ready"], "tasks": 0}
+    steps = (
+        {"event": "pool", "workers": [ready], "restarts": 0},
+        {"event": "ready", "addr": "127.0.0.1:1", "local_addr": f"unix:{tmp_path}/s"},
+        {"event": "result", "path": str(path), "result": stats_of(path)},
+    )
+    demo = Demo([str(path)], supers=1, clients=1)
+    async with demo.mach:
+        demo.mach.add("Start")
+        for line in steps:
+            await trio.sleep(0.9 * demo.patience)
+            if line["event"] == "result":
+                demo.hear_client("client 1", line)
+            else:
+                demo.hear_supervisor(0, line)
+        began = trio.current_time()
+        while demo.mach.not_("StoodStill"):
+            # Workers report all the time, and a result may come again.
+            demo.hear_supervisor(0, steps[0])
+            demo.hear_client("client 1", steps[2])
+            await trio.sleep(0.1)
+        assert trio.current_time() - began == pytest.approx(demo.patience, abs=0.2)
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_demo_that_stands_still_is_given_up_and_leaves_nothing() -> None:
+    # Clients look for their supervisor where none is.
+    nowhere = ("--discovery", f"{__name__}:nowhere", "--patience", "2")
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.worker_pool", "--plain", *nowhere],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(
+        r"NOT DONE: 0 of \d+ tasks, and nothing more was done for 2 s\nnothing is left",
+        done.stdout,
+    )
+
+
+def nowhere(addresses: list[str]) -> am_node.Discovery:
+    """A factory whose discovery leads to nobody."""
+    return am_node.StaticList(["127.0.0.1:1"])
 
 
 def test_what_is_left_behind_is_named(tmp_path: Path) -> None:

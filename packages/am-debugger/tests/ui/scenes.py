@@ -7,10 +7,12 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from textual.widgets import Input
+
 from am_debugger._cli.options import parse
 from am_debugger._cli.run import Instance
 from am_debugger._derive.folds import QUIET
-from am_debugger._store.client import Pending
+from am_debugger._store.client import Loss, Pending
 from am_debugger._store.versions import compile_sent
 from am_debugger._ui.launcher import running
 from am_debugger._ui.port import ScreenPort
@@ -35,6 +37,8 @@ USUAL, WIDE, NARROW = (120, 40), (200, 60), (80, 24)
 RUN = "demo~4"
 SUPERVISOR, DEMO = "ns-TextStats-vm-191934-758", "demo~4"
 WORKER_DIED, TIMED_OUT = 268, 2383
+# More than a line of the list has room for, and a few just before what is looked at.
+LOSSES = {40: 25_000, 265: 1, WORKER_DIED: 12}
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Scene:
     args: Mapping[str, Any] = field(default_factory=dict)
     is_live: bool = False
     """The machine is connected, tells of its journal only, and answers what it waits for."""
+    losses: Mapping[int, int] = field(default_factory=dict)
+    """How many transitions of the machine were lost before which one."""
     has_quiet: bool = False
     """Looking for workers is tagged as quiet."""
 
@@ -89,6 +95,9 @@ def _views(theme: str) -> list[Scene]:
         scene("asked", "wait WorkersAvailable", "LogReaderEnabled", size=WIDE, is_live=True),
         scene("quiet", "quiet: ListWorkers", has_quiet=True),
         scene("quiet-rain", "quiet: ListWorkers", "ToolRain", has_quiet=True, size=WIDE),
+        scene("losses", "12 lost |", "LogReaderEnabled", losses=LOSSES),
+        scene("losses-rain", "12 lost |", "ToolRain", losses=LOSSES, size=WIDE),
+        scene("narrow-losses", "12 +3 -0", size=NARROW, losses=LOSSES),
         scene("steps", "Step 6 /", "LogReaderEnabled", steps=6),
         scene("fault", _TIMEOUT, "LogReaderEnabled", machine=DEMO, number=TIMED_OUT),
         scene("empty", "AM_DBG_ADDR=1", machine=""),
@@ -127,6 +136,8 @@ def render(scene: Scene, folder: Path, *, wanted: str = "") -> Drawn:
             _go(instance.debugger, scene)
             # Until nothing is drawn any more, also where the machine has much else to do.
             for _ in range(100):
+                for line in app.screen.query(Input):
+                    line.cursor_blink = False  # else it is seen every other half second
                 await pilot.pause(0.1)
                 found.append(told(app.screen._compositor.render_strips()))
                 is_still = len(set(found[-_STILL:])) == 1 and len(found) >= _STILL
@@ -209,6 +220,11 @@ def _go(debugger: Debugger, scene: Scene) -> None:
     debugger.addresses = ("unix:/run/user/1000/asyncmachine/dbg.sock",)
     if scene.has_quiet:
         _tag_quiet(store)
+    if scene.losses:
+        client = store.get(scene.machine)
+        assert client is not None
+        client.losses = [Loss(number, lost, 0) for number, lost in scene.losses.items()]
+        client.lost = sum(scene.losses.values())
     if scene.is_live:
         client = store.get(scene.machine)
         assert client is not None

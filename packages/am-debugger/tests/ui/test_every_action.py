@@ -222,6 +222,53 @@ def test_buttons_are_gone_through_and_pressed_by_keys(tmp_path: Path) -> None:
     drive(tmp_path, body)
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, 110])
+def test_where_a_row_has_too_little_room_its_buttons_are_shown_as_the_cursor_comes_to_them(
+    tmp_path: Path, width: int
+) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await reset(pilot, debugger)
+        debugger.machine.add("Toolbar2Focused")
+        await settle(pilot)
+        bar = app.query_one("#toolbar2", ToolBar)
+        for k, button in enumerate(TOOLBARS[1]):
+            places = {place.position: place for place in bar.places()}
+            row = bar.line(0).text
+            assert row[places[k].start : places[k].end] == bar.label(button)
+            assert places[len(places) - 1 + min(places)].end <= width
+            assert row.startswith("… ") is (0 not in places)
+            assert row.rstrip(" ").endswith("…") is (len(TOOLBARS[1]) - 1 not in places)
+            await press(pilot, "right")
+        assert bar.places()[0].position == 0
+
+    drive(tmp_path, body, size=(width, 40))
+
+
+def test_buttons_that_are_not_shown_are_come_to_by_mouse(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await reset(pilot, debugger)
+        bar, last = app.query_one("#toolbar2", ToolBar), len(TOOLBARS[1]) - 1
+        assert bar.places()[-1].position < last
+        for _ in range(last):
+            if bar.places()[-1].position < last:
+                await pilot.click(bar, offset=(bar.places()[-1].end + 1, 0))
+                await settle(pilot)
+        await pilot.click(bar, offset=(bar.places()[-1].start + 1, 0))
+        await settle(pilot)
+        assert "QueryDialog" in debugger.machine
+        await press(pilot, "escape")
+        for _ in range(last):
+            if bar.places()[0].position:
+                await pilot.click(bar, offset=(0, 0))
+                await settle(pilot)
+        level = debugger.session.log_level
+        await pilot.click(bar, offset=(1, 0))
+        await settle(pilot)
+        assert debugger.session.log_level != level
+
+    drive(tmp_path, body, size=(80, 40))
+
+
 def test_buttons_say_what_they_stand_at(tmp_path: Path) -> None:
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         await reset(pilot, debugger)

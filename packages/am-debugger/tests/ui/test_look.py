@@ -14,7 +14,7 @@ from textual._compositor import Compositor
 from am_debugger._derive.moment import Label
 from am_debugger._store.link import Link
 from am_debugger._ui import colors
-from am_debugger._ui.fitting import fit
+from am_debugger._ui.fitting import fit, telling_end
 from am_debugger._ui.lines import LineWidget
 from am_debugger._ui.rows import client_row
 from am_debugger._ui.virtual import strip_of
@@ -191,14 +191,38 @@ def test_a_row_is_as_wide_as_its_pane_and_a_cut_one_ends_in_an_ellipsis(
         assert strip.text.rstrip(" ").endswith("…")
 
 
-@given(st.text(max_size=40), st.integers(0, 30))
-def test_a_name_that_is_cut_keeps_both_its_ends(name: str, width: int) -> None:
-    shown = fit(name, width)
+@given(st.text(max_size=40), st.integers(0, 30), st.sampled_from([1 / 2, 2 / 3, 5 / 6]))
+def test_a_name_that_is_cut_keeps_both_its_ends(name: str, width: int, end: float) -> None:
+    shown = fit(name, width, end)
     assert len(shown) <= width or shown == name
     if len(name) > width >= 5:
         assert "…" in shown
         assert name.startswith(shown.partition("…")[0])
         assert name.endswith(shown[-1])
+
+
+def test_names_are_cut_where_most_of_them_stay_apart() -> None:
+    alike = [f"nc-TextStats-client{k}-191950" for k in (1, 2)]
+    assert [fit(one, 16) for one in alike] == ["nc-TextS…-191950"] * 2
+    end = telling_end(alike, 16)
+    assert [fit(one, 16, end) for one in alike] == ["nc-Te…nt1-191950", "nc-Te…nt2-191950"]
+    # Where the beginnings tell more, or as much, they keep their half.
+    assert telling_end(["supervisor-1-at-a-host", "superseder-1-at-a-host"], 16) == 0.5
+    assert telling_end(["short", "names"], 16) == 0.5
+    assert telling_end([], 16) == 0.5
+
+
+def test_machines_whose_ids_differ_in_the_middle_stay_apart(tmp_path: Path) -> None:
+    def fill(store: Store) -> None:
+        link = Link(store, process())
+        for handle, kind in enumerate(("client1", "client2", "worker"), 1):
+            Exporter(link, f"nc-TextStats-{kind}-191950", handle).do([0], {0: 1}, time=1)
+
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        found = [line[1:17] for line in text(app).splitlines() if "-191950" in line]
+        assert len(found) == len(set(found)) == 3, text(app)
+
+    drive(tmp_path, body, size=(120, 40), fill=fill)
 
 
 def test_a_row_under_the_cursor_is_of_one_color_and_keeps_its_faces() -> None:

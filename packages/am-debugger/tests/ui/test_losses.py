@@ -11,8 +11,7 @@ from am_debugger._store.eviction import evict
 from am_debugger._store.link import Link
 from am_debugger._ui.bars import TxTimeline
 from am_debugger._ui.log_pane import LogPane
-from am_debugger._ui.log_rows import LOST
-from am_debugger._ui.rows import short_count
+from am_debugger._ui.rows import LOST, short_count
 
 from ..exporter import Exporter
 from ..messages import process
@@ -51,8 +50,8 @@ def test_losses_are_told_where_they_are(tmp_path: Path) -> None:
         shown = text(app)
         assert re.search(r"leaky +-16 ", shown)
         assert re.search(r"whole +\|", shown)
-        assert "after 12 lost |" in shown
-        assert f"{LOST}── 12 transitions before this were lost" in shown
+        assert f"{LOST} 12 lost |" in shown
+        assert f"{LOST}── transitions lost before this: 12" in shown
         timeline = app.query_one(TxTimeline)
         bar = timeline.line(0).text[len(timeline.label()) :]
         marks = [x for x, sign in enumerate(bar) if sign == LOST]
@@ -64,6 +63,37 @@ def test_losses_are_told_where_they_are(tmp_path: Path) -> None:
         assert LOST not in text(app)
 
     drive(tmp_path, body, fill=fill_with_losses, size=(120, 40))
+
+
+def test_losses_before_what_is_hidden_are_told_before_what_is_shown_next(tmp_path: Path) -> None:
+    def fill(store: Store) -> None:
+        exporter = Exporter(Link(store, process()), "leaky", 1)
+        for number in range(1, 41):
+            if number in (20, 22):
+                exporter.lose({0: 2})
+            # Of health alone are those that nobody sees, 19 to 24.
+            called = 4 if 19 <= number <= 24 else 2
+            exporter.do([called], {called: 2 if called == 4 else 1}, time=1_000_000 * number)
+        exporter.lose({0: 2})
+
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        machine.add("SelectingClient", client="leaky")
+        machine.add("SetCursor", number=25)
+        await settle(pilot)
+        assert f"{LOST} 2 lost |" in text(app)
+        assert f"{LOST}── transitions lost before this: 2" in text(app)
+        machine.add("ToolRain")
+        await settle(pilot)
+        assert re.findall(rf"[^ ]{LOST}(\d+) \d\d:", text(app)) == ["25"]
+        machine.remove("FilterHealth")
+        await settle(pilot)
+        assert re.findall(rf"[^ ]{LOST}(\d+) \d\d:", text(app)) == ["20", "22"]
+        machine.add("SetCursor", number=40)
+        await settle(pilot)
+        assert "Next | nothing yet, 1 lost" in text(app)
+
+    drive(tmp_path, body, fill=fill)
 
 
 def test_the_log_begins_with_how_many_are_not_kept(tmp_path: Path) -> None:
@@ -82,7 +112,7 @@ def test_the_log_begins_with_how_many_are_not_kept(tmp_path: Path) -> None:
         gone = view.client.first - 1
         assert gone > 0
         told = [row.row[1][0] for row in app.query_one(LogPane)._rows]
-        assert told[0] == f"── {gone} older transitions are not kept"
+        assert told[0] == f"── older transitions not kept: {gone}"
         debugger.machine.add("SetCursor", number=view.client.last)
         await settle(pilot)
         assert "not kept" not in text(app)

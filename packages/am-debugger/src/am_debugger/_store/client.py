@@ -6,7 +6,7 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from functools import cached_property
-from itertools import compress
+from itertools import compress, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from .columns import Columns
@@ -50,6 +50,10 @@ class Loss(NamedTuple):
     number: int
     lost: int
     time: int
+
+
+def _place(loss: Loss) -> int:
+    return loss.number
 
 
 class Activity:
@@ -220,9 +224,16 @@ class Client:
 
     def losses_at(self, number: int) -> Loss | None:
         """What was lost just before a transition, or after the latest one."""
-        k = bisect_left(self.losses, number, key=lambda loss: loss.number)
+        k = bisect_left(self.losses, number, key=_place)
         found = self.losses[k] if k < len(self.losses) else None
         return found if found is not None and found.number == number else None
+
+    def lost_between(self, before: int, number: int) -> int:
+        """How many transitions were lost after `before` and up to `number`."""
+        if not self.losses:
+            return 0
+        losses = iter(self.losses[bisect_right(self.losses, before, key=_place) :])
+        return sum([loss.lost for loss in takewhile(lambda loss: loss.number <= number, losses)])
 
     @property
     def is_connected(self) -> bool:

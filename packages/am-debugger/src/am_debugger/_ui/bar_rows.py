@@ -8,7 +8,7 @@ from .._derive.text import format_clock, inert
 from .._files.inspect import outcome
 from . import colors
 from .fitting import spread
-from .rows import named
+from .rows import LOST, named
 
 if TYPE_CHECKING:
     from .._core.session import Session, View
@@ -41,9 +41,10 @@ def bar_rows(session: Session, parsed: Parsed | None, what: str, width: int) -> 
     fold = view.visible.fold(tx.number)
     if fold is not None:
         extra.append(f"{fold.size} quiet")
-    lost = view.client.losses_at(tx.number)
-    if lost is not None:
-        extra.append(f"after {lost.lost} lost")
+    lost = view.client.lost_between(view.visible.before(tx.number) or 0, tx.number)
+    if lost:
+        told = f"{LOST} {lost} lost | " if width >= _WIDE else f"{LOST}{lost} "
+        right.append((told, colors.CANCELED))
     if extra:
         right.append((f"{' '.join(extra)} | ", colors.PLAIN))
     became = outcome(tx)

@@ -14,7 +14,7 @@ from .bar_rows import bar_rows, step_row
 from .fitting import Row, spread
 from .keys import bindings_of
 from .lines import LineWidget
-from .log_rows import LOST
+from .rows import LOST
 from .virtual import strip_of
 
 if TYPE_CHECKING:
@@ -65,8 +65,11 @@ class NextBar(Line):
     def row(self) -> Row:
         """The same of the next one."""
         session = self.debugger.session
-        if session.selected is not None and session.next is None:
-            return [("Next | nothing yet", colors.INACTIVE)]
+        view = session.selected
+        if view is not None and session.next is None:
+            lost = view.client.lost_between(view.cursor, view.client.last + 1)
+            told = f"Next | nothing yet, {lost} lost" if lost else "Next | nothing yet"
+            return [(told, colors.INACTIVE)]
         return bar_rows(session, session.next, "Next", self.room.width)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from .._derive.moment import label, ordered
 from . import colors
 from .keys import bindings_of
-from .rows import client_row
+from .rows import client_row, id_end
 from .virtual import TypedList
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ class ClientList(TypedList):
         self._ordered: list[tuple[Client, int]] = []
         self._revision = -1
         self._digits = 1
+        # Where long ids are cut, and for which machines and room that is.
+        self._end = 0.5
+        self._end_of: tuple[list[tuple[Client, int]], int, int] | None = None
         self._followed: Client | None = None
 
     def update_rows(self) -> None:
@@ -101,7 +104,15 @@ class ClientList(TypedList):
             self._digits,
             is_selected=is_selected,
             is_suspect=bool(self._debugger.lints.of(client)),
+            end=self._id_end(),
         )
+
+    def _id_end(self) -> float:
+        of = (self._rows, self.row_width, self._digits)
+        if self._end_of is None or self._end_of[0] is not of[0] or self._end_of[1:] != of[1:]:
+            self._end_of = of
+            self._end = id_end([client for client, _ in self._rows], *of[1:])
+        return self._end
 
     def names(self) -> list[str]:
         """Machines by id."""

@@ -9,7 +9,12 @@ from rich.cells import cell_len
 from .colors import PLAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.style import Style
+
+# The first of equally good ones is taken.
+_ENDS = (1 / 2, 2 / 3, 5 / 6)
 
 Row = list[tuple[str, "Style"]]
 """Texts of a line with their styles."""
@@ -25,12 +30,19 @@ def cut(text: str, width: int) -> str:
     return f"{kept}…" if width > 0 else ""
 
 
-def fit(text: str, width: int) -> str:
-    """A text no wider than there is room; the middle goes first, since ids differ at their ends."""
+def fit(text: str, width: int, end: float = 0.5) -> str:
+    """A text no wider than there is room; the middle goes first, since ids differ at their ends.
+    `end` is what part of the room the end of the text has."""
     if len(text) <= width:
         return text
-    tail = (width - 1) // 2
+    tail = int((width - 1) * end)
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}" if width > 1 else "…"[:width]
+
+
+def telling_end(texts: Iterable[str], width: int) -> float:
+    """What part of the room the ends of cut texts have to have so that the most of them differ."""
+    cut_ones = [text for text in texts if len(text) > width]
+    return max(_ENDS, key=lambda end: len({fit(text, width, end) for text in cut_ones}))
 
 
 def spread(left: Row, right: Row, width: int) -> Row:

@@ -27,6 +27,7 @@ Rain         1 active   2 active and touched
              | removed  * touched, inactive
              c called but canceled
              . inactive; underlined: called
+             ╳ some were lost before it
 Matrix       row: target, column: source
              1 relation  2 handler  4 added
              8 removed  32 called  64 refused

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .._derive.log_lines import lines_of, outer_lines
 from .._derive.text import format_clock, inert
 from . import colors
-from .rows import named
+from .rows import LOST, named
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -48,8 +48,6 @@ class LogRow(NamedTuple):
     row: Row
 
 
-LOST = "╳"  # noqa: RUF001 - a sign that is no letter
-"""The sign where transitions were lost."""
 _MARKS = {
     colors.QUEUED: "q",
     colors.CANCELED: "×",  # noqa: RUF001 - told without colour, too
@@ -74,9 +72,9 @@ def log_rows(
         clock = format_clock(parsed.tx.time)[:8]
         told = f"── {clock}  t{parsed.tx.time_sum:_}"
         found.append(LogRow(number, None, [(" ", colors.PLAIN), (told, colors.TIME)]))
-    lost = client.losses_at(number)
-    if lost is not None:
-        told = f"── {lost.lost} transitions before this were lost"
+    lost = client.lost_between(before or 0, number)
+    if lost:
+        told = f"── transitions lost before this: {lost}"
         found.append(LogRow(number, None, [(LOST, colors.CANCELED), (told, colors.CANCELED)]))
     gutter = gutter_style(parsed)
     if fold is not None and how.level >= _FOLDS_FROM:
@@ -98,7 +96,7 @@ def not_kept(client: Client) -> list[LogRow]:
     count = client.first - 1
     if not count:
         return []
-    told = f"── {count} older transitions are not kept"
+    told = f"── older transitions not kept: {count}"
     return [LogRow(count, None, [(" ", colors.PLAIN), (told, colors.TIME)])]
 
 

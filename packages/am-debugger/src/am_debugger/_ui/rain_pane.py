@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .._derive.steps import Parsed
     from .fitting import Row
 
-    _Key = tuple[int, int, int, bool, str]
+    _Key = tuple[int, int, int, bool, bool, str]
     _Of = tuple[Parsed, Fold | None]
 
 # Transitions whose rows are kept.
@@ -75,14 +75,23 @@ class RainPane(VirtualList):
         is_current = number == view.cursor
         fold, parsed = view.visible.fold(number), session.parser.parse(client, number)
         chosen = view.state
-        key = (client.serial, number, width, is_current, chosen)
+        before = view.visible.numbers[position - 1] if position else 0
+        has_lost = client.lost_between(before, number) > 0
+        key = (client.serial, number, width, is_current, has_lost, chosen)
         made = self._made.get(key)
         # A transition that is worked out anew is another object.
         if made is None or made[0][0] is not parsed or made[0][1] != fold:
             if len(self._made) >= _MOST_MADE:
                 self._made.clear()
             row = rain_row(
-                session, client, number, width, is_current=is_current, chosen=chosen, fold=fold
+                session,
+                client,
+                number,
+                width,
+                is_current=is_current,
+                chosen=chosen,
+                fold=fold,
+                has_lost=has_lost,
             )
             made = self._made[key] = ((parsed, fold), row)
         return made[1]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .._derive.text import format_clock, inert
 from . import colors
-from .fitting import Row, fit
+from .fitting import Row, fit, telling_end
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.style import Style
 
     import am_machine as am
@@ -22,13 +25,32 @@ if TYPE_CHECKING:
 
 
 _THOUSAND = 1000
+# Machines whose ids are looked at for where to cut them: more do not fit on screens.
+_MOST_COMPARED = 500
+
+
+# Flags, number and what is around them in a row of the list, but for the digits of the number.
+_FLAGS_WIDTH = 6
+
+
+def id_end(clients: Iterable[Client], width: int, digits: int) -> float:
+    """What part of the room the ends of ids have in a list of machines, so that they differ."""
+    ids = [inert(client.id) for client in islice(clients, _MOST_COMPARED)]
+    return telling_end(ids, width - digits - _FLAGS_WIDTH)
 
 
 def client_row(
-    label: Label, width: int, digits: int, *, is_selected: bool, is_suspect: bool = False
+    label: Label,
+    width: int,
+    digits: int,
+    *,
+    is_selected: bool,
+    is_suspect: bool = False,
+    end: float = 0.5,
 ) -> Row:
     """A machine of the list: its id on the left, flags and number on the right, in columns, before
-    them how many transitions were lost. A `!` stands before one in which something looks wrong."""
+    them how many transitions were lost. A `!` stands before one in which something looks wrong.
+    `end` is what part of the room the end of a long id has."""
     client = label.client
     if label.has_error:
         style = colors.ERROR
@@ -46,7 +68,7 @@ def client_row(
     room = max(width - len(right) - 1, 1)
     indent = min(2 * label.depth, room // 2)
     lead = " " * indent + ("! " if is_suspect else "")
-    shown = lead + fit(inert(client.id), max(room - len(lead), 1))
+    shown = lead + fit(inert(client.id), max(room - len(lead), 1), end)
     told = style + colors.SELECTED if is_selected else style
     return [(shown, told), (" " * (room - len(shown) + 1), colors.PLAIN), (right, style)]
 
@@ -87,6 +109,8 @@ def _word(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)({re.escape(inert(name))})(?!\w)")
 
 
+LOST = "╳"  # noqa: RUF001 - a sign that is no letter
+"""The sign where transitions were lost."""
 RAIN_ROWS = {
     "active": "1",
     "touched": "2",
@@ -118,10 +142,12 @@ def rain_row(
     is_current: bool,
     chosen: str = "",
     fold: Fold | None = None,
+    has_lost: bool = False,
 ) -> Row:
     """A transition of the rain: a character a state, as far as there is room beside its number and
     time; where there is more, what it was, or what it stands for. The column of the `chosen` state
-    is shaded. Neighbors of one style are one text."""
+    is shaded. Neighbors of one style are one text. A sign before the number tells that others were
+    lost before it."""
     parsed = session.parser.parse(client, number)
     clock = client.clock_after(number)
     touched, removed, called = set(parsed.touched), set(parsed.removed), set(parsed.tx.called)
@@ -153,7 +179,7 @@ def rain_row(
         else:
             row.append((RAIN_ROWS[kind], style))
     tail = colors.CURRENT if is_current else colors.INACTIVE
-    row.append((told, tail))
+    row += [(LOST, colors.CANCELED), (told[1:], tail)] if has_lost else [(told, tail)]
     if width - len(told) - len(names) >= _LEAST_NAME:
         what = f"{parsed.tx.kind} {called_names}" if fold is None else f"… {fold}"
         row.append((f" {inert(what)}", tail))

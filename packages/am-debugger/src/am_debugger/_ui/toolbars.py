@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from .._core.states import DIAG_GROUP, DIAG_TX, DIAGRAMS
 from . import colors
@@ -154,6 +154,18 @@ TOOLBARS = (
 )
 
 
+# At an end of a row beyond which there are buttons that do not fit.
+_MORE = "… "
+
+
+class Place(NamedTuple):
+    """Where a button is shown: from column `start`, up to `end`."""
+
+    position: int
+    start: int
+    end: int
+
+
 class ToolBar(LineWidget, can_focus=True):
     """One row of buttons."""
 
@@ -179,16 +191,41 @@ class ToolBar(LineWidget, can_focus=True):
         width = sum([len(self.label(button)) + 2 for button in self._buttons]) - 2
         return 2 if width <= self.room.width else 1
 
+    def places(self) -> list[Place]:
+        """The buttons that are shown. Where not all fit, as many are left out at the beginning as
+        it takes to show the one under the cursor."""
+        gap, width = self.gap, self.room.width
+        sizes = [len(self.label(button)) for button in self._buttons]
+        last = len(sizes) - 1
+        first = 0
+        while first < self._at:
+            taken = sum([size + gap for size in sizes[first : self._at]]) + sizes[self._at]
+            taken += (len(_MORE) if first else 0) + (len(_MORE) if self._at < last else 0)
+            if taken <= width:
+                break
+            first += 1
+        x = len(_MORE) if first else 0
+        found: list[Place] = []
+        for position in range(first, last + 1):
+            end = x + sizes[position]
+            if end + (len(_MORE) if position < last else 0) > width and found:
+                break
+            found.append(Place(position, x, end))
+            x = end + gap
+        return found
+
     def line(self, y: int) -> Strip:
         """The row."""
-        row: Row = []
-        gap = self.gap
-        for position, button in enumerate(self._buttons):
-            label = self.label(button)
+        places, gap = self.places(), self.gap
+        row: Row = [(_MORE, colors.PLAIN)] if places[0].position else []
+        for place in places:
+            label = self.label(self._buttons[place.position])
             style = colors.LABEL if label.startswith("[x]") else colors.PLAIN
-            if self.has_focus and position == self._at:
+            if self.has_focus and place.position == self._at:
                 style += colors.CURSOR
             row += [(label, style), (" " * gap, colors.PLAIN)]
+        if places[-1].position < len(self._buttons) - 1:
+            row[-1] = (_MORE[::-1], colors.PLAIN)
         return strip_of(row, self.room.width, self.ground)
 
     def press(self, position: int) -> None:
@@ -202,19 +239,25 @@ class ToolBar(LineWidget, can_focus=True):
 
     def action_move(self, by: int) -> None:
         """To another button."""
-        self._at = (self._at + by) % len(self._buttons)
-        self.refresh()
+        self._go((self._at + by) % len(self._buttons))
 
     def action_press(self) -> None:
         """Press the button under the cursor."""
         self.press(self._at)
 
     def on_click(self, event: events.Click) -> None:
-        """Press the button under the mouse."""
-        x, end = event.get_content_offset_capture(self).x, 0
-        for position, button in enumerate(self._buttons):
-            start, end = end, end + len(self.label(button)) + self.gap
-            if start <= x < end - self.gap:
-                self._at = position
-                self.press(position)
+        """Press the button under the mouse; beside the first or the last one, go on to others."""
+        x, places = event.get_content_offset_capture(self).x, self.places()
+        for place in places:
+            if place.start <= x < place.end:
+                self._at = place.position
+                self.press(place.position)
                 return
+        if x < places[0].start:
+            self._go(places[0].position - 1)
+        elif x >= places[-1].end and places[-1].position < len(self._buttons) - 1:
+            self._go(places[-1].position + 1)
+
+    def _go(self, position: int) -> None:
+        self._at = position
+        self.redraw()
