@@ -22,15 +22,21 @@ _FAULTY = "{fault}\nfrom am_debugger._cli.main import main\nimport sys\nsys.exit
 
 
 class Screen:
-    """A terminal of 120 by 40 in a folder, with a command of the shell in it."""
+    """A terminal of so many columns and lines in a folder, with a command of the shell in it."""
 
-    def __init__(self, folder: Path, command: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: str,
+        env: dict[str, str] | None = None,
+        size: tuple[int, int] = (120, 40),
+    ) -> None:
         tool("tmux", "tmux", by="dev -- processes")
         self.folder = folder
         self._socket = folder / "tmux"
         environ = {**os.environ, "TERM": "xterm-256color", **(env or {})}
-        size = ("-x", "120", "-y", "40", "-c", str(folder))
-        self.tmux("-f", "/dev/null", "new-session", "-d", *size, command, env=environ)
+        place = ("-x", str(size[0]), "-y", str(size[1]), "-c", str(folder))
+        self.tmux("-f", "/dev/null", "new-session", "-d", *place, command, env=environ)
 
     def __enter__(self) -> Self:
         return self
@@ -68,12 +74,15 @@ class Screen:
 class Terminal(Screen):
     """A terminal with `am-dbg` in it; `fault` is code that spoils a part of it."""
 
-    def __init__(self, folder: Path, *argv: str, fault: str = "") -> None:
+    def __init__(
+        self, folder: Path, *argv: str, fault: str = "", size: tuple[int, int] = (120, 40)
+    ) -> None:
         self.address = f"unix:{folder / 'dbg'}"
         program = ["-c", _FAULTY.format(fault=fault)] if fault else ["-m", "am_debugger"]
         am_dbg = shlex.join([sys.executable, *program, *(argv or ("-l", self.address))])
         told = "echo rc=$?; stty -a | tr ' ' '\\n' | grep -x -e echo -e -echo -e icanon -e -icanon"
-        super().__init__(folder, f"{am_dbg}; {told}; sleep 100", {"XDG_CONFIG_HOME": str(folder)})
+        env = {"XDG_CONFIG_HOME": str(folder)}
+        super().__init__(folder, f"{am_dbg}; {told}; sleep 100", env, size)
 
     def pid(self) -> int:
         """The process of `am-dbg`."""

@@ -39,13 +39,12 @@ def test_all_machines_appear_and_the_killed_one_greys_out(tmp_path: Path) -> Non
         last = wait_for_dump(tmp_path, newer_than=last)  # begun when all was over
         recorded = inspect(last)
         kinds = assert_recorded(recorded, killed, workers)
-        shown = terminal.text()
-        for kind in ("nc", "ns", "nw"):
-            # Long ids are cut in the middle.
-            assert len(re.findall(rf"\b{kind}-Text\S+", shown)) == kinds.count(kind), shown
+        assert_listed(terminal.text(), kinds)
         address = f"unix:{folder / 'dbg.sock'}"
         count = int(re.findall(rf"^{killed}: (\d+) ", "\n".join(recorded), re.MULTILINE)[0])
-        assert_last_words(tmp_path, f"mach://{killed}", address, count)
+        for size in ((200, 60), (80, 24)):
+            viewer = assert_last_words(tmp_path, f"mach://{killed}", address, count, size)
+            assert_listed(viewer, kinds)
 
 
 def run_demo(folder: Path, terminal: Terminal) -> str:
@@ -78,12 +77,23 @@ def assert_recorded(lines: list[str], killed: str, workers: set[str]) -> list[st
     return kinds
 
 
-def assert_last_words(folder: Path, url: str, address: str, count: int) -> None:
-    """A viewer that begins at the killed one shows what the last of its transitions did."""
-    place = folder / "viewer"
+def assert_listed(shown: str, kinds: list[str]) -> None:
+    """All machines are in the list of a screen; long ids are cut in the middle."""
+    for kind in ("nc", "ns", "nw"):
+        found = re.findall(rf"[║│] *(?:! )?{kind}-\S+ .*\|", shown)
+        assert len(found) == kinds.count(kind), shown
+
+
+def assert_last_words(
+    folder: Path, url: str, address: str, count: int, size: tuple[int, int]
+) -> str:
+    """A viewer that begins at the killed one shows what the last of its transitions did; what it
+    shows once the list of machines is chosen."""
+    place = folder / f"viewer-{size[0]}"
     place.mkdir()
     shows_all = ("--no-filter-health", "--no-filter-auto-canceled", "--no-filter-group")
-    with Terminal(place, url, "--from", address, *shows_all) as viewer:
+    options = ("--from", address, "--no-reader", *shows_all)
+    with Terminal(place, url, *options, size=size) as viewer:
         # What was kept comes in pieces; the keys are pressed when nothing more is to come.
         viewer.until_found(rf"Transition \d+ / {count}\b")
         viewer.press("Home")
@@ -92,3 +102,5 @@ def assert_last_words(folder: Path, url: str, address: str, count: int) -> None:
         shown = viewer.until(f"Transition {count} / {count} ")
         assert url in shown
         assert "[state] " in shown
+        viewer.press("Escape")
+        return viewer.until("Machines:")
