@@ -41,7 +41,8 @@ arpc doctor ADDR                        why no connection comes about
 arpc mcp ADDR                           machines for an agent, over stdin and stdout
 source <(arpc --print-completion bash)  completion in this shell
 
-Exit codes: 0 ok, 1 canceled or no match, 2 usage, 3 not connected, 4 timeout.
+Exit codes: 0 ok, 1 canceled or no match, 2 usage, 3 not connected, 4 timeout,
+5 stdout takes nothing.
 Without ADDR, -f and -d, $AM_REPL_DIR is the directory, or all sockets of this user count.
 """
 
@@ -141,9 +142,12 @@ def _main(
     """Read options, run, and return the exit code; faults are shown in the form asked for."""
     output = Output(as_json="--json" in args)
     try:
-        with command.make_context("arpc", args) as context:
-            options: dict[str, Any] = command.invoke(context)
-        return int(run(options, output))
+        options = _given(command, args, output)
+        if output.lost is None and sys.stdout is None:
+            output.fault("arpc: stdout is closed, so no result could be written")
+            return Code.UNWRITTEN
+        code = Code.OK if options is None else run(options, output)
+        return int(_final(code, output))
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
@@ -154,6 +158,26 @@ def _main(
         return Code.INTERRUPTED
     output.show(name, Outcome(code, error=f"arpc: {told}"))
     return code
+
+
+def _given(command: click.Command, args: list[str], output: Output) -> dict[str, Any] | None:
+    """The options; None if they could not write what they were to write, such as a help."""
+    try:
+        with command.make_context("arpc", args) as context:
+            options: dict[str, Any] = command.invoke(context)
+            return options
+    except OSError as error:
+        output.lose(error)
+        return None
+
+
+def _final(code: Code, output: Output) -> Code:
+    """The exit code of a command whose outcome is `code`, and may not have been written."""
+    if output.lost:
+        output.fault(f"arpc: {output.lost}")
+        return Code.UNWRITTEN
+    # Whoever has read enough ended it.
+    return Code.OK if output.lost == "" and code is Code.INTERRUPTED else code
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str] | None]:
@@ -173,6 +197,8 @@ def _run(options: dict[str, Any], words: list[str] | None, output: Output) -> Co
     if source.user and needs_machine and source.load() == ((), ()):
         told = "no machine of this user is served here: give ADDR, -f FILE or -d DIR; try --help"
         raise CommandError(Code.USAGE, told)
+    if words is None and sys.stdin is None:
+        raise CommandError(Code.USAGE, "stdin is closed: give a command after --")
     level = am.LogLevel(options["log_level"])
     if options["dbg_addr"] is not None:
         os.environ["AM_DBG_ADDR"] = options["dbg_addr"]
@@ -201,6 +227,7 @@ def _run(options: dict[str, Any], words: list[str] | None, output: Output) -> Co
 
 async def _shell(repl: Repl, output: Output) -> Code:
     interrupts = Interrupts()
+    output.on_lost = interrupts.terminate
     async with interrupts.listen(), repl:
         return await run_shell(repl, output, interrupts)
 
@@ -233,6 +260,7 @@ async def _command(
     repl: Repl, output: Output, losses: _Losses, req_all: bool, words: list[str], command: Command
 ) -> Code:
     interrupts = Interrupts()
+    output.on_lost = interrupts.terminate
     async with interrupts.listen(), repl:
         await repl.settle()
         gives_up = req_all and not repl.mach.is_("ConnectedFully")

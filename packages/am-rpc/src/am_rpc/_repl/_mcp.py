@@ -61,6 +61,8 @@ def serve_agent(options: dict[str, Any], output: Output) -> Code:
 
     :raises CommandError: if the options make no sense, or no machine is connected.
     """
+    if sys.stdin is None:
+        raise CommandError(Code.USAGE, "stdin is closed: the agent speaks over it")
     try:
         from ._mcp_server import serve
     except ModuleNotFoundError as error:

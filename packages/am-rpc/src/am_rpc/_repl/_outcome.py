@@ -17,6 +17,7 @@ class Code(IntEnum):
     USAGE = 2
     NOT_CONNECTED = 3
     TIMEOUT = 4
+    UNWRITTEN = 5  # it was done, or nothing was begun, and stdout takes no word of it
     INTERRUPTED = 130  # as shells have it for Ctrl+C
 
 

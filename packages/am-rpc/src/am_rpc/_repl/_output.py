@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import IO, TYPE_CHECKING, Final
+from contextlib import suppress
+from io import StringIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -18,70 +20,113 @@ from rich.text import Text
 from .._escape import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._outcome import Outcome, Table
 
 # Wide enough for any row: in a pipe nothing is folded.
 _PIPE_WIDTH: Final = 100_000
+# Characters of what could not be written that are told instead.
+_MOST_TOLD: Final = 2000
 
 
 class Output:
-    """Writes outcomes to stdout and faults to stderr, as text or as one JSON document a line."""
+    """Writes outcomes to stdout and faults to stderr, as text or as one JSON document a line.
+
+    `lost` says what stdout did not take and why, "" if whoever read it has left, as `head` does;
+    None as long as all was written. `on_lost` is called when that happens; what is still to come
+    goes nowhere. Where there is no stderr, faults are told to nobody.
+    """
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
+        self.lost: str | None = None
+        self.on_lost: Callable[[], None] = lambda: None
 
     def show(self, command: str, outcome: Outcome) -> None:
         """Write an outcome."""
         if self.as_json:
             self._show_json(command, outcome)
             return
-        console = _console(sys.stdout)
         for line in outcome.lines:
-            _print(console, Text(escape(line)))
+            self._write(_rendered(sys.stdout, Text(escape(line))))
         if outcome.table is not None:
-            _print(console, _rich_table(outcome.table))
+            self._write(_rendered(sys.stdout, _rich_table(outcome.table)))
         if outcome.error:
             self.fault(outcome.error)
 
-    @staticmethod
-    def _show_json(command: str, outcome: Outcome) -> None:
+    def _show_json(self, command: str, outcome: Outcome) -> None:
         document = {"command": command, "ok": outcome.code == 0, "code": int(outcome.code)}
         if outcome.error:
             document["error"] = outcome.error
         # ASCII only, so whatever a machine says is harmless.
-        _write(sys.stdout, json.dumps(document | outcome.data) + "\n")
+        self._write(json.dumps(document | outcome.data) + "\n")
+
+    def _write(self, text: str) -> None:
+        if self.lost is not None or sys.stdout is None:
+            return
+        try:
+            _write(sys.stdout, text)
+        except (OSError, ValueError) as error:
+            told = " ".join(text.split())
+            self.lose(error, f"; not written: {told[:_MOST_TOLD]}")
+
+    def lose(self, error: OSError | ValueError, told: str = "") -> None:
+        """Take note that stdout failed, and of what is to be told besides that."""
+        self.lost = "" if isinstance(error, BrokenPipeError) else f"stdout: {error}{told}"
+        _forget(sys.stdout)
+        self.on_lost()
 
     def fault(self, text: str) -> None:
         """Write a fault to stderr."""
-        _print(_console(sys.stderr), Text(escape(text), style="red"))
+        _tell(text, "red")
 
     def notice(self, text: str) -> None:
         """Write a line of news to stderr."""
-        _print(_console(sys.stderr), Text(escape(text), style="dim"))
+        _tell(text, "dim")
 
 
-def _console(file: IO[str]) -> Console:
-    console = Console(file=file, markup=False, highlight=False, emoji=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
-    return console
-
-
-def _print(console: Console, what: Text | RichTable) -> None:
-    with console.capture() as capture:
-        console.print(what, soft_wrap=isinstance(what, Text))
-    lines = capture.get().split("\n")
-    # A table pads its last column.
-    _write(console.file, "\n".join(line.rstrip() for line in lines))
-
-
-def _write(file: IO[str], text: str) -> None:
+def _tell(text: str, style: str) -> None:
+    if sys.stderr is None:  # a console without a file writes to stdout
+        return
     try:
-        file.write(text)
-        file.flush()
-    except BrokenPipeError:
-        # The reader has left, as `head` does; what is still to come goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+        _write(sys.stderr, _rendered(sys.stderr, Text(escape(text), style=style)))
+    except (OSError, ValueError):
+        # Nobody can be told.
+        _forget(sys.stderr)
+
+
+def _rendered(file: TextIO, what: Text | RichTable) -> str:
+    """What a console would write to `file`, which is not touched: it may take nothing."""
+    real, paper = Console(file=file), StringIO()
+    console = Console(
+        file=paper,
+        force_terminal=real.is_terminal,
+        color_system=real.color_system,  # type: ignore[arg-type]
+        width=real.width if real.is_terminal else _PIPE_WIDTH,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        soft_wrap=True,
+    )
+    console.print(what, soft_wrap=isinstance(what, Text))
+    # A table pads its last column.
+    return "\n".join(line.rstrip() for line in paper.getvalue().split("\n"))
+
+
+def _write(file: TextIO, text: str) -> None:
+    # Of characters that the encoding lacks, as in an old locale, escapes are written.
+    encoding = file.encoding or "utf-8"
+    file.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    file.flush()
+
+
+def _forget(file: TextIO) -> None:
+    """Have nothing that is still to be written reach this file, at the interpreter's end either."""
+    with suppress(OSError, ValueError):
+        empty = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(empty, file.fileno())
+        os.close(empty)
 
 
 def _rich_table(table: Table) -> RichTable:

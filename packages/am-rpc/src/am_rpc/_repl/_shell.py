@@ -52,10 +52,16 @@ class Interrupts:
     async def _follow(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:
             if number == signal.SIGTERM:
-                self.terminated = True
-                self.on_terminate()
-            if self._scope is not None:
+                self.terminate()
+            elif self._scope is not None:
                 self._scope.cancel()
+
+    def terminate(self) -> None:
+        """End what runs, and let nothing follow it."""
+        self.terminated = True
+        self.on_terminate()
+        if self._scope is not None:
+            self._scope.cancel()
 
     async def run(self, fn: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Return what the function returns, or that it was interrupted."""
@@ -108,7 +114,7 @@ async def run_one(
 ) -> Outcome:
     """Run a command that Ctrl+C may end."""
     outcome = await interrupts.run(lambda: repl.run(words))
-    if outcome.code is Code.INTERRUPTED:
+    if outcome.code is Code.INTERRUPTED and output.lost is None:
         output.show(words[0], outcome)
     return outcome
 
