@@ -52,6 +52,36 @@ def test_the_wheel_moves_five_transitions_or_one_step(tmp_path: Path) -> None:
     drive(tmp_path, body)
 
 
+def test_a_quick_click_opens_a_dialog_and_another_one_closes_it(tmp_path: Path) -> None:
+    def click(app: DebuggerApp, x: int, y: int) -> None:
+        for kind in (events.MouseDown, events.MouseUp):
+            app.post_message(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
+
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        for pane, dialog in (("#toolbar4", "HelpDialog"), ("#toolbar3", "ExportDialog")):
+            region = app.query_one(pane).region
+            click(app, region.x + 1, region.y)  # nothing is waited for between press and release
+            await settle(pilot)
+            assert dialog in machine
+            click(app, 0, 0)
+            await settle(pilot)
+            assert dialog not in machine
+
+        region = app.query_one("#toolbar4").region
+        for is_open in (True, False):
+            click(app, region.x + 1, region.y)
+            await settle(pilot)
+            assert ("HelpDialog" in machine) is is_open
+        # The palette has the mouse for itself.
+        await press(pilot, "?", "ctrl+p")
+        click(app, 100, 2)
+        await settle(pilot)
+        assert "HelpDialog" in machine
+
+    drive(tmp_path, body, size=(200, 60))
+
+
 def test_a_click_on_the_steps_moves_in_proportion(tmp_path: Path) -> None:
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         debugger.machine.add("SelectingClient", client="job")

@@ -263,13 +263,16 @@ class DebuggerApp(App[int]):
         """Put the reader's cursor on the next row that has a text; False if there is none."""
         return self.query_one(ReaderPane).find(text, forward=forward)
 
-    def on_mouse_down(self, event: events.MouseDown) -> None:
+    def _close_beside(self, event: events.MouseDown) -> None:
         """A click outside closes what is open."""
         opened = self.debugger.machine.switch(*_DIALOGS)
-        if opened is None:
+        if opened is None or len(self.screen_stack) > 1:
             return
         region = self.query_one(f"#{_DIALOGS[str(opened)]}").region
-        if not region.contains(event.screen_x, event.screen_y):
+        x, y = int(event.screen_x), int(event.screen_y)
+        # Its own button closes it, too.
+        is_switch = any([bar.tool_at(x, y) == opened for bar in self.query(ToolBar)])
+        if not region.contains(x, y) and not is_switch:
             self.debugger.machine.remove(str(opened))
 
     # ------------------------------------------------------------------ keys
@@ -279,6 +282,9 @@ class DebuggerApp(App[int]):
         drawn at once, so that they never wait for the screen."""
         if isinstance(event, events.Key):
             self._begin_key()
+        if isinstance(event, events.MouseDown) and not event.is_forwarded:
+            # At once: by the time it has bubbled up, the click may have opened something.
+            self._close_beside(event)
         await super().on_event(event)
 
     def _begin_key(self) -> None:

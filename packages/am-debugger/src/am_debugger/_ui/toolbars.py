@@ -245,6 +245,13 @@ class ToolBar(LineWidget, can_focus=True):
         """Press the button under the cursor."""
         self.press(self._at)
 
+    def tool_at(self, x: int, y: int) -> str:
+        """The state that the button at a place of the screen switches; empty if there is none."""
+        if not self.display or not self.region.contains(x, y):
+            return ""
+        at = [one for one in self.places() if one.start <= x - self.region.x < one.end]
+        return self._buttons[at[0].position].tool if at else ""
+
     def on_click(self, event: events.Click) -> None:
         """Press the button under the mouse; beside the first or the last one, go on to others."""
         x, places = event.get_content_offset_capture(self).x, self.places()
