@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +18,14 @@ from release.readmes import INTERRUPTED, LIMIT, Follower, Staying, is_shown
 
 from .test_examples import EXAMPLES, NAMES, SINGLE, blocks
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 PROGRAMS = Path(sys.executable).parent
 # Typed in every day: the other pages have tests of their own that run what they print.
 DAILY = {"arpc", "cli_daemon", "mach_template"}
+# It brings layers that it does not name, as only some do.
+DAILY_BY_UV = {"gossip"}
 # Their own tests type it in: one command takes what another one told, or ends with another code.
 APART = {"browser", "repl"}
 # What ends with another code than 0, as its page says.
@@ -32,7 +38,7 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 @pytest.fixture
 def reader(name: str, tmp_path: Path, busy: float) -> Follower:
     """Somebody in a folder with the examples of the tree, and what belongs to them."""
-    for part in ("examples", "packages"):
+    for part in ("examples", "packages", "pyproject.toml"):
         (tmp_path / part).symlink_to(EXAMPLES.parent / part)
     reader = Follower(EXAMPLES / name / "README.md", tmp_path, PROGRAMS)
     for line in FAILING:
@@ -42,20 +48,17 @@ def reader(name: str, tmp_path: Path, busy: float) -> Follower:
     return reader
 
 
-PAGES = [
-    pytest.param(name, marks=() if name in DAILY else pytest.mark.nightly)
-    for name in (*NAMES, "observability")
-    if name not in APART
-]
+def marked(names: Iterable[str], daily: set[str]) -> list[object]:
+    """All but a few of these are for the night."""
+    return [pytest.param(one, marks=() if one in daily else pytest.mark.nightly) for one in names]
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", marked(sorted({*NAMES, "observability"} - APART), DAILY))
 def test_commands_of_an_example_are_typed_in(name: str, reader: Follower) -> None:
     assert len(reader.run_commands()) == LEFT.get(name, 0)
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", marked(NAMES, DAILY_BY_UV))
 def test_uv_runs_an_example_from_the_tree(name: str, reader: Follower) -> None:
     # Where packages come from, and which are here already, is known to the user's own uv.
     reader.env = {**os.environ, **reader.env, "HOME": os.environ["HOME"]}

@@ -196,6 +196,8 @@ def test_script_metadata_asks_for_what_is_imported(name: str) -> None:
     sources = tool["uv"]["sources"]
     assert set(sources) == used
     for source in sources.values():
+        # As members of the workspace are, which come for those below them: else uv has two of one.
+        assert source["editable"] is True
         assert (EXAMPLES / name / source["path"] / "pyproject.toml").is_file()
 
 

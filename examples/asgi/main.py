@@ -3,9 +3,9 @@
 # dependencies = ["am-helpers", "am-machine", "am-rpc", "hypercorn[trio]>=0.17", "starlette>=1"]
 #
 # [tool.uv.sources]
-# am-helpers = { path = "../../packages/am-helpers" }
-# am-machine = { path = "../../packages/am-machine" }
-# am-rpc = { path = "../../packages/am-rpc" }
+# am-helpers = { path = "../../packages/am-helpers", editable = true }
+# am-machine = { path = "../../packages/am-machine", editable = true }
+# am-rpc = { path = "../../packages/am-rpc", editable = true }
 # ///
 """A machine behind an ASGI application on trio: mutations by POST, changes as an event stream."""
 

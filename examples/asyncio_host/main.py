@@ -3,8 +3,8 @@
 # dependencies = ["am-helpers", "am-machine", "starlette>=1", "uvicorn>=0.34"]
 #
 # [tool.uv.sources]
-# am-helpers = { path = "../../packages/am-helpers" }
-# am-machine = { path = "../../packages/am-machine" }
+# am-helpers = { path = "../../packages/am-helpers", editable = true }
+# am-machine = { path = "../../packages/am-machine", editable = true }
 # ///
 """A web application on asyncio that owns a machine: a request adds a state and awaits another."""
 

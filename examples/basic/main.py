@@ -3,7 +3,7 @@
 # dependencies = ["am-machine"]
 #
 # [tool.uv.sources]
-# am-machine = { path = "../../packages/am-machine" }
+# am-machine = { path = "../../packages/am-machine", editable = true }
 # ///
 """Typed states, typed args, and handlers with data of their own: count the words of files."""
 

@@ -3,9 +3,9 @@
 # dependencies = ["am-helpers", "am-machine", "am-rpc", "grpcio>=1.66"]
 #
 # [tool.uv.sources]
-# am-helpers = { path = "../../packages/am-helpers" }
-# am-machine = { path = "../../packages/am-machine" }
-# am-rpc = { path = "../../packages/am-rpc" }
+# am-helpers = { path = "../../packages/am-helpers", editable = true }
+# am-machine = { path = "../../packages/am-machine", editable = true }
+# am-rpc = { path = "../../packages/am-rpc", editable = true }
 # ///
 """Subscribe, get, process: calls, bytes and time of a round, over four ways."""
 

@@ -3,7 +3,7 @@
 # dependencies = ["am-machine"]
 #
 # [tool.uv.sources]
-# am-machine = { path = "../../packages/am-machine" }
+# am-machine = { path = "../../packages/am-machine", editable = true }
 # ///
 """A graph of dependencies: A needs B and C, B needs D. First at once, then with work to do."""
 

@@ -3,9 +3,9 @@
 # dependencies = ["am-helpers", "am-machine", "am-pubsub"]
 #
 # [tool.uv.sources]
-# am-helpers = { path = "../../packages/am-helpers" }
-# am-machine = { path = "../../packages/am-machine" }
-# am-pubsub = { path = "../../packages/am-pubsub" }
+# am-helpers = { path = "../../packages/am-helpers", editable = true }
+# am-machine = { path = "../../packages/am-machine", editable = true }
+# am-pubsub = { path = "../../packages/am-pubsub", editable = true }
 # ///
 """Gossip: three peers follow each other's machines, though two of them know only one address."""
 

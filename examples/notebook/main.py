@@ -3,8 +3,8 @@
 # dependencies = ["am-helpers", "am-machine", "ipykernel>=6.29", "nbclient>=0.10", "nbformat>=5"]
 #
 # [tool.uv.sources]
-# am-helpers = { path = "../../packages/am-helpers" }
-# am-machine = { path = "../../packages/am-machine" }
+# am-helpers = { path = "../../packages/am-helpers", editable = true }
+# am-machine = { path = "../../packages/am-machine", editable = true }
 # ///
 """Run the notebook as Jupyter would, in a kernel of its own, and print what its cells show."""
 

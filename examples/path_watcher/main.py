@@ -3,7 +3,7 @@
 # dependencies = ["am-machine"]
 #
 # [tool.uv.sources]
-# am-machine = { path = "../../packages/am-machine" }
+# am-machine = { path = "../../packages/am-machine", editable = true }
 # ///
 """Watch the directories of a PATH for programs: one machine per directory, all of them under one.
 

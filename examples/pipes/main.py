@@ -3,8 +3,8 @@
 # dependencies = ["am-helpers", "am-machine"]
 #
 # [tool.uv.sources]
-# am-helpers = { path = "../../packages/am-helpers" }
-# am-machine = { path = "../../packages/am-machine" }
+# am-helpers = { path = "../../packages/am-helpers", editable = true }
+# am-machine = { path = "../../packages/am-machine", editable = true }
 # ///
 """Pipes: what happens to a state of one machine happens to a state of another."""
 

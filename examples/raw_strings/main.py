@@ -3,7 +3,7 @@
 # dependencies = ["am-machine"]
 #
 # [tool.uv.sources]
-# am-machine = { path = "../../packages/am-machine" }
+# am-machine = { path = "../../packages/am-machine", editable = true }
 # ///
 """States as plain strings, a schema as a plain dict: process files, one after another."""
 

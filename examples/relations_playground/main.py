@@ -3,7 +3,7 @@
 # dependencies = ["am-machine"]
 #
 # [tool.uv.sources]
-# am-machine = { path = "../../packages/am-machine" }
+# am-machine = { path = "../../packages/am-machine", editable = true }
 # ///
 """One quiz per relation. The machine answers, shows its steps, and a sentence says why."""
 

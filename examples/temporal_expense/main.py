@@ -3,8 +3,8 @@
 # dependencies = ["am-helpers", "am-machine"]
 #
 # [tool.uv.sources]
-# am-helpers = { path = "../../packages/am-helpers" }
-# am-machine = { path = "../../packages/am-machine" }
+# am-helpers = { path = "../../packages/am-helpers", editable = true }
+# am-machine = { path = "../../packages/am-machine", editable = true }
 # ///
 """An expense: create it, wait for its approval, pay. First as states, then as plain code.
 
@@ -21,7 +21,7 @@ import am_machine as am
 NUMBER = 123  # of the expense
 WORK = 0.05  # seconds that creating and paying take
 PAUSE = 0.1  # seconds between two approvals that come in
-PATIENCE = 0.6  # seconds that an expense waits
+PATIENCE = 1.0  # seconds that an expense waits
 
 
 class InboxStates(am.States):
@@ -79,8 +79,9 @@ async def as_states(*sent: int) -> am.Machine:
     amh.debug_env(mach)
     async with mach:
         mach.add("Start")
-        mach.fork(send, mach, *sent)
         ended = mach.when_any("Paid", "TimedOut")
+        await mach.when("Waiting")
+        mach.fork(send, mach, *sent)
         await amh.wait_for_all(ended, timeout=3, err=mach)
         print("  in the end:", mach)
     return mach
@@ -90,9 +91,9 @@ async def as_code(*sent: int) -> None:
     """The same as one function: shorter, and nobody outside can see where it is."""
     async with am.Machine(InboxStates, id="inbox") as inbox:
         amh.debug_env(inbox)
-        inbox.fork(send, inbox, *sent)
         await trio.sleep(WORK)
         print(f"  expense {NUMBER} waits")
+        inbox.fork(send, inbox, *sent)
         approval = inbox.when_args("Approval", number=NUMBER)
         with trio.move_on_after(PATIENCE):
             await approval

@@ -3,8 +3,8 @@
 # dependencies = ["am-helpers", "am-machine"]
 #
 # [tool.uv.sources]
-# am-helpers = { path = "../../packages/am-helpers" }
-# am-machine = { path = "../../packages/am-machine" }
+# am-helpers = { path = "../../packages/am-helpers", editable = true }
+# am-machine = { path = "../../packages/am-machine", editable = true }
 # ///
 """Download, process, upload: each step can be cancelled, repeated, and resumed after a crash."""
 

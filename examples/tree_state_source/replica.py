@@ -3,9 +3,9 @@
 # dependencies = ["am-helpers", "am-machine", "am-rpc"]
 #
 # [tool.uv.sources]
-# am-helpers = { path = "../../packages/am-helpers" }
-# am-machine = { path = "../../packages/am-machine" }
-# am-rpc = { path = "../../packages/am-rpc" }
+# am-helpers = { path = "../../packages/am-helpers", editable = true }
+# am-machine = { path = "../../packages/am-machine", editable = true }
+# am-rpc = { path = "../../packages/am-rpc", editable = true }
 # ///
 """A node of the tree: `python -m examples.tree_state_source.replica UPSTREAM [--http]`.
 

@@ -3,8 +3,8 @@
 # dependencies = ["am-helpers", "am-machine", "textual>=6"]
 #
 # [tool.uv.sources]
-# am-helpers = { path = "../../packages/am-helpers" }
-# am-machine = { path = "../../packages/am-machine" }
+# am-helpers = { path = "../../packages/am-helpers", editable = true }
+# am-machine = { path = "../../packages/am-machine", editable = true }
 # ///
 """A terminal application that belongs to a machine: keys are mutations, widgets follow states."""
 

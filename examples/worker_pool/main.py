@@ -3,9 +3,9 @@
 # dependencies = ["am-helpers", "am-machine", "am-node", "rich>=13"]
 #
 # [tool.uv.sources]
-# am-helpers = { path = "../../packages/am-helpers" }
-# am-machine = { path = "../../packages/am-machine" }
-# am-node = { path = "../../packages/am-node" }
+# am-helpers = { path = "../../packages/am-helpers", editable = true }
+# am-machine = { path = "../../packages/am-machine", editable = true }
+# am-node = { path = "../../packages/am-node", editable = true }
 # ///
 """Runs the whole demo: supervisors and clients as processes, a kill, a verdict."""
 

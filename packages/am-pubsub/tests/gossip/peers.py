@@ -7,6 +7,7 @@ from random import Random
 from am_pubsub import TopicConfig
 from am_pubsub._gossip.core import Core
 from am_pubsub._gossip.entries import Info
+from am_pubsub._gossip.messages import Kind, pack
 from am_pubsub._simulation.network import plain_hash
 
 STATES = ("Start", "Ready", "Working")
@@ -27,6 +28,13 @@ def expose(one: Core, index: int, *ticks: int) -> None:
     """Let a peer offer one more machine."""
     schema = plain_hash({state: {} for state in STATES})
     one.expose(index, Info(f"m{index}", "", (), schema), ticks or (1, 0, 0), 0.0)
+
+
+def greeted(one: Core, link: int, name: str, links: int = 6, now: float = 0.0) -> None:
+    """Let a newcomer say who it is, on a link that it dialled."""
+    one.link_up(link, None, now)
+    hello = pack(Kind.HELLO, "t", name.encode().ljust(8, b"_"), links, bytes(8))
+    one.received(link, hello, now)
 
 
 class Pair:

@@ -8,14 +8,7 @@ from am_pubsub import TopicConfig
 from am_pubsub._gossip.entries import Info
 from am_pubsub._gossip.messages import Kind, pack
 
-from .peers import Pair, core, expose
-
-
-def greeted(one: object, link: int, name: str, links: int = 6) -> None:
-    """Let a newcomer say who it is, on a link that it dialled."""
-    one.link_up(link, None, 0.0)  # type: ignore[attr-defined]
-    hello = pack(Kind.HELLO, "t", name.encode().ljust(8, b"_"), links, bytes(8))
-    one.received(link, hello, 0.0)  # type: ignore[attr-defined]
+from .peers import Pair, core, expose, greeted
 
 
 def test_the_first_beyond_sixteen_is_sent_elsewhere_with_addresses() -> None:

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 
 class _Known:
-    __slots__ = ("failures", "peer", "retry")
+    __slots__ = ("doubted_after", "failures", "peer", "retry")
 
     def __init__(self, peer: bytes | None) -> None:
         self.peer = peer
         self.retry = 0.0
         self.failures = 0
+        self.doubted_after = -1
+        """How many links had broken when this address was doubted last."""
 
 
 class AddressBook:
@@ -29,6 +31,7 @@ class AddressBook:
         self._first = frozenset(first)
         self._known = {address: _Known(None) for address in sorted(self._first)}
         self._ignored: dict[bytes, float] = {}
+        self._broken = 0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -51,18 +54,26 @@ class AddressBook:
             else:
                 del self._known[address]
 
-    def failed(self, address: str, now: float) -> int:
-        """Note that nobody answered: it is tried again later, and later each time.
-
-        Returns how often it failed on end.
-        """
+    def failed(self, address: str, now: float) -> None:
+        """Note that nobody answered: it is tried again later, and later each time."""
         known = self._known.get(address)
         if known is None:
-            return 0
+            return
         wait = self._config.redial_first * 2.0 ** min(known.failures, 16)
         known.failures += 1
         known.retry = now + min(wait, self._config.redial_most) * self._random.uniform(0.7, 1.3)
-        return known.failures
+
+    def broken(self) -> None:
+        """Note that a link broke: whoever failed to answer before may be doubted anew."""
+        self._broken += 1
+
+    def is_doubtful(self, address: str, trials: int) -> bool:
+        """Tell whether an address failed so often on end; once, until another link breaks."""
+        known = self._known.get(address)
+        if known is None or known.failures < trials or known.doubted_after == self._broken:
+            return False
+        known.doubted_after = self._broken
+        return True
 
     def reached(self, address: str, peer: bytes) -> None:
         """Note who answers at an address."""

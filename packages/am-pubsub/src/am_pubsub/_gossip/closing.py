@@ -63,12 +63,16 @@ class Closer:
                 self._book.ignore(link.peer, now)
             self.close(link, "too many rejects", now)
 
-    def close_silent(self, now: float) -> None:
-        """Close links whose other ends did not say who they are: they keep others out."""
+    def close_silent(self, now: float) -> list[str]:
+        """Close links whose other ends did not say who they are: they keep others out.
+
+        Returns the addresses of those that were dialled.
+        """
         since = now - self._config.redial_most
-        for link in [*self._links.values()]:
-            if link.peer is None and link.since <= since:
-                self.close(link, "silent", now)
+        links = [link for link in self._links.values() if link.peer is None and link.since <= since]
+        for link in links:
+            self.close(link, "silent", now)
+        return [link.address for link in links if link.address is not None]
 
     def close(self, link: Link, reason: str, now: float) -> None:
         """Close a link on purpose."""

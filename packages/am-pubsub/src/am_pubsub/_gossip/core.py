@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from .ownership import Keys
 
 _TRIALS = 2
-"""Dials that fail until somebody who is not linked to a peer suspects it."""
+"""Dials that nobody answers until somebody who is not linked to a peer suspects it."""
 _RECEIVED: Final = {kind: f"received.{kind.__name__.lower()}" for kind in get_args(Message)}
 """What counts the messages of each kind."""
 
@@ -212,7 +212,8 @@ class Core:
         self._members.advance(now)
         self._syncer.advance(now)
         if self._neighbours.due() <= now:
-            self._closer.close_silent(now)
+            for address in self._closer.close_silent(now):
+                self._nobody_answered(address, now)
             self._neighbours.advance(now)
         if not self.joined and now >= self._began + self._config.join_alone_after:
             self._alone_told = not self.neighbours()
@@ -228,13 +229,17 @@ class Core:
     def dial_failed(self, address: str, now: float) -> None:
         """Take note that nobody answered at an address."""
         self._neighbours.dialled(address)
-        failures = self._book.failed(address, now)
+        self._book.failed(address, now)
+        self._nobody_answered(address, now)
+        self.output.counts["dials failed"] += 1
+
+    def _nobody_answered(self, address: str, now: float) -> None:
         peer = self._book.peer_of(address)
         self._members.unreachable(peer, now)
-        if failures == _TRIALS and len(self.neighbours()) < self._config.dial:
+        few = len(self.neighbours()) < self._config.dial
+        if few and self._book.is_doubtful(address, _TRIALS):
             # Who has few links may be the only one to notice: nobody else lost a link to it.
             self._members.unanswered(peer, now)
-        self.output.counts["dials failed"] += 1
 
     def link_up(self, id: int, address: str | None, now: float) -> None:
         """Take a new connection; `address`: the one that was dialled, None if the other end did."""
@@ -253,8 +258,11 @@ class Core:
         if link.peer is None:
             if link.address is not None:
                 self._book.failed(link.address, now)
-        elif self._members.lost(link.peer, now):
-            self._neighbours.dial_again(link.peer)
+                self._nobody_answered(link.address, now)
+        else:
+            self._book.broken()
+            if self._members.lost(link.peer, now):
+                self._neighbours.dial_again(link.peer)
         self._sender.flush_due(now)
 
     def received(self, id: int, data: bytes, now: float) -> None:
