@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.pilot import Pilot
 
 import am_machine as am
@@ -106,6 +107,13 @@ async def press(pilot: Pilot[int], *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
         await settle(pilot)
+
+
+def click(app: DebuggerApp, x: int, y: int) -> None:
+    """Click on a place of the screen, as the terminal tells it: the pilot's clicks go past the app.
+    Nothing is waited for between press and release."""
+    for kind in (events.MouseDown, events.MouseUp):
+        app.post_message(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
 
 
 def text(app: DebuggerApp) -> str:

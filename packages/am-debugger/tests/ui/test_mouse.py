@@ -14,7 +14,7 @@ from am_debugger._ui.rain_pane import RainPane
 
 from ..messages import process
 from ..recording import Recorder
-from .driving import drive, fill_with_related, press, settle, text
+from .driving import click, drive, fill_with_related, press, settle, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,10 +53,6 @@ def test_the_wheel_moves_five_transitions_or_one_step(tmp_path: Path) -> None:
 
 
 def test_a_quick_click_opens_a_dialog_and_another_one_closes_it(tmp_path: Path) -> None:
-    def click(app: DebuggerApp, x: int, y: int) -> None:
-        for kind in (events.MouseDown, events.MouseUp):
-            app.post_message(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
-
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         machine = debugger.machine
         for pane, dialog in (("#toolbar4", "HelpDialog"), ("#toolbar3", "ExportDialog")):
