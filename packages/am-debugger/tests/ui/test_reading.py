@@ -13,7 +13,7 @@ from am_debugger._ui.reader_pane import ReaderPane
 from am_debugger._ui.tree_pane import SchemaTree
 from am_telemetry import dbg
 
-from .driving import SIZES, drive, fill_with_related, press, settle, text
+from .driving import SIZES, click, drive, fill_with_related, press, settle, text
 
 if TYPE_CHECKING:
     from pathlib import Path
