@@ -106,6 +106,25 @@ def test_without_stdin_stderr_or_a_folder_it_works_or_says_what_is_missing(folde
 
 
 @pytest.mark.usefixtures("supervisor")
+@pytest.mark.parametrize(
+    "way",
+    [
+        "umask 777; {}",
+        "setsid -w {}",
+        "env -i XDG_RUNTIME_DIR=$XDG_RUNTIME_DIR {}",
+        "HOME=/nowhere {}",
+        "{} -OO",
+    ],
+)
+def test_a_command_works_without_a_home_a_terminal_a_mask_or_assertions(
+    folder: Path, way: str
+) -> None:
+    # What follows the name of an interpreter is said to it.
+    python, _, words = WORK.partition(" ")
+    assert _sh(folder, f"{way.format(python)} {words} 21") == (0, "42\n", "")
+
+
+@pytest.mark.usefixtures("supervisor")
 def test_characters_that_an_old_encoding_lacks_are_escaped(folder: Path) -> None:
     old = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     code, out, err = _sh(folder, f"{WORK} odd", PYTHONIOENCODING="ascii:strict", **old)

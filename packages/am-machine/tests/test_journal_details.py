@@ -293,7 +293,13 @@ def run(seed: int, *, level: int, in_full: bool) -> tuple[list[tuple[Any, ...]],
     roles = ("Enter", "State", "End", "Exit")
     bound = {state + role: handlers.handle for state in states for role in roles}
     bound = {key: fn for key, fn in bound.items() if chance.random() < 0.4}
-    m = am.Machine(schema, handlers=bound or None, log_level=am.LogLevel(level), id="m")
+    m = am.Machine(
+        schema,
+        handlers=bound or None,
+        log_level=am.LogLevel(level),
+        id="m",
+        handler_timeout=None,  # a delay of the host would make a difference between two plays
+    )
     m.log_traceback = False
     hearing = Hearing()
     journal = detailed(m, clocks=False)

@@ -121,7 +121,9 @@ def test_tracing_logging_and_handlers_that_agree_change_nothing(
     quiet = am.Machine(shared)
     traced = am.Machine(shared, tracers=[am.Tracer()], log_level=am.LogLevel.NOTHING)
     traced.sem_log.steps = True
-    handled = am.Machine(shared, handlers={"AnyEnter": lambda e: None, "AnyState": lambda e: None})
+    nothing = {"AnyEnter": lambda e: None, "AnyState": lambda e: None}
+    # No limit on handlers: a delay of the host would make a difference.
+    handled = am.Machine(shared, handlers=nothing, handler_timeout=None)
     for kind, numbers in history:
         called = named(shared, numbers)
         results = {str(getattr(m, kind)(*called)) for m in (quiet, traced, handled)}
@@ -207,7 +209,10 @@ class Histories(RuleBasedStateMachine):
         names = [*schema, *([] if "Exception" in schema else ["Exception"])]
         every = [f"{s}{suffix}" for s in names for suffix in ("Enter", "Exit", "State", "End", s)]
         every += ["AnyEnter", "AnyState", *(f"{a}{b}" for a in names for b in names if a != b)]
-        self.machine = am.Machine(schema, handlers=dict.fromkeys(every, self.act), queue_limit=20)
+        # No limit on handlers: a delay of the host would make a difference.
+        self.machine = am.Machine(
+            schema, handlers=dict.fromkeys(every, self.act), queue_limit=20, handler_timeout=None
+        )
         self.ticks = list(self.machine.time())
         self.queue_tick = 1
 

@@ -128,9 +128,12 @@ class Play:
         self.calls = 0
         schema = random_schema(self.chance)
         self.catch = self.chance.random() < 0.8
-        self.m = am.Machine(schema, catch_exceptions=self.catch, queue_limit=12, id="m")
+        # No limit on handlers: a delay of the host would make a difference between two plays.
+        self.m = am.Machine(
+            schema, catch_exceptions=self.catch, queue_limit=12, id="m", handler_timeout=None
+        )
         self.m.log_traceback = False
-        self.other = am.Machine({"Ping": {"multi": True}}, id="other")
+        self.other = am.Machine({"Ping": {"multi": True}}, id="other", handler_timeout=None)
         self.other.bind({"PingState": lambda e: self.seen.append(("ping", e.source.hops))})
         listen(self.m)
         self.bindings = [self.bind() for _ in range(self.chance.randint(0, 2))]

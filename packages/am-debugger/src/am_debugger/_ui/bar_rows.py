@@ -43,13 +43,13 @@ def bar_rows(session: Session, parsed: Parsed | None, what: str, width: int) -> 
         extra.append(f"{fold.size} quiet")
     lost = view.client.lost_between(view.visible.before(tx.number) or 0, tx.number)
     if lost:
-        told = f"{LOST} {lost} lost | " if width >= _WIDE else f"{LOST}{lost} "
-        right.append((told, colors.CANCELED))
+        told, rest = (f"{LOST} {lost} lost", " | ") if width >= _WIDE else (f"{LOST}{lost}", " ")
+        right += [(told, colors.CANCELED), (rest, colors.PLAIN)]
     if extra:
         right.append((f"{' '.join(extra)} | ", colors.PLAIN))
     became = outcome(tx)
     if became:
-        right.append((f"{became} | ", colors.CANCELED))
+        right += [(became, colors.CANCELED), (" | ", colors.PLAIN)]
     right.append((_counts(parsed, is_long=width >= _WIDE), colors.PLAIN))
     right += clock_row(tx.time, _time_before(view, tx.number))
     return spread(left, right, width)
