@@ -27,7 +27,8 @@ DAILY = {"arpc", "cli_daemon", "mach_template"}
 # It brings layers that it does not name, as only some do.
 DAILY_BY_UV = {"gossip"}
 # Their own tests type it in: one command takes what another one told, or ends with another code.
-APART = {"browser", "repl"}
+# They stay until they are interrupted; what they say once they are there.
+APART = {"browser": "page: http", "repl": "ready"}
 # What ends with another code than 0, as its page says.
 FAILING = "examples.mach_template 360 0 97", "examples/mach_template/main.py 360 0 97"
 # Commands that no test can type in: they need containers, or run by nox, as `.ci/run` does.
@@ -53,7 +54,7 @@ def marked(names: Iterable[str], daily: set[str]) -> list[object]:
     return [pytest.param(one, marks=() if one in daily else pytest.mark.nightly) for one in names]
 
 
-@pytest.mark.parametrize("name", marked(sorted({*NAMES, "observability"} - APART), DAILY))
+@pytest.mark.parametrize("name", marked(sorted({*NAMES, "observability"} - {*APART}), DAILY))
 def test_commands_of_an_example_are_typed_in(name: str, reader: Follower) -> None:
     assert len(reader.run_commands()) == LEFT.get(name, 0)
 
@@ -65,8 +66,9 @@ def test_uv_runs_an_example_from_the_tree(name: str, reader: Follower) -> None:
     (line,) = re.findall(r"^\$ (uv run .*?)(?:\s{2,}#.*)?$", reader.text, re.MULTILINE)
     if name in APART:
         staying = Staying(line, reader.folder, reader.env)
-        staying.wait_for_a_word()
+        staying.wait_for_a_word(APART[name], reader.limit)
         assert staying.stop() in INTERRUPTED, staying.told
+        assert "closed" in staying.told
         return
     told = reader.run(line)
     if name in SINGLE:

@@ -114,12 +114,15 @@ class Staying:
         os.close(theirs)
         self.told = ""
 
-    def wait_for_a_word(self) -> None:
-        """Return when it has printed something; raise AssertionError if it never does."""
-        deadline = time.monotonic() + PATIENCE
-        while not self.told.strip() and time.monotonic() < deadline:
+    def wait_for_a_word(self, word: str = r"\S", patience: float = PATIENCE) -> None:
+        """Return when it has printed something, such as `word`, a pattern.
+
+        :raises AssertionError: if it does not in `patience` seconds.
+        """
+        deadline = time.monotonic() + patience
+        while not re.search(word, self.told) and time.monotonic() < deadline:
             self.listen(0.1)
-        assert self.told.strip(), f"{self.command} says nothing"
+        assert re.search(word, self.told), (self.command, word, self.told)
 
     def listen(self, seconds: float) -> None:
         """Take in what it prints meanwhile, so that it is never held up."""
@@ -132,9 +135,9 @@ class Staying:
                     return
 
     def stop(self) -> int:
-        """Interrupt it as Ctrl+C does, and return its exit code."""
+        """Interrupt it and what it started, as Ctrl+C does, and return its exit code."""
         with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGINT)
+            os.killpg(self.process.pid, signal.SIGINT)
         deadline = time.monotonic() + PATIENCE
         while self.process.poll() is None and time.monotonic() < deadline:
             self.listen(0.1)

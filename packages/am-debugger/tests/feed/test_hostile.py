@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.trio
 OF = schema(("Start", "Exception"))
-MACHINES = int(os.environ.get("AM_DBGUI_FLOOD_MACHINES", "2000"))
+MACHINES = int(os.environ.get("AM_DBG_FLOOD_MACHINES", "2000"))
 # Of these so many at the beginning, and at the end, are looked at more closely.
 TRACED = 1000
-STORM = int(os.environ.get("AM_DBGUI_FLOOD_CONNECTIONS", "500"))
+STORM = int(os.environ.get("AM_DBG_FLOOD_CONNECTIONS", "500"))
 _MEGABYTE = 1 << 20
 
 
