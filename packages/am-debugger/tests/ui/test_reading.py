@@ -430,3 +430,25 @@ def test_the_log_scrolls_from_its_ends_at_once_and_back_at_once(tmp_path: Path, 
         assert shown() == at_the_end
 
     drive(tmp_path, body, size=(120, 30))
+
+
+def test_the_current_transition_has_a_line_whatever_came_of_it(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        view = await choose(debugger, pilot)
+        log = app.query_one(LogPane)
+        without = []
+        for number in view.visible.numbers:
+            debugger.machine.add("SetCursor", number=number)
+            await settle(pilot)
+            assert view.cursor == number
+            own = [row.line for row in log._rows if row.number == number and row.line is not None]
+            assert own, f"nothing of transition {number}"
+            if own[0].level > 2:
+                without.append(number)
+        assert without, "some have no line at this level"
+        # Only while the cursor is there.
+        debugger.machine.add("SetCursor", number=1)
+        await settle(pilot)
+        assert not [row for row in log._rows if row.line and row.line.level > 2 and row.number > 1]
+
+    drive(tmp_path, body, fill=fill_with_related)

@@ -9,7 +9,7 @@ from .._derive.text import inert
 from . import colors
 from .keys import bindings_of
 from .lines import LineWidget
-from .log_rows import LogRow, LogStyle, log_rows, not_kept, state_at
+from .log_rows import LogRow, LogStyle, log_rows, not_kept, state_at, with_current
 from .virtual import Strips
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class LogPane(LineWidget, can_focus=True):
         missing = lead - len(self._above(view, at, lead, how))
         below = self._below(view, at, height - lead + max(missing, self._shift, 0), how)
         lead = max(lead, height - len(below))
-        above = self._above(view, at, lead - self._shift, how)
+        # However far it is scrolled beyond the end, so many are needed to fill the pane.
+        above = self._above(view, at, max(lead - self._shift, height - len(below)), how)
         wanted = len(above) - lead + self._shift
         start = max(0, min(wanted, len(above) + len(below) - height))
         # What cannot be scrolled to is not gone back from.
@@ -140,7 +141,9 @@ class LogPane(LineWidget, can_focus=True):
             if len(self._made) >= _MOST_MADE:
                 self._made.clear()
             made = self._made[key] = (of, log_rows(session, client, number, before, how, fold))
-        return made[1]
+        if number != view.cursor or fold is not None:
+            return made[1]
+        return with_current(session, client, number, how, made[1])
 
     def line(self, y: int) -> Strip:
         """A visible row; those of the cursor's transition are highlighted."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from am_machine import LogLevel
+
 from .._derive.log_lines import lines_of, outer_lines
 from .._derive.text import format_clock, inert
 from . import colors
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 _SECOND = 1_000_000
 _NARROWEST = 8
 _FOLDED = "…"
-# From this level on there is a line of each transition.
-_FOLDS_FROM = 2
+# From this level on the log is about transitions.
+_OF_TRANSITIONS = LogLevel.CHANGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def log_rows(
         told = f"── transitions lost before this: {lost}"
         found.append(LogRow(number, None, [(LOST, colors.CANCELED), (told, colors.CANCELED)]))
     gutter = gutter_style(parsed)
-    if fold is not None and how.level >= _FOLDS_FROM:
+    if fold is not None and how.level >= _OF_TRANSITIONS:
         row: Row = [(_FOLDED, colors.TIME), (f"{inert(str(fold))}", colors.TIME)]
         found.append(LogRow(number, None, row))
     for line in lines_of(client, parsed, how.level) if fold is None else ():
@@ -89,6 +91,19 @@ def log_rows(
         told = f"note: {inert(note)}"
         found.append(LogRow(number, None, [("✎", colors.LABEL), (told, colors.LABEL)]))
     return found
+
+
+def with_current(
+    session: Session, client: Client, number: int, how: LogStyle, rows: list[LogRow]
+) -> list[LogRow]:
+    """The rows of the current transition, which has a line at each level that is about transitions:
+    if there is none at this one, the first of those that follow."""
+    if how.level < _OF_TRANSITIONS or any([row.line is not None for row in rows]):
+        return rows
+    parsed = session.parser.parse(client, number)
+    first = lines_of(client, parsed, LogLevel.EVERYTHING)[:1]
+    gutter = gutter_style(parsed)
+    return rows + [LogRow(number, line, row) for line in first for row in _rows(line, gutter, how)]
 
 
 def not_kept(client: Client) -> list[LogRow]:
