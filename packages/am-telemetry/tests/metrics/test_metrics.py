@@ -211,11 +211,11 @@ def test_a_slice_takes_durations_and_then_takes_its_tracer_off(meter: Meter) -> 
         if not any(isinstance(t, SliceTracer) for t in m.tracers):
             break
     found = meter.collect()
-    assert (
-        0
-        < found["am.transition.duration"]["m",].count
-        < found["am.transitions"][False, "m", "add", "accepted"]
-    )
+    # Those that a journal was too full to keep are counted, too: on a busy host there are some.
+    ended = sum(found["am.transitions"].values())
+    assert 0 < found["am.transition.duration"]["m",].count < ended
+    # A multi state gains one tick at first, and two each time after that.
+    assert ended == (m.tick("Tick") + 1) // 2
 
 
 def test_states_asked_for_have_series_of_their_own(meter: Meter) -> None:
