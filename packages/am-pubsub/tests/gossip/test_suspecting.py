@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from am_pubsub import TopicConfig
+from am_pubsub.testing import Network
 
 from .peers import Pair, core, greeted
 
@@ -94,3 +95,44 @@ def test_who_refuted_is_not_suspected_again_until_another_link_breaks() -> None:
     fails(near, now)
     assert suspected(near) == 1, "it is suspected already"
     assert near.table.epoch_of(far) == epoch
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_nobody_suspects_itself_where_its_own_address_does_not_answer(
+    way: Callable[[Core, float], None],
+) -> None:
+    near, peer, now = who_heard_of_far()
+    near._book.learn(near.peer, [FAR])
+    for k in range(1, 5):
+        way(near, now + 20 * k)
+    assert suspected(near) == 0
+    assert near.table.is_live(peer)
+
+
+def test_a_peer_that_is_alone_with_its_own_address_dials_it_less_and_less() -> None:
+    network = Network(1, latency=(0.001, 0.002))
+    alone = network.start("alone", machines=1, connect=["alone"])
+    network.run(120)
+    # From half a second to ten between two dials; each end of one says hello.
+    assert 4 <= alone.core.output.counts["sent.hello"] <= 60
+    assert alone.core.output.counts["suspected"] == 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_who_was_frozen_while_the_network_fell_apart_comes_back(seed: int) -> None:
+    network = Network(seed, latency=(0.01, 0.05), loss=0.02)
+    first = network.start("one", machines=2)
+    second = network.start("two", machines=1, connect=["one"])
+    third = network.start("three", machines=0, connect=["one"])
+    network.run(30)
+    for node in network.alive():
+        network.beat(node)
+    network.freeze(third)
+    network.leave(second)
+    network.partition([[first], [third]])
+    network.run(60)
+    network.heal()
+    network.thaw(third)
+    network.run(120)
+    assert third.ticks_of(first, 1) == (1, 0, 0)
+    assert third.ticks_of(second, 1) == ()

@@ -78,7 +78,7 @@ class Closer:
         """Close a link on purpose."""
         self._refused(link, reason)
         self._neighbours.turn_away(link, now, reason)
-        if link.peer is None and link.address is not None and reason != "myself":
+        if link.peer is None and link.address is not None:
             self._book.failed(link.address, now)
         self._forget(link, reason, now)
 

@@ -235,6 +235,8 @@ class Core:
 
     def _nobody_answered(self, address: str, now: float) -> None:
         peer = self._book.peer_of(address)
+        if peer == self.peer:
+            return  # others tell their newcomers of this address, and it comes back
         self._members.unreachable(peer, now)
         few = len(self.neighbours()) < self._config.dial
         if few and self._book.is_doubtful(address, _TRIALS):
@@ -335,8 +337,7 @@ class Core:
             self._closer.close(link, "another topic", now)
             return
         if peer == self.peer:
-            if link.address is not None:
-                self._book.reached(link.address, peer)
+            # Dialled again by and by: a name may lead to somebody else another time.
             self._closer.close(link, "myself", now)
             return
         denied = self._accepts is not None and not self._accepts(peer)
