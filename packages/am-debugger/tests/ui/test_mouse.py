@@ -152,7 +152,10 @@ def test_keys_go_to_a_cell_of_the_rain_and_enter_follows_it(tmp_path: Path) -> N
         assert rain.column == 0
         await press(pilot, "l")
         await press(pilot, "l")
-        assert "".join([one.text for one in rain.line(rain.cursor - rain.scroll_offset.y)])
+        line = rain.line(rain.cursor - rain.scroll_offset.y)
+        faces = [one.style and bool(one.style.reverse) for cell in range(4)
+                 for one in line.crop(cell, cell + 1)]  # fmt: skip
+        assert faces == [True, True, False, True], "the cell stands out of the row of the cursor"
         await press(pilot, "k")
         await press(pilot, "enter")
         assert view.cursor == view.visible.numbers[11]

@@ -102,7 +102,7 @@ class RainPane(VirtualList):
         column = self.column
         if column is None or not self.has_focus or not self._is_cursor(y):
             return strip
-        cell = [Segment(text, CELL) for text, *_ in strip.crop(column, column + 1)]
+        cell = [Segment(text, self.ground + CELL) for text, *_ in strip.crop(column, column + 1)]
         return Strip.join([strip.crop(0, column), Strip(cell), strip.crop(column + 1)])
 
     def _is_cursor(self, y: int) -> bool:
