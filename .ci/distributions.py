@@ -43,10 +43,11 @@ def build(session: nox.Session) -> None:
     install(session, *tools("build"))
     for old in DIST.glob("*"):
         old.unlink()
+    # Even where sessions only install: those that need these files install them.
+    run = session.run_install if only_installs(session) else session.run
     for name in LAYERS:
         args = ("-m", "build", "-n", "-o", str(DIST), f"packages/{name}")
-        # Even with `--install-only`: sessions that need these files install them.
-        session.run_install("python", *args, silent=True)
+        run("python", *args, silent=True)
 
 
 @nox.session(requires=["build"])
