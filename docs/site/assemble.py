@@ -109,9 +109,9 @@ class Layout:
         """Write all pages; the navigation, as the build file has it."""
         navigation: list[object] = []
         for heading, group in self.groups.items():
-            entries = [self._page(page) for page in group]
+            entries = [entry(heading, *self._page(page)) for page in group]
             if heading == "Reference":
-                entries += [f"{REFERENCE}/am-{layer}.md" for layer in LAYERS]
+                entries += [{f"am-{layer}": f"{REFERENCE}/am-{layer}.md"} for layer in LAYERS]
             navigation.append({heading: entries})
         names = public_names()
         for layer in LAYERS:
@@ -119,7 +119,8 @@ class Layout:
             (self.folder / REFERENCE / f"am-{layer}.md").write_text(reference(f"am-{layer}", own))
         return navigation
 
-    def _page(self, page: Path) -> str:
+    def _page(self, page: Path) -> tuple[str, str]:
+        """Lay a page out; its title, and where it lies."""
         text = (self.root / page).read_text()
         if page == REFERENCE / "index.md":
             text = NAME_CELL.sub(_linked, text.replace(NAMES, table(self.root)))
@@ -128,11 +129,10 @@ class Layout:
             text = self.adapted(page, text.replace(FEATURES, features.table(self.root)))
         else:
             text = self.adapted(page, text)
-        title(text)
         target = self.folder / place(page)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
-        return str(place(page))
+        return title(text), str(place(page))
 
     def _adapted_index(self, text: str) -> str:
         """The list of names: links into the reference are those of the site already."""
@@ -175,6 +175,14 @@ def _options(name: Name) -> list[str]:
     if isinstance(value, type) and any(map(features.is_ours, features.hidden_bases(value))):
         asked.append("      members_order: alphabetical")
     return ["    options:", *asked] if asked else []
+
+
+def entry(heading: str, heads: str, path: str) -> str | dict[str, str]:
+    """A page in the navigation: what its title has in common with its neighbours' is left out."""
+    before, colon, after = heads.partition(": ")
+    if not colon or heading not in ("Cookbook", "Examples"):
+        return path
+    return {before if heading == "Examples" else after.capitalize(): path}
 
 
 def build_file(navigation: list[object]) -> str:
