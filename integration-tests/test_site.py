@@ -48,6 +48,18 @@ def test_the_navigation_leaves_out_what_neighbours_have_in_common() -> None:
     assert entry("Manual", "Errors: who fails, and how", path) == path
 
 
+def test_a_package_s_page_begins_with_what_the_package_is(laid_out: Path) -> None:
+    pages = laid_out / "docs/packages"
+    machine, rpc = (
+        (pages / name / "index.md").read_text().splitlines()[2] for name in ("am-machine", "am-rpc")
+    )
+    assert re.fullmatch(
+        r"Version [\d.]+ · the bottom layer · .*? · \[what you may rely on\]\(\S+\)", machine
+    )
+    assert " · on am-helpers and am-machine · " in rpc
+    assert "`ws`" in rpc.split(" · ")[2]
+
+
 def test_links_of_the_site_lead_to_its_own_files(laid_out: Path) -> None:
     for page in sorted((laid_out / "docs").rglob("*.md")):
         prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from docs.site import features
 from docs.site.inner import inner
 from docs.site.names import Name, public_names
-from docs.site.sources import LAYERS, ROOT, sections, title
+from docs.site.sources import LAYERS, ROOT, TITLE, sections, title
 from docs.site.table import table
+from release.tree import Package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,8 @@ PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s#]+)\.svg\)")
 FENCE = re.compile(r"^(```.*?^```[^\n]*$)", re.DOTALL | re.MULTILINE)
 NAME_CELL = re.compile(r"^\| `((?:\w+\.)+\w+)` \|", re.MULTILINE)
 REFERENCE = Path("docs/reference")
+STABILITY = Path("docs/stability.md")
+LAYERS_BY_NAME = {f"am-{layer}" for layer in LAYERS}
 NAMES = "<!-- names -->"  # where the list of names goes
 FEATURES = "<!-- features -->"  # and that of what can be done with them
 
@@ -129,6 +132,11 @@ class Layout:
             text = self.adapted(page, text.replace(FEATURES, features.table(self.root)))
         else:
             text = self.adapted(page, text)
+        if page.name == "README.md" and page.parts[0] == "packages":
+            to_stability = os.path.relpath(STABILITY, place(page).parent)
+            text = TITLE.sub(
+                rf"\g<0>\n\n{at_a_glance(self.root / page.parent, to_stability)}", text, 1
+            )
         target = self.folder / place(page)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
@@ -175,6 +183,20 @@ def _options(name: Name) -> list[str]:
     if isinstance(value, type) and any(map(features.is_ours, features.hidden_bases(value))):
         asked.append("      members_order: alphabetical")
     return ["    options:", *asked] if asked else []
+
+
+def at_a_glance(folder: Path, stability: str) -> str:
+    """What a package is among the others, in a line for the top of its page."""
+    package = Package(folder)
+    below = [need.name for need in package.needs() if need.name in LAYERS_BY_NAME]
+    extras = sorted(package.project.get("optional-dependencies", {}))
+    parts = [
+        f"Version {package.version}",
+        f"on {' and '.join(below)}" if below else "the bottom layer",
+        f"extras {', '.join(f'`{extra}`' for extra in extras)}" if extras else "no extras",
+        f"[what you may rely on]({stability})",
+    ]
+    return " · ".join(parts)
 
 
 def entry(heading: str, heads: str, path: str) -> str | dict[str, str]:
