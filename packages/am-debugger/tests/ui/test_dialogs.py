@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from am_debugger._core.opening import Opened, opened, opened_by
 from am_debugger._core.states import DIALOGS
+from am_debugger._ui.dialogs import Overlay
+from am_debugger._ui.facts_panel import FactsPanel
 from am_debugger._ui.group_menu import GroupChooser
 from am_debugger._ui.keys import KEYS
 from am_debugger._ui.reader_pane import ReaderPane
@@ -126,3 +128,27 @@ def test_a_press_on_what_opens_something_else_opens_that_instead(tmp_path: Path)
         assert "Looks wrong" in str(app.query_one("#facts").border_title)
 
     drive(tmp_path, body, fill=fill_with_related, size=(200, 60))
+
+
+def test_what_is_told_at_length_is_as_high_as_its_lines_whatever_the_width(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await choose(pilot, debugger)
+        machine, heights = debugger.machine, set()
+        machine.add("Overlay", title="Long", text="some words " * 60)
+        for width in (160, 60, 100):
+            await pilot.resize_terminal(width, 48)
+            await look(pilot, debugger)
+            overlay = app.query_one(Overlay)
+            assert overlay.row_count() > 1
+            assert overlay.region.height == overlay.row_count() + 2
+            heights.add(overlay.region.height)
+        assert len(heights) == 3
+        machine.add("Why")
+        for width in (160, 60):
+            await pilot.resize_terminal(width, 48)
+            await look(pilot, debugger)
+            facts = app.query_one(FactsPanel)
+            assert facts.row_count() > 1
+            assert facts.region.height == facts.row_count() + 2
+
+    drive(tmp_path, body, fill=fill_with_related)
