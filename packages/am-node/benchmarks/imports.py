@@ -14,7 +14,7 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass
 
-CODE = "import trio; import msgpack; import am_node._worker.main"
+CODE = "import trio; import msgpack; import am_node._worker.main; import am_rpc; am_rpc.Mux"
 OURS = ("am_machine", "am_helpers", "am_rpc", "am_node")
 
 

@@ -74,6 +74,8 @@ _MISDEEDS = (
     (53, 23, "fills its output"),
     (499, 29, "stands still"),
 )
+EACH_MET = max(rest for _, rest, _ in _MISDEEDS)
+"""Up to this number there is one misdeed of each kind."""
 
 
 def misdeed_of(number: int) -> str | None:

@@ -45,6 +45,17 @@ def test_headless_imports_no_screen() -> None:
     assert done.stdout.strip() == "False"
 
 
+def test_the_screen_starts_without_what_only_servers_exporters_and_commands_need() -> None:
+    code = (
+        "import sys, am_debugger._cli.commands, am_debugger._cli.run, am_debugger._ui.launcher;"
+        "rooms = ('am_rpc._server', 'am_rpc._client', 'am_rpc._wire', 'am_telemetry._hub',"
+        " 'am_debugger._cli.inspect', 'am_debugger._cli.lint', 'opentelemetry');"
+        "print(sorted({*rooms} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_dump_is_told_as_text(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(dump)]) == 0
     lines = capsys.readouterr().out.splitlines()

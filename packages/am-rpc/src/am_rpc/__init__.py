@@ -21,30 +21,30 @@ from . import _lazy
 # fmt: off
 
 from .__about__ import __version__
-# A machine behind an address, and what its keys open.
-from ._server.handshake import Serving
-from ._server.mux import Mux
-from ._server.server import Server
-from ._wire.keys import ClientSecrets, Key, Secrets
-from ._results import NetResult
-from ._wire.catalog_messages import MachineInfo
 # Who calls.
 from ._caller import Caller, caller
 # What may be tuned, and what is counted.
 from ._options import Access, Limits, Retry, Sync
+from ._results import NetResult
 from ._stats import Stats
 # Schemas to inherit from, and those of this package's own machines.
 from ._states import ClientStates, Consumer, MuxStates, ServerStates, StateSource
-# Below: bytes in, events out; streams.
-from ._transport.address import start_tls
-from ._wire.protocol import Protocol
 # What goes wrong.
 from ._errors import DeliveryError, EncodeError, ErrorCode, InvalidParams, InvalidResponse
 from ._errors import LimitExceeded, NetworkError, NetworkTimeout, NoAccess, NoMachine, NotConnected
 from ._errors import OutcomeUnknown, ProtocolError, ReadOnlyMachine, RemoteError, RpcError
 from ._errors import SlowPeer, VersionMismatch, WrongDestination
 
-if TYPE_CHECKING:  # loaded when first asked for: a server needs none of it
+if TYPE_CHECKING:  # loaded when first asked for: a server needs no replica, a client no server
+    # A machine behind an address, and what its keys open.
+    from ._server.handshake import Serving
+    from ._server.mux import Mux
+    from ._server.server import Server
+    from ._wire.keys import ClientSecrets, Key, Secrets
+    from ._wire.catalog_messages import MachineInfo
+    # Below: bytes in, events out; streams.
+    from ._transport.address import start_tls
+    from ._wire.protocol import Protocol
     # The replica of it.
     from ._client.client import Client, connect
     from ._client.network_machine import NetworkMachine

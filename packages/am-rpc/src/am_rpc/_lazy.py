@@ -1,7 +1,8 @@
 """Public names that are loaded when they are first asked for.
 
-Workers and servers need no replica, neither the facade for code without trio nor what serves the
-REPL, and few programs look for machines or sockets, or pipe what servers do.
+Workers and servers need no replica, clients no server, and who only inherits from the schemas
+neither; few programs need the facade for code without trio or what serves the REPL, look for
+machines or sockets, or pipe what servers do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 
 _PACKAGE: Final = __name__.rpartition(".")[0]
 _MODULE_OF: Final = {
+    "Mux": "_server.mux",
+    "Server": "_server.server",
+    "Serving": "_server.handshake",
+    "ClientSecrets": "_wire.keys",
+    "Key": "_wire.keys",
+    "Secrets": "_wire.keys",
+    "MachineInfo": "_wire.catalog_messages",
+    "Protocol": "_wire.protocol",
+    "start_tls": "_transport.address",
     "Client": "_client.client",
     "connect": "_client.client",
     "NetworkMachine": "_client.network_machine",
@@ -57,6 +67,6 @@ def load(name: str) -> Any:
     for other, where in _MODULE_OF.items():
         module = sys.modules.get(f"{_PACKAGE}.{where}")
         if module is not None and hasattr(module, other):  # it may be on its way in
-            value = public[other] = getattr(module, other)
-            value.__module__ = _PACKAGE
+            public[other] = getattr(module, other)
+    show_public_module(public, _MODULE_OF)
     return public[name]

@@ -25,7 +25,22 @@ if TYPE_CHECKING:  # loaded when first asked for: they bring OpenTelemetry along
     from ._setup import setup_prometheus as setup_prometheus
     from ._traces import TraceTracer as TraceTracer
 else:
-    from ._lazy import load as __getattr__  # noqa: F401 - Python asks it for names
+    from . import _lazy
+
+    __getattr__ = _lazy.loads(  # Python asks it for names
+        __name__,
+        {
+            "LogBridge": "_logs",
+            "Metrics": "_metrics",
+            "Otlp": "_setup",
+            "PrometheusEndpoint": "_setup",
+            "StdLogBridge": "_logs",
+            "TraceTracer": "_traces",
+            "grafana_dashboard": "_grafana.dashboard",
+            "setup_otlp": "_setup",
+            "setup_prometheus": "_setup",
+        },
+    )
 
 __all__ = [
     "AddressError",

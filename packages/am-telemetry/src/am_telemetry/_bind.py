@@ -7,10 +7,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from . import _env
-from ._env import LOGGER
+from ._env import INNER, LOGGER
 from ._errors import MissingExtraError
 from ._grafana.from_env import bind_grafana
-from ._hub import INNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,6 +7,9 @@ import os
 
 LOGGER = logging.getLogger("am_telemetry")
 
+INNER = "am:inner"
+"""The tag of machines that packages make for themselves: these are only taken when named."""
+
 _ON = frozenset(("1", "true", "yes", "on"))
 _OFF = frozenset(("", "0", "false", "no", "off"))
 # Characters of a bad value that a log line repeats.

@@ -3,6 +3,8 @@
 Needs msgpack: `python -m pip install "am-telemetry[dbg]"`.
 """
 
+from typing import TYPE_CHECKING
+
 from ._dbg.addresses import Address as Address
 from ._dbg.addresses import default_addresses as default_addresses
 from ._dbg.addresses import parse_address as parse_address
@@ -11,13 +13,11 @@ from ._dbg.auth import is_same_mac as is_same_mac
 from ._dbg.auth import new_nonce as new_nonce
 from ._dbg.auth import server_mac as server_mac
 from ._dbg.codec import Decoder as Decoder
-from ._dbg.dump import DbgWriter as DbgWriter
 from ._dbg.dump import DumpFile as DumpFile
 from ._dbg.dump import read_dump as read_dump
 from ._dbg.encode import encode as encode
 from ._dbg.encode import schema_def as schema_def
 from ._dbg.encode import schema_hash as schema_hash
-from ._dbg.exporter import DbgExporter as DbgExporter
 from ._dbg.messages import Ack as Ack
 from ._dbg.messages import Ask as Ask
 from ._dbg.messages import Auth as Auth
@@ -53,7 +53,22 @@ from ._dbg.mirror import ReceivedMachine as ReceivedMachine
 from ._dbg.mirror import ReceivedTx as ReceivedTx
 from ._errors import AddressError as AddressError
 from ._errors import DecodeError as DecodeError
-from ._hub.stats import StreamStats as StreamStats
+
+if TYPE_CHECKING:  # loaded when first asked for: they bring the hub along
+    from ._dbg.dump_writer import DbgWriter as DbgWriter
+    from ._dbg.exporter import DbgExporter as DbgExporter
+    from ._hub.stats import StreamStats as StreamStats
+else:
+    from . import _lazy
+
+    __getattr__ = _lazy.loads(  # Python asks it for names
+        __name__,
+        {
+            "DbgExporter": "_dbg.exporter",
+            "DbgWriter": "_dbg.dump_writer",
+            "StreamStats": "_hub.stats",
+        },
+    )
 
 __all__ = [
     "Ack", "Address", "AddressError", "Ask", "Auth", "Challenge", "Chunk", "DbgExporter",
@@ -67,7 +82,7 @@ __all__ = [
 
 # Users and pickles see the public module, whichever room a name is in.
 for _name in __all__:
-    _value = globals()[_name]
+    _value = globals().get(_name)
     if hasattr(_value, "__name__") and _value.__module__.startswith("am_telemetry._"):
         _value.__module__ = __name__
 del _name, _value

@@ -269,10 +269,9 @@ class LinkPool:
             for request in held:
                 request.unsent()
         begun = [request for request in held if request.is_sent]
-        if len(begun) > 1:
-            for request in begun:
-                request.is_suspect = True
-                request.tried -= 1
+        for request in begun:
+            request.is_suspect = True
+            request.tried -= len(begun) > 1
         for request in held:
             if request.is_sent:
                 request.lost(link.worker_id, link.why, charged=len(begun) == 1)

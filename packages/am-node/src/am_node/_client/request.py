@@ -56,7 +56,7 @@ class Request:
         self.link: WorkerLink | None = None
         # Sent to the worker; accepted by it.
         self.is_sent = self.is_owned = False
-        # One of several that were at a worker when it was lost: it may be what kills workers.
+        # It was at a worker that was lost, so it may be what kills workers.
         self.is_suspect = False
         self.given_at = 0.0
         # Of each worker that was lost with it: which, why, and what attempt that was; 0 is none.

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from .._env import complain_once, text
 from .._errors import GrafanaError
-from .._hub import Hub
 
 if TYPE_CHECKING:
     import am_machine as am
@@ -30,6 +29,7 @@ def bind_grafana(machine: am.BaseMachine) -> None:
         complain_once("AM_GRAFANA_URL", url.rpartition("@")[2], "needs AM_SERVICE")
         return
     # Only here: HTTP takes longer to import than the rest of this package.
+    from .._hub import Hub
     from .keeper import Keeper
 
     key = (url, text("AM_GRAFANA_TOKEN"), source)

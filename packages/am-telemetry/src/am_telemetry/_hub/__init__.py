@@ -25,12 +25,10 @@ from .consumer import time_of_last as time_of_last
 from .duty import Duty as Duty
 from .hub import Hub as Hub
 from .link import MachineLink as MachineLink
-from .registry import INNER as INNER
 from .registry import Handle as Handle
 from .stats import StreamStats as StreamStats
 
 __all__ = [
-    "INNER",
     "SHARE",
     "Batch",
     "Closing",

@@ -7,6 +7,7 @@ from threading import RLock
 from time import time_ns
 from typing import TYPE_CHECKING
 
+from .._env import INNER
 from .link import HubJournal, MachineLink, pipes_of
 from .tracer import HubTracer
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from .consumer import Consumer
     from .hub import Hub
-
-INNER = "am:inner"
-"""The tag of machines that packages make for themselves: these are only taken when named."""
 
 
 class Handle:
