@@ -18,6 +18,7 @@ from tree import (
     install,
     local,
     offered,
+    only_installs,
     test_tools,
     toml,
     tools,
@@ -42,9 +43,11 @@ def build(session: nox.Session) -> None:
     install(session, *tools("build"))
     for old in DIST.glob("*"):
         old.unlink()
+    # Even where sessions only install: those that need these files install them.
+    run = session.run_install if only_installs(session) else session.run
     for name in LAYERS:
         args = ("-m", "build", "-n", "-o", str(DIST), f"packages/{name}")
-        session.run("python", *args, silent=True)
+        run("python", *args, silent=True)
 
 
 @nox.session(requires=["build"])
@@ -152,6 +155,8 @@ def wheels(session: nox.Session, layer: str) -> None:
     # File URLs, so that an index can never supply a sibling.
     pins.write_text("".join(f"{name} @ {wheel_of(name).as_uri()}\n" for name in LAYERS))
     install(session, "-c", str(pins), layer)
+    if only_installs(session):
+        return
     code = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
     names = set(str(session.run("python", "-c", code, silent=True)).split())
     extra = (names & set(LAYERS)) - {layer}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,12 @@ def install(session: nox.Session, *requirements: str, pins: tuple[str, ...] = ("
     """Install the locked releases, those that build the packages included."""
     build = dict.fromkeys(("UV_BUILD_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), LOCK)
     session.install(*pins, *requirements, env=build)
+
+
+def only_installs(session: nox.Session) -> bool:
+    """Whether `--install-only` was given, with which nox leaves out what a session runs: what a
+    session does itself is then to be left out as well."""
+    return session.run(sys.executable, "-c", "", external=True, silent=True, log=False) is None
 
 
 def write_bytecode(session: nox.Session) -> None:

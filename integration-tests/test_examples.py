@@ -4,9 +4,12 @@ import ast
 import io
 import json
 import os
+import random
 import re
+import signal
 import subprocess
 import sys
+import time
 import tokenize
 import tomllib
 from collections.abc import Iterator
@@ -229,6 +232,26 @@ def test_it_runs_as_a_script_from_anywhere_and_being_debugged(name: str, tmp_pat
     assert (done.returncode, done.stdout) == (0, blocks(name, "text")[0])
     # The exporter that is installed here finds no debugger, which is nothing to tell.
     assert done.stderr == ""
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_host_that_stands_still_now_and_then_changes_no_story(name: str) -> None:
+    chance = random.Random(name)
+    for _ in range(5):
+        with subprocess.Popen(
+            [sys.executable, "-m", f"examples.{name}"],
+            cwd=EXAMPLES.parent,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as program:
+            for _ in range(20):
+                if program.poll() is None:
+                    time.sleep(chance.uniform(0.01, 0.25))  # it gets so far
+                    program.send_signal(signal.SIGSTOP)
+                    time.sleep(chance.uniform(0.5, 1.2))  # whatever it waits for is overdue then
+                    program.send_signal(signal.SIGCONT)
+            assert program.communicate(timeout=60)[0] == blocks(name, "text")[0]
 
 
 def test_bad_manners_are_noticed(tmp_path: Path) -> None:

@@ -118,7 +118,9 @@ def test_a_file_that_an_index_would_refuse_ends_the_release(
     build_file.write_text(build_file.read_text().replace('keywords = ["made-up"]\n', ""))
     git(tree, "commit", "-qam", "No keywords")
     assert main(["am-low", "minor", "--local"], tree) == 1
-    assert "keywords" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "keywords" in told
+    assert "Final rating: 9/10" in told
     assert git(tree, "tag") == git(tree, "status", "--porcelain", "--ignored") == ""
     assert packages(tree)["am-low"].version == "0.1.0"
 

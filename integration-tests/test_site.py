@@ -10,11 +10,13 @@ import re
 from pathlib import Path
 
 import pytest
+from griffe import Expr, GriffeLoader, load_extensions
 
 from docs.site import check, features, schemas, texts
 from docs.site.assemble import AstrayError, Layout, assemble, place
 from docs.site.inner import INNER
 from docs.site.names import public_names
+from docs.site.private_bases import PrivateBases
 from docs.site.sources import LAYERS, ROOT, pages, sections
 from docs.site.table import holes, table
 from docs.site.usage import used
@@ -122,9 +124,40 @@ def test_members_that_are_no_features_are_there_and_called_and_not_on_the_refere
             if member.endswith("="):
                 assert member.rstrip("=") in inspect.signature(cls).parameters
             else:
-                assert callable(getattr(cls, member)) or isinstance(vars(cls)[member], property)
+                found = inspect.getattr_static(cls, member)
+                assert callable(getattr(cls, member)) or isinstance(found, property)
                 assert member in read, f"nobody calls {owner}.{member}"
                 assert re.search(rf"[(|]{member}[|)]", hidden)
+
+
+def canonical(base: str | Expr) -> str:
+    """The path of a base as the reader of sources writes it."""
+    return base if isinstance(base, str) else base.canonical_path
+
+
+def test_members_of_private_bases_are_the_public_class_s_own(laid_out: Path) -> None:
+    paths = {feature.path for feature in features.features()}
+    assert {"am_machine.BaseMachine.when", "am_rpc.Client.net", "am_rpc.Limits.replace"} <= paths
+    # Of two public classes, the one nearer to the base; its inner members are left out of both.
+    assert not {"am_machine.Machine.when", "am_machine.BaseMachine.let_go"} & paths
+    loader = GriffeLoader(
+        extensions=load_extensions(PrivateBases),
+        search_paths=[ROOT / "packages" / f"am-{layer}" / "src" for layer in LAYERS],
+    )
+    for layer in LAYERS:
+        loader.load(f"am_{layer}")
+    known = loader.modules_collection
+    classes = [known[name.path] for name in public_names() if name.kind != "value"]
+    classes = [one for one in classes if one.is_class]
+    seen = {one.canonical_path for one in classes}
+    for one in classes:
+        for base in map(canonical, one.bases):
+            of_ours = base.partition(".")[0] in {f"am_{layer}" for layer in LAYERS}
+            assert not of_ours or known[base].canonical_path in seen, (one.path, base)
+    told = {f"{one.path}.{member}" for one in classes for member in one.members}
+    assert {path for path in paths if "(" not in path} <= told
+    assert [str(base) for base in known["am_machine.Machine"].bases] == ["BaseMachine"]
+    assert [str(base) for base in known["am_rpc.NetworkMachine"].bases] == ["am.BaseMachine"]
 
 
 def test_what_overrides_a_public_member_is_no_feature_of_its_own() -> None:

@@ -160,16 +160,21 @@ def reference(package: str, names: list[Name]) -> str:
         if name.module != module:
             module = name.module
             lines += [f"## {module}", ""]
-        lines += [f"::: {name.path}", *_left_out(name.path), ""]
+        lines += [f"::: {name.path}", *_options(name), ""]
     return "\n".join(lines)
 
 
-def _left_out(path: str) -> list[str]:
-    """What keeps members off the page: those of a private name, as everywhere, and inner ones."""
-    hidden = sorted(member for member in inner(path) if not member.endswith("="))
-    if not hidden:
-        return []
-    return ["    options:", f'      filters: ["!^_[^_]", "!^({"|".join(hidden)})$"]']
+def _options(name: Name) -> list[str]:
+    """What one name asks for. Members of a private name are kept off the page, as everywhere, and
+    so are inner ones; those that come from several files have no order but that of their names."""
+    asked: list[str] = []
+    hidden = sorted(member for member in inner(name.path) if not member.endswith("="))
+    if hidden:
+        asked.append(f'      filters: ["!^_[^_]", "!^({"|".join(hidden)})$"]')
+    value = name.value()
+    if isinstance(value, type) and any(map(features.is_ours, features.hidden_bases(value))):
+        asked.append("      members_order: alphabetical")
+    return ["    options:", *asked] if asked else []
 
 
 def build_file(navigation: list[object]) -> str:
@@ -177,7 +182,8 @@ def build_file(navigation: list[object]) -> str:
     text = (Path(__file__).parent / "zensical.toml").read_text()
     paths = [str(ROOT / "packages" / f"am-{layer}" / "src") for layer in LAYERS]
     rows = ",\n".join(f"  {_toml(entry)}" for entry in navigation)
-    return text.replace('"@NAV@"', f"[\n{rows}\n]").replace('"@PATHS@"', json.dumps(paths))
+    whole = text.replace('"@NAV@"', f"[\n{rows}\n]").replace('"@PATHS@"', json.dumps(paths))
+    return whole.replace("@EXTENSION@", str(Path(__file__).with_name("private_bases.py")))
 
 
 def _toml(entry: object) -> str:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import ast
 import dataclasses
 import enum
-import importlib
 import inspect
 import os
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +51,8 @@ def features() -> list[Feature]:
     """All of them, in the order of the public names."""
     found: list[Feature] = []
     for name in public_names():
-        try:
-            value = getattr(importlib.import_module(name.module), name.name)
-        except ModuleNotFoundError:
+        value = name.value()
+        if value is None:
             continue  # it needs an engine
         offered = [*members(value)] if isinstance(value, type) else []
         if callable(value):
@@ -64,21 +63,45 @@ def features() -> list[Feature]:
 
 
 def members(cls: type[Any]) -> Iterator[str]:
-    """Methods and properties that a class has itself, but for what others call."""
+    """Methods and properties that a class has itself or from rooms of its package, but for what
+    others call."""
     if issubclass(cls, enum.Enum | BaseException):
         return
     known = {name for base in cls.__mro__[1:] if is_seen(base) for name in vars(base)}
-    for name, value in vars(cls).items():
-        is_one = inspect.isroutine(value) or isinstance(
-            value, property | staticmethod | classmethod
-        )
-        if is_one and not (name in known or name.startswith("_") or name.endswith(HANDLERS)):
-            yield name
+    for owner in (cls, *hidden_bases(cls)):
+        for name, value in vars(owner).items():
+            is_one = inspect.isroutine(value) or isinstance(
+                value, property | staticmethod | classmethod
+            )
+            if is_one and not (name in known or name.startswith("_") or name.endswith(HANDLERS)):
+                known.add(name)
+                yield name
+
+
+@cache
+def offered() -> frozenset[type[Any]]:
+    """The classes that public names stand for."""
+    values = [name.value() for name in public_names()]
+    return frozenset(value for value in values if isinstance(value, type))
+
+
+def is_ours(cls: type[Any]) -> bool:
+    """Whether a class is of one of the packages."""
+    return cls.__module__.partition(".")[0] in {f"am_{layer}" for layer in LAYERS}
 
 
 def is_seen(cls: type[Any]) -> bool:
     """Whether a class is public, ours or another library's, so that its members are told of."""
+    if is_ours(cls):
+        return cls in offered()
     return not any(part.startswith("_") for part in f"{cls.__module__}.{cls.__name__}".split("."))
+
+
+def hidden_bases(cls: type[Any]) -> list[type[Any]]:
+    """The bases whose members only this class tells of: those of no public name, as far as no
+    public base has them. The nearest comes first."""
+    told = {base for seen in cls.__mro__[1:] if is_seen(seen) for base in seen.__mro__}
+    return [base for base in cls.__mro__[1:] if base not in told]
 
 
 def keywords(value: Any) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 INNER: dict[str, str] = {
     # The machine tells its journals, contexts, events and transitions.
+    "am_machine.BaseMachine": "check_thread handler_failed let_go",
     "am_machine.Event": "keep",
     "am_machine.Journal": "filled note note_handlers note_queued open rebase",
     "am_machine.Mutation": "is_auto= is_check= states=",
@@ -21,12 +22,20 @@ INNER: dict[str, str] = {
     "am_helpers.SqliteStore": "ask begin end writer",
     "am_helpers.testing.Guard": "add_own",
     # The parts of a server or a client tell each other what happens on the connection.
-    "am_rpc.Client": "accepts_offline consume deliver new_net stop_requested",
+    "am_rpc.Access": "declared settled",
+    "am_rpc.Client": "abandon accepts_offline agree call check_args consume deliver disown give_up "
+    "grow is_flushing look_at lose_written new_net next_id on_touch origin outbox_shrank "
+    "pass_payloads reaches refusal restart_ids settle shake_hands source_touched stop_requested "
+    "submit submit_error submit_one_way subscribe tell_touch watch_calls when_flushed when_idle",
+    "am_rpc.Limits": "declared settled",
+    "am_rpc.NetworkMachine": "adopt apply apply_records reshape went_back wire_states",
+    "am_rpc.Retry": "declared settled",
     "am_rpc.Server": "leave_stale max_hops readable report source_disposed tell_source",
     "am_rpc.Serving": "still_takes",
+    "am_rpc.Sync": "declared settled",
     # Supervisors ask launchers, and launchers for other hosts have a base that asks them.
     "am_node.MemoryLauncher": "entry_of",
-    "am_node.SshLauncher": "end judge watch",
+    "am_node.SshLauncher": "end judge prefix_for sweep take_line watch",
     "am_node.slurm.SlurmLauncher": "end judge prefix_for sweep take_line watch",
     # Endpoints and replicas of a topic tell of themselves.
     "am_pubsub.Topic": "record_moved record_replaced",

@@ -9,7 +9,7 @@ import inspect
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from docs.site.sources import LAYERS
 
@@ -36,6 +36,15 @@ class Name:
     def package(self) -> str:
         """The distribution that it belongs to."""
         return self.module.partition(".")[0].replace("_", "-")
+
+    def value(self) -> Any:
+        """What it stands for; None if that needs what is too large to come along."""
+        try:
+            return getattr(importlib.import_module(self.module), self.name)
+        except ModuleNotFoundError as exc:
+            if str(exc.name).startswith("am_"):
+                raise
+            return None
 
 
 def modules(package: str) -> Iterator[str]:
