@@ -254,6 +254,25 @@ def test_a_dialog_takes_the_focus_and_gives_it_back(debugger: Debugger) -> None:
     assert machine.is_("ClientListFocused")
 
 
+def test_the_focus_goes_to_what_comes_in_the_place_of_its_pane(debugger: Debugger) -> None:
+    machine = debugger.machine
+    machine.add("LogReaderEnabled")
+    for gone, action, focus in (
+        ("LogReaderFocused", "ToolReader", "LogFocused"),
+        ("LogFocused", "NextView", "MatrixFocused"),
+        ("MatrixFocused", "ToolMatrix", "LogFocused"),
+        ("TreeFocused", "MatrixView", "MatrixFocused"),
+        ("MatrixFocused", "ToolReader", "LogFocused"),
+        ("TimelineTxsFocused", "HelpDialog", "DialogFocused"),
+        ("DialogFocused", "UserFwd", "DialogFocused"),
+    ):
+        machine.add(gone)
+        machine.add(action)
+        assert machine.is_(focus), action
+    machine.remove("HelpDialog")
+    assert machine.is_("TimelineTxsFocused")
+
+
 def test_views_follow_each_other(debugger: Debugger) -> None:
     machine = debugger.machine
     seen = []

@@ -78,7 +78,7 @@ def _views(theme: str) -> list[Scene]:
         scene("rain", "Rain", "ToolRain", state="ErrWorker"),
         scene("narrow", "Schema", size=NARROW),
         scene("narrow-machines", "Machines:", "ClientListFocused", size=NARROW),
-        scene("narrow-reader", "Reader", "LogReaderEnabled", size=NARROW),
+        scene("narrow-reader", "Reader", "ToolReader", size=NARROW),
         scene("help", "play or pause", "HelpDialog"),
         scene("narrow-help", "E error", "HelpDialog", size=NARROW),
         scene("export", "only this moment", "ExportDialog"),

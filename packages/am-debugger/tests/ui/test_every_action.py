@@ -100,7 +100,7 @@ PANE_CASES = {
     ("groups", "previous group"): "SetGroup",
     ("groups", "next group"): "SetGroup",
     ("groups", "list of groups"): "GroupMenu",
-    ("buttons", "press"): "ToggleTool",
+    ("buttons", "press"): "HelpDialog",
     ("lists", "choose, open, close, follow"): "NodeToggled",
 }
 _WITHIN = {

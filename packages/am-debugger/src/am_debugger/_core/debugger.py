@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from .._derive.reader import Fact
     from .._store.client import Client
+    from .opening import Opened
     from .places import Place
 
 MEMORY_INTERVAL = 5.0
@@ -109,12 +110,16 @@ class Debugger:
         """What looks wrong."""
         self.page: Callable[[], tuple[str, list[Fact]]] = lambda: ("", [])
         """Title and facts of the page that is shown."""
+        self.page_state = ""
+        """The state that has made it."""
+        self.closed: Opened | None = None
+        """What the press of the mouse that is under way has closed."""
         self.overlay = ("", "")
         """Title and text of what is shown in full."""
         self.addresses: Sequence[object] = ()
         """Where it listens."""
         self.focus_before = "ClientListFocused"
-        """The focus that was there when a dialog opened."""
+        """The focus that was there when a dialog opened, or a pane went."""
         self.searches_reader = False
         """Whether what is asked for is looked for in the reader; else in the log."""
         self.asks_filter = False
@@ -157,6 +162,11 @@ class Debugger:
         """The filters as states say them, with what was written beside."""
         wanted = {name: state in self.machine for name, state in FILTERS.items()}
         return Filters(**wanted, query=self.session.narrowing)
+
+    def show_page(self, state: str, page: Callable[[], tuple[str, list[Fact]]]) -> None:
+        """Show a page of facts, which a state has made: `page` gives its title and the facts."""
+        self.page_state, self.page = state, page
+        self.machine.add("FactsPage")
 
     def forget(self, client: Client) -> None:
         """A machine goes."""

@@ -8,6 +8,7 @@ from .._derive.buttons import Buttons, read, written
 from .._derive.moment import ordered
 from .._derive.query import SLICE, parse_query
 from .._errors import QueryError
+from .opening import begin_again
 from .ports import CONTENT_PARTS, Part
 from .states import FILTERS, FilterArgs, FindArgs, SearchArgs
 from .working import sliced
@@ -43,6 +44,7 @@ class FindingHandlers:
         """What is asked for is looked for in the log."""
         self._core.searches_reader = False
         self._core.asks_filter = bool(event.mutation.args.get("is_filter"))
+        begin_again(self._core, event)
         self._core.ui.invalidate(Part.DIALOG)
 
     def SearchedState(self, event: am.Event) -> None:

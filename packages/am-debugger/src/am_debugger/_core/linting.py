@@ -10,6 +10,7 @@ import trio
 from .._derive.lints.page import findings_page
 from .._derive.reader import Fact
 from .._derive.why import why
+from .opening import begin_again
 from .ports import Part
 from .working import sliced
 
@@ -35,6 +36,7 @@ class LintingHandlers:
 
     def FactsPageState(self, event: am.Event) -> None:
         """Show them."""
+        begin_again(self._core, event)
         self._core.ui.invalidate(Part.DIALOG)
 
     def LintsState(self, event: am.Event) -> None:
@@ -46,8 +48,7 @@ class LintingHandlers:
             count = f"{len(found)} found" if found else "nothing found"
             return f"Looks wrong: {count}", findings_page(found)
 
-        core.page = page
-        event.machine.add("FactsPage")
+        core.show_page("Lints", page)
         event.machine.remove("Lints")
 
     def WhyState(self, event: am.Event) -> None:
@@ -61,8 +62,7 @@ class LintingHandlers:
                 facts = why(self._session.store, view.client, view.cursor, view.state)
             except ValueError:
                 facts = [Fact(f"there was no state {view.state} yet")]
-            core.page = lambda: (title, facts)
-            event.machine.add("FactsPage")
+            core.show_page("Why", lambda: (title, facts))
         event.machine.remove("Why")
 
 

@@ -30,8 +30,7 @@ class OverviewHandlers:
         for client in list(self._session.store):
             if client.is_connected:
                 core.wishes.ask_pending(client)
-        core.page = self._pending
-        event.machine.add("FactsPage")
+        core.show_page("Pending", self._pending)
         event.machine.remove("Pending")
 
     def _pending(self) -> tuple[str, list[Fact]]:
@@ -45,6 +44,5 @@ class OverviewHandlers:
         async for _ in sliced(found.look(), core.pace):
             pass
         facts = profile_page(store, found)
-        core.page = lambda: ("Profile", facts)
-        event.machine.add("FactsPage")
+        core.show_page("Profile", lambda: ("Profile", facts))
         event.machine.remove("Profile")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .opening import begin_again
 from .ports import Part
 from .states import DIALOGS, LevelArgs, NodeArgs, NoteArgs, OverlayArgs
 
@@ -79,14 +80,8 @@ class ReadingHandlers:
         """Show a text in full."""
         args = event.args_as(OverlayArgs)
         self._core.overlay = (args.title, args.text)
+        begin_again(self._core, event)
         self._core.ui.invalidate(Part.DIALOG)
-
-    def DialogFocusedState(self, event: am.Event) -> None:
-        """Note where the focus was."""
-        groups = event.machine.schema.groups["Focus"]
-        before = [name for name in groups if name in event.transition.before]
-        if before and before[0] != "DialogFocused":
-            self._core.focus_before = before[0]
 
     def DialogFocusedEnd(self, event: am.Event) -> None:
         """Another pane takes the focus: nothing stays open over it."""

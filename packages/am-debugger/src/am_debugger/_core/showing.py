@@ -27,11 +27,11 @@ _ORDER = (
 _MOST_BUTTONS = ("Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused")
 
 
-def focusable(machine: am.MachineApi, *, in_dialogs: bool = True) -> list[str]:
-    """Focus states of the panes that are shown, in order; in a dialog only its own, unless that is
-    not asked for. Where it is narrow the machines are shown as long as they have the focus, and
-    the reader in the place of the log."""
-    if in_dialogs and machine.any_(*DIALOGS):
+def focusable(machine: am.MachineApi) -> list[str]:
+    """Focus states of the panes that there are, in order; in a dialog only its own. Where it is
+    narrow the focus brings up the machines, as long as they have it, and that of the log and the
+    reader which had it last."""
+    if machine.any_(*DIALOGS):
         return ["DialogFocused"]
     is_narrow = "NarrowLayout" in machine
     has_tree = bool(machine.any_("TreeLogView", "TreeMatrixView"))
@@ -40,7 +40,7 @@ def focusable(machine: am.MachineApi, *, in_dialogs: bool = True) -> list[str]:
         "ClientListFocused": is_narrow or "ClientListVisible" in machine,
         "TreeGroupsFocused": has_tree,
         "TreeFocused": has_tree,
-        "LogFocused": has_log and not (is_narrow and "LogReaderVisible" in machine),
+        "LogFocused": has_log,
         "LogReaderFocused": "LogReaderVisible" in machine,
         "MatrixFocused": not has_log,
         "TimelineTxsFocused": "TimelineTxHidden" not in machine,
@@ -48,6 +48,23 @@ def focusable(machine: am.MachineApi, *, in_dialogs: bool = True) -> list[str]:
         **dict.fromkeys(_MOST_BUTTONS, "LowLayout" not in machine),
     }
     return [state for state in _ORDER if shown.get(state, True)]
+
+
+def shows_log(machine: am.MachineApi) -> bool:
+    """Whether the log is on the screen: where it is narrow the reader may be in its place."""
+    return "TreeLogView" in machine and not _is_behind_reader(machine)
+
+
+def shows_reader(machine: am.MachineApi) -> bool:
+    """Whether the reader is on the screen: where it is narrow the log may be in its place."""
+    is_narrow = "NarrowLayout" in machine
+    return "LogReaderVisible" in machine and (not is_narrow or _is_behind_reader(machine))
+
+
+def _is_behind_reader(machine: am.MachineApi) -> bool:
+    """Whether the log is. Where it was wide, the log may have the focus nevertheless."""
+    has_both = machine.is_("NarrowLayout", "LogReaderVisible", "ReaderInFront")
+    return has_both and "LogFocused" not in machine
 
 
 class ShowingHandlers:
@@ -63,9 +80,10 @@ class ShowingHandlers:
         machine = event.machine
         shown = focusable(machine)
         if not machine.any_(*shown):
-            # What had the focus before a dialog opened has it again.
+            # What had the focus before a dialog opened has it again, or what is in its place now.
+            before = str(machine.switch(*_ORDER) or self._core.focus_before)
             beside = _PREFERRED if "ClientListVisible" in machine else _PREFERRED[1:]
-            preferred = (self._core.focus_before, *beside)
+            preferred = (before, *_INSTEAD.get(before, ()), *beside)
             wanted = [state for state in preferred if state in shown]
             machine.add(wanted[0] if wanted else shown[0])
         machine.remove("UpdateFocus")
@@ -101,10 +119,13 @@ class ShowingHandlers:
             self._core.ui.invalidate(Part.TOOLBARS, Part.BARS, Part.STATUS)
         if changed & _FOCUS_STATES:
             machine.add("AfterFocus")
+            gone = [state for state in transition.removed if state in _ORDER]
+            if gone and not machine.any_(*_ORDER):
+                self._core.focus_before = gone[0]
             if not machine.any_(*focusable(machine)):
                 machine.add("UpdateFocus")
-            if "NarrowLayout" in machine and "ClientListFocused" in changed:
-                self._core.ui.invalidate(Part.LAYOUT)
+        if changed & _TAKING_TURNS and "NarrowLayout" in machine:
+            self._core.ui.invalidate(Part.LAYOUT, Part.TOOLBARS)
         if changed & _LAYOUT_STATES:
             self._core.ui.invalidate(Part.LAYOUT, Part.TOOLBARS)
             machine.add("UpdateFocus")
@@ -143,23 +164,44 @@ class ShowingHandlers:
         event.machine.add("ClientListVisible")
 
     def NextViewState(self, event: am.Event) -> None:
-        """Log, matrix, rain beside the tree, then matrix and rain alone, then the log again."""
+        """Log, matrix, rain beside the tree, then matrix and rain alone, then the log again; where
+        it is narrow the reader comes after the log."""
         machine = event.machine
         is_rain = "MatrixRain" in machine
-        if "TreeLogView" in machine:
+        if "LogReaderVisible" in machine and not shows_reader(machine):
+            self._bring_reader(machine)
+        elif "TreeLogView" in machine:
             machine.add("TreeMatrixView")
             machine.remove("MatrixRain")
         elif not is_rain:
             machine.add("MatrixRain")
         else:
-            machine.remove("MatrixRain")
+            machine.remove("MatrixRain", "ReaderInFront")
             machine.add("MatrixView" if "TreeMatrixView" in machine else "TreeLogView")
         machine.remove("NextView")
+
+    def ToolReaderState(self, event: am.Event) -> None:
+        """The reader on, beside the log or in its place, or off."""
+        machine = event.machine
+        if shows_reader(machine):
+            machine.remove("LogReaderEnabled")
+        else:
+            machine.remove("MatrixRain")
+            machine.add("LogReaderEnabled", "TreeLogView")
+            self._bring_reader(machine)
+        machine.remove("ToolReader")
+
+    def _bring_reader(self, machine: am.Machine) -> None:
+        """In front of the log, where there is room for one of them; the focus goes along."""
+        if machine.is_("NarrowLayout", "LogFocused"):
+            machine.add("LogReaderFocused")
+        else:
+            machine.add("ReaderInFront")
 
     def ToolRainState(self, event: am.Event) -> None:
         """Rain on, in a view that shows it, or off."""
         machine = event.machine
-        if "MatrixRain" in machine:
+        if "MatrixRain" in machine and "TreeLogView" not in machine:
             machine.remove("MatrixRain")
             machine.add("TreeLogView")
         else:
@@ -216,7 +258,14 @@ class ShowingHandlers:
             machine.add("FilterAutoCanceledTx")
 
 
-# Where the focus goes if its pane is gone.
+# Which panes may be in the place of one that is gone, and where the focus goes if none of them is.
+_INSTEAD = {
+    "LogReaderFocused": ("LogFocused", "MatrixFocused"),
+    "LogFocused": ("MatrixFocused",),
+    "MatrixFocused": ("LogFocused",),
+    "TreeFocused": ("MatrixFocused",),
+    "TreeGroupsFocused": ("MatrixFocused",),
+}
 _PREFERRED = ("ClientListFocused", "TreeFocused", "MatrixFocused")
 # What comes and goes with each message or move says nothing to a button; `Paused`, which each move
 # takes away and gives back, neither: it follows from `Playing` and `TailMode`.
@@ -227,6 +276,8 @@ _PASSING = frozenset(
     )
 )  # fmt: skip
 _FOCUS_STATES = frozenset((*_ORDER, "DialogFocused"))
+# Where it is narrow, each of these decides which of two panes is shown.
+_TAKING_TURNS = frozenset(("ClientListFocused", "LogFocused", "LogReaderFocused", "ReaderInFront"))
 _LOG_STATES = frozenset(("LogTimestamps", "LogWrap", "FilterTraces"))
 _LIST_STATES = frozenset(("FilterDisconn", "FilterRpcMachs"))
 _DIALOG_STATES = frozenset(DIALOGS)

@@ -21,6 +21,8 @@ DIALOGS = (
     "FactsPage", "GroupMenu",
 )  # fmt: skip
 """What opens over the panes, one at a time."""
+PAGES = ("Why", "Pending", "Profile", "Lints")
+"""Each makes a page of facts, and opens it."""
 _WORK = ("Importing", "Exporting")
 OUTPUTS = ("OutputTx", "OutputLog", "OutputClients", "OutputGraph", "OutputCallLog")
 """Each writes a file, or some, that follow the cursor."""
@@ -230,8 +232,8 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     ClientListFocused = am.State(remove=_FOCUS)
     TreeGroupsFocused = am.State(remove=_FOCUS)
     TreeFocused = am.State(remove=_FOCUS)
-    LogFocused = am.State(remove=_FOCUS)
-    LogReaderFocused = am.State(require=["LogReaderVisible"], remove=_FOCUS)
+    LogFocused = am.State(remove=(*_FOCUS, "ReaderInFront"))
+    LogReaderFocused = am.State(require=["LogReaderVisible"], add=["ReaderInFront"], remove=_FOCUS)
     MatrixFocused = am.State(remove=_FOCUS)
     TimelineTxsFocused = am.State(remove=_FOCUS)
     TimelineStepsFocused = am.State(remove=_FOCUS)
@@ -255,6 +257,8 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     ToolRain = am.State(multi=True, doc="Rain on or off.")
     LogReaderEnabled = am.State()
     LogReaderVisible = am.State(auto=True, require=[TreeLogView, LogReaderEnabled])
+    ReaderInFront = am.State(doc="Where it is narrow the reader is in the place of the log.")
+    ToolReader = am.State(multi=True, doc="The log reader on, in a view that shows it, or off.")
     TimelineStepsHidden = am.State()
     TimelineTxHidden = am.State(require=[TimelineStepsHidden])
     ClientListVisible = am.State()
@@ -272,6 +276,7 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
         add=[DialogFocused], remove=DIALOGS, doc="A text is asked for, to be found in the reader."
     )
     QueryDialog = am.State(
+        multi=True,
         add=[DialogFocused],
         remove=DIALOGS,
         args=QueryDialogArgs,

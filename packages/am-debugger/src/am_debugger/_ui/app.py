@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Container, Horizontal, Vertical
 
+from .._core.opening import close_beside, open_or_close, opened
 from .._core.pace import LONGEST
 from .._core.ports import NullUi, Part
-from .._core.showing import focusable
+from .._core.showing import focusable, shows_log, shows_reader
 from . import bars, colors, dialogs
 from .alt_keys import know_alt_letters
 from .client_list import ClientList
@@ -42,9 +43,11 @@ if TYPE_CHECKING:
 
     from .._core.debugger import Debugger
 
-# What still works while a line is typed.
-_DIALOG_KEYS = frozenset(("escape", "ctrl+q", "alt+s", "alt+q"))
 _TYPED = ("ExportDialog", "SearchDialog", "QueryDialog", "NoteDialog")
+# What still works while a line is typed: what ends that, and what goes on to another line.
+_DIALOG_KEYS = frozenset(
+    ("escape", "ctrl+q", *[name for key in KEYS if key.state in _TYPED for name in key.keys])
+)
 # Dialogs and their panels.
 _DIALOGS = {
     "HelpDialog": "help",
@@ -109,6 +112,8 @@ class DebuggerApp(App[int]):
 
     def __init__(self, debugger: Debugger) -> None:
         super().__init__()
+        # Below the second, the log and the reader beside it were too narrow to be read.
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-few-columns"), (120, "-many-columns")]
         self.debugger = debugger
         for name in colors.PALETTES:
             self.register_theme(colors.theme_of(name))
@@ -139,10 +144,11 @@ class DebuggerApp(App[int]):
                 tree.border_title = "Schema"
                 yield GroupChooser(debugger, "groups")
                 yield SchemaTree(debugger)
-            yield LogPane(debugger)
+            with Container(id="texts"):
+                yield LogPane(debugger)
+                yield ReaderPane(debugger)
             yield RainPane(debugger)
             yield MatrixPane(debugger)
-            yield ReaderPane(debugger)
         yield bars.TxBar(debugger, "bar")
         yield bars.TxTimeline(debugger, "txs")
         yield bars.NextBar(debugger, "next")
@@ -218,8 +224,9 @@ class DebuggerApp(App[int]):
         shown = {
             "clients": has_clients,
             "tree": has_tree and not (is_narrow and has_clients),
-            "log": "LogFocused" in focusable(machine, in_dialogs=False),
-            "reader": "LogReaderVisible" in machine,
+            "texts": has_log,
+            "log": shows_log(machine),
+            "reader": shows_reader(machine),
             "rain": not has_log and "MatrixRain" in machine,
             "matrix": not has_log and "MatrixRain" not in machine,
             "txs": "TimelineTxHidden" not in machine,
@@ -231,6 +238,7 @@ class DebuggerApp(App[int]):
         if "MatrixFocused" in machine:
             self.focus_pane("MatrixFocused")
         self.screen.set_class("NarrowLayout" in machine, "narrow")
+        self.query_one("#texts").set_class(shown["log"] and shown["reader"], "both")
         for number in range(1, len(TOOLBARS)):
             self.query_one(f"#toolbar{number}").display = "LowLayout" not in machine
 
@@ -254,9 +262,9 @@ class DebuggerApp(App[int]):
 
     def _focus_dialog(self) -> None:
         self._lay_out()
-        opened = self.debugger.machine.switch(*_DIALOGS)
-        if opened is not None:
-            panel = self.query_one(f"#{_DIALOGS[str(opened)]}")
+        shown = opened(self.debugger)
+        if shown is not None:
+            panel = self.query_one(f"#{_DIALOGS[shown.dialog]}")
             panel.opened()  # type: ignore[attr-defined]
 
     def find_in_reader(self, text: str, *, forward: bool) -> bool:
@@ -265,15 +273,12 @@ class DebuggerApp(App[int]):
 
     def _close_beside(self, event: events.MouseDown) -> None:
         """A click outside closes what is open."""
-        opened = self.debugger.machine.switch(*_DIALOGS)
-        if opened is None or len(self.screen_stack) > 1:
+        shown = opened(self.debugger)
+        if shown is None or len(self.screen_stack) > 1:
             return
-        region = self.query_one(f"#{_DIALOGS[str(opened)]}").region
-        x, y = int(event.screen_x), int(event.screen_y)
-        # Its own button closes it, too.
-        is_switch = any([bar.tool_at(x, y) == opened for bar in self.query(ToolBar)])
-        if not region.contains(x, y) and not is_switch:
-            self.debugger.machine.remove(str(opened))
+        region = self.query_one(f"#{_DIALOGS[shown.dialog]}").region
+        if not region.contains(int(event.screen_x), int(event.screen_y)):
+            close_beside(self.debugger)
 
     # ------------------------------------------------------------------ keys
 
@@ -282,6 +287,8 @@ class DebuggerApp(App[int]):
         drawn at once, so that they never wait for the screen."""
         if isinstance(event, events.Key):
             self._begin_key()
+        if isinstance(event, (events.Key, events.MouseDown)):
+            self.debugger.closed = None
         if isinstance(event, events.MouseDown) and not event.is_forwarded:
             # At once: by the time it has bubbled up, the click may have opened something.
             self._close_beside(event)
@@ -325,13 +332,10 @@ class DebuggerApp(App[int]):
     def action_key(self, number: int) -> None:
         """A key of the table was pressed."""
         key = KEYS[number]
-        machine = self.debugger.machine
         if key.action:
             getattr(self, f"do_{key.action}")()
-        elif key.is_toggle and key.state in machine:
-            machine.remove(key.state)
         else:
-            machine.add(key.state, **key.args)
+            open_or_close(self.debugger, key.state, key.args)
 
     def do_forward(self) -> None:
         """The next transition; the next step where the steps have the focus."""
@@ -353,23 +357,22 @@ class DebuggerApp(App[int]):
     def do_escape(self) -> None:
         """Close what is open, else to the machines."""
         machine = self.debugger.machine
-        opened = machine.switch(*_DIALOGS)
-        if opened is not None:
-            machine.remove(opened)
+        shown = opened(self.debugger)
+        if shown is not None:
+            machine.remove(shown.dialog)
         else:
             machine.add("ClientListFocused")
 
     def do_search(self) -> None:
         """Search in the reader if that has the focus, else by a query."""
         machine = self.debugger.machine
-        shown = focusable(machine)
         if "LogReaderFocused" in machine:
             machine.add("SearchDialog")
-        elif "TreeLogView" in machine and "LogFocused" not in shown:
+        elif shows_reader(machine) and not shows_log(machine):
             machine.add("LogReaderFocused")
             machine.add("SearchDialog")
         else:
-            if "LogFocused" in shown:
+            if shows_log(machine):
                 machine.add("LogFocused")
             machine.add("QueryDialog")
 

@@ -65,7 +65,6 @@ class Overlay(VirtualList):
         self.cursor = 0
         self.focus()
         self.update_rows()
-        self.styles.height = min(len(self._lines) + _FRAME, self.app.size.height * 2 // 3)
 
     def update_rows(self) -> None:
         """The text is another one, or there is other room for it."""
@@ -75,6 +74,7 @@ class Overlay(VirtualList):
             self._shown = (title, text, width)
             self._lines = wrapped(text, width)
         self.entitle(inert(title), CLOSES)
+        self.styles.height = min(len(self._lines) + _FRAME, self.app.size.height * 2 // 3)
         super().update_rows()
 
     def on_resize(self) -> None:

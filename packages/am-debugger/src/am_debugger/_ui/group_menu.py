@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from .._core.opening import open_or_close
 from .._derive.text import inert
 from . import colors
 from .bars import Line
@@ -53,8 +54,8 @@ class GroupChooser(Line, can_focus=True):
             self.debugger.machine.add("SetGroup", group=groups[(at + by) % len(groups)])
 
     def action_open(self) -> None:
-        """Drop the list down."""
-        self.debugger.machine.add("GroupMenu")
+        """Drop the list down, or close it."""
+        open_or_close(self.debugger, "GroupMenu", {})
 
     def on_click(self) -> None:
         """Drop the list down."""

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Keys that do the same. `state` is added, or toggled if `is_toggle`; an `action` is one of
-    the app's own, for what depends on where the focus is, or of the pane that has the key."""
+    """Keys that do the same. `state` is added; what that has opened closes if it is asked for
+    again. An `action` is one of the app's own, for what depends on where the focus is, or of the
+    pane that has the key."""
 
     keys: tuple[str, ...]
     text: str
     state: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
-    is_toggle: bool = False
     action: str = ""
 
 
@@ -36,10 +36,10 @@ KEYS = (
     Key(("alt+j",), "previous step", "UserBackStep"),
     Key(("home",), "before the first transition", "SetCursor", {"number": 0}),
     Key(("end",), "last transition", "SetCursor", {"number": 1 << 40}),
-    Key(("alt+v",), "tail mode", "TailMode", is_toggle=True),
+    Key(("alt+v",), "tail mode", "ToggleTool", {"tool": "TailMode"}),
     Key(("alt+m",), "next view", "NextView"),
     Key(("alt+r",), "rain", "ToolRain"),
-    Key(("alt+o",), "log reader", "LogReaderEnabled", is_toggle=True),
+    Key(("alt+o",), "log reader", "ToolReader"),
     Key(("alt+g",), "to the buttons and back", action="buttons"),
     Key(("alt+e",), "open or close all nodes of the tree", "AllToggled"),
     Key(("alt+u",), "open or fold quiet transitions here", "FoldToggled"),
@@ -48,14 +48,14 @@ KEYS = (
     Key(("alt+t",), "where time and transitions went", "Profile"),
     Key(("exclamation_mark",), "what looks wrong in all machines", "Lints"),
     Key(("alt+i",), "detail of the machine: mute, journal, everything", "NextDetail"),
-    Key(("alt+c",), "a note on this moment", "NoteDialog", is_toggle=True),
-    Key(("alt+s",), "export", "ExportDialog", is_toggle=True),
+    Key(("alt+c",), "a note on this moment", "NoteDialog"),
+    Key(("alt+s",), "export", "ExportDialog"),
     Key(("slash",), "find by a query; in the reader a text", action="search"),
     Key(("f3",), "next found", "Searched", {"forward": True}),
     Key(("shift+f3",), "previous found", "Searched", {"forward": False}),
-    Key(("alt+q",), "what is shown, as a query", "QueryDialog", {"is_filter": True}, True),
+    Key(("alt+q",), "what is shown, as a query", "QueryDialog", {"is_filter": True}),
     Key(("ctrl+l",), "draw the screen anew", "Redraw"),
-    Key(("question_mark",), "help", "HelpDialog", is_toggle=True),
+    Key(("question_mark",), "help", "HelpDialog"),
     Key(("escape",), "close, or to the machines", action="escape"),
     Key(("ctrl+q",), "quit", action="quit"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from .._core.opening import open_or_close
 from .._derive.reader import Fact, facts
 from .._derive.text import inert
 from . import colors
@@ -131,7 +132,8 @@ class ReaderPane(VirtualList):
             machine.add(fact.state)
         elif fact.jump is None:
             title = path.partition("/")[0]
-            machine.add("Overlay", title=title, text=fact.full or fact.text)
+            full = {"title": title, "text": fact.full or fact.text}
+            open_or_close(self._debugger, "Overlay", full)
         elif fact.jump.number is not None:
             machine.add("ScrollToTx", client=fact.jump.client.id, number=fact.jump.number)
         else:

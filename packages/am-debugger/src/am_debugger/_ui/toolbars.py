@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from .._core.opening import open_or_close
+from .._core.showing import shows_reader
 from .._core.states import DIAG_GROUP, DIAG_TX, DIAGRAMS
 from . import colors
 from .keys import bindings_of
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button. Pressed, `state` is added with `args`; with `tool` that state is switched. `mark`
-    says what it stands at; without it, an `x` says that the state of `tool` is active."""
+    """A button. Pressed, `state` is added with `args`, and what that has opened closes; with `tool`
+    that state is switched. `mark` says what it stands at; without it, an `x` says that the state of
+    `tool` is active."""
 
     text: str
     help: str
@@ -57,6 +60,10 @@ def _log_level(debugger: Debugger) -> str:
 def _timelines(debugger: Debugger) -> str:
     hidden = debugger.machine.switch("TimelineTxHidden", "TimelineStepsHidden")
     return {"TimelineTxHidden": "0", "TimelineStepsHidden": "1", None: "2"}[hidden]
+
+
+def _reader(debugger: Debugger) -> str:
+    return "x" if shows_reader(debugger.machine) else " "
 
 
 def _matrix(debugger: Debugger) -> str:
@@ -115,7 +122,7 @@ TOOLBARS = (
         Button("query", "all this as a query", "QueryDialog", {"is_filter": True}),
     ),
     (
-        Button("export", "write a dump", tool="ExportDialog"),
+        Button("export", "write a dump", "ExportDialog"),
         Button("expand", "open or close all nodes of the tree", "AllToggled"),
         _filter("traces", "FilterTraces", "stack traces in full"),
         Button(
@@ -141,9 +148,9 @@ TOOLBARS = (
         Button("call-log", "call-log/ID has the handlers that ran", tool="OutputCallLog"),
     ),
     (
-        Button("help", "signs and keys", tool="HelpDialog"),
+        Button("help", "signs and keys", "HelpDialog"),
         Button("tail", "stay at the latest transition", tool="TailMode"),
-        Button("reader", "the log reader", tool="LogReaderEnabled"),
+        Button("reader", "the log reader", "ToolReader", mark=_reader),
         Button("timelines", "both, one, none", "ToolTimelines", mark=_timelines),
         Button("wrap", "long lines of the log go on in the next one", tool="LogWrap"),
         Button("narrow", "the layout for few columns", tool="UserNarrowLayout"),
@@ -181,7 +188,7 @@ class ToolBar(LineWidget, can_focus=True):
         """A button's text, with what it stands at."""
         if button.mark is not None:
             return f"[{button.mark(self._debugger)}]{button.text}"
-        if button.tool and not button.tool.endswith("Dialog"):
+        if button.tool:
             return f"[{'x' if button.tool in self._debugger.machine else ' '}]{button.text}"
         return button.text
 
@@ -231,11 +238,10 @@ class ToolBar(LineWidget, can_focus=True):
     def press(self, position: int) -> None:
         """Press a button."""
         button = self._buttons[position]
-        machine = self._debugger.machine
         if button.tool:
-            machine.add("ToggleTool", tool=button.tool)
+            self._debugger.machine.add("ToggleTool", tool=button.tool)
         else:
-            machine.add(button.state, **button.args)
+            open_or_close(self._debugger, button.state, button.args)
 
     def action_move(self, by: int) -> None:
         """To another button."""
@@ -244,13 +250,6 @@ class ToolBar(LineWidget, can_focus=True):
     def action_press(self) -> None:
         """Press the button under the cursor."""
         self.press(self._at)
-
-    def tool_at(self, x: int, y: int) -> str:
-        """The state that the button at a place of the screen switches; empty if there is none."""
-        if not self.display or not self.region.contains(x, y):
-            return ""
-        at = [one for one in self.places() if one.start <= x - self.region.x < one.end]
-        return self._buttons[at[0].position].tool if at else ""
 
     def on_click(self, event: events.Click) -> None:
         """Press the button under the mouse; beside the first or the last one, go on to others."""
