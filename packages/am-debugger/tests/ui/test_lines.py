@@ -101,6 +101,24 @@ def test_lines_that_only_moved_are_not_worked_out_again(
     drive(tmp_path, body, size=(120, 30))
 
 
+def test_what_is_drawn_first_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles: list[str] = []
+    whole = Compositor.render_full_update
+
+    def seen(self: Compositor, simplify: bool = False) -> LayoutUpdate:
+        update = whole(self, simplify=simplify)
+        if self.root is not None:
+            titles.append(str(self.root.query_one("#clients").border_title))
+        return update
+
+    monkeypatch.setattr(Compositor, "render_full_update", seen)
+
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        assert titles[0].startswith("Machines:2 ")
+
+    drive(tmp_path, body, size=(120, 30))
+
+
 def test_titles_are_shown_as_they_are(tmp_path: Path) -> None:
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         pane = app.query_one(LogPane)

@@ -56,6 +56,8 @@ class LineWidget(Widget):
         # The lines above and below, with the border.
         self._edges: dict[int, Strip] = {}
         self._frame: _Frame | None = None
+        # The size for which the rows were made last, when it was another one.
+        self._fitted: Size | None = None
         # The texts in the border, and those that were drawn.
         self._titles = self._drawn_titles = ("", "")
         self._is_held = False
@@ -145,6 +147,12 @@ class LineWidget(Widget):
         """The borders beside lines: those that textual draws."""
         frame, size = self._frame, self.region.size
         if frame is None or frame.size != size:
+            if size != self._fitted:
+                # It has room for the first time, or other room: what is drawn first is whole.
+                self._fitted = size
+                with self.held():
+                    self.update_rows()
+                self._drawn_titles = self._titles
             self._forget_looks()
             width, gutter = size.width, self.styles.gutter
             (whole,) = super().render_lines(Region(0, gutter.top, width, 1))

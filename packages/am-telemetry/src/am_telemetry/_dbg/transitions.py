@@ -21,7 +21,8 @@ from .values import (
 )
 
 _TWO = [None, None]
-_NO_DETAILS: tuple[Any, ...] = (None,) * 7
+_SEVEN = [None] * 7
+_NO_DETAILS: tuple[Any, ...] = (*_SEVEN,)
 
 
 def transition(raw: Any) -> m.Tx:
@@ -64,12 +65,15 @@ def transition(raw: Any) -> m.Tx:
 
 def _details(raw: list[Any]) -> tuple[Any, ...]:
     """What is behind the ninth field of a transition."""
-    fields = (raw[9:16] + [None] * 7)[:7]
+    fields = raw[9:16] if len(raw) >= 16 else (raw[9:] + _SEVEN)[:7]
     duration, queue_len, queued, log, vetoed, stack, ran = fields
+    for number in (duration, queue_len, queued):
+        if number is not None and not (type(number) is int and 0 <= number <= MAX_NUMBER):
+            refuse("duration, queue length or number", number)
     return (
-        None if duration is None else whole(duration, "duration"),
-        None if queue_len is None else whole(queue_len, "queue length"),
-        None if queued is None else whole(queued, "number"),
+        duration,
+        queue_len,
+        queued,
         None if log is None else tuple([_line(one) for one in items(log, "log")]),
         None if vetoed is None else texts(vetoed, "vetoed"),
         None if stack is None else texts(stack, "stack"),
@@ -94,11 +98,17 @@ def _diff(value: Any) -> tuple[int, ...]:
 
 
 def _source(value: Any) -> tuple[str, bytes | None, int]:
-    part(value, 3, "source", 5)
-    number = value[1]
-    if number is not None:
-        octets(number, 8, "source")
-    return text(value[0], "source"), number, whole(value[2], "source")
+    if type(value) is not list or len(value) != 3:
+        part(value, 3, "source", 5)
+    machine_id, number, total = value[:3]
+    if not (
+        type(machine_id) is str
+        and (number is None or (type(number) is bytes and len(number) == 8))
+        and type(total) is int
+        and 0 <= total <= MAX_NUMBER
+    ):
+        refuse("source", value)
+    return machine_id, number, total
 
 
 _SCALARS = frozenset((type(None), bool, int, float))
@@ -119,8 +129,12 @@ def _args(value: Any) -> dict[str, m.Scalar]:
 
 
 def _line(value: Any) -> tuple[int, str]:
-    part(value, 2, "log", 6)
-    return whole(value[0], "level", 255), text(value[1], "log")
+    if type(value) is not list or len(value) != 2:
+        part(value, 2, "log", 6)
+    level, line = value[:2]
+    if not (type(level) is int and 0 <= level <= 255 and type(line) is str):
+        refuse("log", value)
+    return level, line
 
 
 def _ran(value: Any) -> tuple[str, int]:
