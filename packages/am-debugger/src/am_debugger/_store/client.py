@@ -148,7 +148,7 @@ class Client:
         since = self.columns.last + 1
         previous = self.versions[-1] if self.versions else None
         watched = watched_of(schema.schema)
-        found = Version(since, schema, handlers, pipes, watched)
+        found = Version(since, schema, schema.names, handlers, pipes, watched)
         if previous is not None:
             if (previous.schema, previous.handlers, previous.pipes) == (schema, handlers, pipes):
                 return

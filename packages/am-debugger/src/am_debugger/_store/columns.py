@@ -95,14 +95,14 @@ class Columns:
         """
         # All that may fail comes first, so that columns never differ in length.
         ident, time, kind, flags, called, change, queue_tick, source = sent[:8]
-        if self.kept and len(self.chunks[-1]) >= self.sizes.chunk:
-            self._next_chunk()
+        chunk = self.chunks[-1]
+        if len(chunk.ends) >= self.sizes.chunk:
+            chunk = self._next_chunk()
         if not (0 <= time < MOST and 0 <= queue_tick < MOST):
             raise BadMessageError(f"time {time}, queue tick {queue_tick}")
         kept = KEPT[kind][flags & _CHECKED_FLAGS]
         size = len(names)
         clock = None if sent.clock is None else checked_clock(sent.clock, size)
-        chunk = self.chunks[-1]
         calls = chunk.called_shape(called, names)
         diff_number = chunk.diff_shape(change, size, watched)
         diff = chunk.diffs[diff_number]
@@ -189,12 +189,13 @@ class Columns:
             self.marks[k] &= ~mark & 0xFF
             self.revision += 1
 
-    def _next_chunk(self) -> None:
+    def _next_chunk(self) -> Chunk:
         chunk = self.chunks[-1]
         start = ID_BYTES * self._open
         chunk.seal(self.ids[start:], self.source_ids[start:])
         self._sealed_bytes += chunk.nbytes
         self.chunks.append(Chunk(chunk.last + 1))
+        return self.chunks[-1]
 
     # ------------------------------------------------------------------ reading
 

@@ -46,15 +46,12 @@ class Version:
 
     since: int
     schema: SchemaVersion
+    names: tuple[str, ...]
+    """Names of the states in index order."""
     handlers: tuple[str, ...]
     pipes: tuple[PipeDef, ...]
     watched: tuple[int, ...]
     """Indexes of the states of WATCHED, -1 where there is none."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the states in index order."""
-        return self.schema.names
 
     @property
     def nbytes(self) -> int:

@@ -20,7 +20,6 @@ from .values import (
     whole,
 )
 
-_TWO = [None, None]
 _SEVEN = [None] * 7
 _NO_DETAILS: tuple[Any, ...] = (*_SEVEN,)
 
@@ -54,13 +53,17 @@ def transition(raw: Any) -> m.Tx:
         part(diff, 2, "keyframe", 5)
         clock, diff = ticks(diff[0], "clock"), diff[1]
     known = indexes(called, "called"), () if diff is None else _diff(diff)
-    source, args = (raw[7:9] + _TWO)[:2]
-    first = (
-        number, at, kind, flags, *known, queue_tick,
-        None if source is None else _source(source),
-        None if args is None else _args(args),
+    source, args = raw[7:9] if len(raw) >= 9 else (*raw[7:], None, None)[:2]
+    return tuple.__new__(
+        m.Tx,
+        (
+            number, at, kind, flags, *known, queue_tick,
+            None if source is None else _source(source),
+            None if args is None else _args(args),
+            *(_details(raw) if len(raw) > 9 else _NO_DETAILS),
+            clock,
+        ),
     )  # fmt: skip
-    return m.Tx._make((*first, *(_details(raw) if len(raw) > 9 else _NO_DETAILS), clock))
 
 
 def _details(raw: list[Any]) -> tuple[Any, ...]:
