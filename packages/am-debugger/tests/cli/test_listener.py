@@ -26,6 +26,17 @@ def test_a_machine_is_selected_when_it_comes() -> None:
     assert debugger.machine.is_("ClientSelected", "TailMode")
 
 
+def test_a_machine_that_comes_is_followed_with_its_state_selected() -> None:
+    debugger, listener, exporter = begun("mach://worker?state=Work&group=Flow")
+    assert debugger.machine.is_("ClientSelected", "TailMode")
+    for k in range(1, 5):
+        exporter.do([2], {2: 1}, time=k)
+    listener.took(1)
+    view = debugger.session.selected
+    assert view is not None
+    assert (view.cursor, view.state, view.group) == (4, "Work", "Flow")
+
+
 def test_a_transition_is_gone_to_when_it_comes() -> None:
     wanted = b"01000002"
     debugger, listener, exporter = begun(f"mach://worker/{wanted.hex()}")

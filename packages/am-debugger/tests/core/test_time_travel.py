@@ -309,6 +309,35 @@ def test_an_address_leads_to_its_place_and_back(debugger: Debugger, feed: Feed, 
     assert "no address of a machine" in ui.told[1]
 
 
+def test_an_address_without_a_moment_leads_where_choosing_the_machine_does(
+    debugger: Debugger, feed: Feed
+) -> None:
+    feed("a", 10, 20, 30)
+    exporter = feed("b", 15, 25)
+    machine = debugger.machine
+    machine.add("GoToUrl", url="mach://a?state=Work")
+    assert at(debugger) == ("a", 3)
+    assert debugger.session.moment == 30
+    assert debugger.session.selected is not None
+    assert debugger.session.selected.state == "Work"
+    machine.add("SetCursor", number=2)
+    machine.add("GoToUrl", url="mach://b?group=Flow")
+    assert at(debugger) == ("b", 2), "the later of two that are equally near"
+    assert debugger.session.moment == 20
+    machine.add("GoToUrl", url="mach://a")
+    assert at(debugger) == ("a", 2)
+    machine.add("TailMode")
+    machine.add("GoToUrl", url="mach://b?state=Work")
+    assert at(debugger) == ("b", 2)
+    assert machine.is_("TailMode")
+    exporter.do([2], {2: 1}, time=40)
+    debugger.grown()
+    assert at(debugger) == ("b", 3)
+    machine.add("GoToUrl", url="mach://a?t=1")
+    assert at(debugger) == ("a", 1)
+    assert machine.not_("TailMode")
+
+
 def test_what_shows_the_cursor_is_drawn_anew_when_it_moves(
     debugger: Debugger, feed: Feed, ui: NullUi
 ) -> None:

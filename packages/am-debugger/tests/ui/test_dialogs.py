@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from am_debugger._core.opening import Opened, opened, opened_by
 from am_debugger._core.states import DIALOGS
+from am_debugger._ui.app import DIALOG_PANELS
 from am_debugger._ui.dialogs import Overlay
 from am_debugger._ui.facts_panel import FactsPanel
 from am_debugger._ui.group_menu import GroupChooser
@@ -150,5 +151,26 @@ def test_what_is_told_at_length_is_as_high_as_its_lines_whatever_the_width(tmp_p
             facts = app.query_one(FactsPanel)
             assert facts.row_count() > 1
             assert facts.region.height == facts.row_count() + 2
+
+    drive(tmp_path, body, fill=fill_with_related)
+
+
+def test_tab_does_not_leave_what_is_open(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await choose(pilot, debugger)
+        machine = debugger.machine
+        for dialog in DIALOGS:
+            args = {"title": "A text", "text": "in full"} if dialog == "Overlay" else {}
+            machine.add(dialog, **args)
+            shown = await look(pilot, debugger)
+            assert shown == opened_by(dialog, args) or dialog == "FactsPage"
+            panel = app.query_one(f"#{DIALOG_PANELS[dialog]}")
+            for key in ("tab", "tab", "tab", "shift+tab", "shift+tab"):
+                await press(pilot, key)
+                assert app.focused is not None
+                assert panel in app.focused.ancestors_with_self, (dialog, key)
+            await press(pilot, "escape")
+            assert machine.is_("LogFocused")
+            assert app.focused is app.query_one("#log")
 
     drive(tmp_path, body, fill=fill_with_related)

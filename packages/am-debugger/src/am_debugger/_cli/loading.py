@@ -96,10 +96,7 @@ def place_of(session: Session, url: str) -> Place:
     client = None if place is None else session.store.by_serial(place.serial)
     if place is None or client is None:
         raise UsageFault(f"{url} is not in the dump")
-    moments = (found.tx, found.time_sum, found.time, found.queue_tick)
-    if all([moment is None for moment in moments]):
-        return place._replace(number=client.last)
-    return place
+    return place if found.names_moment else place._replace(number=client.last)
 
 
 def redacted_kinds(text: str | None) -> frozenset[str]:

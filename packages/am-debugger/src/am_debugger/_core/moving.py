@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .._derive.url import parse_url
 from .places import Place
 from .session import JUMP
 from .states import CursorArgs, DirectionArgs, MoveArgs, PlaceArgs, RainArgs, StepArgs, UrlArgs
@@ -168,14 +169,22 @@ class MovingHandlers:
         self._go(event, "GoNextMachine", self._session.places.next_machine())
 
     def GoToUrlState(self, event: am.Event) -> None:
-        """Go to the place of an address."""
-        core, text = self._core, event.args_as(UrlArgs).url
+        """Go to the place of an address; where it names no moment, as to a machine of the list."""
+        core, machine = self._core, event.machine
+        text = event.args_as(UrlArgs).url
         place = core.place_of(text)
         if place is not None:
-            self._session.go(place)
+            names_moment = parse_url(text).names_moment
+            self._session.go(place, keeps_moment=not names_moment)
+            if names_moment:
+                self._arrived(event)
+            else:
+                machine.add("ClientSelected")
+                if "TailMode" in machine:
+                    self._session.to_end()
+                core.moved()
             self._session.remember()
-            self._arrived(event)
-        event.machine.remove("GoToUrl")
+        machine.remove("GoToUrl")
 
     def _go(self, event: am.Event, state: str, place: Place | None) -> None:
         if place is not None and self._session.go(place):

@@ -115,11 +115,17 @@ class Session:
         self._refresh(view)
         if is_first and self.moment == 0:
             self.to_end()
-        elif view.moment != self.moment or not self._is_at_home_or_visible(view):
-            view.cursor = self._nearest_visible(view, self.moment)
+        elif (number := self._landing(view)) is not None:
+            view.cursor = number
             view.moment = self.moment
             view.step = 0
         return view
+
+    def _landing(self, view: View) -> int | None:
+        """The transition that a look at a machine lands on; None: it stays where it was."""
+        if view.moment != self.moment or not self._is_at_home_or_visible(view):
+            return self._nearest_visible(view, self.moment)
+        return None
 
     def _is_at_home_or_visible(self, view: View) -> bool:
         return view.cursor == view.client.first - 1 or view.cursor in view.visible
@@ -376,8 +382,9 @@ class Session:
         if place is not None:
             self.places.visit(place)
 
-    def go(self, place: Place) -> bool:
-        """To a place; False if its machine is gone."""
+    def go(self, place: Place, *, keeps_moment: bool = False) -> bool:
+        """To a place; False if its machine is gone. With `keeps_moment` to its machine as it is at
+        the moment, whichever transition the place names."""
         client = self.store.by_serial(place.serial)
         if client is None:
             return False
@@ -385,7 +392,8 @@ class Session:
         view.state = place.state
         if view.group != place.group:
             self.set_group(place.group)
-        self.to(place.number, place.step)
+        if not keeps_moment:
+            self.to(place.number, place.step)
         return True
 
     def url(self, *, is_short: bool = False) -> MachineUrl | None:
@@ -409,7 +417,8 @@ class Session:
 
     def find(self, url: MachineUrl) -> Place | None:
         """The place of an address; None if there is no such machine or transition. The id of the
-        transition wins over machine time, that over human time, that over the queue tick."""
+        transition wins over machine time, that over human time, that over the queue tick. One that
+        names none of these is where a look at the machine lands."""
         client = self.store.get(url.machine_id)
         if client is None:
             named = self.store.named(url.machine_id)
@@ -426,8 +435,13 @@ class Session:
             number = client.nearest(url.time)
         elif url.queue_tick is not None:
             number = client.at_queue_tick(url.queue_tick)
+        elif self.selected is None and self.moment == 0:
+            number = client.last
         else:
-            number = self.view(client).cursor
+            view = self.view(client)
+            self._refresh(view)
+            landing = self._landing(view)
+            number = view.cursor if landing is None else landing
         if number is None:
             return None
         return Place(client.serial, number, url.step or 0, url.state or "", url.group or "")

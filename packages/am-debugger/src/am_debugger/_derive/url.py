@@ -39,6 +39,12 @@ class MachineUrl:
     group: str | None = None
     state: str | None = None
 
+    @property
+    def names_moment(self) -> bool:
+        """Whether it says which transition is meant, and not the machine alone."""
+        moments = (self.tx, self.time_sum, self.time, self.queue_tick)
+        return any([moment is not None for moment in moments])
+
     def __str__(self) -> str:
         path = quote(self.machine_id, safe="")
         if self.tx is not None:

@@ -49,7 +49,7 @@ _DIALOG_KEYS = frozenset(
     ("escape", "ctrl+q", *[name for key in KEYS if key.state in _TYPED for name in key.keys])
 )
 # Dialogs and their panels.
-_DIALOGS = {
+DIALOG_PANELS = {
     "HelpDialog": "help",
     "ExportDialog": "export",
     "SearchDialog": "search",
@@ -231,7 +231,7 @@ class DebuggerApp(App[int]):
             "matrix": not has_log and "MatrixRain" not in machine,
             "txs": "TimelineTxHidden" not in machine,
             "steps": "TimelineStepsHidden" not in machine,
-            **{panel: state in machine for state, panel in _DIALOGS.items()},
+            **{panel: state in machine for state, panel in DIALOG_PANELS.items()},
         }
         for name, is_shown in shown.items():
             self.query_one(f"#{name}").display = is_shown
@@ -264,7 +264,7 @@ class DebuggerApp(App[int]):
         self._lay_out()
         shown = opened(self.debugger)
         if shown is not None:
-            panel = self.query_one(f"#{_DIALOGS[shown.dialog]}")
+            panel = self.query_one(f"#{DIALOG_PANELS[shown.dialog]}")
             panel.opened()  # type: ignore[attr-defined]
 
     def find_in_reader(self, text: str, *, forward: bool) -> bool:
@@ -276,7 +276,7 @@ class DebuggerApp(App[int]):
         shown = opened(self.debugger)
         if shown is None or len(self.screen_stack) > 1:
             return
-        region = self.query_one(f"#{_DIALOGS[shown.dialog]}").region
+        region = self.query_one(f"#{DIALOG_PANELS[shown.dialog]}").region
         if not region.contains(int(event.screen_x), int(event.screen_y)):
             close_beside(self.debugger)
 

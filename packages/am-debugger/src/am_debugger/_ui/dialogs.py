@@ -102,24 +102,32 @@ class Check(Checkbox):
         super().watch_value()
 
 
-class ExportPanel(Vertical):
+class LinePanel(Vertical):
+    """Asks for a line. The focus does not leave it by tab."""
+
+    def __init__(self, debugger: Debugger, id: str, title: str = "") -> None:
+        super().__init__(id=id)
+        self._debugger = debugger
+        self.border_title = title
+        self.border_subtitle = CLOSES
+        self.trap_focus()
+
+    def opened(self) -> None:
+        """It is shown: what is typed goes to the line."""
+        self.query_one(Input).focus()
+
+
+class ExportPanel(LinePanel):
     """A file name, and whether only this moment is written."""
 
     def __init__(self, debugger: Debugger) -> None:
-        super().__init__(id="export")
-        self._debugger = debugger
-        self.border_title = "Export a dump"
-        self.border_subtitle = CLOSES
+        super().__init__(debugger, "export", "Export a dump")
 
     def compose(self) -> ComposeResult:
         """The fields."""
         yield Static("enter writes, tab goes on", markup=False)
         yield Input(DEFAULT_NAME, placeholder="file name", id="export-name")
         yield Check("only this moment", id="export-moment")
-
-    def opened(self) -> None:
-        """It is shown: what is typed goes to the name."""
-        self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Write it."""
@@ -130,23 +138,16 @@ class ExportPanel(Vertical):
         machine.remove("ExportDialog")
 
 
-class SearchPanel(Vertical):
+class SearchPanel(LinePanel):
     """A text to look for."""
 
     def __init__(self, debugger: Debugger) -> None:
-        super().__init__(id="search")
-        self._debugger = debugger
-        self.border_title = "Search"
-        self.border_subtitle = CLOSES
+        super().__init__(debugger, "search", "Search")
 
     def compose(self) -> ComposeResult:
         """The field."""
         yield Static("n and N go on from there", markup=False)
         yield Input(placeholder="text", id="search-text")
-
-    def opened(self) -> None:
-        """It is shown: what is typed goes to the text."""
-        self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Look for it."""
@@ -156,14 +157,11 @@ class SearchPanel(Vertical):
         machine.remove("SearchDialog")
 
 
-class NotePanel(Vertical):
+class NotePanel(LinePanel):
     """A note for the transition under the cursor."""
 
     def __init__(self, debugger: Debugger) -> None:
-        super().__init__(id="note")
-        self._debugger = debugger
-        self.border_title = "Note on this moment"
-        self.border_subtitle = CLOSES
+        super().__init__(debugger, "note", "Note on this moment")
 
     def compose(self) -> ComposeResult:
         """The field."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.highlighter import Highlighter
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
@@ -17,6 +16,7 @@ from .._derive.text import format_clock, inert
 from .._errors import QueryError
 from .._files.inspect import what_happened
 from . import colors
+from .dialogs import LinePanel
 from .virtual import VirtualList
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class FoundList(VirtualList):
         self.screen.query_one("#query-text").focus()
 
 
-class QueryPanel(Vertical):
+class QueryPanel(LinePanel):
     """A query to look for, or to filter by; what it means is listed while it is typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -134,8 +134,7 @@ class QueryPanel(Vertical):
     ]
 
     def __init__(self, debugger: Debugger) -> None:
-        super().__init__(id="query")
-        self._debugger = debugger
+        super().__init__(debugger, "query")
         self._is_everywhere = False
 
     def compose(self) -> ComposeResult:
