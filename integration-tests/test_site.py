@@ -10,10 +10,11 @@ import re
 from pathlib import Path
 
 import pytest
-from griffe import Expr, GriffeLoader, load_extensions
+from griffe import Expr, GriffeLoader, ModulesCollection, load_extensions
 
 from docs.site import check, features, schemas, texts
 from docs.site.assemble import AstrayError, Layout, assemble, entry, place
+from docs.site.docstrings import Docstrings
 from docs.site.inner import INNER
 from docs.site.names import public_names
 from docs.site.private_bases import PrivateBases
@@ -30,6 +31,18 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site") / "source"
     assemble(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def known() -> ModulesCollection:
+    """The packages as the reference reads them."""
+    loader = GriffeLoader(
+        extensions=load_extensions(PrivateBases, Docstrings),
+        search_paths=[ROOT / "packages" / f"am-{layer}" / "src" for layer in LAYERS],
+    )
+    for layer in LAYERS:
+        loader.load(f"am_{layer}")
+    return loader.modules_collection
 
 
 def test_every_page_of_the_tree_has_one_place_on_the_site(laid_out: Path) -> None:
@@ -154,18 +167,11 @@ def canonical(base: str | Expr) -> str:
     return base if isinstance(base, str) else base.canonical_path
 
 
-def test_members_of_private_bases_are_the_public_class_s_own(laid_out: Path) -> None:
+def test_members_of_private_bases_are_the_public_class_s_own(known: ModulesCollection) -> None:
     paths = {feature.path for feature in features.features()}
     assert {"am_machine.BaseMachine.when", "am_rpc.Client.net", "am_rpc.Limits.replace"} <= paths
     # Of two public classes, the one nearer to the base; its inner members are left out of both.
     assert not {"am_machine.Machine.when", "am_machine.BaseMachine.let_go"} & paths
-    loader = GriffeLoader(
-        extensions=load_extensions(PrivateBases),
-        search_paths=[ROOT / "packages" / f"am-{layer}" / "src" for layer in LAYERS],
-    )
-    for layer in LAYERS:
-        loader.load(f"am_{layer}")
-    known = loader.modules_collection
     classes = [known[name.path] for name in public_names() if name.kind != "value"]
     classes = [one for one in classes if one.is_class]
     seen = {one.canonical_path for one in classes}
@@ -177,6 +183,30 @@ def test_members_of_private_bases_are_the_public_class_s_own(laid_out: Path) -> 
     assert {path for path in paths if "(" not in path} <= told
     assert [str(base) for base in known["am_machine.Machine"].bases] == ["BaseMachine"]
     assert [str(base) for base in known["am_rpc.NetworkMachine"].bases] == ["am.BaseMachine"]
+
+
+def test_arguments_and_errors_are_lists_however_a_docstring_tells_of_them(
+    known: ModulesCollection, laid_out: Path
+) -> None:
+    def kinds(path: str) -> set[str]:
+        docstring = known[path].docstring
+        assert docstring is not None
+        return {section.kind.value for section in docstring.parsed}
+
+    assert kinds("am_rpc.Mux") == {"text", "parameters", "raises"}
+    assert kinds("am_node.Client.work") >= {"text", "raises"}
+    # Of what a page is asked for by name, the style is not found out.
+    page = (laid_out / "docs/docs/reference/am-rpc.md").read_text()
+    assert re.search(r"^::: am_rpc\.Mux\n    options:\n.*docstring_style: google$", page, re.M)
+
+
+def test_an_option_says_what_it_is_for(known: ModulesCollection) -> None:
+    for name, option in known["am_rpc.Limits"].members.items():
+        if option.is_attribute and not name.startswith("_"):
+            assert option.docstring is not None, name
+    told = known["am_rpc.Limits.message"].docstring
+    assert told is not None
+    assert told.value == "Largest message a server accepts. Unit: bytes."
 
 
 def test_what_overrides_a_public_member_is_no_feature_of_its_own() -> None:
