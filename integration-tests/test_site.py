@@ -306,6 +306,10 @@ def test_schemas_are_drawn_as_they_are() -> None:
     page = schemas.PAGE.read_text()
     assert page == schemas.page(), "renew it: python -m docs.site.schemas"
     assert {"### am_rpc.ServerStates", "### am_node.SupervisorStates"} <= {*page.splitlines()}
+    # What comes from a base that has no diagram is in it.
+    server = page.partition("### am_rpc.ServerStates")[2].partition("###")[0]
+    assert "Beside what comes from Basic and StateSource:" in server
+    assert "ErrDelivery" in server
 
 
 def test_a_picture_of_two_shades_is_two_pictures_on_the_site(laid_out: Path) -> None:
