@@ -220,6 +220,8 @@ def build_file(navigation: list[object]) -> str:
 
 
 def _toml(entry: object) -> str:
+    if isinstance(entry, list):
+        return f"[{', '.join(map(_toml, entry))}]"
     if isinstance(entry, dict):
         return "{ " + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in entry.items()) + " }"
     return json.dumps(entry)
