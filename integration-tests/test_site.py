@@ -199,6 +199,11 @@ def test_arguments_and_errors_are_lists_however_a_docstring_tells_of_them(
 
     assert kinds("am_rpc.Mux") == {"text", "parameters", "raises"}
     assert kinds("am_node.Client.work") >= {"text", "raises"}
+    client = known["am_node.Client"].docstring
+    assert client is not None
+    (told,) = [part.value for part in client.parsed if part.kind.value == "parameters"]
+    texts = {parameter.name: parameter.description for parameter in told}
+    assert texts["secret"] == texts["ssl_context"] != ""  # told of together
     # Of what a page is asked for by name, the style is not found out.
     page = (laid_out / "docs/docs/reference/am-rpc.md").read_text()
     assert re.search(r"^::: am_rpc\.Mux\n    options:\n.*docstring_style: google$", page, re.M)
@@ -211,6 +216,7 @@ def test_an_option_says_what_it_is_for(known: ModulesCollection) -> None:
     told = known["am_rpc.Limits.message"].docstring
     assert told is not None
     assert told.value == "Largest message a server accepts. Unit: bytes."
+    assert str(known["am_rpc.Limits.close"].value) == "3.0"
 
 
 def test_what_overrides_a_public_member_is_no_feature_of_its_own() -> None:

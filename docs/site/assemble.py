@@ -115,7 +115,7 @@ class Layout:
         for heading, group in self.groups.items():
             entries = [entry(heading, *self._page(page)) for page in group]
             if heading == "Reference":
-                entries += [{f"am-{layer}": f"{REFERENCE}/am-{layer}.md"} for layer in LAYERS]
+                entries += [{f"am_{layer}": f"{REFERENCE}/am-{layer}.md"} for layer in LAYERS]
             navigation.append({heading: entries})
         names = public_names()
         for layer in LAYERS:

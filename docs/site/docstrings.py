@@ -10,7 +10,7 @@ import ast
 import re
 from typing import TYPE_CHECKING, Any
 
-from griffe import Attribute, Docstring, ExprCall, Extension, Module, Object, Parser
+from griffe import Attribute, Docstring, ExprCall, ExprKeyword, Extension, Module, Object, Parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from griffe import GriffeLoader
 
 PARAGRAPH = re.compile(r"^ *(?:Args|Raises):$", re.MULTILINE)
+# Several arguments that are told of together, and all that is told.
+TOGETHER = re.compile(r"^( +)(\w+(?:, \w+)+): (.+(?:\n\1 +.+)*)", re.MULTILINE)
 
 
 def style(text: str) -> str:
@@ -32,9 +34,17 @@ class Docstrings(Extension):
         """Change the docstrings of a package once it was read."""
         for member in members(pkg):
             if isinstance(member, Attribute) and member.docstring is None:
-                member.docstring = described(member)
+                describe(member)
             if member.docstring is not None:
-                member.docstring.parser = Parser(style(member.docstring.value))
+                how = style(member.docstring.value)
+                member.docstring.parser = Parser(how)
+                if how == "google":
+                    member.docstring.value = TOGETHER.sub(_apart, member.docstring.value)
+
+
+def _apart(match: re.Match[str]) -> str:
+    indent, names, told = match.groups()
+    return "\n".join(f"{indent}{name}: {told}" for name in names.split(", "))
 
 
 def members(owner: Object) -> Iterator[Object]:
@@ -45,11 +55,15 @@ def members(owner: Object) -> Iterator[Object]:
             yield from members(member)
 
 
-def described(attribute: Attribute) -> Docstring | None:
-    """What `option(unit, meaning, default=…)` says of an attribute; None if it is no option."""
+def describe(attribute: Attribute) -> None:
+    """Say of an option what `option(unit, meaning, default=…)` says."""
     value = attribute.value
     if not isinstance(value, ExprCall) or str(value.function) != "option":
-        return None
-    unit, meaning, *_ = (ast.literal_eval(str(argument)) for argument in value.arguments[:2])
-    told = f"{meaning[0].upper()}{meaning[1:]}."
-    return Docstring(f"{told} Unit: {unit}." if unit else told, parent=attribute)
+        return
+    unit, meaning, default = value.arguments
+    told = ast.literal_eval(str(meaning))
+    told = f"{told[0].upper()}{told[1:]}."
+    named = ast.literal_eval(str(unit))
+    attribute.docstring = Docstring(f"{told} Unit: {named}." if named else told, parent=attribute)
+    if isinstance(default, ExprKeyword):
+        attribute.value = default.value
