@@ -13,7 +13,7 @@ import pytest
 from griffe import Expr, GriffeLoader, load_extensions
 
 from docs.site import check, features, schemas, texts
-from docs.site.assemble import AstrayError, Layout, assemble, place
+from docs.site.assemble import AstrayError, Layout, assemble, entry, place
 from docs.site.inner import INNER
 from docs.site.names import public_names
 from docs.site.private_bases import PrivateBases
@@ -39,6 +39,25 @@ def test_every_page_of_the_tree_has_one_place_on_the_site(laid_out: Path) -> Non
         assert (laid_out / "docs" / place(page)).is_file(), page
     navigation = (laid_out / "zensical.toml").read_text()
     assert all(f'"{place(page)}"' in navigation for page in placed)
+
+
+def test_the_navigation_leaves_out_what_neighbours_have_in_common() -> None:
+    path = "examples/fsm/index.md"
+    assert entry("Examples", "fsm: a classic state machine", path) == {"fsm": path}
+    assert entry("Cookbook", "Recipes: ends and tests", path) == {"Ends and tests": path}
+    assert entry("Manual", "Errors: who fails, and how", path) == path
+
+
+def test_a_package_s_page_begins_with_what_the_package_is(laid_out: Path) -> None:
+    pages = laid_out / "docs/packages"
+    machine, rpc = (
+        (pages / name / "index.md").read_text().splitlines()[2] for name in ("am-machine", "am-rpc")
+    )
+    assert re.fullmatch(
+        r"Version [\d.]+ · the bottom layer · .*? · \[what you may rely on\]\(\S+\)", machine
+    )
+    assert " · on am-helpers and am-machine · " in rpc
+    assert "`ws`" in rpc.split(" · ")[2]
 
 
 def test_links_of_the_site_lead_to_its_own_files(laid_out: Path) -> None:

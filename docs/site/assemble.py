@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from docs.site import features
 from docs.site.inner import inner
 from docs.site.names import Name, public_names
-from docs.site.sources import LAYERS, ROOT, sections, title
+from docs.site.sources import LAYERS, ROOT, TITLE, sections, title
 from docs.site.table import table
+from release.tree import Package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,8 @@ PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s#]+)\.svg\)")
 FENCE = re.compile(r"^(```.*?^```[^\n]*$)", re.DOTALL | re.MULTILINE)
 NAME_CELL = re.compile(r"^\| `((?:\w+\.)+\w+)` \|", re.MULTILINE)
 REFERENCE = Path("docs/reference")
+STABILITY = Path("docs/stability.md")
+LAYERS_BY_NAME = {f"am-{layer}" for layer in LAYERS}
 NAMES = "<!-- names -->"  # where the list of names goes
 FEATURES = "<!-- features -->"  # and that of what can be done with them
 
@@ -109,9 +112,9 @@ class Layout:
         """Write all pages; the navigation, as the build file has it."""
         navigation: list[object] = []
         for heading, group in self.groups.items():
-            entries = [self._page(page) for page in group]
+            entries = [entry(heading, *self._page(page)) for page in group]
             if heading == "Reference":
-                entries += [f"{REFERENCE}/am-{layer}.md" for layer in LAYERS]
+                entries += [{f"am-{layer}": f"{REFERENCE}/am-{layer}.md"} for layer in LAYERS]
             navigation.append({heading: entries})
         names = public_names()
         for layer in LAYERS:
@@ -119,7 +122,8 @@ class Layout:
             (self.folder / REFERENCE / f"am-{layer}.md").write_text(reference(f"am-{layer}", own))
         return navigation
 
-    def _page(self, page: Path) -> str:
+    def _page(self, page: Path) -> tuple[str, str]:
+        """Lay a page out; its title, and where it lies."""
         text = (self.root / page).read_text()
         if page == REFERENCE / "index.md":
             text = NAME_CELL.sub(_linked, text.replace(NAMES, table(self.root)))
@@ -128,11 +132,15 @@ class Layout:
             text = self.adapted(page, text.replace(FEATURES, features.table(self.root)))
         else:
             text = self.adapted(page, text)
-        title(text)
+        if page.name == "README.md" and page.parts[0] == "packages":
+            to_stability = os.path.relpath(STABILITY, place(page).parent)
+            text = TITLE.sub(
+                rf"\g<0>\n\n{at_a_glance(self.root / page.parent, to_stability)}", text, 1
+            )
         target = self.folder / place(page)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
-        return str(place(page))
+        return title(text), str(place(page))
 
     def _adapted_index(self, text: str) -> str:
         """The list of names: links into the reference are those of the site already."""
@@ -175,6 +183,28 @@ def _options(name: Name) -> list[str]:
     if isinstance(value, type) and any(map(features.is_ours, features.hidden_bases(value))):
         asked.append("      members_order: alphabetical")
     return ["    options:", *asked] if asked else []
+
+
+def at_a_glance(folder: Path, stability: str) -> str:
+    """What a package is among the others, in a line for the top of its page."""
+    package = Package(folder)
+    below = [need.name for need in package.needs() if need.name in LAYERS_BY_NAME]
+    extras = sorted(package.project.get("optional-dependencies", {}))
+    parts = [
+        f"Version {package.version}",
+        f"on {' and '.join(below)}" if below else "the bottom layer",
+        f"extras {', '.join(f'`{extra}`' for extra in extras)}" if extras else "no extras",
+        f"[what you may rely on]({stability})",
+    ]
+    return " · ".join(parts)
+
+
+def entry(heading: str, heads: str, path: str) -> str | dict[str, str]:
+    """A page in the navigation: what its title has in common with its neighbours' is left out."""
+    before, colon, after = heads.partition(": ")
+    if not colon or heading not in ("Cookbook", "Examples"):
+        return path
+    return {before if heading == "Examples" else after.capitalize(): path}
 
 
 def build_file(navigation: list[object]) -> str:

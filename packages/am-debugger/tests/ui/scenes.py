@@ -22,13 +22,17 @@ from ..fixtures.record import FIXTURE
 from .cells import told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
+
+    from textual.pilot import Pilot
 
     from am_debugger._core.debugger import Debugger
     from am_debugger._store.client import Client
     from am_debugger._store.store import Store
     from am_debugger._store.versions import SchemaVersion
+
+    Body = Callable[[Pilot[int], Debugger], Awaitable[None]]
 
 USUAL, WIDE, NARROW = (120, 40), (200, 60), (80, 24)
 
@@ -119,11 +123,22 @@ class Drawn(NamedTuple):
 def render(scene: Scene, folder: Path, *, wanted: str = "") -> Drawn:
     """Draw a scene, until nothing is drawn any more. Cells that are `wanted` have ten seconds to
     come, for a busy machine may rest before all was drawn."""
+    found: list[Drawn] = []
+
+    async def body(pilot: Pilot[int], debugger: Debugger) -> None:
+        found.append(await drawn(pilot, debugger, wanted=wanted))
+
+    show(scene, folder, body)
+    return found[0]
+
+
+def show(
+    scene: Scene, folder: Path, body: Callable[[Pilot[int], Debugger], Awaitable[None]]
+) -> None:
+    """Show a scene, and do something with it."""
     argv = ["-l", f"unix:{folder / 's'}", "-d", str(folder), "--no-tail", "--no-reader"]
     argv += ["--theme", scene.theme, "--import", str(FIXTURE)]
     instance = Instance(parse(argv, {"XDG_CONFIG_HOME": str(folder)}))
-    found: list[str] = []
-    pictures: list[str] = []
 
     async def main() -> None:
         async with running(instance) as app, app.run_test(size=scene.size) as pilot:
@@ -134,20 +149,28 @@ def render(scene: Scene, folder: Path, *, wanted: str = "") -> Drawn:
             while instance.debugger.lints.rounds < rounds + 2:
                 await pilot.pause(0.02)
             _go(instance.debugger, scene)
-            # Until nothing is drawn any more, also where the machine has much else to do.
-            for _ in range(100):
-                for line in app.screen.query(Input):
-                    line.cursor_blink = False  # else it is seen every other half second
-                await pilot.pause(0.1)
-                found.append(told(app.screen._compositor.render_strips()))
-                is_still = len(set(found[-_STILL:])) == 1 and len(found) >= _STILL
-                is_done = is_still and _rests(instance.debugger)
-                if is_done and found[-1] == (wanted or found[-1]):
-                    break
-            pictures.append(app.export_screenshot(title="am-dbg"))
+            await body(pilot, instance.debugger)
 
     asyncio.run(asyncio.wait_for(main(), 120))
-    return Drawn(found[-1], pictures[-1])
+
+
+async def drawn(
+    pilot: Pilot[int], debugger: Debugger, *, title: str = "am-dbg", wanted: str = ""
+) -> Drawn:
+    """What is on the screen once nothing is drawn any more, also where the machine has much else
+    to do."""
+    app = pilot.app
+    found: list[str] = []
+    for _ in range(100):
+        for line in app.screen.query(Input):
+            line.cursor_blink = False  # else it is seen every other half second
+        await pilot.pause(0.1)
+        found.append(told(app.screen._compositor.render_strips()))
+        is_still = len(set(found[-_STILL:])) == 1 and len(found) >= _STILL
+        is_done = is_still and _rests(debugger)
+        if is_done and found[-1] == (wanted or found[-1]):
+            break
+    return Drawn(found[-1], app.export_screenshot(title=title))
 
 
 # A screen that is the same so many times, a tenth of a second apart, stays so.

@@ -18,10 +18,16 @@ from am_debugger._core import debugger as debugger_module
 from am_debugger._core import linting
 
 from .cells import difference, lines_of
-from .scenes import SCENES, Scene, render
+from .driving import press
+from .moving import moving
+from .scenes import SCENES, Drawn, Scene, drawn, render, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from textual.pilot import Pilot
+
+    from am_debugger._core.debugger import Debugger
 
 CONSTRAINTS = Path(__file__).parents[4] / "constraints.txt"
 SCREENS = Path(__file__).with_name("screens")
@@ -34,6 +40,16 @@ SHOWN = (
     "why-dark", "narrow-dark",
 )  # fmt: skip
 MOST_BYTES = 1_500_000
+# A picture that moves: what keys do, one after the other, and what is on the screen then.
+TOUR = "tour-dark"
+TOUR_BYTES = 1_000_000
+STEPS = (
+    (("alt+v",), "tail: whatever comes is shown (alt+v)", "Tail"),
+    (("left", "left", "left"), "three transitions back (left)", "Paused"),
+    (("tab", "tab", *"errw", "enter"), "a state is selected (its first letters)", "ErrWorker"),
+    (("alt+left",), "jump to where it changed (alt+left)", "ErrWorker"),
+    (("alt+r",), "everything as rain (alt+r)", "Rain"),
+)
 # Pictures are drawn with these; others draw some of it another way.
 _PINNED = ("rich", "textual")
 
@@ -82,6 +98,38 @@ def test_a_scene_shows_what_it_is_named_for(scene: Scene, tmp_path: Path) -> Non
             assert is_the_same, "run nox -s screenshots"
 
 
+def test_the_tour_shows_what_keys_do(tmp_path: Path) -> None:
+    picture = PICTURES / f"{TOUR}.svg"
+    if HOW:
+        frames = _tour(tmp_path)
+        assert len({frame.cells for frame in frames}) == len(STEPS)
+        for frame, (_, _, words) in zip(frames, STEPS, strict=True):
+            assert words in "\n".join(lines_of(frame.cells))
+        tour = moving([frame.picture for frame in frames])
+        if HOW == "write":
+            _write(picture, tour)
+        is_the_same = tour == picture.read_text()
+        assert is_the_same, "run nox -s screenshots"
+    shown = picture.read_text()
+    assert picture.stat().st_size < TOUR_BYTES
+    titles = [f">am-dbg: {told}</text>".replace(" ", "&#160;") for _, told, _ in STEPS]
+    assert all(title in shown for title in titles)
+    assert "prefers-reduced-motion" in shown
+
+
+def _tour(folder: Path) -> list[Drawn]:
+    """The screen after each step."""
+    found: list[Drawn] = []
+
+    async def body(pilot: Pilot[int], debugger: Debugger) -> None:
+        for keys, title, _ in STEPS:
+            await press(pilot, *keys)
+            found.append(await drawn(pilot, debugger, title=f"am-dbg: {title}"))
+
+    show(Scene("tour", ""), folder, body)
+    return found
+
+
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -93,8 +141,8 @@ def test_each_scene_has_its_screen_and_no_other_is_there() -> None:
 
 def test_pictures_in_the_docs_are_these_and_take_little_room() -> None:
     pictures = list(PICTURES.glob("*"))
-    assert {path.stem for path in pictures} == set(SHOWN)
-    assert sum(path.stat().st_size for path in pictures) < MOST_BYTES
+    assert {path.stem for path in pictures} == {*SHOWN, TOUR}
+    assert sum(path.stat().st_size for path in pictures if path.stem != TOUR) < MOST_BYTES
 
 
 def test_a_scene_is_drawn_the_same_each_time(tmp_path: Path) -> None:
