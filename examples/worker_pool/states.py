@@ -9,7 +9,7 @@ import am_machine as am
 class DemoStates(amh.Basic, am.States):
     """From the first process to the verdict."""
 
-    Moving = am.State(require=["Start"], doc="It came further not long ago.")
+    Moving = am.State(require=["Start"], tags=["dbg:quiet"], doc="It came further not long ago.")
     StoodStill = am.State(remove=[Moving], doc="It has not come any further for too long.")
     PoolReady = am.State(require=["Start"], doc="Every supervisor has its workers.")
     ResultArrived = am.State(multi=True, require=["Start"], doc="A client got a result.")

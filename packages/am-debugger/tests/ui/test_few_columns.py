@@ -1,4 +1,4 @@
-"""Where there are few columns, each pane can be come to, and has room for what it tells."""
+"""Where there are few columns or rows, each pane can be come to, and has room for what it tells."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from am_debugger._ui.app import FOCUS
+from am_debugger._ui.toolbars import ToolBar
 
 from .driving import SIZES, drive, fill_with_related, press, settle
 
@@ -69,7 +70,8 @@ def test_tab_leads_to_each_pane_and_each_has_a_place_when_it_has_the_focus(
             assert FOCUS[str(machine.switch(*FOCUS))] == app.focused.id
             assert app.focused.region.area, app.focused.id
             seen.add(app.focused.id)
-        assert seen >= {"clients", "groups", "schema", "log", "reader", "txs", "address"}
+        bars = {f"toolbar{number}" for number in range(1, 5)}
+        assert seen >= {"clients", "groups", "schema", "log", "reader", "txs", "address", *bars}
 
     drive(tmp_path, body, fill=fill_with_related, size=size)
 
@@ -126,3 +128,34 @@ def test_the_log_has_room_beside_or_above_the_reader(tmp_path: Path, width: int)
         assert alone.right == width
 
     drive(tmp_path, body, fill=fill_with_related, size=(width, 40))
+
+
+def test_where_it_is_low_the_row_of_buttons_with_the_focus_is_shown(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        await begin(pilot, debugger)
+
+        def bars() -> list[str | None]:
+            return [bar.id for bar in app.query(ToolBar) if bar.region.area]
+
+        place = app.query_one("#toolbar4").region
+        assert bars() == ["toolbar4"]
+        await press(pilot, "alt+g")
+        assert bars() == ["toolbar2"]
+        assert app.query_one("#toolbar2").region == place
+        await press(pilot, "right", "enter")
+        assert machine.is_("FilterCanceledTx")
+        await press(pilot, "tab")
+        assert bars() == ["toolbar3"]
+        await press(pilot, "enter")
+        assert machine.is_("ExportDialog")
+        await press(pilot, "escape")
+        assert bars() == ["toolbar3"], "what had the focus before has it again"
+        await press(pilot, "alt+g", "alt+g")
+        assert machine.is_("ClientListFocused")
+        assert bars() == ["toolbar4"]
+        await pilot.resize_terminal(80, 40)
+        await settle(pilot)
+        assert bars() == ["toolbar1", "toolbar2", "toolbar3", "toolbar4"]
+
+    drive(tmp_path, body, fill=fill_with_related, size=SIZES[2])

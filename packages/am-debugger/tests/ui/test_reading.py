@@ -374,7 +374,13 @@ def test_the_level_of_detail_goes_round_and_panes_say_what_they_miss(tmp_path: P
         debugger.wishes = wishes = Wishes()
         debugger.machine.add("SetLogLevel", level=3)
         await press(pilot, "alt+o")
-        assert text(app).count("journal only - alt+i") == 2
+        for size, count in (((80, 24), 1), ((100, 30), 2), ((120, 40), 2), ((200, 60), 2)):
+            await pilot.resize_terminal(*size)
+            await settle(pilot)
+            assert text(app).count("journal only - alt+i") == count, size
+        debugger.machine.add("SetFilter", query="n>0")
+        await settle(pilot)
+        assert "journal only - alt+i | n>0" in text(app), "what is filtered is told beside"
         seen = []
         for _ in range(3):
             await press(pilot, "alt+i")

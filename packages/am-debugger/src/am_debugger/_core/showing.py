@@ -24,13 +24,13 @@ _ORDER = (
     "Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused",
 )  # fmt: skip
 
-_MOST_BUTTONS = ("Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused")
+_TOOLBARS = ("Toolbar1Focused", "Toolbar2Focused", "Toolbar3Focused", "Toolbar4Focused")
 
 
 def focusable(machine: am.MachineApi) -> list[str]:
     """Focus states of the panes that there are, in order; in a dialog only its own. Where it is
     narrow the focus brings up the machines, as long as they have it, and that of the log and the
-    reader which had it last."""
+    reader which had it last; where it is low a row of buttons."""
     if machine.any_(*DIALOGS):
         return ["DialogFocused"]
     is_narrow = "NarrowLayout" in machine
@@ -45,7 +45,6 @@ def focusable(machine: am.MachineApi) -> list[str]:
         "MatrixFocused": not has_log,
         "TimelineTxsFocused": "TimelineTxHidden" not in machine,
         "TimelineStepsFocused": "TimelineStepsHidden" not in machine,
-        **dict.fromkeys(_MOST_BUTTONS, "LowLayout" not in machine),
     }
     return [state for state in _ORDER if shown.get(state, True)]
 
@@ -59,6 +58,14 @@ def shows_reader(machine: am.MachineApi) -> bool:
     """Whether the reader is on the screen: where it is narrow the log may be in its place."""
     is_narrow = "NarrowLayout" in machine
     return "LogReaderVisible" in machine and (not is_narrow or _is_behind_reader(machine))
+
+
+def shown_toolbars(machine: am.MachineApi) -> list[str]:
+    """Focus states of the rows of buttons that are on the screen: where it is low only the one that
+    has the focus, else the last."""
+    if "LowLayout" not in machine:
+        return list(_TOOLBARS)
+    return [str(machine.switch(*_TOOLBARS) or _TOOLBARS[-1])]
 
 
 def _is_behind_reader(machine: am.MachineApi) -> bool:
@@ -126,6 +133,8 @@ class ShowingHandlers:
                 machine.add("UpdateFocus")
         if changed & _TAKING_TURNS and "NarrowLayout" in machine:
             self._core.ui.invalidate(Part.LAYOUT, Part.TOOLBARS)
+        if changed & _TOOLBAR_STATES and "LowLayout" in machine:
+            self._core.ui.invalidate(Part.LAYOUT)
         if changed & _LAYOUT_STATES:
             self._core.ui.invalidate(Part.LAYOUT, Part.TOOLBARS)
             machine.add("UpdateFocus")
@@ -278,6 +287,7 @@ _PASSING = frozenset(
 _FOCUS_STATES = frozenset((*_ORDER, "DialogFocused"))
 # Where it is narrow, each of these decides which of two panes is shown.
 _TAKING_TURNS = frozenset(("ClientListFocused", "LogFocused", "LogReaderFocused", "ReaderInFront"))
+_TOOLBAR_STATES = frozenset(_TOOLBARS)
 _LOG_STATES = frozenset(("LogTimestamps", "LogWrap", "FilterTraces"))
 _LIST_STATES = frozenset(("FilterDisconn", "FilterRpcMachs"))
 _DIALOG_STATES = frozenset(DIALOGS)

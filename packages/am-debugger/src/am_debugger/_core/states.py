@@ -263,7 +263,7 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     TimelineTxHidden = am.State(require=[TimelineStepsHidden])
     ClientListVisible = am.State()
     NarrowLayout = am.State(remove=[ClientListVisible])
-    LowLayout = am.State(doc="There are few rows: of the buttons only the last row is shown.")
+    LowLayout = am.State(doc="There are few rows: one row of buttons is shown.")
     UserNarrowLayout = am.State(add=[NarrowLayout])
     LogWrap = am.State(doc="Long lines of the log go on in the next one.")
 

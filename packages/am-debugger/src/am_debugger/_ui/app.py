@@ -14,7 +14,7 @@ from textual.containers import Container, Horizontal, Vertical
 from .._core.opening import close_beside, open_or_close, opened
 from .._core.pace import LONGEST
 from .._core.ports import NullUi, Part
-from .._core.showing import focusable, shows_log, shows_reader
+from .._core.showing import focusable, shown_toolbars, shows_log, shows_reader
 from . import bars, colors, dialogs
 from .alt_keys import know_alt_letters
 from .client_list import ClientList
@@ -221,6 +221,7 @@ class DebuggerApp(App[int]):
         has_clients = bool(machine.any_("ClientListVisible", "ClientListFocused"))
         is_narrow = "NarrowLayout" in machine
         has_tree = bool(machine.any_("TreeLogView", "TreeMatrixView"))
+        toolbars = shown_toolbars(machine)
         shown = {
             "clients": has_clients,
             "tree": has_tree and not (is_narrow and has_clients),
@@ -231,6 +232,7 @@ class DebuggerApp(App[int]):
             "matrix": not has_log and "MatrixRain" not in machine,
             "txs": "TimelineTxHidden" not in machine,
             "steps": "TimelineStepsHidden" not in machine,
+            **{pane: state in toolbars for state, pane in FOCUS.items() if "toolbar" in pane},
             **{panel: state in machine for state, panel in DIALOG_PANELS.items()},
         }
         for name, is_shown in shown.items():
@@ -239,8 +241,6 @@ class DebuggerApp(App[int]):
             self.focus_pane("MatrixFocused")
         self.screen.set_class("NarrowLayout" in machine, "narrow")
         self.query_one("#texts").set_class(shown["log"] and shown["reader"], "both")
-        for number in range(1, len(TOOLBARS)):
-            self.query_one(f"#toolbar{number}").display = "LowLayout" not in machine
 
     def pane_of(self, state: str) -> str | None:
         """The pane that has the focus in a focus state."""
@@ -350,8 +350,8 @@ class DebuggerApp(App[int]):
     def do_buttons(self) -> None:
         """To the filter buttons, and back to the machines."""
         machine = self.debugger.machine
-        buttons = "Toolbar4Focused" if "LowLayout" in machine else "Toolbar2Focused"
-        machine.add("ClientListFocused" if buttons in machine else buttons)
+        is_there = "Toolbar2Focused" in machine
+        machine.add("ClientListFocused" if is_there else "Toolbar2Focused")
         machine.add("UpdateFocus")
 
     def do_escape(self) -> None:

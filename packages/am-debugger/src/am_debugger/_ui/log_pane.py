@@ -63,20 +63,21 @@ class LogPane(LineWidget, can_focus=True):
         if "LogUserScrolled" not in self._debugger.machine:
             self._shift = 0
         self._rows = self._around()
-        narrowing = self._debugger.session.narrowing
-        self.entitle(self._title(), "" if narrowing is None else inert(narrowing.text))
+        level = self._debugger.session.log_level
+        self.entitle(f"Log {level}: {LEVELS[level]}", self._subtitle())
         self.refresh()
 
-    def _title(self) -> str:
+    def _subtitle(self) -> str:
+        """What is missing, and what is left out on purpose."""
         session, wishes = self._debugger.session, self._debugger.wishes
-        level = session.log_level
-        title = f"Log {level}: {LEVELS[level]}"
-        view = session.selected
-        if level > _MADE_UP and view is not None:
+        told, view, narrowing = [], session.selected, session.narrowing
+        if session.log_level > _MADE_UP and view is not None:
             detail = wishes.detail_of(view.client)
             if detail is not None and detail < _MADE_UP:
-                title += f" ({JOURNAL_ONLY})"
-        return title
+                told.append(JOURNAL_ONLY)
+        if narrowing is not None:
+            told.append(inert(narrowing.text))
+        return " | ".join(told)
 
     def _style(self) -> LogStyle:
         machine, session = self._debugger.machine, self._debugger.session

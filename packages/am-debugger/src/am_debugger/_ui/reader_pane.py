@@ -80,17 +80,17 @@ class ReaderPane(VirtualList):
         at = self._rows[self.cursor].path if self.cursor < len(self._rows) else ""
         session, wishes = self._debugger.session, self._debugger.wishes
         view, current = session.selected, session.current
-        self._rows, title = [], "Reader"
+        self._rows, missing = [], ""
         if view is not None:
             detail = wishes.detail_of(view.client)
             if detail is not None and detail < _EVERYTHING:
-                title = f"Reader ({JOURNAL_ONLY})"
+                missing = JOURNAL_ONLY
             if current is not None:
                 can_ask = view.client.is_connected and detail is not None
                 found = facts(session.store, view.client, current, can_ask=can_ask)
                 rows = fact_rows(found, session.reader_nodes, is_folded=session.is_reader_folded)
                 self._rows = list(rows)
-        self.entitle(title)
+        self.entitle("Reader", missing)
         self._return_to(at)
         super().update_rows()
 
