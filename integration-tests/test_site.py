@@ -7,13 +7,15 @@ import hashlib
 import importlib
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
-from griffe import Expr, GriffeLoader, load_extensions
+from griffe import Expr, GriffeLoader, ModulesCollection, load_extensions
 
 from docs.site import check, features, schemas, texts
 from docs.site.assemble import AstrayError, Layout, assemble, entry, place
+from docs.site.docstrings import Docstrings
 from docs.site.inner import INNER
 from docs.site.names import public_names
 from docs.site.private_bases import PrivateBases
@@ -32,13 +34,28 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def known() -> ModulesCollection:
+    """The packages as the reference reads them."""
+    loader = GriffeLoader(
+        extensions=load_extensions(PrivateBases, Docstrings),
+        search_paths=[ROOT / "packages" / f"am-{layer}" / "src" for layer in LAYERS],
+    )
+    for layer in LAYERS:
+        loader.load(f"am_{layer}")
+    return loader.modules_collection
+
+
 def test_every_page_of_the_tree_has_one_place_on_the_site(laid_out: Path) -> None:
     placed = [path for group in sections(ROOT).values() for path in group]
     assert sorted(placed) == pages(ROOT)
     for page in placed:
         assert (laid_out / "docs" / place(page)).is_file(), page
-    navigation = (laid_out / "zensical.toml").read_text()
-    assert all(f'"{place(page)}"' in navigation for page in placed)
+    build = tomllib.loads((laid_out / "zensical.toml").read_text())
+    groups = [one for group in build["project"]["nav"] for one in group.values()]
+    entries = [one for group in groups for one in group]
+    led_to = {one if isinstance(one, str) else next(iter(one.values())) for one in entries}
+    assert {str(place(page)) for page in placed} <= led_to
 
 
 def test_the_navigation_leaves_out_what_neighbours_have_in_common() -> None:
@@ -154,18 +171,11 @@ def canonical(base: str | Expr) -> str:
     return base if isinstance(base, str) else base.canonical_path
 
 
-def test_members_of_private_bases_are_the_public_class_s_own(laid_out: Path) -> None:
+def test_members_of_private_bases_are_the_public_class_s_own(known: ModulesCollection) -> None:
     paths = {feature.path for feature in features.features()}
     assert {"am_machine.BaseMachine.when", "am_rpc.Client.net", "am_rpc.Limits.replace"} <= paths
     # Of two public classes, the one nearer to the base; its inner members are left out of both.
     assert not {"am_machine.Machine.when", "am_machine.BaseMachine.let_go"} & paths
-    loader = GriffeLoader(
-        extensions=load_extensions(PrivateBases),
-        search_paths=[ROOT / "packages" / f"am-{layer}" / "src" for layer in LAYERS],
-    )
-    for layer in LAYERS:
-        loader.load(f"am_{layer}")
-    known = loader.modules_collection
     classes = [known[name.path] for name in public_names() if name.kind != "value"]
     classes = [one for one in classes if one.is_class]
     seen = {one.canonical_path for one in classes}
@@ -177,6 +187,36 @@ def test_members_of_private_bases_are_the_public_class_s_own(laid_out: Path) -> 
     assert {path for path in paths if "(" not in path} <= told
     assert [str(base) for base in known["am_machine.Machine"].bases] == ["BaseMachine"]
     assert [str(base) for base in known["am_rpc.NetworkMachine"].bases] == ["am.BaseMachine"]
+
+
+def test_arguments_and_errors_are_lists_however_a_docstring_tells_of_them(
+    known: ModulesCollection, laid_out: Path
+) -> None:
+    def kinds(path: str) -> set[str]:
+        docstring = known[path].docstring
+        assert docstring is not None
+        return {section.kind.value for section in docstring.parsed}
+
+    assert kinds("am_rpc.Mux") == {"text", "parameters", "raises"}
+    assert kinds("am_node.Client.work") >= {"text", "raises"}
+    client = known["am_node.Client"].docstring
+    assert client is not None
+    (told,) = [part.value for part in client.parsed if part.kind.value == "parameters"]
+    texts = {parameter.name: parameter.description for parameter in told}
+    assert texts["secret"] == texts["ssl_context"] != ""  # told of together
+    # Of what a page is asked for by name, the style is not found out.
+    page = (laid_out / "docs/docs/reference/am-rpc.md").read_text()
+    assert re.search(r"^::: am_rpc\.Mux\n    options:\n.*docstring_style: google$", page, re.M)
+
+
+def test_an_option_says_what_it_is_for(known: ModulesCollection) -> None:
+    for name, option in known["am_rpc.Limits"].members.items():
+        if option.is_attribute and not name.startswith("_"):
+            assert option.docstring is not None, name
+    told = known["am_rpc.Limits.message"].docstring
+    assert told is not None
+    assert told.value == "Largest message a server accepts. Unit: bytes."
+    assert str(known["am_rpc.Limits.close"].value) == "3.0"
 
 
 def test_what_overrides_a_public_member_is_no_feature_of_its_own() -> None:
@@ -276,6 +316,10 @@ def test_schemas_are_drawn_as_they_are() -> None:
     page = schemas.PAGE.read_text()
     assert page == schemas.page(), "renew it: python -m docs.site.schemas"
     assert {"### am_rpc.ServerStates", "### am_node.SupervisorStates"} <= {*page.splitlines()}
+    # What comes from a base that has no diagram is in it.
+    server = page.partition("### am_rpc.ServerStates")[2].partition("###")[0]
+    assert "Beside what comes from Basic and StateSource:" in server
+    assert "ErrDelivery" in server
 
 
 def test_a_picture_of_two_shades_is_two_pictures_on_the_site(laid_out: Path) -> None:

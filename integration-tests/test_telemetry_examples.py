@@ -91,10 +91,12 @@ def test_every_machine_of_an_example_is_seen(
 
 
 REPLICA = "rnm-"  # how ids of replicas begin
-# Examples of several programs: which machines each shows, how many processes have some.
+# Examples of several programs, or of several files: which machines each shows, how many processes
+# have some.
 PROGRAMS = {
     "arpc": ({"squares", "consumer", REPLICA}, 3),
     "cli_daemon": ({"daemon"}, 1),
+    "mach_template 360 97": ({"service"}, 1),
     "tree_state_source": ({"board", REPLICA}, 7),
 }
 
@@ -106,7 +108,7 @@ def test_machines_and_replicas_of_several_programs_are_seen(
 ) -> None:
     receiver, env = debugger
     done = subprocess.run(
-        [sys.executable, "-m", f"examples.{name}"],
+        [sys.executable, "-m", *f"examples.{name}".split()],
         cwd=ROOT, env=env, capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

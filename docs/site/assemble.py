@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.site import features
+from docs.site.docstrings import style
 from docs.site.inner import inner
 from docs.site.names import Name, public_names
 from docs.site.sources import LAYERS, ROOT, TITLE, sections, title
@@ -114,7 +115,7 @@ class Layout:
         for heading, group in self.groups.items():
             entries = [entry(heading, *self._page(page)) for page in group]
             if heading == "Reference":
-                entries += [{f"am-{layer}": f"{REFERENCE}/am-{layer}.md"} for layer in LAYERS]
+                entries += [{f"am_{layer}": f"{REFERENCE}/am-{layer}.md"} for layer in LAYERS]
             navigation.append({heading: entries})
         names = public_names()
         for layer in LAYERS:
@@ -180,6 +181,8 @@ def _options(name: Name) -> list[str]:
     if hidden:
         asked.append(f'      filters: ["!^_[^_]", "!^({"|".join(hidden)})$"]')
     value = name.value()
+    if (told := style(getattr(value, "__doc__", None) or "")) != "sphinx":
+        asked.append(f"      docstring_style: {told}")  # a name's own is asked for, not found out
     if isinstance(value, type) and any(map(features.is_ours, features.hidden_bases(value))):
         asked.append("      members_order: alphabetical")
     return ["    options:", *asked] if asked else []
@@ -213,10 +216,12 @@ def build_file(navigation: list[object]) -> str:
     paths = [str(ROOT / "packages" / f"am-{layer}" / "src") for layer in LAYERS]
     rows = ",\n".join(f"  {_toml(entry)}" for entry in navigation)
     whole = text.replace('"@NAV@"', f"[\n{rows}\n]").replace('"@PATHS@"', json.dumps(paths))
-    return whole.replace("@EXTENSION@", str(Path(__file__).with_name("private_bases.py")))
+    return whole.replace("@SITE@", str(Path(__file__).parent))
 
 
 def _toml(entry: object) -> str:
+    if isinstance(entry, list):
+        return f"[{', '.join(map(_toml, entry))}]"
     if isinstance(entry, dict):
         return "{ " + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in entry.items()) + " }"
     return json.dumps(entry)

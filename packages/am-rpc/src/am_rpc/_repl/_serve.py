@@ -58,7 +58,7 @@ class ReplServer:
 
         Raises:
             NetworkError: the address cannot be listened on, its file cannot be written, or the
-            machine was disposed.
+                machine was disposed.
         """
         await self._listening.wait()
         if self._error is not None:
