@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.command import CommandPalette
+
 from am_debugger._core.opening import Opened, opened, opened_by
 from am_debugger._core.states import DIALOGS
 from am_debugger._ui.app import DIALOG_PANELS
@@ -172,5 +174,25 @@ def test_tab_does_not_leave_what_is_open(tmp_path: Path) -> None:
             await press(pilot, "escape")
             assert machine.is_("LogFocused")
             assert app.focused is app.query_one("#log")
+
+    drive(tmp_path, body, fill=fill_with_related)
+
+
+def test_the_palette_closes_by_its_key_and_elsewhere_alone(
+    tmp_path: Path,
+) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await choose(pilot, debugger)
+        await press(pilot, "question_mark")
+        for close in ("ctrl+p", "escape", "mouse"):
+            await press(pilot, "ctrl+p")
+            assert CommandPalette.is_open(app)
+            if close == "mouse":
+                click(app, 1, app.size.height - 1)
+                await settle(pilot)
+            else:
+                await press(pilot, close)
+            assert not CommandPalette.is_open(app), close
+            assert await look(pilot, debugger) == Opened("HelpDialog")
 
     drive(tmp_path, body, fill=fill_with_related)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.containers import Container, Horizontal, Vertical
 
 from .._core.opening import close_beside, open_or_close, opened
@@ -328,6 +329,13 @@ class DebuggerApp(App[int]):
             command = partial(setattr, self, "theme", name)
             yield SystemCommand(f"theme {name}", "colors of the screen", command)
         yield SystemCommand("quit", "ctrl+q", self.do_quit)
+
+    def action_command_palette(self) -> None:
+        """Open the palette, or close it."""
+        if isinstance(self.screen, CommandPalette):
+            self.simulate_key("escape")
+        else:
+            super().action_command_palette()
 
     def action_key(self, number: int) -> None:
         """A key of the table was pressed."""
