@@ -244,9 +244,9 @@ class Machine(BaseMachine):
                 self._time_offset += plan.gained - 1
                 self._conf = self._fast = plan.after
                 return EXECUTED
-            if plan.fast is None:
-                return run_whole(self, plan)
-            return perform(self, plan, None, True)
+            if plan.fast is not None:
+                return perform(self, plan, None, True)
+            return run_whole(self, plan)
         except BaseException:
             mending.interrupted(self)
             raise
@@ -291,9 +291,9 @@ class Machine(BaseMachine):
                 self._time_offset += plan.gained - 1
                 self._conf = self._fast = plan.after
                 return EXECUTED
-            if plan.fast is None:
-                return run_whole(self, plan)
-            return perform(self, plan, None, True)
+            if plan.fast is not None:
+                return perform(self, plan, None, True)
+            return run_whole(self, plan)
         except BaseException:
             mending.interrupted(self)
             raise
