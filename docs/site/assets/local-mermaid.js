@@ -12,7 +12,7 @@
       script.onload = () => {
         const loaded = window.mermaid;
         window.mermaid = mine;
-        // Large ones keep their size and scroll, instead of being too small to read.
+        // Sizes are those of the diagram; `fitting` below lets it shrink.
         const whole = { useMaxWidth: false };
         loaded.initialize({
           ...given,
@@ -26,8 +26,22 @@
     });
     return real;
   }
+  // A large one shrinks to the room that there is, but not until it is too small to read: then it
+  // scrolls.
+  const least = 0.6;
+  function fitting(drawn) {
+    const box = new DOMParser().parseFromString(drawn.svg, "text/html").querySelector("svg");
+    const width = box.viewBox.baseVal.width;
+    if (width) {
+      box.removeAttribute("height");
+      box.setAttribute("width", "100%");
+      box.style.maxWidth = `${width}px`;
+      box.style.minWidth = `${Math.round(width * least)}px`;
+    }
+    return { ...drawn, svg: box.outerHTML };
+  }
   window.mermaid = {
     initialize: (config) => { given = config; },
-    render: async (id, text, ...rest) => (await load()).render(id, text, ...rest),
+    render: async (id, text, ...rest) => fitting(await (await load()).render(id, text, ...rest)),
   };
 })();

@@ -46,7 +46,7 @@ def run_whole(machine: Machine, plan: Plan) -> Result:
     if plan.call.mask & schema.typed and plan.kind != "remove":
         check_args(schema, plan.call.indexes, {})
         if plan.fast_checked is not None and not plan.changed & machine._watched:
-            return perform(machine, plan)
+            return perform(machine, plan, None, True)
     if (
         not plan.accepted
         and not plan.call.mask & schema.exception

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from .mutation import Mutation
 
 
-def perform(
-    machine: Machine, plan: Plan, mutation: Mutation | None = None, is_alone: bool = True
-) -> Result:
+def perform(machine: Machine, plan: Plan, mutation: Mutation | None, is_alone: bool) -> Result:
     """Run a plan that is `fast`, with its mutation if it has one.
 
     `is_alone`: it was called from outside, on an idle machine, and so goes on with whatever its
-    handlers queued. The caller sees to what is raised (`mending.interrupted`).
+    handlers queued. The caller sees to what is raised (`mending.interrupted`): if this could be
+    called, so can that. Python 3.13 counts no frame for a call that leaves out arguments, so this
+    has none that may be left out.
 
     :raises BaseException: as `procedure.transit`.
     """

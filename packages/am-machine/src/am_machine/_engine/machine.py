@@ -244,7 +244,9 @@ class Machine(BaseMachine):
                 self._time_offset += plan.gained - 1
                 self._conf = self._fast = plan.after
                 return EXECUTED
-            return perform(self, plan) if plan.fast is not None else run_whole(self, plan)
+            if plan.fast is not None:
+                return perform(self, plan, None, True)
+            return run_whole(self, plan)
         except BaseException:
             mending.interrupted(self)
             raise
@@ -289,7 +291,9 @@ class Machine(BaseMachine):
                 self._time_offset += plan.gained - 1
                 self._conf = self._fast = plan.after
                 return EXECUTED
-            return perform(self, plan) if plan.fast is not None else run_whole(self, plan)
+            if plan.fast is not None:
+                return perform(self, plan, None, True)
+            return run_whole(self, plan)
         except BaseException:
             mending.interrupted(self)
             raise
@@ -336,7 +340,7 @@ class Machine(BaseMachine):
             if plan.changed & self._watched or plan.fast is None:
                 return draining.run_whole(self, plan)
             if plan.fast is HANDLERS or self._sole_journal is not None:
-                return perform(self, plan)
+                return perform(self, plan, None, True)
             self._queue_tick += 1
             plan.move(self._ticks)
             self._time_offset += plan.gained - 1

@@ -63,7 +63,7 @@ def mutate(machine: Machine, kind: Kind, states: tuple[str, ...], args: dict[str
             or (machine._observed is DETAILS and not begin_details(machine, plan))
         ):
             return run_alone(machine, plan, mutation)
-        return perform(machine, plan, mutation)
+        return perform(machine, plan, mutation, True)
     except BaseException:
         interrupted(machine)
         raise
@@ -106,7 +106,7 @@ def mutate_with_args(
         mutation = _mutation_of(machine, kind, plan, states, args)
         if plan.fast_checked is None or plan.changed & machine._watched:
             return run_alone(machine, plan, mutation)
-        return perform(machine, plan, mutation)
+        return perform(machine, plan, mutation, True)
     except BaseException:
         interrupted(machine)
         raise
@@ -128,7 +128,7 @@ def mutate_noted(
         return mutate(machine, kind, states, {})
     try:
         if plan.fast is HANDLERS:
-            return perform(machine, plan)
+            return perform(machine, plan, None, True)
         machine._queue_tick = queue_tick = machine._queue_tick + 1
         if (one := plan.one) is not None:
             machine._ticks[one] += 1
