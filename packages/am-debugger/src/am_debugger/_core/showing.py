@@ -140,6 +140,9 @@ class ShowingHandlers:
             machine.add("UpdateFocus")
         if changed & _DIALOG_STATES:
             self._core.ui.invalidate(Part.DIALOG)
+            if "DialogFocused" in machine and "DialogFocused" not in changed:
+                # One has come in the place of another, and the focus with it.
+                self._core.ui.focus("DialogFocused")
         if changed & _LOG_STATES:
             self._core.ui.invalidate(Part.LOG)
         if changed & _LIST_STATES:
