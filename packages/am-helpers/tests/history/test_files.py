@@ -186,11 +186,12 @@ def test_a_question_that_takes_too_long_is_given_up(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_tables, "PATIENCE", -1.0)
-    with pytest.raises(amh.HistoryError, match="interrupted"):  # between small steps
-        amh.HistoryFile(path).records("one")
+    late = pytest.raises(amh.HistoryError, match="interrupted")
+    with amh.HistoryFile(path) as file, late:  # between small steps
+        file.records("one")
     monkeypatch.setattr(_tables, "_STEPS", 1)  # in a large one
-    with pytest.raises(amh.HistoryError, match="interrupted"):
-        amh.HistoryFile(path).records("one")
+    with amh.HistoryFile(path) as file, late:
+        file.records("one")
 
 
 def test_a_missing_file_is_an_error_and_is_not_made(tmp_path: Path) -> None:

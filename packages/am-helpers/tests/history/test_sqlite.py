@@ -16,7 +16,7 @@ import trio.lowlevel
 
 import am_helpers as amh
 import am_machine as am
-from am_helpers._history import _reader, _tables, _writer
+from am_helpers._history import _reader, _store, _tables, _writer
 from am_helpers._history._transactions import Pages
 
 if TYPE_CHECKING:
@@ -479,3 +479,27 @@ class TestRestore:
             db.commit()
         with pytest.raises(amh.HistoryError):
             await amh.load_machine(path, "m1")
+
+
+async def test_a_question_after_the_end_leaves_no_connection_open(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[sqlite3.Connection] = []
+    real = _tables.open_reader
+
+    def noted(path: Path) -> _tables.Reading:
+        reading = real(path)
+        opened.append(reading.connection)
+        return reading
+
+    monkeypatch.setattr(_store, "open_reader", noted)
+    mach = am.Machine({"Foo": {}}, id="one")
+    async with amh.SqliteHistory(mach, path) as history:
+        mach.add("Foo")
+        mach.dispose()
+        await history.sync()  # it is all written, and the writer ends
+        assert [record.id for record in await history.find_latest(amh.Query())] == [1]
+    assert opened
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")

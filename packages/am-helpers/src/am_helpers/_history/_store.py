@@ -135,13 +135,23 @@ class SqliteStore:
 
         :raises HistoryError: if the file cannot be read.
         """
-        return await trio.to_thread.run_sync(lambda: question(self._open_reader()))
+        return await trio.to_thread.run_sync(lambda: self._answer(question))
 
-    def _open_reader(self) -> Reader:
+    def _answer(self, question: Callable[[Reader], T]) -> T:
         with self._reading:
-            if self._reader is None:
-                self._reader = Reader(open_reader(self.path), self.path)
-            return self._reader
+            writer = self._writer
+            if is_kept := writer is not None and not writer.is_over:
+                if self._reader is None:
+                    self._reader = Reader(open_reader(self.path), self.path)
+                reader = self._reader
+            else:
+                # The end of the writer closes what is kept; after it nobody would.
+                reader = Reader(open_reader(self.path), self.path)
+        try:
+            return question(reader)
+        finally:
+            if not is_kept:
+                reader.close()
 
     def _close_reader(self) -> None:
         """The writer's thread is about to end. Its connection is the last, and tidies up."""
