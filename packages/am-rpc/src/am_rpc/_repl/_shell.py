@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -148,14 +148,19 @@ class _Prompt:
         """Return a line; an empty one after Ctrl+C, None at the end."""
         from prompt_toolkit.patch_stdout import patch_stdout
 
-        try:
-            # What other tasks print meanwhile appears above the prompt.
-            with patch_stdout(raw=True):
-                return self._session.prompt()
-        except KeyboardInterrupt:
-            return ""
-        except EOFError:
-            return None
+        with ExitStack() as printed:
+
+            def begin() -> None:
+                # What other tasks print from now on appears above the prompt. Not before the
+                # prompt has its loop: what is on its way then would come out below it.
+                printed.enter_context(patch_stdout(raw=True))
+
+            try:
+                return self._session.prompt(pre_run=begin)
+            except KeyboardInterrupt:
+                return ""
+            except EOFError:
+                return None
 
 
 def _completer(repl: Repl) -> Completer:
