@@ -118,8 +118,9 @@ class DebuggerApp(App[int]):
         self.debugger = debugger
         for name in colors.PALETTES:
             self.register_theme(colors.theme_of(name))
-        self.ansi_theme_dark = colors.terminal_of(colors.DARK)
-        self.ansi_theme_light = colors.terminal_of(colors.LIGHT)
+        # Set aside, for the theme below takes them: each would read all styles once more.
+        self.set_reactive(App.ansi_theme_dark, colors.terminal_of(colors.DARK))
+        self.set_reactive(App.ansi_theme_light, colors.terminal_of(colors.LIGHT))
         self.is_mounted_whole = False
         self._key_ends: asyncio.TimerHandle | None = None
         self.theme = colors.LIGHT if debugger.settings.theme == "light" else colors.DARK
