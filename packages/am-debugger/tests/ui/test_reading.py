@@ -13,7 +13,7 @@ from am_debugger._ui.reader_pane import ReaderPane
 from am_debugger._ui.tree_pane import SchemaTree
 from am_telemetry import dbg
 
-from .driving import SIZES, click, drive, fill_with_related, press, settle, text
+from .driving import SIZES, click, click_on, drive, fill_with_related, press, settle, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -225,8 +225,7 @@ def test_a_click_on_a_line_of_a_change_goes_there_and_selects_the_state(tmp_path
             for k, row in enumerate(log._rows)
             if row.line is not None and row.line.text == "[state] +Connected"
         )
-        await pilot.click(LogPane, offset=(12, position + 1))
-        await settle(pilot)
+        await click_on(pilot, log, (12, position + 1))
         assert view.cursor == shown.number
         assert view.state == "Connected"
 
