@@ -27,6 +27,8 @@ def sizes_for(cap: int) -> Sizes:
     into smaller chunks: one of each machine is still open, and if these are most of what is held,
     all that is known of a machine goes at a time."""
     return USUAL_SIZES._replace(chunk=min(USUAL_SIZES.chunk, max(_FEWEST, cap // _CAP_BYTES)))
+
+
 # Bytes of a transition's id.
 ID_BYTES = 8
 NO_ID = bytes(ID_BYTES)
