@@ -6,7 +6,7 @@ import gc
 import tracemalloc
 
 from am_debugger._store.eviction import Evicted, evict
-from am_debugger._store.layout import Sizes
+from am_debugger._store.layout import Sizes, sizes_for
 from am_debugger._store.link import Link
 from am_debugger._store.store import Store
 
@@ -106,3 +106,10 @@ def test_a_machine_goes_on_after_its_oldest_went() -> None:
     assert exporter.client.last == store_before + 1
     assert exporter.client.find_id(row.sent.id) == store_before + 1
     assert exporter.client.clock_after(store_before + 1) == exporter.ticks
+
+
+def test_of_little_memory_chunks_are_small() -> None:
+    megabyte = 1 << 20
+    assert sizes_for(1000 * megabyte) == sizes_for(32 * megabyte) == Sizes()
+    assert sizes_for(8 * megabyte).chunk == 1024
+    assert sizes_for(1).chunk == 256

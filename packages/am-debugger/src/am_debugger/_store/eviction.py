@@ -62,9 +62,24 @@ def evict(store: Store, cap: int, *, now: int, log_ttl: int) -> Iterator[Evicted
     done = Evicted()
     if store.nbytes <= cap:
         return
-    goal = int(KEPT_SHARE * cap)
+    # These are decoded again where somebody looks.
+    store.forget_all_views()
     for client in list(store):
         yield from _drop_details(store, client, now - log_ttl, done)
+    goal, before = int(KEPT_SHARE * cap), -1
+    while store.nbytes > goal and before != done.transitions:
+        before = done.transitions
+        yield from _drop_oldest(store, goal, done)
+    for client in list(store):
+        if not len(client.columns) and not client.is_connected:
+            store.remove(client)
+            done.clients.append(client)
+    yield done
+
+
+def _drop_oldest(store: Store, goal: int, done: Evicted) -> Iterator[Evicted]:
+    """Drop the oldest chunks until what is held now is below the goal. More may come between two
+    steps."""
     used = store.nbytes
     heap = [(client.oldest_time or 0, client.serial) for client in store if len(client.columns)]
     heapq.heapify(heap)
@@ -81,11 +96,6 @@ def evict(store: Store, cap: int, *, now: int, log_ttl: int) -> Iterator[Evicted
         if len(shortened.columns):
             heapq.heappush(heap, (shortened.oldest_time or 0, serial))
         yield done
-    for client in list(store):
-        if not len(client.columns) and not client.is_connected:
-            store.remove(client)
-            done.clients.append(client)
-    yield done
 
 
 def _drop_details(store: Store, client: Client, until: int, done: Evicted) -> Iterator[Evicted]:
