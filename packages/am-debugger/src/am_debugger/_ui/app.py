@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.containers import Container, Horizontal, Vertical
 
-from .._core.opening import close_beside, open_or_close, opened
+from .._core.opening import close, close_beside, open_or_close, opened
 from .._core.pace import LONGEST
 from .._core.ports import NullUi, Part
 from .._core.showing import focusable, shown_toolbars, shows_log, shows_reader
@@ -365,12 +365,8 @@ class DebuggerApp(App[int]):
 
     def do_escape(self) -> None:
         """Close what is open, else to the machines."""
-        machine = self.debugger.machine
-        shown = opened(self.debugger)
-        if shown is not None:
-            machine.remove(shown.dialog)
-        else:
-            machine.add("ClientListFocused")
+        if not close(self.debugger):
+            self.debugger.machine.add("ClientListFocused")
 
     def do_search(self) -> None:
         """Search in the reader if that has the focus, else by a query."""
