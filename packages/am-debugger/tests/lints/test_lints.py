@@ -109,15 +109,15 @@ def test_transitions_that_are_dropped_before_they_were_looked_at_are_passed_over
         if k == 20:
             for _ in lints.look():
                 pass
-    client.drop_first_chunk()
-    client.drop_first_chunk()
+    client.drop_chunks(1)
+    client.drop_chunks(1)
     for _ in lints.look():
         pass
     (found,) = lints.of(client)
     assert found.number == 40
     assert "40 times" in found.what
     while len(client.columns) > 8:
-        client.drop_first_chunk()
+        client.drop_chunks(1)
     assert lints.of(client) == (found,)
     for _ in lints.look():
         pass
