@@ -276,17 +276,17 @@ def test_a_recorded_machine_becomes_a_test_that_its_code_passes_and_another_does
 
 def test_what_is_written_is_formatted_and_typed(tmp_path: Path) -> None:
     dump = recorded(tmp_path, 3)
-    for name, more in (("test_made.py", ["--make", "program:make"]), ("test_schema.py", [])):
-        file = tmp_path / name
+    files = [tmp_path / "test_made.py", tmp_path / "test_schema.py"]
+    for file, more in zip(files, (["--make", "program:make"], []), strict=True):
         assert main(["test", dump, "--machine", "worker", *more, "-o", str(file)]) == 0
-        ruff = [sys.executable, "-m", "ruff"]
-        for command in (
-            [*ruff, "format", "--check", "--isolated", "--line-length=100", file],
-            [*ruff, "check", "--isolated", "--line-length=100", "--select=E,F,I,W", file],
-            [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", file],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-            assert done.returncode == 0, done.stdout + done.stderr
+    ruff = [sys.executable, "-m", "ruff"]
+    for command in (
+        [*ruff, "format", "--check", "--isolated", "--line-length=100", *files],
+        [*ruff, "check", "--isolated", "--line-length=100", "--select=E,F,I,W", *files],
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", *files],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_an_argument_that_a_state_needs_and_nobody_logged_skips_the_test_and_is_named(
