@@ -5,13 +5,14 @@
 With `--rate` so many transitions a second are made, of all machines together. Whenever all machines
 have had their turn, a line tells the seconds of the monotonic clock and how many transitions there
 were; the last line begins with `done`. Nothing is lost: the machines wait for the debugger. It ends
-with its standard input.
+with its standard input, wherever it is: so with whoever began it, however that ended.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
+import os
+import threading
 import time
 
 import am_machine as am
@@ -67,6 +68,13 @@ def turn(machines: list[am.Machine], k: int) -> int:
     return made * len(machines)
 
 
+def end_with_input() -> None:
+    """The end of standard input is the end of this, in the middle of whatever it does."""
+    while os.read(0, 1 << 12):  # without a lock, which the end of the interpreter would wait for
+        pass
+    os._exit(0)
+
+
 def main() -> None:
     """Do so much, and wait."""
     parser = argparse.ArgumentParser()
@@ -77,6 +85,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0)
     parser.add_argument("--detail", type=int, default=1)
     options = parser.parse_args()
+    ending = threading.Thread(target=end_with_input, daemon=True)
+    ending.start()
     with DbgExporter(options.address, lossless=True, detail=options.detail) as exporter:
         machines = start(options.first, options.machines, exporter)
         began, made, k = time.monotonic(), 2 * len(machines), 0
@@ -92,7 +102,7 @@ def main() -> None:
                     pass
                 made = exporter.stats.acked
         print(f"done {exporter.stats.acked}", flush=True)
-        sys.stdin.read()
+        ending.join()
 
 
 if __name__ == "__main__":

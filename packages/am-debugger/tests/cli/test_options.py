@@ -101,3 +101,15 @@ def test_the_help_names_every_command() -> None:
     told = " ".join(build_parser().format_help().split())
     named = told.partition("Commands without a screen: am-dbg ")[2].partition(";")[0]
     assert {word.strip(",") for word in named.split()} - {"and"} == COMMANDS.keys()
+
+
+def test_a_place_that_is_none_is_told_in_a_few_lines_with_what_places_look_like(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(["run.amdbg.gz"], {"XDG_CONFIG_HOME": "/nowhere"})
+    told = capsys.readouterr().err
+    assert "'run.amdbg.gz' is no address of a machine" in told
+    assert "mach://ID/TX/STEP" in told
+    assert "--import FILE" in told, "most often a dump is meant"
+    assert len(told.splitlines()) <= 6

@@ -88,7 +88,7 @@ def test_what_is_visible_is_what_a_walk_finds(
     if not is_hidden(filters, group, more):
         expected.append(client.last)
     assert list(visible.numbers) == expected
-    client.drop_first_chunk()
+    client.drop_chunks(1)
     visible.complete()
     assert list(visible.numbers) == [n for n in expected if n >= client.first]
 

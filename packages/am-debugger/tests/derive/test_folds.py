@@ -178,11 +178,11 @@ def test_counts_follow_where_old_transitions_are_dropped() -> None:
     visible = Visible(made.client, SHOW_ALL, None, Folds(made.client, []))
     visible.complete()
     assert visible.fold(10).size == 10  # type: ignore[union-attr]
-    made.client.drop_first_chunk()
+    made.client.drop_chunks(1)
     visible.complete()
     assert visible.fold(10).size == 6  # type: ignore[union-attr]
-    made.client.drop_first_chunk()
-    made.client.drop_first_chunk()
+    made.client.drop_chunks(1)
+    made.client.drop_chunks(1)
     visible.complete()
     assert list(visible.numbers) == []
     assert visible.folds is not None

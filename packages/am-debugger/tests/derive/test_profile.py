@@ -137,8 +137,8 @@ def test_no_step_is_long_and_what_is_dropped_meanwhile_is_left_out() -> None:
     found = Profile(store)
     steps = found.look()
     next(steps)
-    exporter.client.drop_first_chunk()
-    exporter.client.drop_first_chunk()
+    exporter.client.drop_chunks(1)
+    exporter.client.drop_chunks(1)
     for _ in steps:
         pass
     assert found.count == 300 - 64

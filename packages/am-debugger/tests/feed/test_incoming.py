@@ -66,6 +66,30 @@ async def test_others_have_their_turn_within_a_message_of_many_entries(
         assert place.told.turns - before >= 10
 
 
+async def test_others_have_their_turn_while_such_a_message_is_decoded(
+    open_server: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "SLICE", 0.0)
+    async with open_server() as place:
+        peer = place.peer()
+        await peer.hello()
+        await peer.send(OF, mach(1, "m", OF))
+        await place.told.until(lambda: place.told.machines)
+        before, client = place.told.turns, next(iter(place.store))
+        turns: list[int] = []
+
+        async def turn() -> None:
+            place.told.turns += 1
+            if not client.last:
+                turns.append(place.told.turns - before)
+            await trio.lowlevel.checkpoint()
+
+        monkeypatch.setattr(place.told, "turn", turn)
+        await peer.send(dbg.Txs(tuple([(1, tx(b"%08d" % k)) for k in range(1000)])))
+        assert await peer.until(dbg.Ack) == dbg.Ack(1000)
+        assert len(turns) >= 10
+
+
 async def test_a_secret_is_proved_on_both_sides(open_server: Open) -> None:
     async with open_server(secret=b"sesame") as place:
         peer = place.peer()

@@ -148,7 +148,7 @@ def test_a_load_equals_the_session_it_was_taken_from(
 def test_what_was_dropped_is_said_to_be_lost(tmp_path: Path) -> None:
     store = session()
     clients = list(store)
-    dropped = clients[0].drop_first_chunk()
+    dropped = clients[0].drop_chunks(1)
     write(store, tmp_path / "run.amdbg.gz")
     loaded, reading = read(tmp_path / "run.amdbg.gz")
     assert reading.warnings == []

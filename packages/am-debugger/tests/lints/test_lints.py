@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import am_machine as am
+from am_debugger._derive.lints import flapping
 from am_debugger._derive.lints.lints import Lints, lint
 from am_debugger._derive.lints.page import finding_lines, findings_page
 from am_debugger._store.layout import Sizes
@@ -106,15 +109,15 @@ def test_transitions_that_are_dropped_before_they_were_looked_at_are_passed_over
         if k == 20:
             for _ in lints.look():
                 pass
-    client.drop_first_chunk()
-    client.drop_first_chunk()
+    client.drop_chunks(1)
+    client.drop_chunks(1)
     for _ in lints.look():
         pass
     (found,) = lints.of(client)
     assert found.number == 40
     assert "40 times" in found.what
     while len(client.columns) > 8:
-        client.drop_first_chunk()
+        client.drop_chunks(1)
     assert lints.of(client) == (found,)
     for _ in lints.look():
         pass
@@ -122,6 +125,49 @@ def test_transitions_that_are_dropped_before_they_were_looked_at_are_passed_over
     for _ in late.look():
         pass
     assert all([client.first <= one.number <= client.last for one in late.findings()])
+
+
+def busy() -> Store:
+    """Many states that come and go quickly; then one is tried in vain."""
+    store = Store()
+    exporter = Exporter(Link(store, process()), "m")
+    for k in range(2000):
+        exporter.do([k % 6], dict.fromkeys(range(6), 1), time=1000 * k)
+    for k in range(40):
+        exporter.do([2], {}, time=2_000_000 + k, flags=0)
+    return store
+
+
+def test_others_have_their_turn_between_two_bursts_that_are_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, judged = busy(), 0
+    whole = flapping._judge
+
+    def counted(*args: Any, **options: Any) -> str | None:
+        nonlocal judged
+        judged += 1
+        return whole(*args, **options)
+
+    monkeypatch.setattr(flapping, "_judge", counted)
+    lints, most, before = Lints(store), 0, 0
+    for _ in lints.look():
+        most, before = max(most, judged - before), judged
+    assert judged > 4
+    assert most == 1
+
+
+def test_what_was_looked_at_in_part_only_is_looked_at_again() -> None:
+    store = busy()
+    for count in (1, 4, 9):
+        lints = Lints(store)
+        looking = lints.look()
+        for _ in range(count):
+            next(looking)
+        del looking
+        for _ in lints.look():
+            pass
+        assert lints.findings() == lint(store) != []
 
 
 def test_a_machine_that_is_removed_is_forgotten() -> None:

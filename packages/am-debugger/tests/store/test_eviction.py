@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from typing import TYPE_CHECKING
 
+from am_debugger._store import eviction
 from am_debugger._store.eviction import Evicted, evict
-from am_debugger._store.layout import Sizes
+from am_debugger._store.layout import Flag, Sizes, sizes_for
 from am_debugger._store.link import Link
+from am_debugger._store.search import SearchColumn
 from am_debugger._store.store import Store
+from am_telemetry import dbg
 
 from ..exporter import Exporter
 from ..messages import process
+
+if TYPE_CHECKING:
+    import pytest
 
 SMALL = Sizes(chunk=64, keyframe=16)
 LOG = ((2, "[state] +Start"), (4, "[auto:rel:remove] Ready by Done" * 9))
@@ -106,3 +113,84 @@ def test_a_machine_goes_on_after_its_oldest_went() -> None:
     assert exporter.client.last == store_before + 1
     assert exporter.client.find_id(row.sent.id) == store_before + 1
     assert exporter.client.clock_after(store_before + 1) == exporter.ticks
+
+
+def test_of_little_memory_chunks_are_small() -> None:
+    megabyte = 1 << 20
+    assert sizes_for(1000 * megabyte) == sizes_for(32 * megabyte) == Sizes()
+    assert sizes_for(8 * megabyte).chunk == 1024
+    assert sizes_for(1).chunk == 256
+
+
+def test_what_was_gone_through_for_old_details_is_not_gone_through_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = Store(sizes=SMALL)
+    fill(store, 2, 640)
+    looked = 0
+    whole = eviction._without_details
+
+    def counted(packed: bytes) -> tuple[bytes, int]:
+        nonlocal looked
+        looked += 1
+        return whole(packed)
+
+    monkeypatch.setattr(eviction, "_without_details", counted)
+    run(store, store.nbytes - 1, now=10**9, log_ttl=10**9)
+    assert looked == 0, "nothing is that old"
+    kept = store.transitions
+    assert run(store, store.nbytes - 1, now=10**9, log_ttl=0).log_lines == kept
+    assert looked == kept
+    looked = 0
+    assert run(store, store.nbytes - 1, now=10**9, log_ttl=0).log_lines == 0
+    assert looked <= 2 * SMALL.chunk
+
+
+def test_of_one_machine_with_much_little_is_moved_while_the_oldest_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = Store(sizes=SMALL)
+    fill(store, 1, 64 * 100)
+    moves = 0
+    whole = SearchColumn.drop
+
+    def counted(self: SearchColumn, count: int) -> None:
+        nonlocal moves
+        moves += 1
+        whole(self, count)
+
+    monkeypatch.setattr(SearchColumn, "drop", counted)
+    cap = store.nbytes // 2
+    done = run(store, cap)
+    assert 0.8 * cap < store.nbytes <= 0.9 * cap
+    assert done.transitions > 64 * 40
+    assert moves <= 3 * 16
+
+
+def test_links_between_transitions_count_for_what_goes() -> None:
+    store = Store(sizes=SMALL)
+    exporter = Exporter(Link(store, process()), "m")
+    for k in range(3000):
+        exporter.do([2], {}, time=2 * k, flags=Flag.QUEUED, number=k)
+        exporter.do([2], {2: 1}, time=2 * k + 1, number=k)
+    cap = int(0.9 * store.nbytes)
+    run(store, cap)
+    assert 0.85 * cap < store.nbytes <= 0.9 * cap
+    client = exporter.client
+    assert min(client._executed_by) >= client.first
+    assert min(client._queued_at) >= client.first
+    assert client.queued_at(client.last) == client.last - 1
+
+
+def test_lines_outside_transitions_go_with_those_they_came_after() -> None:
+    store = Store(sizes=SMALL)
+    link = Link(store, process())
+    exporter = Exporter(link, "m")
+    for k in range(200):
+        exporter.do([2], {2: 1}, time=k)
+        link.take(dbg.Log(1, k, 2, f"line {k + 1}"), 0)
+    client = exporter.client
+    client.drop_chunks(2)
+    log = client.outer_log
+    assert [log[k].text for k in range(len(log))] == [f"line {k}" for k in range(128, 201)]
+    assert [log[k].after for k in log.between(150, 151)] == [150, 151]

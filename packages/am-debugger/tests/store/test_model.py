@@ -76,7 +76,7 @@ def play(program: list[Any]) -> tuple[Store, Exporter, int]:
         if step == "grow":
             exporter.grow()
         elif step == "drop chunk":
-            dropped += exporter.client.drop_first_chunk()
+            dropped += exporter.client.drop_chunks(1)
         elif isinstance(step, tuple):
             exporter.lose(step[1])
         else:
@@ -222,7 +222,7 @@ def test_a_whole_history_can_go_and_the_machine_goes_on(count: int) -> None:
     exporter = Exporter(Link(store, process()))
     for _ in range(count):
         exporter.do([0], {0: 1}, time=5)
-    while exporter.client.drop_first_chunk():
+    while exporter.client.drop_chunks(1):
         pass
     assert (exporter.client.first, exporter.client.last) == (count + 1, count)
     exporter.do([1], {1: 1}, time=6)

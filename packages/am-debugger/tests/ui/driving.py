@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from textual import events
+from textual.keys import REPLACED_KEYS, _character_to_key, key_to_character
 from textual.pilot import Pilot
 
 import am_machine as am
@@ -24,6 +25,8 @@ from ..recording import Recorder
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from textual.widget import Widget
 
     from am_debugger._store.store import Store
 
@@ -96,17 +99,41 @@ def drive(
     return instance
 
 
+# Seconds after which all is drawn that was put off, even what nobody asked for by a key.
+_PUT_OFF = 0.06
+# Seconds after which what is never at rest is looked at as it is.
+_PATIENCE = 1.0
+
+
 async def settle(pilot: Pilot[int]) -> None:
     """Wait until keys are handled and what follows is drawn."""
-    await pilot.pause()
-    await pilot.pause(0.06)
+    await _at_rest()
+    await asyncio.sleep(_PUT_OFF)
+    await _at_rest()
+    pilot.app.screen._on_timer_update()
+    await _at_rest()
+
+
+async def _at_rest() -> None:
+    """Wait until the loop has nothing to run: it waits for a time, a socket or a thread.
+
+    The pilot asks each of some sixty widgets in turn instead, and looks at the processor's clock:
+    that costs more than most keys do, and where others have the processor it ends too early.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _PATIENCE
+    await asyncio.sleep(0)
+    while loop._ready and loop.time() < until:  # type: ignore[attr-defined]  # noqa: ASYNC110
+        await asyncio.sleep(0)
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:
     """Press keys one after the other, no quicker than a key that is held repeats itself."""
     for key in keys:
-        await pilot.press(key)
+        name = _character_to_key(key) if len(key) == 1 else key
+        pilot.app.post_message(events.Key(name, key_to_character(REPLACED_KEYS.get(name, name))))
         await settle(pilot)
+        await pilot.app.animator.wait_until_complete()
 
 
 def click(app: DebuggerApp, x: int, y: int) -> None:
@@ -114,6 +141,17 @@ def click(app: DebuggerApp, x: int, y: int) -> None:
     Nothing is waited for between press and release."""
     for kind in (events.MouseDown, events.MouseUp):
         app.post_message(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
+
+
+async def click_on(
+    pilot: Pilot[int], pane: str | Widget, at: tuple[int, int] | None = None
+) -> None:
+    """Click on a place of a pane that is given by its id, or on its middle."""
+    app = pilot.app
+    assert isinstance(app, DebuggerApp)
+    region = (app.query_one(f"#{pane}") if isinstance(pane, str) else pane).region
+    click(app, *(region.offset + (at or (region.width // 2, region.height // 2))))
+    await settle(pilot)
 
 
 def text(app: DebuggerApp) -> str:

@@ -238,7 +238,7 @@ def _go(debugger: Debugger, scene: Scene) -> None:
     for client in list(store):
         if client.columns.times.searched(0) < begun or not scene.machine:
             machine.add("RemoveClient", client=client.id)
-    debugger.held = 3 << 20  # which is not the same with each Python
+    debugger.memory.held = 3 << 20  # which is not the same with each Python
     debugger.notes.clear()  # they tell how long loading took
     debugger.addresses = ("unix:/run/user/1000/asyncmachine/dbg.sock",)
     if scene.has_quiet:

@@ -16,7 +16,7 @@ from am_debugger._ui.bars import SPINNER, StatusBar
 from am_debugger._ui.fitting import spread
 from am_debugger._ui.group_menu import GroupMenu
 
-from .driving import SIZES, drive, fill_with_related, press, settle, text
+from .driving import SIZES, click_on, drive, fill_with_related, press, settle, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,8 +104,7 @@ def test_a_group_is_chosen_from_the_list_that_drops_down(
         assert machine.not_("GroupMenu")
         assert machine.is_("TreeGroupsFocused"), "the focus is where it was"
         assert "[Flow" in text(app)
-        await pilot.click("#groups")
-        await settle(pilot)
+        await click_on(pilot, "groups")
         assert machine.is_("GroupMenu")
         assert menu.cursor == 1, "on the chosen one"
         await press(pilot, "escape")

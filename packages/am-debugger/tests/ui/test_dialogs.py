@@ -58,9 +58,9 @@ def test_each_key_that_opened_something_closes_it(tmp_path: Path) -> None:
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         await choose(pilot, debugger)
         for key in OPENERS:
-            await pilot.press(key.keys[0])
+            await press(pilot, key.keys[0])
             assert await look(pilot, debugger) == opened_by(key.state, key.args)
-            await pilot.press(key.keys[0])
+            await press(pilot, key.keys[0])
             assert await look(pilot, debugger) is None, key.text
             assert debugger.machine.is_("LogFocused"), "what had the focus before has it again"
 
@@ -100,7 +100,7 @@ def test_the_mouse_closes_what_it_opened_at_the_same_place_and_elsewhere(tmp_pat
             click(app, *place)
             assert await look(pilot, debugger) == shown, "closed otherwise, it opens at once"
             if close == "escape":
-                await pilot.press(close)
+                await press(pilot, close)
             else:
                 click(app, *elsewhere)
             assert await look(pilot, debugger) is None
@@ -182,7 +182,7 @@ def test_tab_does_not_leave_what_is_open(tmp_path: Path) -> None:
             assert shown == opened_by(dialog, args) or dialog == "FactsPage"
             panel = app.query_one(f"#{DIALOG_PANELS[dialog]}")
             for keys in (("tab",) * 3, ("shift+tab",) * 2):
-                await pilot.press(*keys)
+                await press(pilot, *keys)
                 await settle(pilot)
                 assert app.focused is not None
                 assert panel in app.focused.ancestors_with_self, (dialog, keys)

@@ -14,7 +14,7 @@ from am_debugger._core.states import DIALOGS
 from am_debugger._ui.keys import KEYS, PANE_KEYS
 from am_debugger._ui.toolbars import TOOLBARS, ToolBar
 
-from .driving import SIZES, drive, press, settle
+from .driving import SIZES, click_on, drive, press, settle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,8 +204,7 @@ def test_each_button_goes_through_its_state_by_mouse(tmp_path: Path, number: int
             state = "ToggleTool" if button.tool else button.state
             x = sum([len(bar.label(one)) + bar.gap for one in buttons[:position]]) + 1
             before = machine.tick(state)
-            await pilot.click(bar, offset=(x, 0))
-            await settle(pilot)
+            await click_on(pilot, bar, (x, 0))
             assert machine.tick(state) > before, button.text
 
     drive(tmp_path, body, size=(200, 60))
@@ -251,19 +250,15 @@ def test_buttons_that_are_not_shown_are_come_to_by_mouse(tmp_path: Path) -> None
         assert bar.places()[-1].position < last
         for _ in range(last):
             if bar.places()[-1].position < last:
-                await pilot.click(bar, offset=(bar.places()[-1].end + 1, 0))
-                await settle(pilot)
-        await pilot.click(bar, offset=(bar.places()[-1].start + 1, 0))
-        await settle(pilot)
+                await click_on(pilot, bar, (bar.places()[-1].end + 1, 0))
+        await click_on(pilot, bar, (bar.places()[-1].start + 1, 0))
         assert "QueryDialog" in debugger.machine
         await press(pilot, "escape")
         for _ in range(last):
             if bar.places()[0].position:
-                await pilot.click(bar, offset=(0, 0))
-                await settle(pilot)
+                await click_on(pilot, bar, (0, 0))
         level = debugger.session.log_level
-        await pilot.click(bar, offset=(1, 0))
-        await settle(pilot)
+        await click_on(pilot, bar, (1, 0))
         assert debugger.session.log_level != level
 
     drive(tmp_path, body, size=(80, 40))

@@ -8,7 +8,7 @@ from am_debugger._store.link import Link
 
 from ..exporter import Exporter
 from ..messages import process
-from .driving import drive, press, settle, text
+from .driving import click, drive, press, settle, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ def test_a_second_click_on_the_line_opens_it_as_enter_does(tmp_path: Path) -> No
             lines = text(app).split("\n")
             y = next(k for k, line in enumerate(lines) if "5 quiet: Done" in line)
             x = lines[y].index("5 quiet")
-            await pilot.click(offset=(x, y))
+            click(app, x, y)
             await settle(pilot)
         assert len(view.visible) == 7
         machine.add("LogFocused")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import trio
+
 from am_debugger._core import working
+from am_debugger._core.pace import Pace
 from am_debugger._core.ports import Progress
 from am_debugger._files.port import DumpFiles
 
@@ -33,7 +36,12 @@ def test_the_status_tells_how_far_an_import_is_and_when_it_is_done(
         yield steps[-1]
 
     monkeypatch.setattr(DumpFiles, "read", read)
+
+    async def turn(self: Pace) -> None:
+        await trio.sleep(0.01)
+
     monkeypatch.setattr(working, "_SLICE", 0.0)  # it has nothing to do but to go on
+    monkeypatch.setattr(Pace, "turn", turn)  # and leaves the processor to others
 
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         machine = debugger.machine

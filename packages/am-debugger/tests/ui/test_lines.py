@@ -101,6 +101,20 @@ def test_lines_that_only_moved_are_not_worked_out_again(
     drive(tmp_path, body, size=(120, 30))
 
 
+def test_a_pane_of_one_line_keeps_few_that_it_has_drawn(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        debugger.machine.add("SelectingClient", client="worker-2")
+        await press(pilot, "home")
+        for _ in range(40):
+            await press(pilot, "right")
+        panes = list(app.query(LineWidget))
+        assert panes
+        for pane in panes:
+            assert len(pane._finished) <= 12 * pane.region.height, pane.id
+
+    drive(tmp_path, body, size=(120, 30))
+
+
 def test_what_is_drawn_first_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     titles: list[str] = []
     whole = Compositor.render_full_update

@@ -58,12 +58,15 @@ def pairs(svg: str) -> dict[tuple[str, str], str]:
     fills = dict(_CLASS.findall(svg))
     rects = [(fill, *map(float, rest)) for fill, *rest in _RECT.findall(svg)]
     found: dict[tuple[str, str], str] = {}
+    rows: dict[float, list[tuple[str, float, float]]] = {}
     for name, x_text, y_text, shown in _TEXT.findall(svg):
         x, y = float(x_text) + 1, float(y_text) - 4
-        grounds = [
-            fill for fill, left, top, width, height in rects
-            if left <= x < left + width and top <= y < top + height
-        ]  # fmt: skip
+        if y not in rows:
+            rows[y] = [
+                (fill, left, left + width) for fill, left, top, width, height in rects
+                if top <= y < top + height
+            ]  # fmt: skip
+        grounds = [fill for fill, left, right in rows[y] if left <= x < right]
         letters = _NO_LETTERS.sub("", shown)
         if grounds and letters:
             found[fills[name], grounds[-1]] = shown

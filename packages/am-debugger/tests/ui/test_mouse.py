@@ -14,7 +14,7 @@ from am_debugger._ui.rain_pane import RainPane
 
 from ..messages import process
 from ..recording import Recorder
-from .driving import click, drive, fill_with_related, press, settle, text
+from .driving import click, click_on, drive, fill_with_related, press, settle, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,8 +87,7 @@ def test_a_click_on_the_steps_moves_in_proportion(tmp_path: Path) -> None:
         assert view is not None
         assert count > 3
         width = app.query_one("#steps").size.width
-        await pilot.click("#steps", offset=(width - 1, 0))
-        await settle(pilot)
+        await click_on(pilot, "steps", (width - 1, 0))
         assert view.step == count
 
     drive(tmp_path, body, fill=fill_with_related)
@@ -120,8 +119,7 @@ def test_a_click_on_a_cell_of_the_rain_goes_there_and_selects_the_state(tmp_path
         view = debugger.session.selected
         assert view is not None
         top = rain.scroll_offset.y
-        await pilot.click(rain, offset=(2, 3))  # one in from the border
-        await settle(pilot)
+        await click_on(pilot, rain, (2, 3))  # one in from the border
         assert view.cursor == view.visible.numbers[top + 2]
         assert view.state == view.client.version.names[1]
 
@@ -196,8 +194,7 @@ def test_the_matrix_tells_steps_and_selects_by_key_and_mouse(tmp_path: Path) -> 
         view = debugger.session.selected
         assert view is not None
         assert view.state == "Connected"
-        await pilot.click(matrix, offset=(1 + 18 + 4 * 2 + 2, 1))
-        await settle(pilot)
+        await click_on(pilot, matrix, (1 + 18 + 4 * 2 + 2, 1))
         assert view.state == "Ready"
         await press(pilot, "right", "right")
         assert view.cursor == 8, "right scrolls here"
@@ -277,18 +274,15 @@ def test_items_of_the_address_are_clicked(tmp_path: Path) -> None:
         machine.add("SelectingClient", client="worker-2")
         machine.add("SelectingClient", client="worker-10")
         await settle(pilot)
-        await pilot.click("#address", offset=(1, 0))
-        await settle(pilot)
+        await click_on(pilot, "address", (1, 0))
         view = debugger.session.selected
         assert view is not None
         assert view.client.id == "worker-2"
         at = text(app).splitlines()[0].index("copy")
-        await pilot.click("#address", offset=(at, 0))
-        await settle(pilot)
+        await click_on(pilot, "address", (at, 0))
         assert app.clipboard == str(debugger.session.url())
         at = text(app).splitlines()[0].index("paste")
-        await pilot.click("#address", offset=(at, 0))
-        await settle(pilot)
+        await click_on(pilot, "address", (at, 0))
         assert machine.is_("AddressFocused")
         app.query_one("#address").post_message(events.Paste("mach://worker-10"))
         await settle(pilot)

@@ -13,7 +13,7 @@ from am_debugger._ui.reader_pane import ReaderPane
 from am_debugger._ui.tree_pane import SchemaTree
 from am_telemetry import dbg
 
-from .driving import SIZES, click, drive, fill_with_related, press, settle, text
+from .driving import SIZES, click, click_on, drive, fill_with_related, press, settle, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -225,8 +225,7 @@ def test_a_click_on_a_line_of_a_change_goes_there_and_selects_the_state(tmp_path
             for k, row in enumerate(log._rows)
             if row.line is not None and row.line.text == "[state] +Connected"
         )
-        await pilot.click(LogPane, offset=(12, position + 1))
-        await settle(pilot)
+        await click_on(pilot, log, (12, position + 1))
         assert view.cursor == shown.number
         assert view.state == "Connected"
 
@@ -258,6 +257,39 @@ def test_the_log_is_searched_and_n_goes_on(tmp_path: Path) -> None:
     drive(tmp_path, body, fill=fill_with_related)
 
 
+def marked(app: DebuggerApp) -> list[str]:
+    """What stands out as what was looked for does."""
+    lines = app.screen._compositor.render_strips()
+    styled = [(one.text, one.style) for line in lines for one in line if one.style is not None]
+    return [shown for shown, style in styled if style.bold and style.underline]
+
+
+@pytest.mark.parametrize("close", ["escape", "slash escape", "slash elsewhere"])
+def test_what_was_found_stands_out_until_the_search_is_closed(tmp_path: Path, close: str) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        machine = debugger.machine
+        await choose(debugger, pilot, "LogFocused")
+        machine.add("StateNameSelected", state="")
+        await settle(pilot)
+        assert "Working" not in marked(app)
+        await press(pilot, "slash", *"Working", "enter")
+        assert "Working" in marked(app)
+        for key in close.split():
+            if key == "elsewhere":
+                click(app, 0, app.size.height - 1)
+                await settle(pilot)
+            else:
+                await press(pilot, key)
+        assert "Working" not in marked(app)
+        assert machine.is_("LogFocused"), "this closed something"
+        await press(pilot, "n")
+        assert "Working" in marked(app), "it goes on"
+        await press(pilot, "escape", "escape")
+        assert machine.is_("ClientListFocused"), "nothing was left to close"
+
+    drive(tmp_path, body, fill=fill_with_related)
+
+
 def test_the_reader_is_searched_on_its_own(tmp_path: Path) -> None:
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         view = await choose(debugger, pilot)
@@ -269,6 +301,11 @@ def test_the_reader_is_searched_on_its_own(tmp_path: Path) -> None:
         assert debugger.machine.is_("LogReaderFocused")
         assert "tick" in reader._rows[reader.cursor].fact.text
         assert view.cursor == cursor
+        row = reader.make_row(reader.cursor)
+        assert any(style.underline and style.bold for _, style in row)
+        await press(pilot, "escape")
+        assert debugger.machine.is_("LogReaderFocused")
+        assert reader.make_row(reader.cursor) != row, "the search is closed"
 
     drive(tmp_path, body, fill=fill_with_related)
 

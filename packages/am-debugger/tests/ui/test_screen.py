@@ -13,16 +13,14 @@ from am_debugger._core.debugger import Debugger
 from am_debugger._store.link import Link
 from am_debugger._ui.app import FOCUS, DebuggerApp
 from am_debugger._ui.bars import TxTimeline
-from am_debugger._ui.client_list import ClientList
 from am_debugger._ui.keys import KEYS
-from am_debugger._ui.log_pane import LogPane
 from am_debugger._ui.toolbars import TOOLBARS
 from am_debugger._ui.tree_pane import SchemaTree
 from am_telemetry import dbg
 
 from ..exporter import NAMES
 from ..messages import mach, process, schema, tx
-from .driving import SIZES, drive, press, settle, text
+from .driving import SIZES, click_on, drive, press, settle, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,8 +202,7 @@ def test_each_pane_takes_the_focus_by_tab_and_by_mouse(tmp_path: Path) -> None:
             seen.add(focused.id)
         assert seen >= {"address", "clients", "groups", "schema", "log", "reader", "txs", "steps"}
         for pane in ("schema", "log", "clients"):
-            await pilot.click(f"#{pane}")
-            await settle(pilot)
+            await click_on(pilot, pane)
             assert FOCUS[str(machine.switch(*FOCUS))] == pane
 
     drive(tmp_path, body)
@@ -213,18 +210,15 @@ def test_each_pane_takes_the_focus_by_tab_and_by_mouse(tmp_path: Path) -> None:
 
 def test_clicks_choose_machines_lines_and_places_on_timelines(tmp_path: Path) -> None:
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
-        await pilot.click(ClientList, offset=(3, 2))
-        await settle(pilot)
+        await click_on(pilot, "clients", (3, 2))
         view = debugger.session.selected
         assert view is not None
         assert view.client.id == "worker-10"
         bar = app.query_one("#txs", TxTimeline)
         start = len(bar.label())
-        await pilot.click(bar, offset=(start + (bar.size.width - start) // 2, 0))
-        await settle(pilot)
+        await click_on(pilot, bar, (start + (bar.size.width - start) // 2, 0))
         assert 14 <= view.cursor <= 16
-        await pilot.click(LogPane, offset=(5, 1))
-        await settle(pilot)
+        await click_on(pilot, "log", (5, 1))
         assert view.cursor < 14
 
     drive(tmp_path, body)

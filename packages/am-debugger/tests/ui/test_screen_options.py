@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,3 +55,17 @@ def test_the_mouse_is_left_to_the_terminal_if_wanted(
     monkeypatch.setattr(App, "run_async", run_async)
     launcher.run_with_screen(instance(tmp_path, *argv))
     assert seen == [wanted]
+
+
+def test_threads_that_read_keys_and_write_the_screen_wait_shortly_for_the_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, before = [], sys.getswitchinterval()
+
+    async def run_async(app: App[int], *, mouse: bool) -> None:
+        seen.append(sys.getswitchinterval())
+
+    monkeypatch.setattr(App, "run_async", run_async)
+    launcher.run_with_screen(instance(tmp_path))
+    assert seen == [pytest.approx(launcher.SWITCH_INTERVAL)]
+    assert sys.getswitchinterval() == pytest.approx(before)

@@ -125,6 +125,32 @@ def test_messages_come_out_however_the_bytes_are_cut() -> None:
         assert found == ALL
 
 
+def test_a_message_of_many_entries_comes_in_little_steps_and_as_a_whole() -> None:
+    many = m.Txs(tuple([(k % 7, TX) for k in range(m.MAX_BATCH)]))
+    decoder = Decoder()
+    decoder.trust()
+    decoder.feed(e.encode(m.Ping()) + e.encode(many) + e.encode(m.Ping()))
+    found = list(decoder.steps())
+    assert found[0] == found[-1] == m.Ping()
+    assert found[-2] == many
+    assert len(found) > 10
+    assert set(found[1:-2]) == {None}
+
+
+def test_where_one_of_many_entries_is_none_nothing_of_the_message_comes_out() -> None:
+    wire = msgpack.unpackb(e.encode(m.Txs(tuple([(1, TX)] * m.MAX_BATCH))))
+    wire[2][0][-1] = "no entry"
+    decoder = Decoder()
+    decoder.trust()
+    decoder.feed(e.pack(wire))
+    found = []
+    with pytest.raises(DecodeError, match="entry"):
+        found += [message for message in decoder.steps() if message is not None]
+    assert not found
+    with pytest.raises(DecodeError, match="entry"):
+        next(decoder.steps())
+
+
 def test_the_frame_is_the_very_bytes_of_the_last_message() -> None:
     decoder = Decoder()
     first, second = e.encode(ALL[0]), e.encode(m.Ping())

@@ -52,8 +52,8 @@ class Listener:
         self.begin()
 
     async def turn(self) -> None:
-        """Keys have their turn, then others."""
-        await self._debugger.pace.turn()
+        """Keys have their turn, then others, and what is old goes."""
+        await self._debugger.turn()
 
     def note(self, text: str) -> None:
         """Something happened to the debugger itself."""

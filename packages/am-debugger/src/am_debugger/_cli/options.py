@@ -26,6 +26,10 @@ _DESCRIPTION = """\
 A time-travelling debugger for machines in many processes.
 Commands without a screen: am-dbg inspect, render, export-html, cut, why, lint,
 diff, test, profile, pending, wait and mcp; am-dbg COMMAND --help tells of each."""
+# All options, of which there are some sixty, would hide what is told of a faulty one.
+_USAGE = """am-dbg [MACH_URL] [options]
+       am-dbg COMMAND [arguments]
+       am-dbg --help"""
 _EXAMPLES = """examples:
   am-dbg                                                 wait for machines
   AM_DBG_ADDR=1 python program.py                        in another terminal, show its machines
@@ -41,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     """All options of an instance."""
     parser = argparse.ArgumentParser(
         prog="am-dbg",
+        usage=_USAGE,
         description=_DESCRIPTION,
         epilog=f"{_EXAMPLES}\nEach option can be set as {PREFIX}NAME, and in {FILE} in the user's "
         "folder of\nconfiguration.",

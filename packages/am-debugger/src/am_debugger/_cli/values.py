@@ -12,6 +12,10 @@ from .._derive.url import parse_url
 from .._errors import UrlError
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
+_PLACES = (
+    "A place is mach://ID, mach://ID/TX or mach://ID/TX/STEP, each with ?t=, ht=, q=, group= or "
+    "state=;\na dump is opened by --import FILE."
+)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, None: 1}
 
 
@@ -64,7 +68,7 @@ def url(text: str) -> str:
     try:
         parse_url(text)
     except UrlError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
+        raise argparse.ArgumentTypeError(f"{exc}\n{_PLACES}") from exc
     return text
 
 

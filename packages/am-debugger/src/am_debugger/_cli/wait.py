@@ -75,8 +75,7 @@ class Watcher:
                 self.done.set()
                 return
             # What was seen is not needed again: one may wait for days.
-            while len(client.columns.chunks) > _KEPT_CHUNKS:
-                client.drop_first_chunk()
+            client.drop_chunks(max(len(client.columns.chunks) - _KEPT_CHUNKS, 0))
 
     async def turn(self) -> None:
         """Signals have their turn."""

@@ -16,11 +16,13 @@ from .._derive.filters import Filters
 from .._derive.lints.lints import Lints
 from .._derive.url import parse_url
 from .._errors import DebuggerError, UrlError
+from .._store.layout import sizes_for
 from .._store.store import MOST_CLIENTS, Store
 from .choosing import ChoosingHandlers
 from .drawing import DrawingHandlers
 from .finding import FindingHandlers
 from .linting import LintingHandlers
+from .memory import Memory
 from .moving import MovingHandlers
 from .overviews import OverviewHandlers
 from .pace import Pace
@@ -51,11 +53,10 @@ if TYPE_CHECKING:
     from .places import Place
 
 MEMORY_INTERVAL = 5.0
-"""Seconds from one look at memory to the next."""
+"""Seconds from one look at memory to the next, whatever comes in between."""
 TAG = "am-dbg"
 """What tells a debugger's machine from those of programs."""
 _MEGABYTE = 1 << 20
-_INPUT_CHECKED = 16 * _MEGABYTE
 _MOST_NOTES = 100
 
 
@@ -103,7 +104,10 @@ class Debugger:
         self.settings = Settings() if settings is None else settings
         self.ui: UiPort = NullUi() if ui is None else ui
         self.files: FilesPort = NoFiles() if files is None else files
-        self.session = Session(Store(max_clients=self.settings.max_clients))
+        store = Store(
+            max_clients=self.settings.max_clients, sizes=sizes_for(self.settings.max_bytes)
+        )
+        self.session = Session(store)
         self.wishes: WishesPort = NoWishes()
         self.pace = Pace()
         self.lints = Lints(self.session.store)
@@ -129,11 +133,10 @@ class Debugger:
         """How far an import or export is, while there is one."""
         self.fault: DebuggerError | OSError | None = None
         """Why a dump was not read without which there is nothing to go on with."""
-        self.held = 0
-        """Bytes of memory held when that was looked at last."""
         self.notes: list[str] = []
         """What happened to the debugger itself, the last 100."""
-        self._unchecked = 0
+        self.memory = Memory()
+        """What is held, and how much may come in before that is looked at again."""
         self.made_room = 0
         """Machines that were forgotten for others to come."""
         self.session.store.make_room = self._make_room
@@ -203,7 +206,7 @@ class Debugger:
             f"am-dbg {__version__}",
             *[f"listens at {address}" for address in self.addresses],
             f"{len(store)} machines, {store.transitions} transitions",
-            f"{self.held / _MEGABYTE:.1f} of {self.settings.max_mem} MB",
+            f"{self.memory.held / _MEGABYTE:.1f} of {self.settings.max_mem} MB",
             *self.notes[-5:],
         ]
 
@@ -237,9 +240,15 @@ class Debugger:
             self.grown()
         else:
             self.machine.add("ClientMsg")
-        self._unchecked += nbytes
-        if self._unchecked >= _INPUT_CHECKED:
+        if self.memory.took(nbytes):
             self.check_memory()
+
+    async def turn(self) -> None:
+        """Between two slices of what comes in: keys have their turn, then others; and where memory
+        is short, it comes no faster than what is old can go."""
+        await self.pace.turn()
+        if self.memory.is_short and "GcMsgs" in self.machine:
+            await self.machine.when_not("GcMsgs")
 
     def grown(self) -> None:
         """More is known: what is shown grows, and in tail mode the cursor goes along."""
@@ -275,8 +284,12 @@ class Debugger:
         if self.made_room:
             count, self.made_room = self.made_room, 0
             self.note(f"{count} machines were forgotten for others to come")
-        self._unchecked = 0
-        self.held = self.session.store.nbytes + self.session.parser.nbytes
-        self.ui.invalidate(Part.STATUS, lazily=True)
-        if self.held > self.settings.max_bytes:
+        self.look_at_memory()
+        if self.memory.is_over:
             self.machine.add("GcMsgs")
+
+    def look_at_memory(self) -> None:
+        """See how much is held, and show it."""
+        held = self.session.store.nbytes + self.session.parser.nbytes
+        self.memory.looked(held, self.settings.max_bytes)
+        self.ui.invalidate(Part.STATUS, lazily=True)

@@ -54,18 +54,28 @@ class FindingHandlers:
         if "DialogFocused" in machine:
             in_reader = self._core.searches_reader
         if in_reader:
-            self._search_reader(args)
+            self._search_reader(machine, args)
         else:
             self._search_log(machine, args)
         self._core.ui.invalidate(Part.LOG)
         machine.remove("Searched")
 
-    def _search_reader(self, args: SearchArgs) -> None:
+    def SearchShownState(self, event: am.Event) -> None:
+        """What was looked for stands out."""
+        self._core.ui.invalidate(Part.LOG, Part.READER)
+
+    def SearchShownEnd(self, event: am.Event) -> None:
+        """The search was closed; `n` goes on with it nevertheless."""
+        self._core.ui.invalidate(Part.LOG, Part.READER)
+
+    def _search_reader(self, machine: am.Machine, args: SearchArgs) -> None:
         session = self._session
         session.search = args.text or session.search
         if not session.search:
             self._core.ui.notify("nothing to look for: / asks")
-        elif not self._core.ui.find(session.search, forward=args.forward):
+            return
+        machine.add("SearchShown")
+        if not self._core.ui.find(session.search, forward=args.forward):
             self._core.ui.notify(f"not found: {session.search}")
 
     def _search_log(self, machine: am.Machine, args: SearchArgs) -> None:
@@ -75,6 +85,7 @@ class FindingHandlers:
                 self._core.ui.notify("nothing to look for: / asks")
             return
         self._session.query = query
+        machine.add("SearchShown")
         machine.remove("SearchingLog")
         machine.add("SearchingLog", text=query.text, forward=args.forward)
 

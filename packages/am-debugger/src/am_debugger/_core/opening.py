@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .states import DIALOGS, PAGES
+from .states import DIALOGS, PAGES, SEARCHES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ def open_or_close(core: Debugger, state: str, args: Mapping[str, Any]) -> None:
     just now, that closes instead."""
     wanted = opened_by(state, args)
     if wanted is not None and wanted in (opened(core), core.closed):
-        core.machine.remove(wanted.dialog)
+        close(core)
     else:
         core.machine.add(state, **args)
 
@@ -69,4 +69,19 @@ def close_beside(core: Debugger) -> None:
     """The mouse was pressed beside what is open."""
     core.closed = opened(core)
     if core.closed is not None:
-        core.machine.remove(core.closed.dialog)
+        close(core)
+
+
+def close(core: Debugger) -> bool:
+    """Close what is open, else what is left of a search on the screen; False if there is neither.
+
+    A line that asks what to look for is closed with all of the search.
+    """
+    shown = opened(core)
+    if shown is not None:
+        core.machine.remove(shown.dialog)
+        if shown.dialog not in SEARCHES:
+            return True
+    is_shown = "SearchShown" in core.machine
+    core.machine.remove("SearchShown")
+    return is_shown or shown is not None

@@ -21,6 +21,8 @@ DIALOGS = (
     "FactsPage", "GroupMenu",
 )  # fmt: skip
 """What opens over the panes, one at a time."""
+SEARCHES = ("SearchDialog", "QueryDialog")
+"""Those that ask what to look for."""
 PAGES = ("Why", "Pending", "Profile", "Lints")
 """Each makes a page of facts, and opens it."""
 _WORK = ("Importing", "Exporting")
@@ -371,6 +373,7 @@ class DebuggerStates(amh.Basic, amh.Disposed, am_rpc.StateSource):
     SetLogLevel = am.State(multi=True, args=LevelArgs)
     NextLogLevel = am.State(multi=True, doc="The next level of the log, after the last the first.")
     Searched = am.State(multi=True, args=SearchArgs, doc="To where a text is found next.")
+    SearchShown = am.State(doc="What was looked for stands out, until the search is closed.")
     SearchingLog = am.State(args=SearchArgs, doc="The log is searched.")
     Finding = am.State(args=FindArgs, doc="All that a query means is looked for.")
     SetFilter = am.State(multi=True, args=FilterArgs, doc="A query says what is shown.")

@@ -76,22 +76,25 @@ class WorkingHandlers:
         core, settings = self._core, self._core.settings
         # What was worked out can be worked out again.
         self._session.parser.clear()
-        now = time.time_ns() // 1000
+        store, now = self._session.store, time.time_ns() // 1000
         done = Evicted()
-        steps = evict(self._session.store, settings.max_bytes, now=now, log_ttl=settings.log_ttl_us)
-        async for step in sliced(steps, core.pace):
-            done = step
-            self._keep_cursor()
-        if done:
-            for client in done.clients:
-                core.forget(client)
-            core.settle()
-            core.note(str(done))
-        store = self._session.store
-        if store.nbytes > settings.max_bytes:
-            store.drop_schemas()
-        store.is_full = store.nbytes > settings.max_bytes
-        event.machine.remove("GcMsgs")
+        try:
+            steps = evict(store, settings.max_bytes, now=now, log_ttl=settings.log_ttl_us)
+            async for step in sliced(steps, core.pace):
+                done = step
+                self._keep_cursor()
+            if done:
+                for client in done.clients:
+                    core.forget(client)
+                core.settle()
+                core.note(str(done))
+            if store.nbytes > settings.max_bytes:
+                store.drop_schemas()
+            store.is_full = store.nbytes > settings.max_bytes
+            core.look_at_memory()
+        finally:
+            # Whoever waits for room would else wait for good.
+            event.machine.remove("GcMsgs")
 
     def _keep_cursor(self) -> None:
         """What is under the cursor may have been dropped: whoever draws next finds it elsewhere."""

@@ -39,8 +39,9 @@ _MOST_AT_ONCE = 32
 CAPS = ("detail", "stack", "viewer")
 
 
-def pieces(message: dbg.Message) -> Iterator[dbg.Message]:
-    """A message, those of many entries in parts that take less than a slice."""
+def pieces(message: dbg.Message | None) -> Iterator[dbg.Message | None]:
+    """A message, those of many entries in parts that take less than a slice; None is one that is
+    not decoded yet."""
     if not isinstance(message, dbg.Txs) or len(message.entries) <= _MOST_AT_ONCE:
         yield message
         return
@@ -154,10 +155,12 @@ class Incoming:
         told = until = 0.0
         while True:
             size = 0
-            for message in decoder:
-                size += len(decoder.frame)
+            for message in decoder.steps():
+                if message is not None:
+                    size += len(decoder.frame)
                 for piece in pieces(message):
-                    take(piece)
+                    if piece is not None:
+                        take(piece)
                     now = time.monotonic()
                     if now < until:
                         continue

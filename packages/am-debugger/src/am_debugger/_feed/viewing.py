@@ -75,12 +75,14 @@ async def _take(
     try:
         while True:
             size = 0
-            for message in decoder:
-                size += len(decoder.frame)
+            for message in decoder.steps():
+                if message is not None:
+                    size += len(decoder.frame)
                 for piece in pieces(message):
                     if isinstance(piece, dbg.Mach):
                         has_machines, is_debugger = True, is_debugger or TAG in piece.tags
-                    _take_one(link, listener, piece)
+                    if piece is not None:
+                        _take_one(link, listener, piece)
                     now = time.monotonic()
                     if now < until:
                         continue

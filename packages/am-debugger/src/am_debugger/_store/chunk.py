@@ -65,6 +65,7 @@ class Chunk:
         "diffs",
         "ends",
         "first",
+        "is_trimmed",
         "packed",
         "shape_bytes",
         "source",
@@ -84,6 +85,8 @@ class Chunk:
         self.ends = array("I")
         self.packed: bytearray | bytes = bytearray()
         self.shape_bytes = 0
+        self.is_trimmed = False
+        """Sealed, and without the details that go first when memory is short."""
         # Of its own ids, and of those of sources, once it is full.
         self.by_id: IdIndex | None = None
         self.by_source: IdIndex | None = None
@@ -104,6 +107,11 @@ class Chunk:
         """Bytes held."""
         own = _EMPTY_BYTES + 10 * len(self.ends) + len(self.packed) + self.shape_bytes
         return own + sum([index.nbytes for index in (self.by_id, self.by_source) if index])
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether no transition will be added."""
+        return self.by_id is not None
 
     def called_shape(self, called: Sequence[int], names: Sequence[str]) -> int:
         """The number of a list of called states.

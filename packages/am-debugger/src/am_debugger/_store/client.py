@@ -347,30 +347,39 @@ class Client:
 
     # ------------------------------------------------------------------ dropping
 
-    @property
-    def oldest_time(self) -> int | None:
-        """Human time of the oldest transition kept."""
-        times = self.columns.times
-        return times.searched(0) if len(times) else None
+    def chunk_time(self, k: int) -> int:
+        """Human time of the oldest transition of a chunk that has one; the oldest chunk is 0."""
+        columns = self.columns
+        return columns.times.searched(columns.chunks[k].first - columns.first)
 
-    def drop_first_chunk(self) -> int:
-        """Forget the oldest transitions, and return how many they were."""
-        count = self.columns.drop_first_chunk()
+    def chunk_bytes(self, k: int) -> int:
+        """Bytes that go with a chunk, roughly: those of its transitions, and as large a share of
+        all that is beside them. The oldest chunk is 0."""
+        columns = self.columns
+        beside = self.nbytes - columns.nbytes
+        return columns.chunk_bytes(k) + beside * len(columns.chunks[k]) // len(columns)
+
+    def drop_chunks(self, chunks: int) -> int:
+        """Forget the transitions of the oldest chunks, and return how many they were."""
+        count = self.columns.drop_chunks(chunks)
         first = self.columns.first
         for activity in self.activity:
             activity.drop_before(first - 1)
         del self.errors[: bisect_left(self.errors, first)]
-        for links in (self._executed_by, self._queued_at, self.notes):
-            for number in [number for number in links if number < first]:
+        for links in (self._executed_by, self._queued_at):
+            # Nearly in order: what stands behind a later one goes with that. Looking at all of
+            # them, of which there may be millions, would take longer than all else here.
+            for number in [*takewhile(first.__gt__, links)]:
                 del links[number]
+        for number in [number for number in self.notes if number < first]:
+            del self.notes[number]
         self._waiting = {m: number for m, number in self._waiting.items() if number >= first}
         for state, changes in self._changes.items():
             self._changes[state] = changes[bisect_left(changes, first) :]
         kept = bisect_right(self.versions, first, key=lambda version: version.since) - 1
         del self.versions[: max(kept, 0)]
         self.losses = [loss for loss in self.losses if loss.number >= first]
-        log = self.outer_log
-        log.keep([log[k].after >= first - 1 for k in range(len(log))])
+        self.outer_log.drop_before(first - 1)
         return count
 
     @property

@@ -39,6 +39,8 @@ _CHECKED_FLAGS = ALL_FLAGS ^ int(Flag.KEYFRAME)
 # The same as plain numbers, which are quicker than members.
 _HEALTH, _EMPTY = int(Mark.HEALTH), int(Mark.EMPTY)
 _GAP, _QUEUED, _KIND = int(Kept.GAP), int(Kept.QUEUED), int(Kept.KIND)
+# Bytes of a transition in the columns that are not searched.
+_PLAIN_BYTES = 2 + 2 * ID_BYTES
 # Of what is sent, the fields behind the arguments where there is nothing in them.
 _NO_DETAILS = (None,) * 7
 
@@ -80,8 +82,7 @@ class Columns:
     def nbytes(self) -> int:
         """Bytes held."""
         columns = self.times.nbytes + self.sums.nbytes + self.queue_ticks.nbytes
-        width = 2 + 2 * ID_BYTES
-        own = columns + width * len(self.kept) + 16 * len(self.ticks)
+        own = columns + _PLAIN_BYTES * len(self.kept) + 16 * len(self.ticks)
         return own + self.clocks.nbytes + self._sealed_bytes + self.chunks[-1].nbytes
 
     # ------------------------------------------------------------------ taking in
@@ -294,19 +295,26 @@ class Columns:
 
     # ------------------------------------------------------------------ dropping
 
-    def drop_first_chunk(self) -> int:
-        """Forget the transitions of the oldest chunk, and return how many they were."""
-        chunk = self.chunks[0]
-        count = len(chunk)
+    def chunk_bytes(self, k: int) -> int:
+        """Bytes held of the transitions of a chunk, the oldest being 0."""
+        columns = (self.times, self.sums, self.queue_ticks)
+        width = _PLAIN_BYTES + sum([column.width for column in columns])
+        return self.chunks[k].nbytes + width * len(self.chunks[k])
+
+    def drop_chunks(self, chunks: int) -> int:
+        """Forget the transitions of the oldest chunks, and return how many they were. All that
+        stays is moved: many at a time take no longer than one."""
+        gone = self.chunks[:chunks]
+        count = sum(map(len, gone))
         if not count:
             return 0
-        self.clocks.drop_before(chunk.last + 1, len(self.ticks))
-        if len(self.chunks) > 1:
-            self._sealed_bytes -= chunk.nbytes
-            del self.chunks[0]
-        else:
-            self.chunks[0] = Chunk(chunk.last + 1)
-        self.first = self.chunks[0].first
+        following = gone[-1].last + 1
+        self.clocks.drop_before(following, len(self.ticks))
+        self._sealed_bytes -= sum([chunk.nbytes for chunk in gone if chunk is not self.chunks[-1]])
+        if len(gone) == len(self.chunks):
+            self.chunks.append(Chunk(following))
+        del self.chunks[: len(gone)]
+        self.first = following
         for column in (self.times, self.sums, self.queue_ticks):
             column.drop(count)
         del self.kept[:count], self.marks[:count]

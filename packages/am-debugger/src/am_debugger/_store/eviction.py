@@ -23,6 +23,8 @@ _LOG_POSITION = 5
 _CHANGES = int(LogLevel.CHANGES)
 # Transitions looked at in one step.
 _SLICE = 256
+# Of the chunks of a machine, the share that goes in one step, if so many have to go.
+_PARTS = 8
 
 
 @dataclass(slots=True)
@@ -62,25 +64,14 @@ def evict(store: Store, cap: int, *, now: int, log_ttl: int) -> Iterator[Evicted
     done = Evicted()
     if store.nbytes <= cap:
         return
-    goal = int(KEPT_SHARE * cap)
+    # These are decoded again where somebody looks.
+    store.forget_all_views()
     for client in list(store):
         yield from _drop_details(store, client, now - log_ttl, done)
-    used = store.nbytes
-    heap = [(client.oldest_time or 0, client.serial) for client in store if len(client.columns)]
-    heapq.heapify(heap)
-    while used > goal and heap:
-        _, serial = heapq.heappop(heap)
-        shortened = store.by_serial(serial)
-        if shortened is None:
-            continue
-        before = shortened.nbytes
-        done.transitions += shortened.drop_first_chunk()
-        done.shortened.add(serial)
-        store.forget_views(shortened)
-        used -= before - shortened.nbytes
-        if len(shortened.columns):
-            heapq.heappush(heap, (shortened.oldest_time or 0, serial))
-        yield done
+    goal, before = int(KEPT_SHARE * cap), -1
+    while store.nbytes > goal and before != done.transitions:
+        before = done.transitions
+        yield from _drop_oldest(store, goal, done)
     for client in list(store):
         if not len(client.columns) and not client.is_connected:
             store.remove(client)
@@ -88,20 +79,65 @@ def evict(store: Store, cap: int, *, now: int, log_ttl: int) -> Iterator[Evicted
     yield done
 
 
+def _drop_oldest(store: Store, goal: int, done: Evicted) -> Iterator[Evicted]:
+    """Drop the oldest chunks of all machines, as many as take what is beyond the goal. More may
+    come between two steps."""
+    for serial, count in _oldest(store, store.nbytes - goal).items():
+        left = count
+        while left > 0 and (client := store.by_serial(serial)) is not None:
+            # What stays of a machine is moved: at worst it is as much as what goes, eight times.
+            chunks = max(1, len(client.columns.chunks) // _PARTS)
+            dropped = client.drop_chunks(min(left, chunks))
+            left -= chunks
+            if dropped:
+                done.transitions += dropped
+                done.shortened.add(serial)
+                store.forget_views(client)
+            yield done
+
+
+def _oldest(store: Store, nbytes: int) -> dict[int, int]:
+    """How many chunks of which machines, by serial number, are the oldest that take so many bytes
+    together."""
+    counts: dict[int, int] = {}
+    heap = [(client.chunk_time(0), client.serial, client) for client in store if client.columns]
+    heapq.heapify(heap)
+    while nbytes > 0 and heap:
+        _, serial, client = heap[0]
+        k = counts.get(serial, 0)
+        nbytes -= client.chunk_bytes(k)
+        counts[serial] = k = k + 1
+        chunks = client.columns.chunks
+        if k < len(chunks) and len(chunks[k]):
+            heapq.heapreplace(heap, (client.chunk_time(k), serial, client))
+        else:
+            heapq.heappop(heap)
+    return counts
+
+
 def _drop_details(store: Store, client: Client, until: int, done: Evicted) -> Iterator[Evicted]:
     columns = client.columns
     has_changed = False
+    # Of most machines nothing is that old; and what was gone through as a whole stays as it is.
+    first_new = columns.first + columns.times.last_until(until - 1) + 1
     for chunk in list(columns.chunks):
-        rests, dropped = [], 0
+        if chunk.first >= first_new:
+            break
+        if chunk.is_trimmed:
+            continue
+        is_whole, rests, dropped = chunk.last < first_new and chunk.is_sealed, [], 0
         for number in range(chunk.first, chunk.last + 1):
             rest = chunk.rest(number)
-            if columns.times.shown[number - columns.first] < until:
+            if number < first_new:
                 rest, count = _without_details(rest)
                 dropped += count
             rests.append(rest)
             if len(rests) % _SLICE == 0:
                 yield done
-        if dropped and chunk in columns.chunks:
+        if chunk not in columns.chunks:
+            continue  # it went between two steps
+        chunk.is_trimmed = is_whole
+        if dropped:
             # Between two steps more may have come.
             rests += [chunk.rest(n) for n in range(chunk.first + len(rests), chunk.last + 1)]
             columns.replace_rests(chunk, rests)
@@ -111,8 +147,10 @@ def _drop_details(store: Store, client: Client, until: int, done: Evicted) -> It
     if has_changed:
         store.forget_views(client)
     log = client.outer_log
-    lines = [log[position] for position in range(len(log))]
-    done.log_lines += log.keep([line.level <= _CHANGES or line.time >= until for line in lines])
+    if log.is_older(until):
+        lines = [log[position] for position in range(len(log))]
+        keeps = [line.level <= _CHANGES or line.time >= until for line in lines]
+        done.log_lines += log.keep(keeps)
 
 
 def _without_details(packed: bytes) -> tuple[bytes, int]:

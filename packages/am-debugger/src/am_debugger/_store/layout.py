@@ -16,6 +16,19 @@ class Sizes(NamedTuple):
 
 
 USUAL_SIZES = Sizes()
+# Of a chunk, the fewest transitions: what they have in common is kept once in each.
+_FEWEST = 256
+# Bytes of the cap for each transition of a chunk: some hundred of them are held, whatever the cap.
+_CAP_BYTES = 1 << 13
+
+
+def sizes_for(cap: int) -> Sizes:
+    """How columns are cut where so many bytes are held at most. Of 32 MB and more as usual; of less
+    into smaller chunks: one of each machine is still open, and if these are most of what is held,
+    all that is known of a machine goes at a time."""
+    return USUAL_SIZES._replace(chunk=min(USUAL_SIZES.chunk, max(_FEWEST, cap // _CAP_BYTES)))
+
+
 # Bytes of a transition's id.
 ID_BYTES = 8
 NO_ID = bytes(ID_BYTES)

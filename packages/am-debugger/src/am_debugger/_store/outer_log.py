@@ -54,6 +54,20 @@ class OuterLog:
         """Positions of the lines that came after transitions `first` … `last`."""
         return range(bisect_left(self._after, first), bisect_left(self._after, last + 1))
 
+    def is_older(self, time: int) -> bool:
+        """Whether a line was told before a time."""
+        return self._times.last_until(time - 1) >= 0
+
+    def drop_before(self, after: int) -> None:
+        """Forget the lines that came after transitions before this one."""
+        count = bisect_left(self._after, after)
+        if not count:
+            return
+        size = self._ends[count - 1]
+        del self._texts[:size], self._after[:count], self._levels[:count]
+        self._times.drop(count)
+        self._ends = array("Q", [end - size for end in self._ends[count:]])
+
     def keep(self, wanted: list[bool]) -> int:
         """Forget the lines that are not `wanted`, and return how many."""
         if all(wanted):

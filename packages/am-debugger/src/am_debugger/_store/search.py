@@ -76,7 +76,11 @@ class SearchColumn:
         return len(self.shown)
 
     @property
+    def width(self) -> int:
+        """Bytes that each number takes."""
+        return (1 if self._sorted is self.shown else 2) * self.shown.itemsize
+
+    @property
     def nbytes(self) -> int:
         """Bytes held."""
-        columns = 1 if self._sorted is self.shown else 2
-        return columns * len(self.shown) * self.shown.itemsize
+        return self.width * len(self.shown)

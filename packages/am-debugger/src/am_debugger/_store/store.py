@@ -180,6 +180,10 @@ class Store:
         """Transitions of a machine were changed."""
         self._views.forget(client.serial)
 
+    def forget_all_views(self) -> None:
+        """What was decoded can be decoded again, and memory is short."""
+        self._views.clear()
+
     def find_source(self, client: Client, source: SourceRef) -> tuple[Client, int] | None:
         """The transition that a transition of `client` names as its source: in its own process if
         there is one, else in any."""

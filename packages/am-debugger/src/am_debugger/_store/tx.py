@@ -224,6 +224,11 @@ class Views:
         for key in [key for key in self._kept if key[0] == serial]:
             del self._kept[key]
 
+    def clear(self) -> None:
+        """What was decoded of any client is not needed."""
+        self._kept.clear()
+        self._count_of.clear()
+
     def __len__(self) -> int:
         return len(self._kept)
 

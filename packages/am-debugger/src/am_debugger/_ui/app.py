@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.containers import Container, Horizontal, Vertical
 
-from .._core.opening import close_beside, open_or_close, opened
+from .._core.opening import close, close_beside, open_or_close, opened
 from .._core.pace import LONGEST
 from .._core.ports import NullUi, Part
 from .._core.showing import focusable, shown_toolbars, shows_log, shows_reader
@@ -118,8 +118,9 @@ class DebuggerApp(App[int]):
         self.debugger = debugger
         for name in colors.PALETTES:
             self.register_theme(colors.theme_of(name))
-        self.ansi_theme_dark = colors.terminal_of(colors.DARK)
-        self.ansi_theme_light = colors.terminal_of(colors.LIGHT)
+        # Set aside, for the theme below takes them: each would read all styles once more.
+        self.set_reactive(App.ansi_theme_dark, colors.terminal_of(colors.DARK))
+        self.set_reactive(App.ansi_theme_light, colors.terminal_of(colors.LIGHT))
         self.is_mounted_whole = False
         self._key_ends: asyncio.TimerHandle | None = None
         self.theme = colors.LIGHT if debugger.settings.theme == "light" else colors.DARK
@@ -364,12 +365,8 @@ class DebuggerApp(App[int]):
 
     def do_escape(self) -> None:
         """Close what is open, else to the machines."""
-        machine = self.debugger.machine
-        shown = opened(self.debugger)
-        if shown is not None:
-            machine.remove(shown.dialog)
-        else:
-            machine.add("ClientListFocused")
+        if not close(self.debugger):
+            self.debugger.machine.add("ClientListFocused")
 
     def do_search(self) -> None:
         """Search in the reader if that has the focus, else by a query."""

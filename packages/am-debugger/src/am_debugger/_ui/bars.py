@@ -150,7 +150,7 @@ class StatusBar(Line):
         debugger = self.debugger
         session, view = debugger.session, debugger.session.selected
         total = session.store.time_sum_at(session.shown_moment)
-        size = debugger.held / (1 << 20)
+        size = debugger.memory.held / (1 << 20)
         row: Row = [(f"{self._doing()} | {size:.1f} MB | Graph:t{total:_}", colors.PLAIN)]
         if view is not None and view.state:
             index = view.client.version.schema.schema.index[view.state]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from typing import TYPE_CHECKING
 
 from .._core.hosting import EndedEarly, hosted, on_signals
@@ -27,6 +28,12 @@ async def running(core: Core) -> AsyncIterator[DebuggerApp]:
 
     async with hosted(core, ended):
         yield app
+
+
+SWITCH_INTERVAL = 0.001
+"""Seconds that a thread has the interpreter for itself while others want it. Textual reads keys and
+writes the screen in threads of their own: by the usual 5 ms, a key would wait for three or four
+times as long in all while much comes in, before anything is done for it and after it was drawn."""
 
 
 class _Ending:
@@ -63,4 +70,9 @@ def run_with_screen(core: Core) -> None:
     :raises CannotListenError: if an address cannot be listened at.
     :raises DumpError: if a dump is none.
     """
-    asyncio.run(_launch(core))
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        asyncio.run(_launch(core))
+    finally:
+        sys.setswitchinterval(usual)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rich.style import Style
     from textual.color import Color
 
-# Finished lines that a pane keeps: some screens full.
-_MOST_FINISHED = 512
+# Finished lines that a pane keeps, of each of its lines: some screens full of the pane.
+_FINISHED_SCREENS = 12
 
 
 class _Frame(NamedTuple):
@@ -179,7 +179,7 @@ class LineWidget(Widget):
         for line_filter in self.get_line_filters():
             segments = line_filter.apply(segments, self._background)
         finished = Strip([*frame.left, *segments, *frame.right], frame.size.width)
-        if len(self._finished) >= _MOST_FINISHED:
+        if len(self._finished) >= _FINISHED_SCREENS * frame.size.height:
             self._finished.clear()
         self._finished[id(strip)] = strip, finished
         return finished

@@ -86,7 +86,7 @@ class LogPane(LineWidget, can_focus=True):
             self.size.width if "LogWrap" in machine else 0,
             "LogTimestamps" in machine,
             "FilterTraces" in machine,
-            "" if session.query is None else session.query.word,
+            session.query.word if session.query and "SearchShown" in machine else "",
             "" if session.selected is None else session.selected.state,
         )
 

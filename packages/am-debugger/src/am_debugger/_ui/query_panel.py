@@ -110,6 +110,7 @@ class FoundList(VirtualList):
         assert number is not None
         machine = self._debugger.machine
         machine.remove("QueryDialog")
+        machine.add("SearchShown")
         machine.add("ScrollToTx", client=client.id, number=number)
 
     def action_cursor(self, by: int) -> None:

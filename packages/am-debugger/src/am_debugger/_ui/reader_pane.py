@@ -112,7 +112,8 @@ class ReaderPane(VirtualList):
         _, depth, fact, is_open = self._rows[position]
         indent = ("  " * depth, colors.PLAIN)
         search = self._debugger.session.search.casefold()
-        found = colors.FOUND if search and search in fact.text.casefold() else colors.PLAIN
+        is_found = "SearchShown" in self._debugger.machine and search in fact.text.casefold()
+        found = colors.FOUND if search and is_found else colors.PLAIN
         if fact.children:
             arrow = "▾" if is_open else "▸"
             return [indent, (f"{arrow}{inert(fact.text)}", colors.LABEL + found)]

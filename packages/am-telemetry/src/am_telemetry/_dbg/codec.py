@@ -61,17 +61,26 @@ class Decoder:
 
         :raises DecodeError: if there is one that is none; then always.
         """
+        for message in self.steps():
+            if message is not None:
+                yield message
+
+    def steps(self) -> Iterator[m.Message | None]:
+        """The same in little steps: None comes each millisecond of work, or so, in the middle of a
+        long message, and others may have their turn. What was begun is to be gone through.
+
+        :raises DecodeError: if there is a message that is none; then always.
+        """
         while True:
             frame = self._next_frame()
             if frame is None:
                 return
             self.frame = frame
             try:
-                message = parse.message(unpack(frame))
+                yield from parse.steps(unpack(frame))
             except DecodeError as exc:
                 self._fault = exc
                 raise
-            yield message
 
     def _next_frame(self) -> bytes | None:
         if self._fault is not None:

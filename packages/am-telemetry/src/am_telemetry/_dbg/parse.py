@@ -22,11 +22,16 @@ from .values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
-def message(value: Any) -> m.Message:
-    """The message that a value is.
+# Entries looked at in one step: a millisecond, or less.
+_AT_ONCE = 64
+
+
+def steps(value: Any) -> Iterator[m.Message | None]:
+    """The message that a value is; before it a None after each step but the last, if it takes
+    several.
 
     :raises DecodeError: if it is none.
     """
@@ -35,17 +40,26 @@ def message(value: Any) -> m.Message:
     try:
         kind = value[0]
         if kind == 2 and type(kind) is int:
-            return _notification(value)
+            method, params = _params(value)
+            if method == "dbg.txs":
+                yield from _txs(params)
+            else:
+                reader = _READERS.get(method)
+                yield m.Unknown(method) if reader is None else reader(params)
+            return
         if kind == 0 and type(kind) is int:
-            return _request(value)
+            yield _request(value)
+            return
         if kind == 1 and type(kind) is int:
-            return _reply(value)
+            yield _reply(value)
+            return
     except IndexError:
         raise DecodeError("a message has too few parts") from None
     raise DecodeError("a message begins with 0, 1 or 2")
 
 
-def _notification(value: list[Any]) -> m.Message:
+def _params(value: list[Any]) -> tuple[str, list[Any]]:
+    """Method and parameters of a notification."""
     method, params = text(value[1], "method"), value[2]
     if type(params) is not list:
         raise DecodeError(f"params of {method[:40]} are no list")
@@ -55,8 +69,7 @@ def _notification(value: list[Any]) -> m.Message:
         # Of these every field is looked at, so only what follows them may be deep.
         check_depth(value[3:])
         check_depth(params[1:], 1)
-    reader = _READERS.get(method)
-    return m.Unknown(method) if reader is None else reader(params)
+    return method, params
 
 
 def _request(value: list[Any]) -> m.Message:
@@ -178,16 +191,20 @@ def _pipe(value: Any) -> m.PipeDef:
     return pipe
 
 
-def _txs(params: list[Any]) -> m.Txs:
-    found = []
-    for entry in items(params[0], "entries"):
-        if type(entry) is not list or len(entry) != 2:
-            part(entry, 2, "entry", 3)
-        h = entry[0]
-        if type(h) is not int or not 0 <= h <= MAX_NUMBER:
-            refuse("handle", h)
-        found.append((h, transition(entry[1])))
-    return m.Txs(tuple(found))
+def _txs(params: list[Any]) -> Iterator[m.Txs | None]:
+    entries = items(params[0], "entries")
+    found: list[tuple[int, m.Tx]] = []
+    for start in range(0, len(entries), _AT_ONCE):
+        if start:
+            yield None
+        for entry in entries[start : start + _AT_ONCE]:
+            if type(entry) is not list or len(entry) != 2:
+                part(entry, 2, "entry", 3)
+            h = entry[0]
+            if type(h) is not int or not 0 <= h <= MAX_NUMBER:
+                refuse("handle", h)
+            found.append((h, transition(entry[1])))
+    yield m.Txs(tuple(found))
 
 
 def _log(params: list[Any]) -> m.Log:
@@ -269,7 +286,6 @@ def _dump_end(params: list[Any]) -> m.DumpEnd:
 _READERS: dict[str, Callable[[list[Any]], m.Message]] = {
     "dbg.schema": _schema,
     "dbg.mach": _mach,
-    "dbg.txs": _txs,
     "dbg.log": _log,
     "dbg.pending": _pending,
     "dbg.gone": _gone,

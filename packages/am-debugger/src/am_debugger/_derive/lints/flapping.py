@@ -38,8 +38,9 @@ _MOST_REFUSED = 200
 _SECOND = 1_000_000
 
 
-def flapping(case: Case) -> Iterator[Finding]:
-    """States with bursts of changes for which something speaks against their being work."""
+def flapping(case: Case) -> Iterator[Finding | None]:
+    """States with bursts of changes for which something speaks against their being work. Each burst
+    takes a while to be judged."""
     version, client = case.version, case.client
     schema = version.schema.schema
     bursts = case.watch.flips.bursts
@@ -61,6 +62,7 @@ def flapping(case: Case) -> Iterator[Finding]:
             if why is not None:
                 yield _finding(case, i, name, burst, why)
                 break
+            yield None
 
 
 def _is_event(name: str) -> bool:
@@ -98,7 +100,7 @@ def _finding(case: Case, i: int, name: str, burst: Burst, reason: str) -> Findin
 def _judge(case: Case, i: int, name: str, burst: Burst, *, has_dependents: bool) -> str | None:
     client, store = case.client, case.store
     on = [n for n in burst if client.clock_after(n)[i] % 2]
-    off = [n for n in burst if n not in set(on)]
+    off = sorted(set(burst).difference(on))
     comings = [store.tx(client, n) for n in on]
     goings = [store.tx(client, n) for n in off]
     if _share([_is_own(tx, before) for tx, before in _after(goings, comings)]) > _HALF:

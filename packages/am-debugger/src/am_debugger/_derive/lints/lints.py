@@ -15,7 +15,7 @@ from .unmet_wait import unmet_wait
 from .watch import Case, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from ..._store.client import Client
     from ..._store.store import Store
@@ -28,7 +28,7 @@ MOST_FOUND = 50
 AGAIN = 10_000_000
 """Microseconds after which a machine that does nothing is judged anew: what lasts grows old."""
 
-RULES: dict[str, Callable[[Case], Iterator[Finding]]] = {
+RULES: dict[str, Callable[[Case], Iterator[Finding | None]]] = {
     "unhandled": unhandled,
     "refused": refused,
     "blocked-auto": blocked_auto,
@@ -37,7 +37,8 @@ RULES: dict[str, Callable[[Case], Iterator[Finding]]] = {
     "growing-queue": growing_queue,
     "slow-handler": slow_handler,
 }
-"""What is complained of first comes first."""
+"""What is complained of first comes first. A rule that takes more than a millisecond for a machine
+yields None now and then, for others to have their turn; the oldest transitions may go meanwhile."""
 
 
 class _Judged:
@@ -80,7 +81,7 @@ class Lints:
                 end = max(end, now)
             if client.gone_at is not None:
                 end = min(end, client.gone_at)
-            if client in store and self._judge(client, judged, end):
+            if client in store and (yield from self._judge(client, judged, end)):
                 yield
         self._forget()
         self.rounds += 1
@@ -95,23 +96,25 @@ class Lints:
                 found[client.process.id] = max(found.get(client.process.id, 0), last)
         return found
 
-    def _judge(self, client: Client, judged: _Judged, now: int) -> bool:
-        """Whether there was anything new to look at."""
+    def _judge(self, client: Client, judged: _Judged, now: int) -> Generator[None, None, bool]:
+        """Whether there was anything new to look at, in small steps."""
         basis = (
             client.last, client.first, len(client.versions), client.pending, client.gone_at,
             client.is_connected, now // AGAIN,
         )  # fmt: skip
         if basis == judged.basis:
             return False
-        judged.basis = basis
         case = Case(self._store, client, judged.watch, now)
         found: list[Finding] = []
         for rule in RULES.values():
             for finding in rule(case):
-                if not is_quiet_state(client.version, finding.state):
+                if finding is None:
+                    yield
+                elif not is_quiet_state(client.version, finding.state):
                     found.append(finding)
                 if len(found) >= MOST_FOUND:
                     break
+        judged.basis = basis  # all of it, and not where this was ended early
         if tuple(found) != judged.findings:
             judged.findings = tuple(found)
             self.revision += 1
