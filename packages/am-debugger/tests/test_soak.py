@@ -36,6 +36,8 @@ _ROOM = 1.5
 # Of all memory, from the second quarter of the time at the cap on.
 _GROWTH = 1.1
 _FEWEST = 100
+# Seconds beside: whatever does not come to an end, the traceback says where it stood.
+_PATIENCE = 120
 # Of the rate that is wanted, what has to come in.
 _REACHED = 0.9
 
@@ -80,7 +82,11 @@ def test_memory_stays_flat_and_no_key_is_lost(tmp_path: Path) -> None:
     came: list[float] = []
 
     async def main() -> None:
-        async with running(instance) as app, app.run_test(size=(160, 48)) as pilot:
+        async with (
+            asyncio.timeout(SECONDS + _PATIENCE),
+            running(instance) as app,
+            app.run_test(size=(160, 48)) as pilot,
+        ):
             stack.enter_context(feeding(address))
             while "ClientSelected" not in machine:
                 await pilot.pause(0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from am_debugger._cli.listener import Listener
 from am_debugger._core.debugger import Debugger
+from am_debugger._derive.url import parse_url
 from am_debugger._store.link import Link
 
 from ..exporter import Exporter
@@ -14,8 +15,9 @@ def begun(url: str) -> tuple[Debugger, Listener, Exporter]:
     debugger = Debugger()
     debugger.machine.add("Start", "Ready")
     listener = Listener(debugger, url)
-    listener.begin()
+    listener.expect()
     assert debugger.session.selected is None
+    assert debugger.notes == [f"waits for {parse_url(url)}, which is not known yet"]
     exporter = Exporter(Link(debugger.session.store, process()), "worker")
     listener.machine_came()
     return debugger, listener, exporter
@@ -49,6 +51,16 @@ def test_a_transition_is_gone_to_when_it_comes() -> None:
     assert debugger.session.selected is not None
     assert debugger.session.selected.cursor == 2
     assert "TailMode" not in debugger.machine
+
+
+def test_what_is_there_already_is_not_waited_for() -> None:
+    debugger = Debugger()
+    debugger.machine.add("Start", "Ready")
+    Exporter(Link(debugger.session.store, process()), "worker")
+    Listener(debugger, "mach://worker").expect()
+    Listener(debugger).expect()
+    assert debugger.machine.is_("ClientSelected")
+    assert not debugger.notes
 
 
 def test_whoever_went_elsewhere_stays_there() -> None:

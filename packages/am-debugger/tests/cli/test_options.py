@@ -113,3 +113,19 @@ def test_a_place_that_is_none_is_told_in_a_few_lines_with_what_places_look_like(
     assert "mach://ID/TX/STEP" in told
     assert "--import FILE" in told, "most often a dump is meant"
     assert len(told.splitlines()) <= 6
+
+
+def test_an_option_that_does_not_fit_is_told_with_the_file_or_the_variable_it_is_in(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "am-dbg.toml"
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    for text, told in (("bogus = 1", "there is no option bogus"), ("max-mem = 0", "max_mem: 0 is")):
+        file.write_text(text)
+        for argv in ([], ["--config", str(file)]):
+            with pytest.raises(UsageError, match=f"^{file}: {told}"):
+                parse(argv, environ)
+    file.unlink()
+    for name in ("AM_DBGUI_BOGUS", "AM_DBGUI_MAX_MEM"):
+        with pytest.raises(UsageError, match=f"^{name}: "):
+            parse([], {**environ, name: "0"})

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import trio
 import trio.testing
 
 from am_debugger._core.debugger import MEMORY_INTERVAL, Debugger, Settings
 from am_debugger._core.memory import LOOK_SHARE, Memory
+from am_debugger._files.port import DumpFiles
 from am_debugger._store.link import Link
 
 from ..exporter import Exporter
 from ..messages import process
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.trio
 MEGABYTE = 1 << 20
@@ -63,6 +69,41 @@ async def test_what_comes_in_waits_while_memory_is_short_until_there_is_room(
         await debugger.turn()
         assert "GcMsgs" not in machine
         assert debugger.memory.held == debugger.session.store.nbytes < MEGABYTE
+
+
+async def test_a_dump_comes_no_faster_than_what_is_old_goes_and_nothing_of_it_is_refused(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    source = Debugger(Settings(tail=False))
+    for exporter in filled(source):
+        for k in range(2500):
+            exporter.do([2], {2: 1}, time=1_000_000 * exporter.handle + k)
+    files, path = DumpFiles(process("writer")), str(tmp_path / "run.amdbg.gz")
+    for _ in files.write(source.session.store, path, None):
+        pass
+    assert source.session.store.nbytes > 3 * MEGABYTE
+
+    debugger = Debugger(Settings(max_mem=1, tail=False), files=files)
+    store, most = debugger.session.store, 0
+
+    async def look() -> None:
+        nonlocal most
+        while True:
+            most = max(most, store.nbytes)
+            await trio.lowlevel.checkpoint()
+
+    async with debugger.machine as machine, trio.open_nursery() as nursery:
+        machine.add("Start")
+        nursery.start_soon(look)
+        machine.add("Importing", path=path)
+        await machine.when("Imported")
+        await machine.when_not("GcMsgs")
+        nursery.cancel_scope.cancel()
+    assert most < 1.5 * MEGABYTE
+    latest = store.get(f"m{MACHINES - 1}")
+    assert latest is not None
+    assert latest.last == 2500
+    assert not [note for note in debugger.notes if "did not fit" in note]
 
 
 async def test_nobody_waits_where_nothing_can_be_dropped_any_more(

@@ -194,3 +194,19 @@ def test_lines_outside_transitions_go_with_those_they_came_after() -> None:
     log = client.outer_log
     assert [log[k].text for k in range(len(log))] == [f"line {k}" for k in range(128, 201)]
     assert [log[k].after for k in log.between(150, 151)] == [150, 151]
+
+
+def test_a_machine_of_a_dump_that_is_read_stays_until_it_is_read() -> None:
+    store = Store(sizes=SMALL)
+    link = Link(store, process(), exact=True, is_live=False)
+    exporter = Exporter(link, "m")
+    run(store, 1000)
+    exporter.do([2], {2: 1})
+    exporter.client.drop_chunks(1)
+    run(store, 1000)
+    exporter.do([2], {2: 1})
+    assert list(store) == [exporter.client]
+    exporter.client.drop_chunks(1)
+    link.close()
+    run(store, 1000)
+    assert not list(store)

@@ -208,6 +208,14 @@ def test_each_pane_takes_the_focus_by_tab_and_by_mouse(tmp_path: Path) -> None:
     drive(tmp_path, body)
 
 
+def test_what_was_told_before_there_was_a_screen_is_told_on_it(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        assert "waits for mach://nobody" in text(app)
+        assert debugger.session.selected is None
+
+    drive(tmp_path, body, options=["mach://nobody"])
+
+
 def test_clicks_choose_machines_lines_and_places_on_timelines(tmp_path: Path) -> None:
     async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
         await click_on(pilot, "clients", (3, 2))

@@ -30,12 +30,13 @@ def apply_given(
     if early.no_config:
         return
     actions = given_actions(parser)
-    for name, value in _from_file(early.config, environ).items():
-        _set_default(parser, actions, name.replace("-", "_"), value, "the file of options")
+    path = early.config or Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", FILE)
+    for name, value in _from_file(path, is_needed=early.config is not None).items():
+        _set_default(parser, actions, name.replace("-", "_"), value, str(path))
     for variable, value in environ.items():
         if variable.startswith(PREFIX):
             name = variable.removeprefix(PREFIX).lower()
-            _set_default(parser, actions, name, value, "the environment")
+            _set_default(parser, actions, name, value, variable)
 
 
 def given_actions(parser: argparse.ArgumentParser) -> dict[str, tuple[argparse.Action, bool]]:
@@ -58,11 +59,9 @@ def _early() -> argparse.ArgumentParser:
     return early
 
 
-def _from_file(path: Path | None, environ: Mapping[str, str]) -> Mapping[str, Any]:
-    if path is None:
-        path = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", FILE)
-        if not path.is_file():
-            return {}
+def _from_file(path: Path, *, is_needed: bool) -> Mapping[str, Any]:
+    if not is_needed and not path.is_file():
+        return {}
     try:
         with path.open("rb") as file:
             return tomllib.load(file)

@@ -59,6 +59,12 @@ class Listener:
         """Something happened to the debugger itself."""
         self._debugger.note(text)
 
+    def expect(self) -> None:
+        """Begin, or tell that what is there already does not hold where the user wants to begin."""
+        self.begin()
+        if self._wanted is not None:
+            self.note(f"waits for {self._wanted}, which is not known yet")
+
     def begin(self) -> None:
         """Go to where the user wants to begin, once it is known, unless the user went elsewhere."""
         wanted, session = self._wanted, self._debugger.session

@@ -135,7 +135,7 @@ class Instance:
                 task_status.started()
                 await self._import()
                 machine.add("Ready")
-                self.listener.begin()
+                self.listener.expect()
                 await trio.sleep_forever()
 
     async def _serve_repl(self) -> None:

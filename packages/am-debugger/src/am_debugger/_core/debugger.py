@@ -58,6 +58,8 @@ TAG = "am-dbg"
 """What tells a debugger's machine from those of programs."""
 _MEGABYTE = 1 << 20
 _MOST_NOTES = 100
+# What a transition of a dump is counted for, decompressed.
+_DUMPED_BYTES = 64
 
 
 @dataclass(slots=True)
@@ -247,6 +249,16 @@ class Debugger:
         """Between two slices of what comes in: keys have their turn, then others; and where memory
         is short, it comes no faster than what is old can go."""
         await self.pace.turn()
+        await self._has_room()
+
+    async def loaded(self, transitions: int) -> None:
+        """So many transitions more of a dump were taken into the store; wait where memory is
+        short."""
+        if self.memory.took(_DUMPED_BYTES * transitions):
+            self.check_memory()
+        await self._has_room()
+
+    async def _has_room(self) -> None:
         if self.memory.is_short and "GcMsgs" in self.machine:
             await self.machine.when_not("GcMsgs")
 

@@ -110,7 +110,7 @@ class WorkingHandlers:
         began = time.monotonic()
         try:
             reading = core.files.read(self._session.store, args.path)
-            done = await self._followed(reading, Part.CLIENTS, Part.STATUS)
+            done = await self._followed(reading, Part.CLIENTS, Part.STATUS, is_loading=True)
         except (DebuggerError, OSError) as exc:
             if args.is_needed:
                 core.fault = exc
@@ -148,11 +148,16 @@ class WorkingHandlers:
         core.ui.notify(f"written: {path}")
         machine.add("Exported")
 
-    async def _followed(self, steps: Iterator[Progress], *parts: Part) -> Progress:
-        """Go through steps, while parts of the screen show how far that is; return the last."""
+    async def _followed(
+        self, steps: Iterator[Progress], *parts: Part, is_loading: bool = False
+    ) -> Progress:
+        """Go through steps, while parts of the screen show how far that is; return the last. What
+        is loaded needs room."""
         core, done, due = self._core, Progress(0.0, 0), 0.0
         try:
             async for step in sliced(steps, core.pace):
+                if is_loading:
+                    await core.loaded(step.transitions - done.transitions)
                 core.progress = done = step
                 now = time.monotonic()
                 if now >= due:

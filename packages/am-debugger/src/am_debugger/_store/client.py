@@ -113,8 +113,8 @@ class Client:
         self.parent_id: str | None = None
         self.tags: tuple[str, ...] = ()
         self.lib = ""
-        # Live links that tell of it.
-        self.connections = 0
+        # Live links that tell of it, and with them those of dumps that are being read.
+        self.connections = self.links = 0
         self.gone_at: int | None = None
         self.columns = Columns(ticks, sizes)
         self.versions: list[Version] = []
@@ -237,8 +237,13 @@ class Client:
 
     @property
     def is_connected(self) -> bool:
-        """Whether more may come of it."""
+        """Whether more may come of it, by a live link."""
         return self.connections > 0 and self.gone_at is None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether more may come of it, be it from a dump."""
+        return self.links > 0 and self.gone_at is None
 
     @property
     def first(self) -> int:

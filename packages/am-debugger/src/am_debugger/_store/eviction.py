@@ -58,8 +58,8 @@ def evict(store: Store, cap: int, *, now: int, log_ttl: int) -> Iterator[Evicted
 
     Times are microseconds, `now` since 1970. Nothing is done below the cap. Over it, log lines
     finer than changes go first where they are older than `log_ttl`, then the oldest chunks of all
-    machines by human time until 90 % of the cap are held; disconnected machines without
-    transitions go.
+    machines by human time until 90 % of the cap are held; machines without transitions go, if
+    nothing comes of them any more.
     """
     done = Evicted()
     if store.nbytes <= cap:
@@ -73,7 +73,7 @@ def evict(store: Store, cap: int, *, now: int, log_ttl: int) -> Iterator[Evicted
         before = done.transitions
         yield from _drop_oldest(store, goal, done)
     for client in list(store):
-        if not len(client.columns) and not client.is_connected:
+        if not len(client.columns) and not client.is_told:
             store.remove(client)
             done.clients.append(client)
     yield done

@@ -238,8 +238,9 @@ class Link:
         handles = self._handles
         was = handles.get(client.serial, 0)
         handles[client.serial] = was + by
-        if self._is_live and (was == 0 or was + by == 0):
-            client.connections += by
+        if was == 0 or was + by == 0:
+            client.links += by
+            client.connections += by if self._is_live else 0
         if not client.is_connected:
             self.store.left(client)
 

@@ -168,9 +168,11 @@ class DebuggerApp(App[int]):
         yield GroupMenu(debugger)
 
     def on_mount(self) -> None:
-        """From here on the machine draws."""
+        """From here on the machine draws; what it told before is told now."""
         self.is_mounted_whole = True
-        self.debugger.ui = ScreenPort(self)
+        before, self.debugger.ui = self.debugger.ui, ScreenPort(self)
+        for text in before.told if isinstance(before, NullUi) else ():
+            self.debugger.ui.notify(text)
         machine = self.debugger.machine
         machine.add("Resized", width=self.size.width, height=self.size.height)
         machine.add("AfterFocus")
