@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from textual.command import CommandPalette
@@ -16,7 +17,7 @@ from am_debugger._ui.keys import KEYS
 from am_debugger._ui.reader_pane import ReaderPane
 from am_debugger._ui.toolbars import TOOLBARS, ToolBar
 
-from .driving import click, drive, fill_with_related, press, settle
+from .driving import click, drive, fill_with_related, press, settle, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,3 +212,15 @@ def test_the_palette_closes_by_its_key_and_elsewhere_alone(
             assert await look(pilot, debugger) == Opened("HelpDialog")
 
     drive(tmp_path, body, fill=fill_with_related)
+
+
+def test_what_is_long_in_the_help_stands_apart_from_the_keys(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        debugger.note("imported:/" + "x" * 200, is_quiet=True)
+        await press(pilot, "question_mark")
+        rows = [line for line in text(app).splitlines() if "xxx" in line]
+        assert all(re.search("x  ", line) for line in rows)
+        about, keys = app.query_one("#help-about").region, app.query_one("#help-keys").region
+        assert about.right + 2 <= keys.x
+
+    drive(tmp_path, body, size=(160, 60))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import am_helpers as amh
 from am_debugger._core import linting
+from am_debugger._derive.lints.lints import Lints
 from am_debugger._derive.moment import label
 from am_debugger._ui.facts_panel import FactsPanel
 from am_debugger._ui.rows import client_row
@@ -14,6 +15,7 @@ from ..lints.runs import Recording
 from .driving import drive, press, settle, text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pytest
@@ -77,6 +79,34 @@ def test_what_looks_wrong_is_marked_listed_and_led_to(
         assert machine.not_("FactsPage")
 
     drive(tmp_path, body, fill=fill_with_a_pipe)
+
+
+def test_that_nothing_looks_wrong_is_told_once_all_was_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linting, "INTERVAL", 0.02)
+    whole, may_look = Lints.look, False
+
+    def look(self: Lints, now: int | None = None) -> Iterator[None]:
+        if may_look:
+            yield from whole(self, now)
+
+    monkeypatch.setattr(Lints, "look", look)
+
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        nonlocal may_look
+        debugger.machine.add("Lints")
+        await settle(pilot)
+        assert "nothing found so far" in text(app)
+        assert "machines still to be looked at: 2" in text(app)
+        assert "Nothing looks wrong" not in text(app)
+        may_look = True
+        await looked(pilot, debugger)
+        assert "nothing found " in text(app)
+        assert "so far" not in text(app)
+        assert "Nothing looks wrong" in text(app), "the page is drawn as soon as that is known"
+
+    drive(tmp_path, body)
 
 
 def test_facts_of_why_lead_to_another_machine_where_why_goes_on(tmp_path: Path) -> None:

@@ -44,9 +44,10 @@ class LintingHandlers:
         core = self._core
 
         def page() -> tuple[str, list[Fact]]:
-            found = core.lints.findings()
+            found, unseen = core.lints.findings(), core.lints.unseen()
             count = f"{len(found)} found" if found else "nothing found"
-            return f"Looks wrong: {count}", findings_page(found)
+            so_far = " so far" if unseen else ""
+            return f"Looks wrong: {count}{so_far}", findings_page(found, unseen)
 
         core.show_page("Lints", page)
         event.machine.remove("Lints")
@@ -73,14 +74,14 @@ async def watch_lints(core: Debugger) -> None:
         if not core.machine.is_("Ready") or "Importing" in core.machine:
             await trio.sleep(INTERVAL)  # what is loaded is gone through once, and then quicker
             continue
-        began, revision = time.thread_time(), core.lints.revision
+        began, revision, unseen = time.thread_time(), core.lints.revision, core.lints.unseen()
         looking = core.lints.look(time.time_ns() // 1000)
         async for _ in sliced(looking, core.pace, is_awaited=False):
             pass
         if core.lints.revision != revision:
             core.ui.invalidate(Part.CLIENTS, lazily=True)
-            if "FactsPage" in core.machine:
-                core.ui.invalidate(Part.PAGE, lazily=True)
+        if (core.lints.revision != revision or unseen) and "FactsPage" in core.machine:
+            core.ui.invalidate(Part.PAGE, lazily=True)
         # By the processor, not by the clock: on a busy machine others had the time between.
         rest = (time.thread_time() - began) / _SHARE
         await trio.sleep(min(max(INTERVAL, rest), LONGEST))

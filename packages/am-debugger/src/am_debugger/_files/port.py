@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 KEPT_DUMPS = 24
 _PREFIX = "am-dbg-"
+# What `rotated_name` makes, and nobody else: people name dumps `am-dbg-1`, too.
+_ROTATED = f"{_PREFIX}{'[0-9]' * 8}-{'[0-9]' * 6}-{'[0-9]' * 6}{SUFFIXES[0]}"
 
 
 class DumpFiles:
@@ -59,7 +61,7 @@ def forget_old(folder: Path) -> list[Path]:
 
     :raises OSError: if one cannot be removed.
     """
-    found = sorted(folder.glob(f"{_PREFIX}[0-9]*{SUFFIXES[0]}"))
+    found = sorted(folder.glob(_ROTATED))
     gone = found[:-KEPT_DUMPS]
     for path in gone:
         path.unlink(missing_ok=True)

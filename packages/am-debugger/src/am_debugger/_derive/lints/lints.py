@@ -126,6 +126,14 @@ class Lints:
             if self._judged.pop(serial).findings:
                 self.revision += 1
 
+    def unseen(self) -> int:
+        """How many machines were never gone through, or not to their end."""
+        judged = self._judged
+        return sum([
+            client.serial not in judged or not judged[client.serial].basis
+            for client in self._store if client.versions and not is_quiet(client)
+        ])  # fmt: skip
+
     def of(self, client: Client) -> tuple[Finding, ...]:
         """What was found of a machine."""
         judged = self._judged.get(client.serial)

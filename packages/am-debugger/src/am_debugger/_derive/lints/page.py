@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 NOTHING = "Nothing looks wrong."
 
 
-def findings_page(found: Sequence[Finding]) -> list[Fact]:
-    """Each finding with a link to where it is, and below it why, and how to silence it."""
-    if not found:
+def findings_page(found: Sequence[Finding], unseen: int = 0) -> list[Fact]:
+    """Each finding with a link to where it is, and below it why, and how to silence it; last how
+    many machines nobody has gone through yet."""
+    if not found and not unseen:
         return [Fact(NOTHING)]
     told = []
     for one in found:
@@ -26,6 +27,8 @@ def findings_page(found: Sequence[Finding]) -> list[Fact]:
         told.append(Fact(f"! {one.title}", jump, about=one.state))
         told += [Fact(f"    {reason}", jump, about=one.state) for reason in one.why]
         told.append(Fact(f"    {one.silence}"))
+    if unseen:
+        told.append(Fact(f"machines still to be looked at: {unseen}"))
     return told
 
 
