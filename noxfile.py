@@ -67,7 +67,9 @@ ORDER = (
 )
 # What waits for processes, and looks at the clock: all others yield the processors to these.
 TOUCHY = {"lint", "am-node", "processes", "pools", "integration", "observability", "engines"}
-LANES = 3  # of `checks`, for two processors: tests of processes wait for most of their time
+# Of `checks`, for two processors: tests of processes wait for half of their time, and what yields
+# computes meanwhile. More than two of the first kind at a time would wait for each other.
+LANES, FIRM = 4, 2
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
 # programs alone are used, what topics are compared with, and a terminal and a browser to type into.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
@@ -173,7 +175,7 @@ def checks(session: nox.Session) -> None:
         jobs += [job("observability", "observability"), job("engines", "engines", "ssh", "--short")]
     places = {name: place for place, name in enumerate(ORDER)}
     jobs.sort(key=lambda job: places.get(job.name, len(places)))
-    if not only_installs(session) and not run_jobs(jobs, LANES):
+    if not only_installs(session) and not run_jobs(jobs, LANES, FIRM):
         session.error("not all checks passed")
 
 
@@ -203,11 +205,12 @@ def examples(session: nox.Session) -> None:
 
     def job(kind: str, number: int) -> Job:
         name = f"examples-{kind.replace(' ', '-')}-{number}"
-        return Job(name, (python, *pytest(name, *marked(kind), *places)[1:]))
+        command = (python, *pytest(name, *marked(kind), *places)[1:])
+        return Job(name, command, yields=kind != "process")
 
     rounds = [job("process", number) for number in range(times)]
     rounds += [job("not process", number) for number in range(times if times == 1 else 5 * times)]
-    if not only_installs(session) and not run_jobs(rounds, LANES):
+    if not only_installs(session) and not run_jobs(rounds, LANES, FIRM):
         session.error("an example does not do what its page says")
 
 

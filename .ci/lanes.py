@@ -15,11 +15,14 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 _LOOK = 0.2  # seconds between looks at what runs
 _GRACE = 20.0  # seconds for a job to end once it was told to
-_YIELDING = 10  # how much nicer jobs that yield are than others
+# How much nicer jobs that yield are than others: these come to three times as much of a processor,
+# and none is left without for so long that its tests come to their time limits.
+_YIELDING = 5
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,7 @@ class _Running:
             start_new_session=True,
         )
         if self.job.yields:
-            with contextlib.suppress(ProcessLookupError):  # it has ended already
-                os.setpriority(os.PRIO_PGRP, self.process.pid, os.nice(0) + _YIELDING)
+            _yield_to_others(self.process.pid)
 
     def ended(self) -> int | None:
         """Print how it ended, and all that it printed if it failed; None while it runs."""
@@ -81,8 +83,22 @@ class _Running:
                 continue
 
 
-def run_jobs(jobs: list[Job], lanes: int) -> bool:
-    """Run all, in their order as far as the lanes allow; False if one failed."""
+def _yield_to_others(leader: int) -> None:
+    """Lower the priority of a session of processes, by its first one."""
+    nice = os.nice(0) + _YIELDING
+    with contextlib.suppress(ProcessLookupError):  # it has ended already
+        os.setpriority(os.PRIO_PGRP, leader, nice)
+    # Where Linux groups tasks by session, that tells the processes of one session from each other
+    # alone: the sessions have a niceness of their own, see sched(7). An older kernel has none.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{leader}/autogroup").write_text(str(nice))
+
+
+def run_jobs(jobs: list[Job], lanes: int, firm: int | None = None) -> bool:
+    """Run all, in their order as far as the lanes allow; False if one failed.
+
+    Of those that do not yield no more than `firm` run at a time.
+    """
     waiting: list[Job] = [*jobs]
     running: list[_Running] = []
     passed: set[str] = set()
@@ -94,7 +110,11 @@ def run_jobs(jobs: list[Job], lanes: int) -> bool:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         while waiting or running:
-            while len(running) < lanes and (job := _next(waiting, passed)):
+            while len(running) < lanes:
+                is_full = firm is not None and firm <= sum(not one.job.yields for one in running)
+                job = _next(waiting, passed, only_yielding=is_full)
+                if job is None:
+                    break
                 waiting.remove(job)
                 running.append(_Running(job))
                 print(f"                     … {job.name}", flush=True)
@@ -114,5 +134,9 @@ def run_jobs(jobs: list[Job], lanes: int) -> bool:
     return True
 
 
-def _next(waiting: list[Job], passed: set[str]) -> Job | None:
-    return next((job for job in waiting if not job.after or job.after in passed), None)
+def _next(waiting: list[Job], passed: set[str], *, only_yielding: bool) -> Job | None:
+    """The first job that may begin now."""
+    for job in waiting:
+        if (not job.after or job.after in passed) and (job.yields or not only_yielding):
+            return job
+    return None

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+AUTOGROUP = Path("/proc/self/autogroup")
+
 
 @pytest.fixture
 def lanes(root: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -77,6 +79,28 @@ def test_a_job_that_yields_has_the_lower_priority(lanes: Any, tmp_path: Path) ->
         code = f"import os, time; time.sleep(0.3); open({path!r}, 'w').write(str(os.nice(0)))"
         assert lanes.run_jobs([job(lanes, name, code, yields=yields)], 1)
     assert int((tmp_path / "meek").read_text()) > int((tmp_path / "firm").read_text())
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="sessions have no niceness here")
+def test_a_job_that_yields_does_so_among_sessions(lanes: Any, tmp_path: Path) -> None:
+    # To tell the jobs from each other is up to that of their sessions alone.
+    for name, yields in (("meek", True), ("firm", False)):
+        copied = f"open({str(tmp_path / name)!r}, 'w').write(open('/proc/self/autogroup').read())"
+        wanted = job(lanes, name, f"import time; time.sleep(0.3); {copied}", yields=yields)
+        assert lanes.run_jobs([wanted], 1)
+    firm, meek = [int((tmp_path / name).read_text().split()[-1]) for name in ("firm", "meek")]
+    assert meek > firm
+
+
+def test_jobs_that_do_not_yield_leave_lanes_to_those_that_do(lanes: Any, tmp_path: Path) -> None:
+    firm = [job(lanes, name, marks(tmp_path, name)) for name in ("a", "b", "c")]
+    meek = [job(lanes, name, marks(tmp_path, name), yields=True) for name in ("d", "e")]
+    assert lanes.run_jobs([*firm, *meek], 3, 1)
+    one, two, three = (span(tmp_path, name) for name in ("a", "b", "c"))
+    assert one[1] <= two[0]
+    assert two[1] <= three[0]
+    assert span(tmp_path, "d")[0] < one[1]
+    assert span(tmp_path, "e")[0] < one[1]
 
 
 def test_what_can_never_begin_is_an_error(lanes: Any) -> None:

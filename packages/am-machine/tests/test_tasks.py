@@ -360,3 +360,31 @@ async def test_a_fork_with_an_unknown_state_is_refused(flat: Flat) -> None:
     async with m:
         with pytest.raises(am.UnknownStateError):
             m.fork(work, state="Nope")
+
+
+async def test_a_task_whose_state_is_over_is_cancelled_once_and_told_of_until_it_has_ended(
+    flat: Flat, life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled: list[str] = []
+    cancel = am.Fork.cancel
+
+    def noted(fork: am.Fork) -> None:
+        cancelled.append(fork.name)
+        cancel(fork)
+
+    m = flat(handlers={"AState": life.handler("AState")})
+    async with m:
+        monkeypatch.setattr(am.Fork, "cancel", noted)
+        for _ in range(50):  # before any of them comes to run
+            m.add("A")
+            m.remove("A")
+        assert cancelled == ["AState"] * 50
+        assert len(m.pending().tasks) == 50
+        m.add("A")
+        await idle()
+        assert life.take() == ["AState starts"], "those that were over before they began never do"
+        assert len(m.pending().tasks) == 1
+        m.remove("A")
+        await idle()
+        assert life.take() == ["AState cancelled"]
+    assert len(cancelled) == 51

@@ -90,6 +90,34 @@ async def test_others_have_their_turn_while_such_a_message_is_decoded(
         assert len(turns) >= 10
 
 
+async def test_of_such_a_message_is_told_what_was_taken_in_so_far(
+    open_server: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "SLICE", 0.0)
+    monkeypatch.setattr(incoming, "TELLING", 0.0)
+    async with open_server() as place:
+        peer = place.peer()
+        await peer.hello()
+        await peer.send(OF, mach(1, "m", OF))
+        await place.told.until(lambda: place.told.machines)
+        await trio.testing.wait_all_tasks_blocked()
+        before, client = place.told.nbytes, next(iter(place.store))
+        message = dbg.Txs(tuple([(1, tx(b"%08d" % k)) for k in range(1000)]))
+        size = len(dbg.encode(message))
+        shares: list[tuple[float, float]] = []
+
+        async def turn() -> None:
+            shares.append((client.last / 1000, (place.told.nbytes - before) / size))
+            await trio.lowlevel.checkpoint()
+
+        monkeypatch.setattr(place.told, "turn", turn)
+        await peer.send(message)
+        assert await peer.until(dbg.Ack) == dbg.Ack(1000)
+        assert place.told.nbytes - before == size
+        assert any([0.2 < taken < 0.8 for taken, _ in shares])
+        assert all([abs(taken - told) < 0.05 for taken, told in shares])
+
+
 async def test_a_secret_is_proved_on_both_sides(open_server: Open) -> None:
     async with open_server(secret=b"sesame") as place:
         peer = place.peer()

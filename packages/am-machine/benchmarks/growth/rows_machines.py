@@ -91,6 +91,32 @@ async def tasks_of(size: int) -> AsyncIterator[Sample]:
         yield looped(loop)
 
 
+@asynccontextmanager
+async def ending_tasks_of(size: int) -> AsyncIterator[Sample]:
+    """Enter and leave a state, while tasks that ended with it before are not through yet."""
+    machine = am.Machine({"Busy": {}})
+    through = trio.Event()
+
+    async def slow_to_end() -> None:
+        with trio.CancelScope(shield=True):
+            await through.wait()
+
+    async with machine:
+        machine.add("Busy")
+        for _ in range(size):
+            machine.fork(slow_to_end, state="Busy")
+        await trio.lowlevel.checkpoint()
+        machine.remove("Busy")
+
+        def loop(count: int) -> None:
+            for _ in range(count):
+                machine.add("Busy")
+                machine.remove("Busy")
+
+        yield looped(loop)
+        through.set()
+
+
 def contexts_of(size: int) -> Sample:
     """Toggle a state, ending its context, beside the contexts of others."""
     names = [f"State{number}" for number in range(size)]
@@ -137,6 +163,14 @@ ROWS = [
         (10, 100, 1_000, 10_000),
         (10, 1_000),
         tasks_of,
+        in_trio=True,
+    ),
+    Row(
+        "C9 ending",
+        "enter and leave a state with n tasks that are about to end",
+        (10, 100, 1_000, 10_000),
+        (10, 1_000),
+        ending_tasks_of,
         in_trio=True,
     ),
     Row(

@@ -39,15 +39,20 @@ _MOST_AT_ONCE = 32
 CAPS = ("detail", "stack", "viewer")
 
 
-def pieces(message: dbg.Message | None) -> Iterator[dbg.Message | None]:
-    """A message, those of many entries in parts that take less than a slice; None is one that is
-    not decoded yet."""
+def pieces(message: dbg.Message | None, frame: bytes) -> Iterator[tuple[dbg.Message | None, int]]:
+    """A message with the size of its bytes, those of many entries in parts that take less than a
+    slice, each with its share: memory is looked at by what was taken in. None is one that is not
+    decoded yet."""
+    nbytes = 0 if message is None else len(frame)
     if not isinstance(message, dbg.Txs) or len(message.entries) <= _MOST_AT_ONCE:
-        yield message
+        yield message, nbytes
         return
-    entries = message.entries
+    entries, told = message.entries, 0
     for k in range(0, len(entries), _MOST_AT_ONCE):
-        yield dbg.Txs(entries[k : k + _MOST_AT_ONCE])
+        part = entries[k : k + _MOST_AT_ONCE]
+        upto = nbytes * (k + len(part)) // len(entries)
+        yield dbg.Txs(part), upto - told
+        told = upto
 
 
 class Refused(Exception):
@@ -156,15 +161,14 @@ class Incoming:
         while True:
             size = 0
             for message in decoder.steps():
-                if message is not None:
-                    size += len(decoder.frame)
-                for piece in pieces(message):
+                for piece, nbytes in pieces(message, decoder.frame):
                     if piece is not None:
                         take(piece)
+                    size += nbytes
                     now = time.monotonic()
                     if now < until:
                         continue
-                    if now >= told + TELLING:
+                    if size and now >= told + TELLING:
                         self._tell(size)
                         size, told = 0, now
                     await server.turn()

@@ -76,17 +76,16 @@ async def _take(
         while True:
             size = 0
             for message in decoder.steps():
-                if message is not None:
-                    size += len(decoder.frame)
-                for piece in pieces(message):
+                for piece, nbytes in pieces(message, decoder.frame):
                     if isinstance(piece, dbg.Mach):
                         has_machines, is_debugger = True, is_debugger or TAG in piece.tags
                     if piece is not None:
                         _take_one(link, listener, piece)
+                    size += nbytes
                     now = time.monotonic()
                     if now < until:
                         continue
-                    if now >= told + TELLING:
+                    if size and now >= told + TELLING:
                         tell(size)
                         size, told = 0, now
                     await listener.turn()

@@ -29,8 +29,8 @@ class Dependents:
     """The dependents of one machine."""
 
     __slots__ = (
-        "_gone_children", "active_tasks", "child_refs", "contexts", "disposers", "inactive_tasks",
-        "life_tasks", "nursery", "nursery_manager", "token",
+        "_ending_tasks", "_gone_children", "active_tasks", "child_refs", "contexts", "disposers",
+        "inactive_tasks", "life_tasks", "nursery", "nursery_manager", "token",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -40,6 +40,9 @@ class Dependents:
         self.active_tasks: dict[int, Tasks] = {}
         self.inactive_tasks: dict[int, Tasks] = {}
         self.life_tasks: Tasks = {}
+        # Those whose state is over and who have not ended yet: the next end of the state, of which
+        # there may be many before they come to run, is none of theirs.
+        self._ending_tasks: Tasks = {}
         self.nursery: trio.Nursery | None = None
         self.nursery_manager: Any = None
         # The trio run of the nursery.
@@ -89,6 +92,7 @@ class Dependents:
         if fork.state is None:
             self.life_tasks.pop(fork, None)
             return
+        self._ending_tasks.pop(fork, None)
         by_state = self.active_tasks if fork.while_active else self.inactive_tasks
         tasks = by_state.get(fork.state)
         if tasks is not None:
@@ -103,7 +107,9 @@ class Dependents:
         for by_state in (self.active_tasks, self.inactive_tasks):
             for tasks in list(by_state.values()):
                 found += list(tasks)
-        return tuple(sorted(found, key=lambda fork: fork.since))
+        # Last: one that comes to its end meanwhile is seen twice rather than never.
+        found += list(self._ending_tasks)
+        return tuple(sorted(dict.fromkeys(found), key=lambda fork: fork.since))
 
     def expire(self, machine: BaseMachine, states: Iterable[int], blips: int = 0) -> None:
         """Contexts and tasks of states whose tick moved come to their end, in this order."""
@@ -119,15 +125,15 @@ class Dependents:
                 emit(machine, LogLevel.OPS, f"[ctx:match] {context.state}")
             over = blips >> i & 1
             if i in self.active_tasks and (over or not active >> i & 1):
-                _cancel(self.active_tasks[i])
+                self._end(self.active_tasks, i)
             if i in self.inactive_tasks and (over or active >> i & 1):
-                _cancel(self.inactive_tasks[i])
+                self._end(self.inactive_tasks, i)
 
     def expire_all(self) -> None:
         """All contexts expire, and the tasks bound to states end with them."""
         for by_state in (self.active_tasks, self.inactive_tasks):
-            for tasks in list(by_state.values()):
-                _cancel(tasks)
+            for i in list(by_state):
+                self._end(by_state, i)
         for i, known in list(self.contexts.items()):
             context = known()
             if context is not None:
@@ -139,10 +145,16 @@ class Dependents:
         for fork in self.tasks:
             fork.cancel()
 
-
-def _cancel(tasks: Tasks) -> None:
-    for fork in list(tasks):
-        fork.cancel()
+    def _end(self, by_state: dict[int, Tasks], state: int) -> None:
+        """Cancel the tasks of a state that is over."""
+        tasks = by_state[state]
+        for fork in list(tasks):
+            # Cancelled first: one that an interrupt leaves where it was is cancelled once more.
+            fork.cancel()
+            self._ending_tasks[fork] = None
+            tasks.pop(fork, None)
+        if not tasks:
+            by_state.pop(state, None)
 
 
 # ------------------------------------------------------------------------------ for machines
