@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,3 +85,31 @@ def test_a_second_one_at_the_same_address_says_how_to_look_at_the_first(tmp_path
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 3
     assert f"am-dbg --from unix:{tmp_path / 'a'}" in done.stderr
+
+
+LOGGING = """
+import sys, time
+import am_machine as am
+from am_telemetry.dbg import DbgExporter
+
+machine = am.Machine({"Step": {"multi": True}}, id="worker", log_level=am.LogLevel.EXTERNAL)
+with DbgExporter(sys.argv[1], detail=2) as exporter:
+    exporter.bind(machine)
+    for k in range(200):
+        machine.add("Step", id=k)
+        machine.log(f"that was {k}.")
+        time.sleep(0.002 * (k % 3 == 0))  # some while the exporter is at work, some before
+    assert exporter.flush(20)
+"""
+
+
+def test_lines_between_transitions_stand_between_them(tmp_path: Path) -> None:
+    with collector(tmp_path, "--rotate-tx", "100000"):
+        command = [sys.executable, "-c", LOGGING, f"unix:{tmp_path / 'a'}"]
+        subprocess.run(command, check=True, timeout=60)
+    (last,) = dumps(tmp_path)
+    found = inspect(last, "--where", '"that was"')
+    assert found[-1] == "200 found, worker 200"
+    for k in (0, 1, 7, 100, 198, 199):
+        (line, _) = inspect(last, "--where", f'"that was {k}."')
+        assert f" worker/{k + 1} [add Step (id={k})] " in line

@@ -192,6 +192,49 @@ def test_lines_outside_transitions_know_after_which_one_they_came(store: Store) 
     assert [log[k].text for k in log.between(1, 9)] == ["after one"]
 
 
+def afters(exporter: Exporter) -> list[tuple[int, str]]:
+    log = exporter.client.outer_log
+    return [(line.after, line.text) for line in (log[k] for k in range(len(log)))]
+
+
+def test_lines_that_overtook_transitions_get_behind_them(store: Store) -> None:
+    exporter = Exporter(Link(store, process("p1")))
+    link = exporter.link
+    link.log(dbg.Log(1, 10, 2, "after one"))
+    link.log(dbg.Log(1, 20, 2, "after two"))
+    link.log(dbg.Log(1, 25, 2, "after two as well"))
+    before = exporter.client.outer_log.revision
+    exporter.do([0], {0: 1}, time=10)
+    assert afters(exporter) == [(1, "after one"), (1, "after two"), (1, "after two as well")]
+    exporter.do([1], {1: 1}, time=15)
+    told = [(1, "after one"), (2, "after two"), (2, "after two as well")]
+    assert afters(exporter) == told
+    assert exporter.client.outer_log.revision > before, "what was drawn of it is drawn anew"
+    exporter.do([2], {2: 1}, time=30)
+    assert afters(exporter) == told
+    # Where a line stays is decided once: a clock that is put back moves no lines.
+    exporter.do([0], {0: 1}, time=5)
+    assert afters(exporter) == told
+
+
+def test_lines_of_a_dump_stay_where_they_were_written(store: Store) -> None:
+    exporter = Exporter(Link(store, process("p1"), exact=True, is_live=False))
+    exporter.do([0], {0: 1}, time=10)
+    exporter.link.log(dbg.Log(1, 20, 2, "after one"))
+    exporter.do([1], {1: 1}, time=15)  # the clock was put back
+    assert afters(exporter) == [(1, "after one")]
+
+
+def test_of_lines_with_times_to_come_only_the_last_are_moved(store: Store) -> None:
+    exporter = Exporter(Link(store, process("p1")))
+    for k in range(1000):
+        exporter.link.log(dbg.Log(1, 1 << 40, 2, str(k)))
+    for k in range(3):
+        exporter.do([0], {0: 1}, time=k + 1)
+    moved = [after for after, _ in afters(exporter)]
+    assert moved == [0] * 744 + [3] * 256
+
+
 BAD_TXS = [
     tx(time=1 << 63),
     tx(queue_tick=1 << 63),

@@ -179,6 +179,8 @@ class Client:
                     self.errors.append(number)
         if sent.number is not None:
             self._join(number, sent.number)
+        if self.outer_log.is_loose:
+            self.outer_log.passed(number, sent.time)
         return number
 
     def rebase(self, clock: Sequence[int]) -> None:

@@ -378,7 +378,9 @@ class Link:
         client = self.client(sent.h)
         if sent.h in self._repeating:
             return
-        client.outer_log.append(client.last, _time(sent.time), min(sent.level, 255), sent.text)
+        time, level = _time(sent.time), min(sent.level, 255)
+        # In a dump everything has its place.
+        client.outer_log.append(client.last, time, level, sent.text, is_loose=self._is_live)
 
     def is_repeating(self, handle: int) -> bool:
         """Whether what is said of a machine is known already."""

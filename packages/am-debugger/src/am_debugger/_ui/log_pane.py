@@ -135,7 +135,7 @@ class LogPane(LineWidget, can_focus=True):
         # What the rows are made of; a transition that is worked out anew is another object.
         parsed = session.parser.parse(client, number)
         fold = view.visible.fold(number)
-        of = (parsed, len(client.outer_log), client.notes.get(number), fold)
+        of = (parsed, client.outer_log.revision, client.notes.get(number), fold)
         key = (client.serial, number, before, how)
         made = self._made.get(key)
         if made is None or made[0][0] is not parsed or made[0][1:] != of[1:]:
