@@ -100,7 +100,8 @@ def _wrap(name: str, place: Path) -> None:
     root = place / "root"
     own = root / "usr" / "lib" / name / name
     program = own if own.is_file() else root / "usr" / "bin" / name
-    found = {path.parent for path in root.glob("**/*.so.*")}
+    # Those of one package alone lie apart, without a number behind, as libpulsecommon-16.1.so does.
+    found = {path.parent for path in root.glob("**/lib*.so*")}
     script = place / "bin" / name
     script.parent.mkdir(exist_ok=True)
     paths = os.pathsep.join(sorted(map(str, found)))

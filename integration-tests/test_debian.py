@@ -20,10 +20,10 @@ case "$*" in
   *download*) for name; do :; done; touch "$name.deb";;
 esac
 """
-# A package holds a program that tells what it was given, and a library.
+# A package holds a program that tells what it was given, a library, and one that is its own.
 DPKG = """#!/bin/sh
-mkdir -p "$3/usr/bin" "$3/usr/lib/here"
-touch "$3/usr/lib/here/libsky.so.1"
+mkdir -p "$3/usr/bin" "$3/usr/lib/here" "$3/usr/lib/sky-parts"
+touch "$3/usr/lib/here/libsky.so.1" "$3/usr/lib/sky-parts/libskyparts-16.1.so"
 printf '#!/bin/sh\\necho "$LD_LIBRARY_PATH" "$@"\\n' > "$3/usr/bin/sky"
 chmod +x "$3/usr/bin/sky"
 """
@@ -60,7 +60,8 @@ def test_a_missing_program_comes_with_the_libraries_it_needs(
     assert log.read_text().splitlines()[-1].endswith("download -qq libsky1 sky")
     program = Path(folders[0], "sky")
     done = subprocess.run([program, "a b"], capture_output=True, text=True, check=True)
-    assert done.stdout == f"{place}/root/usr/lib/here a b\n"
+    libraries = place / "root" / "usr" / "lib"
+    assert done.stdout == f"{libraries}/here:{libraries}/sky-parts a b\n"
 
 
 def test_a_program_that_has_a_folder_of_its_own_is_started_there(
