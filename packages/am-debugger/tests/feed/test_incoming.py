@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -51,15 +51,21 @@ async def test_acknowledgements_come_at_once_after_256_entries(open_server: Open
         assert await peer.until(dbg.Ack) == dbg.Ack(256)
 
 
+async def told_of_a_machine(place: Any) -> Any:
+    """A peer that told of one."""
+    peer = place.peer()
+    await peer.hello()
+    await peer.send(OF, mach(1, "m", OF))
+    await place.told.until(lambda: place.told.machines)
+    return peer
+
+
 async def test_others_have_their_turn_within_a_message_of_many_entries(
     open_server: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(incoming, "SLICE", 0.0)
     async with open_server() as place:
-        peer = place.peer()
-        await peer.hello()
-        await peer.send(OF, mach(1, "m", OF))
-        await place.told.until(lambda: place.told.machines)
+        peer = await told_of_a_machine(place)
         before = place.told.turns
         await peer.send(dbg.Txs(tuple([(1, tx(b"%08d" % k)) for k in range(320)])))
         assert await peer.until(dbg.Ack) == dbg.Ack(320)
@@ -71,10 +77,7 @@ async def test_others_have_their_turn_while_such_a_message_is_decoded(
 ) -> None:
     monkeypatch.setattr(incoming, "SLICE", 0.0)
     async with open_server() as place:
-        peer = place.peer()
-        await peer.hello()
-        await peer.send(OF, mach(1, "m", OF))
-        await place.told.until(lambda: place.told.machines)
+        peer = await told_of_a_machine(place)
         before, client = place.told.turns, next(iter(place.store))
         turns: list[int] = []
 
@@ -96,10 +99,7 @@ async def test_of_such_a_message_is_told_what_was_taken_in_so_far(
     monkeypatch.setattr(incoming, "SLICE", 0.0)
     monkeypatch.setattr(incoming, "TELLING", 0.0)
     async with open_server() as place:
-        peer = place.peer()
-        await peer.hello()
-        await peer.send(OF, mach(1, "m", OF))
-        await place.told.until(lambda: place.told.machines)
+        peer = await told_of_a_machine(place)
         await trio.testing.wait_all_tasks_blocked()
         before, client = place.told.nbytes, next(iter(place.store))
         message = dbg.Txs(tuple([(1, tx(b"%08d" % k)) for k in range(1000)]))
