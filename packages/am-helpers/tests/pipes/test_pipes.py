@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from dataclasses import dataclass
-from time import perf_counter, thread_time
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -381,9 +381,9 @@ class TestCost:
             amh.bind(src, tgt, "Foo")
         times = []
         for _ in range(7):
-            start = perf_counter()
+            start = thread_time()
             src.add("Foo")
-            times.append(perf_counter() - start)
+            times.append(thread_time() - start)
             assert all(tgt.is_("Foo") for tgt in targets)
             src.remove("Foo")
         print(f"100 pipes: {min(times) * 1e3:.2f} ms")
