@@ -153,7 +153,6 @@ STEPS: dict[str, list[tuple[str, ...]]] = {
         )
     ],
     "docs": [pytest("docs", "-p", "docs.snippets", *PAGES)],
-    "demo": [("python", "-m", "examples.worker_pool", "--plain")],
 }
 
 

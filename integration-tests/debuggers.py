@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -63,6 +64,18 @@ def inspect(path: Path, *options: str) -> list[str]:
     command = [*AM_DBG, "inspect", str(path), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.splitlines()
+
+
+def lint(folder: Path, *options: str) -> tuple[int, str, int]:
+    """Exit code and text, of what a collector has, and how many machines that are."""
+    command = [*AM_DBG, "lint", "--from", f"unix:{folder / 'a'}", *options]
+    done = subprocess.run(
+        command, env=environ_for(folder), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode in (0, 1), done.stderr
+    told, _, last = done.stdout.rstrip("\n").rpartition("\n")
+    (counted,) = re.findall(r"found in (\d+) machines", last)
+    return done.returncode, told, int(counted)
 
 
 def dumps(folder: Path) -> list[Path]:

@@ -1,5 +1,5 @@
-"""The demo's pool, looked at and recorded while it runs: all its machines, and the worker that is
-killed."""
+"""The demo's pool, looked at and recorded while it runs: all its machines, the worker that is
+killed, and nothing that `am-dbg lint` finds in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .debuggers import collector, dumps, inspect, wait_for_dump
+from .debuggers import collector, dumps, inspect, lint, wait_for_dump
 from .terminal import Terminal
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -22,7 +22,7 @@ _WORKER = re.compile(r"((?:\x1b\[[\d;]*m)*)nw-\S+")
 """A worker in the list of machines, and its color."""
 
 
-def test_all_machines_appear_and_the_killed_one_greys_out(tmp_path: Path) -> None:
+def test_all_appear_the_killed_one_greys_out_and_nothing_is_found_in_them(tmp_path: Path) -> None:
     folder = tmp_path / "asyncmachine"  # where AM_DBG_ADDR=1 looks first
     folder.mkdir(mode=0o700)
     to_collector = ("-f", f"unix:{tmp_path / 'a'}")
@@ -39,6 +39,7 @@ def test_all_machines_appear_and_the_killed_one_greys_out(tmp_path: Path) -> Non
         last = wait_for_dump(tmp_path, newer_than=last)  # begun when all was over
         recorded = inspect(last)
         kinds = assert_recorded(recorded, killed, workers)
+        assert lint(tmp_path) == (0, "", len(kinds))
         assert_listed(terminal.text(), kinds)
         address = f"unix:{folder / 'dbg.sock'}"
         count = int(re.findall(rf"^{killed}: (\d+) ", "\n".join(recorded), re.MULTILINE)[0])
