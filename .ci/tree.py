@@ -38,6 +38,9 @@ APART = {"libp2p": "constraints-libp2p.txt"}
 # Engines listen on all addresses of a host: hence a network of their own, with loopback alone.
 # Slurm wants one more address than that.
 LOOPBACK_ONLY = 'ip link set lo up && ip address add 10.77.0.1/32 dev lo && exec "$@"'
+# Whatever a session starts may keep bytecode: most of what a test run takes until its first test is
+# to compile test modules and plugins, and several runs begin with the same ones.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 SOURCES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("packages/*/src"))
 
 
@@ -97,10 +100,10 @@ def only_installs(session: nox.Session) -> bool:
 
 
 def write_bytecode(session: nox.Session) -> None:
-    """Compile all that is installed, even where PYTHONDONTWRITEBYTECODE is set.
+    """Compile all that is installed.
 
-    Without bytecode every process that a test starts compiles all it imports, which makes its start
-    two to three times as long.
+    Without bytecode the first processes that tests start, several at a time, compile all they
+    import, which makes their start two to three times as long.
     """
     others = map(str, ROOT.glob(".nox/*/lib/python*/site-packages"))
     script = str(ROOT / ".ci" / "bytecode.py")
