@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from textual.widgets import Input, Static
 
 from am_debugger._core.finding import filter_text
+from am_debugger._derive.found import Found
+from am_debugger._derive.query import parse_query
 from am_debugger._ui.query_panel import FoundList
 from am_debugger._ui.toolbars import TOOLBARS, ToolBar
 
@@ -145,6 +147,38 @@ def test_the_filter_is_shown_as_a_query_and_taken_back(tmp_path: Path) -> None:
         await press(pilot, "enter")
         assert len(view.visible) == len(view.client.columns)
         assert filter_text(debugger) == ""
+
+    drive(tmp_path, body, fill=fill_with_related)
+
+
+def test_until_another_query_has_found_something_the_list_is_that_of_the_last(
+    tmp_path: Path,
+) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await choose(debugger, pilot, "worker-2", "LogFocused")
+        await press(pilot, "slash")
+        await ask(pilot, app, "arg.id~7")
+        listed = app.query_one(FoundList)
+        rows = [listed.make_row(k) for k in range(listed.row_count())]
+        # Another one begins; the screen may be drawn before there is anything to list.
+        debugger.session.found = Found(parse_query("+Nothing"), [])
+        assert [listed.make_row(k) for k in range(listed.row_count())] == rows
+        await press(pilot, "tab", "down", "enter")
+        assert debugger.machine.not_("QueryDialog")
+
+    drive(tmp_path, body, fill=fill_with_related)
+
+
+def test_a_filter_that_is_written_is_not_what_is_looked_for_next(tmp_path: Path) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        await choose(debugger, pilot, "job", "LogFocused")
+        await press(pilot, "slash")
+        await ask(pilot, app, "+Working")
+        await press(pilot, "enter", "alt+q")
+        line = app.query_one("#query-text", Input)
+        assert line.value == filter_text(debugger) != ""
+        await press(pilot, "escape", "slash")
+        assert line.value == "+Working"
 
     drive(tmp_path, body, fill=fill_with_related)
 

@@ -201,6 +201,20 @@ def test_others_can_ask_whether_somebody_debugs(
     assert amh.is_debugging() is expected
 
 
+def test_what_is_installed_is_looked_for_once_on_each_import_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert list(switches.entry_points("am_helpers.test")) == []
+    (tmp_path / "late-1.dist-info").mkdir()
+    (tmp_path / "late-1.dist-info" / "METADATA").write_text("Name: late\nVersion: 1\n")
+    named = tmp_path / "late-1.dist-info" / "entry_points.txt"
+    named.write_text("[am_helpers.test]\npoint = am_helpers:common\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = switches.entry_points("am_helpers.test")
+    assert [point.name for point in found] == ["point"]
+    assert switches.entry_points("am_helpers.test") is found
+
+
 class TestExporters:
     def test_none_installed_is_one_warning(
         self, monkeypatch: pytest.MonkeyPatch, caplog: Any

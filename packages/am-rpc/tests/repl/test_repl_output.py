@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 import json
 import logging
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+import rich.console
+import rich.text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +73,30 @@ def test_a_terminal_gets_colours_but_no_foreign_sequences(monkeypatch: pytest.Mo
     assert "\x1b[1m" in shown
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\n", "")
     assert plain.isprintable()
+
+
+@given(st.text())
+def test_a_pipe_gets_what_a_console_would_write_there(text: str) -> None:
+    console = rich.console.Console(file=io.StringIO(), markup=False, highlight=False, emoji=False)
+    console.print(rich.text.Text(escape(text)), soft_wrap=True)
+    assert isinstance(console.file, io.StringIO)
+    expected = console.file.getvalue().rstrip() + "\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", io.StringIO())
+        patch.setattr(sys, "stderr", io.StringIO())
+        output = Output()
+        output.show("add", Outcome(lines=(text,)))
+        output.fault(text)
+        assert sys.stdout.getvalue() == sys.stderr.getvalue() == expected
+
+
+def test_a_pipe_may_count_as_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    Output().fault("wrong")
+    assert capsys.readouterr().err == "\x1b[31mwrong\x1b[0m\n"
 
 
 def test_rows_are_not_folded_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,14 +215,8 @@ def test_the_environment_names_the_directory(
 def test_without_the_extra_arpc_says_how_to_get_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "_cli":
-            raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    real = _main.find_spec
+    monkeypatch.setattr(_main, "find_spec", lambda name: None if name == missing else real(name))
     with pytest.raises(SystemExit) as ended:
         _main.main()
     assert ended.value.code == 2

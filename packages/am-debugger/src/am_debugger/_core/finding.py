@@ -119,7 +119,8 @@ class FindingHandlers:
         if query is None:
             event.machine.remove("Finding")
             return
-        session.query = query
+        if not core.asks_filter:  # a filter is not what `n` goes on to look for
+            session.query = query
         selected = None if session.selected is None else session.selected.client
         clients = [] if selected is None else [selected]
         if args.everywhere:

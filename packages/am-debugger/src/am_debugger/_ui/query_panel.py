@@ -65,16 +65,19 @@ class FoundList(VirtualList):
     def __init__(self, debugger: Debugger) -> None:
         super().__init__(id="found")
         self._debugger = debugger
+        # What rows are made of until they are counted again: by then it may be another query.
+        self._found = debugger.session.found
         self._count = 0
 
     def update_rows(self) -> None:
         """More was found, or it is another query."""
-        self._count = len(self._debugger.session.found)
+        self._found = self._debugger.session.found
+        self._count = len(self._found)
         self.entitle(self._title())
         super().update_rows()
 
     def _title(self) -> str:
-        found = self._debugger.session.found
+        found = self._found
         if found.query is None:
             return ""
         counts = found.counts()
@@ -90,7 +93,7 @@ class FoundList(VirtualList):
 
     def make_row(self, position: int) -> Row:
         """A machine with its count, or a transition."""
-        client, matches, number = self._debugger.session.found.row(position)
+        client, matches, number = self._found.row(position)
         if number is None:
             return [(f"{inert(client.id)} ", colors.LABEL), (f"{matches:_}", colors.INACTIVE)]
         if number < client.first:
@@ -103,10 +106,9 @@ class FoundList(VirtualList):
 
     def entered(self, position: int) -> None:
         """Go to the transition; of a machine, to the first one found."""
-        found = self._debugger.session.found
-        client, _, number = found.row(position)
+        client, _, number = self._found.row(position)
         if number is None:
-            number = found.row(position + 1).number
+            number = self._found.row(position + 1).number
         assert number is not None
         machine = self._debugger.machine
         machine.remove("QueryDialog")

@@ -9,6 +9,8 @@ point of the group ``am_helpers.debug_exporter``; telemetry is an entry point of
 from __future__ import annotations
 
 import os
+import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 import am_machine as am
@@ -159,11 +161,17 @@ def _bind(mach: am.MachineApi) -> None:
 
 
 def entry_points(group: str) -> Iterable[EntryPoint]:
-    """The installed entry points of a group."""
-    # Imported when somebody debugs: it takes longer than the rest of this package together.
+    """The installed entry points of a group, looked for once as long as the import path stays."""
+    return _installed(group, tuple(sys.path))
+
+
+@lru_cache
+def _installed(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    # Imported when somebody debugs: it takes longer than the rest of this package together. And it
+    # reads a file of each distribution that is installed: not again for each machine.
     from importlib import metadata
 
-    return metadata.entry_points(group=group)
+    return tuple(metadata.entry_points(group=group))
 
 
 def _installed_exporter() -> DebugExporter | None:

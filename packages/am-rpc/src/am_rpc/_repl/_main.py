@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
+
+_NEEDED = ("click", "prompt_toolkit", "rich")
 
 
 def main() -> None:
     """Run `arpc` and exit with its code."""
-    try:
-        from ._cli import main as run
-    except ModuleNotFoundError as error:
-        if error.name not in ("click", "prompt_toolkit", "rich"):
-            raise
-        print(f"arpc needs {error.name}: pip install 'am-rpc[repl]'", file=sys.stderr)
+    # Looked for and not imported: few commands need them all.
+    missing = next((name for name in _NEEDED if find_spec(name) is None), None)
+    if missing:
+        print(f"arpc needs {missing}: pip install 'am-rpc[repl]'", file=sys.stderr)
         sys.exit(2)
+    from ._cli import main as run
+
     sys.exit(run())
 
 

@@ -63,12 +63,6 @@ def serve_agent(options: dict[str, Any], output: Output) -> Code:
     """
     if sys.stdin is None:
         raise CommandError(Code.USAGE, "stdin is closed: the agent speaks over it")
-    try:
-        from ._mcp_server import serve
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "mcp":
-            raise
-        raise CommandError(Code.USAGE, "mcp needs: pip install 'am-rpc[mcp]'") from error
     access = replace(
         access_from(options["secret_file"], options["key_id"], options["tls_ca"]),
         machines=options["machines"],
@@ -76,6 +70,13 @@ def serve_agent(options: dict[str, Any], output: Output) -> Code:
     )
     source = source_from(options["addrs"], None, None)
     repl = _repl(source, access, options["timeout"])
+    try:
+        # After the options were looked at: it takes longer than all else until an agent is served.
+        from ._mcp_server import serve
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "mcp":
+            raise
+        raise CommandError(Code.USAGE, "mcp needs: pip install 'am-rpc[mcp]'") from error
     return trio.run(serve, repl, options["write"])
 
 

@@ -13,19 +13,20 @@ from contextlib import suppress
 from io import StringIO
 from typing import TYPE_CHECKING, Final, TextIO
 
-from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
-
 from .._escape import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
     from ._outcome import Outcome, Table
 
 # Wide enough for any row: in a pipe nothing is folded.
 _PIPE_WIDTH: Final = 100_000
+# Switches by which a stream may count as a terminal though it is none.
+_AS_TERMINAL: Final = ("FORCE_COLOR", "TTY_COMPATIBLE")
 # Characters of what could not be written that are told instead.
 _MOST_TOLD: Final = 2000
 
@@ -49,7 +50,7 @@ class Output:
             self._show_json(command, outcome)
             return
         for line in outcome.lines:
-            self._write(_rendered(sys.stdout, Text(escape(line))))
+            self._write(_line(sys.stdout, line))
         if outcome.table is not None:
             self._write(_rendered(sys.stdout, _rich_table(outcome.table)))
         if outcome.error:
@@ -90,14 +91,35 @@ def _tell(text: str, style: str) -> None:
     if sys.stderr is None:  # a console without a file writes to stdout
         return
     try:
-        _write(sys.stderr, _rendered(sys.stderr, Text(escape(text), style=style)))
+        _write(sys.stderr, _line(sys.stderr, text, style))
     except (OSError, ValueError):
         # Nobody can be told.
         _forget(sys.stderr)
 
 
+def _line(file: TextIO, text: str, style: str = "") -> str:
+    """What a console would write to `file` of a text, which is one line once it is escaped."""
+    text = escape(text)
+    if not (_is_terminal(file) or any(map(os.environ.get, _AS_TERMINAL))):
+        return text.rstrip() + "\n"
+    # Here, as in pipes lines are just written: its import is a good part of the time of a command.
+    from rich.text import Text
+
+    return _rendered(file, Text(text, style=style))
+
+
+def _is_terminal(file: TextIO | None) -> bool:
+    try:
+        return file is not None and file.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
 def _rendered(file: TextIO, what: Text | RichTable) -> str:
     """What a console would write to `file`, which is not touched: it may take nothing."""
+    from rich.console import Console
+    from rich.text import Text
+
     real, paper = Console(file=file), StringIO()
     console = Console(
         file=paper,
@@ -130,6 +152,9 @@ def _forget(file: TextIO) -> None:
 
 
 def _rich_table(table: Table) -> RichTable:
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
     made = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in table.header:
         made.add_column(Text(name), overflow="fold")
