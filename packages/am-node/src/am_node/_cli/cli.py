@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from am_helpers.completion import offer_completion
 
-from .._worker.main import run_worker
 from . import asking, map, supervise, work
 from .codes import FAILED, INTERNAL, INTERRUPTED, code_of, complain
 from .options import extend_path
@@ -38,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments == ["worker"]:
-        run_worker()
+        _be_worker()
     options = _parser().parse_args(arguments)
     sys.exit(_run(options))
 
@@ -79,5 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     for module in (supervise, work, map, asking):
         module.add(commands)
     worker = commands.add_parser("worker", help="be a worker; only a supervisor starts this")
-    worker.set_defaults(run=lambda options: run_worker(), path=[])
+    worker.set_defaults(run=lambda options: _be_worker(), path=[])
     return parser
+
+
+def _be_worker() -> NoReturn:
+    # Here, as no other command needs it.
+    from .._worker.main import run_worker
+
+    run_worker()

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .._settings import Pool, Rlimits, Timing
-from .._supervisor.serve import serve
-from .._supervisor.supervisor import Supervisor
 from .addr_file import check_addr_file, written
 from .launching import NAMES, launcher
 from .options import ENTRY, add_common, log_to_stderr, read_secret, tls
 
 if TYPE_CHECKING:
     import argparse
+
+    from .._supervisor.supervisor import Supervisor
 
 _POOL = Pool()
 _TIMING = Timing()
@@ -70,6 +70,9 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Supervise until a signal says otherwise."""
+    # Here, as to load it is a good part of the time of a command that only asks one.
+    from .._supervisor.supervisor import Supervisor
+
     log_to_stderr(options.log, "SUPERVISOR")
     if options.addr_file is not None:
         check_addr_file(options.addr_file, options.addr)
@@ -104,6 +107,8 @@ def _pool(options: argparse.Namespace) -> Pool:
 
 
 async def _announce_and_serve(supervisor: Supervisor, addr_file: str | None) -> int:
+    from .._supervisor.serve import serve
+
     code = 0
     async with trio.open_nursery() as nursery:
 

@@ -12,8 +12,6 @@ from .._client.client import Client
 from .._errors import PoolError
 from .._escape import printable
 from .._settings import Pool, Timing
-from .._supervisor.runtime_dir import runtime_directory
-from .._supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -86,6 +84,10 @@ async def _supervised(
     """Run a supervisor that nobody else finds; gives its address once a worker is ready."""
     most = checked_workers(workers)
     pool = Pool(min=1, max=most, warm=most)
+    # Here, as a client of supervisors that run already has no use for it.
+    from .._supervisor.runtime_dir import runtime_directory
+    from .._supervisor.supervisor import Supervisor
+
     with runtime_directory() as directory:
         addr = f"unix:{directory.path / 'p'}"
         supervisor = Supervisor(worker, addr=addr, pool=pool, launcher=launcher, timing=_TIMING)
