@@ -68,9 +68,17 @@ def public_modules(package: str) -> Iterator[ModuleType]:
             yield importlib.import_module(name)
 
 
+def statements(block: ast.AST) -> Iterator[ast.AST]:
+    """Every statement within, at any depth; expressions, nine of ten nodes, are passed over."""
+    for child in ast.iter_child_nodes(block):
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield child
+            yield from statements(child)
+
+
 def imports(path: Path) -> Iterator[str]:
     """Every dotted name that a file imports; `from a import b` gives `a.b`."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in statements(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:

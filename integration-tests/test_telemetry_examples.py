@@ -145,20 +145,24 @@ def test_a_program_that_serves_until_it_is_interrupted_is_seen(
 
 
 @pytest.mark.slow
-def test_a_pool_shows_supervisor_workers_and_clients(
+def test_a_pool_of_two_supervisors_behind_tls_succeeds_and_shows_all_its_machines(
     debugger: tuple[Receiver, dict[str, str]],
 ) -> None:
+    pytest.importorskip("trustme")
     receiver, env = debugger
     done = subprocess.run(
-        [sys.executable, "-m", "examples.worker_pool", "--plain"],
+        [sys.executable, "-m", "examples.worker_pool", "--plain", "--supers", "2", "--tls"],
         cwd=ROOT, env=env, capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "totals are equal" in done.stdout
     assert receiver.errors == []
     machines = list(receiver.machines.values())
     shown = {machine.id: machine for machine in machines}
     processes = {machine.process.pid for machine in machines}
-    assert len(processes) >= 6, sorted(shown)  # supervisor, four workers, at least one client
+    # Two supervisors, four workers, at least one client.
+    assert len(processes) >= 7, sorted(shown)
+    assert sum(ident.startswith("ns-") for ident in shown) == 2
     kinds = {tag for machine in machines for tag in machine.tags}
     assert not any("am:inner" in machine.tags for machine in machines), kinds
     for machine in machines:

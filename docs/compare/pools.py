@@ -75,7 +75,7 @@ async def standard() -> AsyncIterator[Jobs]:
 async def with_ray() -> AsyncIterator[Jobs]:
     """Tasks of Ray on a cluster of this host alone."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    import ray
+    import ray  # type: ignore[import-not-found,unused-ignore]
 
     options: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False}
     ray.init(num_cpus=WORKERS, _node_ip_address="127.0.0.1", **options)

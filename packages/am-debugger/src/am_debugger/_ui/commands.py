@@ -15,7 +15,7 @@ class Commands(CommandPalette):
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Close it, unless that was done already by a key or a click just before."""
-        return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
+        return super().dismiss(result) if self.is_current else AwaitComplete()
 
     def _action_command_list(self, action: str) -> None:
         # Until it is laid out there are no pages of commands to turn.
