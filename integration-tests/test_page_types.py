@@ -50,18 +50,12 @@ def test_a_page_without_blocks_is_no_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_faults_are_told_by_page_and_line(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(PAGE)
-    told = page_types.check([page])
+def test_faults_are_told_by_page_and_line_and_a_page_without_is_silent(tmp_path: Path) -> None:
+    wrong, right = tmp_path / "wrong.md", tmp_path / "right.md"
+    wrong.write_text(PAGE)
+    mended = PAGE.replace("machine.ad(", "machine.add(").replace("queue_limits", "queue_limit")
+    right.write_text(mended.replace("def double(x):", "def double(x: int) -> int:"))
+    told = page_types.check([wrong, right])
     places = {line.split(":")[1] for line in told}
-    assert all(line.startswith(f"{page}:") for line in told)
+    assert all(line.startswith(f"{wrong}:") for line in told)
     assert places == {"15", "19", "20", "23"}, "misspelt `add`, no types, a misspelt option"
-
-
-@pytest.mark.slow
-def test_a_page_without_fault_is_silent(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    right = PAGE.replace("machine.ad(", "machine.add(").replace("queue_limits", "queue_limit")
-    page.write_text(right.replace("def double(x):", "def double(x: int) -> int:"))
-    assert page_types.check([page]) == []

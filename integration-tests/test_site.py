@@ -138,13 +138,13 @@ def test_features_are_methods_and_keywords_that_a_user_may_take(laid_out: Path) 
 def test_members_that_are_no_features_are_there_and_called_and_not_on_the_reference(
     laid_out: Path,
 ) -> None:
-    nodes = [
-        node
-        for path in ROOT.glob("packages/*/src/**/*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-    ]
-    read = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    read |= {str(node.value) for node in nodes if isinstance(node, ast.Constant)}  # by getattr
+    read: set[str] = set()
+    for path in ROOT.glob("packages/*/src/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                read.add(node.attr)
+            elif isinstance(node, ast.Constant):
+                read.add(str(node.value))  # by getattr
     listed = {name.path for name in public_names()}
     for owner, members in INNER.items():
         assert owner in listed

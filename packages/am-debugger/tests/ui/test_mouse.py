@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from textual import events
 
 import am_machine as am
@@ -122,6 +123,25 @@ def test_a_click_on_a_cell_of_the_rain_goes_there_and_selects_the_state(tmp_path
         await click_on(pilot, rain, (2, 3))  # one in from the border
         assert view.cursor == view.visible.numbers[top + 2]
         assert view.state == view.client.version.names[1]
+
+    drive(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    ("view", "pane"), [("LogFocused", "log"), ("ToolRain", "rain"), ("ToolMatrix", "matrix")]
+)
+def test_a_click_on_the_frame_of_a_pane_chooses_nothing(
+    view: str, pane: str, tmp_path: Path
+) -> None:
+    async def body(pilot: Pilot[int], app: DebuggerApp, debugger: Debugger) -> None:
+        debugger.machine.add("SelectingClient", client="worker-2")
+        debugger.machine.add("SetCursor", number=15)
+        debugger.machine.add(view)
+        await settle(pilot)
+        await click_on(pilot, pane, (30, 0))
+        chosen = debugger.session.selected
+        assert chosen is not None
+        assert (chosen.cursor, chosen.state) == (15, "")
 
     drive(tmp_path, body)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.command import CommandPalette
 from textual.containers import Container, Horizontal, Vertical
 
 from .._core.opening import close, close_beside, open_or_close, opened
@@ -19,6 +18,7 @@ from .._core.showing import focusable, shown_toolbars, shows_log, shows_reader
 from . import bars, colors, dialogs
 from .alt_keys import know_alt_letters
 from .client_list import ClientList
+from .commands import Commands
 from .facts_panel import FactsPanel
 from .group_menu import GroupChooser, GroupMenu
 from .help_text import name_of
@@ -97,6 +97,7 @@ class DebuggerApp(App[int]):
 
     TITLE = "am-dbg"
     ENABLE_COMMAND_PALETTE = True
+    ALLOW_SELECT = False  # the terminal selects text, with shift
     AUTO_FOCUS = ""  # the focus is a matter of states
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -335,10 +336,10 @@ class DebuggerApp(App[int]):
 
     def action_command_palette(self) -> None:
         """Open the palette, or close it."""
-        if isinstance(self.screen, CommandPalette):
+        if isinstance(self.screen, Commands):
             self.simulate_key("escape")
         else:
-            super().action_command_palette()
+            self.push_screen(Commands())
 
     def action_key(self, number: int) -> None:
         """A key of the table was pressed."""

@@ -211,9 +211,9 @@ class LogPane(LineWidget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Go to the transition of the row; of a change, select the state."""
-        offset = event.get_content_offset_capture(self)
+        offset = event.get_content_offset(self)
         view, machine = self._debugger.session.selected, self._debugger.machine
-        if offset.y >= len(self._rows) or view is None:
+        if offset is None or offset.y >= len(self._rows) or view is None:
             return
         shown = self._rows[offset.y]
         if shown.number == view.cursor and view.visible.fold(view.cursor) is not None:

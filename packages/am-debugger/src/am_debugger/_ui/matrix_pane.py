@@ -147,13 +147,15 @@ class MatrixPane(VirtualList):
 
     def on_click(self, event: events.Click) -> None:
         """Select the state of a row; in the head that of the column."""
-        offset = event.get_content_offset_capture(self)
+        event.prevent_default()
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
         source = self._x + (offset.x - _NAME) // _CELL
         if offset.y >= len(_HEAD):
             super().on_click(event)
         elif offset.x >= _NAME and source < len(self._names):
             self._debugger.machine.add("StateNameSelected", state=self._names[source])
-        event.prevent_default()
 
     def action_sideways(self, by: int) -> None:
         """Scroll to the side."""

@@ -157,9 +157,11 @@ class RainPane(VirtualList):
 
     def on_click(self, event: events.Click) -> None:
         """Go to a transition, and select the state under the mouse."""
-        offset = event.get_content_offset_capture(self)
-        position, view = self.scroll_offset.y + offset.y, self._debugger.session.selected
         event.prevent_default()
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        position, view = self.scroll_offset.y + offset.y, self._debugger.session.selected
         if view is not None and position < self.row_count():
             self.cursor = position
             # The number and the time stand where there is no room for more states.

@@ -204,7 +204,10 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Choose the row under the mouse."""
-        position = self.scroll_offset.y + event.get_content_offset_capture(self).y
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return  # the frame, with its title
+        position = self.scroll_offset.y + offset.y
         if position < self.row_count():
             self.cursor = position
             self.entered(position)
