@@ -59,9 +59,14 @@ __all__ = [
     "setup_prometheus",
 ]
 
-# Users and pickles see the public module, whichever room a name is in.
-for _name in __all__:
-    _value = globals().get(_name)
-    if hasattr(_value, "__name__") and _value.__module__.startswith(f"{__name__}._"):
-        _value.__module__ = __name__
-del _name, _value
+
+def _publish() -> None:
+    """Users and pickles see the public module, whichever room a name is in."""
+    for name in __all__:
+        value = globals().get(name)
+        if hasattr(value, "__name__") and value.__module__.startswith(f"{__name__}._"):
+            value.__module__ = __name__
+
+
+_publish()
+del _publish

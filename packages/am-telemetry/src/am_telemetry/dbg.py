@@ -80,9 +80,14 @@ __all__ = [
     "read_dump", "schema_def", "schema_hash", "server_mac",
 ]  # fmt: skip
 
-# Users and pickles see the public module, whichever room a name is in.
-for _name in __all__:
-    _value = globals().get(_name)
-    if hasattr(_value, "__name__") and _value.__module__.startswith("am_telemetry._"):
-        _value.__module__ = __name__
-del _name, _value
+
+def _publish() -> None:
+    """Users and pickles see the public module, whichever room a name is in."""
+    for name in __all__:
+        value = globals().get(name)
+        if hasattr(value, "__name__") and value.__module__.startswith("am_telemetry._"):
+            value.__module__ = __name__
+
+
+_publish()
+del _publish

@@ -19,7 +19,12 @@ from ._host import Host, load_host, open_host
 
 __all__ = ["Host", "HostClosedError", "load_host", "open_host"]
 
-# Users and pickles see the public module.
-for _name in __all__:
-    globals()[_name].__module__ = __name__
-del _name
+
+def _publish() -> None:
+    """Users and pickles see the public module."""
+    for name in __all__:
+        globals()[name].__module__ = __name__
+
+
+_publish()
+del _publish

@@ -9,7 +9,8 @@ The library lets what happens in a handler of its end the whole host. So nothing
 a stream that harms is reset, and counted. What waits in it without a limit is given one here.
 """
 
-# Installed by the session that tests it alone. pyright: reportMissingImports=false
+# The library is installed by the session that tests this alone.
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
@@ -93,7 +94,7 @@ class Libp2p:
 
         :raises ListenError: if an address cannot be listened on.
         """
-        host = self._host()
+        host, is_listening = self._host(), False
         with trio.CancelScope() as limit:
             try:
                 async with host.run(_addresses(self.listen)):
@@ -277,7 +278,7 @@ class _Channel:
 
         :raises _HarmfulError: if what comes is none.
         """
-        buffer = bytearray()
+        buffer, data = bytearray(), b""
         while True:
             with trio.move_on_after(_DEAD) as silence:
                 try:

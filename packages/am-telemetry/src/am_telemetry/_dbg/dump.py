@@ -79,7 +79,8 @@ class DumpFile:
 
     def _close_chunk(self) -> None:
         if self._began[0] and self._in_chunk:
-            self._chunks.append((*self._began, self._in_chunk))
+            offset, at = self._began
+            self._chunks.append((offset, at, self._in_chunk))
 
     def flush(self) -> None:
         """Let what was written be readable, whatever happens next."""

@@ -28,6 +28,7 @@ class Stream(Protocol):
     @property
     def stats(self) -> StreamStats:
         """The numbers of now. In any thread."""
+        ...
 
 
 def add_stats(one: StreamStats, other: StreamStats) -> StreamStats:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+otel: Any = None
 try:
-    from opentelemetry import _logs as otel
+    otel = import_module("opentelemetry._logs")
 except ImportError:  # pragma: no cover - moved or renamed by a later version
-    otel = None  # type: ignore[assignment]
+    pass
 
 # The levels that machines have, in the order of severity.
 SEVERITIES = ("TRACE", "DEBUG", "DEBUG4", "INFO", "INFO4", "ERROR")

@@ -122,7 +122,7 @@ class MetricsConsumer(Consumer):
             if tracer is not None:
                 tracer.retire(link)
 
-    def tick(self, now: float) -> None:
+    def tick(self, at: float) -> None:
         """Follow those who listen at level 2, hand durations to the histograms, begin slices."""
         if 0 < self.level < 2:
             for series in self._book.live():
@@ -132,8 +132,8 @@ class MetricsConsumer(Consumer):
         left = MOST_RECORDS
         for series in self._book.live():
             left -= self._record(series, left)
-        if self._sample > 1 and now >= self._next_slice:
-            self._next_slice = now + self._sample * SLICE
+        if self._sample > 1 and at >= self._next_slice:
+            self._next_slice = at + self._sample * SLICE
             self._begin_slices()
 
     def flush(self, deadline: float) -> None:

@@ -71,7 +71,8 @@ class PrometheusEndpoint:
 
     def _begin(self, listener: socket.socket | None) -> None:
         if listener is not None:
-            self.address = listener.getsockname()[:2]
+            host, port = listener.getsockname()[:2]
+            self.address = (host, port)
             self._server = ScrapeServer(listener, self.render)
             if self._folder is not None:
                 self._file = announce(self._folder, self.address)

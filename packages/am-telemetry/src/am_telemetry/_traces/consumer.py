@@ -105,9 +105,9 @@ class TraceConsumer(Consumer):
         if nesting is not None:
             nesting.retire(link)
 
-    def tick(self, now: float) -> None:
+    def tick(self, at: float) -> None:
         """End what waited long enough for its cause."""
-        self.maker.tick(now)
+        self.maker.tick(at)
 
     def flush(self, deadline: float) -> None:
         """Closing, or at the end of the program, end every open span; then the provider flushes,

@@ -192,7 +192,7 @@ async def _whole(answer: Answer) -> bytes:
 
 
 async def _lines(answer: Answer) -> AsyncGenerator[bytes, None]:
-    rest = b""
+    rest = part = b""
     while True:
         # A silent watch is over by then; what is silent for longer is dead.
         with trio.move_on_after(_WATCH + _CALL) as silence:
