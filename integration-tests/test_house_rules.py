@@ -5,6 +5,7 @@ import importlib
 import inspect
 import re
 import statistics
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -197,6 +198,14 @@ def test_ci_runs_the_very_commands_that_the_front_page_prints() -> None:
     commands = re.findall(r"^python3 -m venv .*nox$", readme, flags=re.MULTILINE)
     assert len(commands) == 1
     assert commands[0] in ci
+
+
+def test_both_type_checkers_look_at_the_sources_of_every_package() -> None:
+    # The one gets them from the tree; of the other's patterns those that match nothing pass.
+    wanted = {f"packages/{package.replace('_', '-')}/src" for package in PACKAGES}
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["basedpyright"]
+    assert wanted <= {*table["include"]}
+    assert all((ROOT / folder).is_dir() for folder in table["include"])
 
 
 def test_news_is_named_by_a_number_or_is_an_orphan() -> None:
