@@ -133,7 +133,8 @@ class Hands:
                 await asyncio.sleep(0)
             if app._exception is not None:
                 raise app._exception
-        assert app.is_running
+            if not app.is_running:
+                return  # a command of the palette quits
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + RUNS))
