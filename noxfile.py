@@ -57,12 +57,12 @@ ORDER = (
     "processes",
     "pools",
     "am-debugger",
+    "types",
     "integration",
     "am-telemetry",
     "observability",
-    "am-helpers",
     "am-rpc",
-    "types",
+    "am-helpers",
     "engines",
 )
 # What waits for processes, and looks at the clock: all others yield the processors to these.
