@@ -32,4 +32,4 @@ for _name in __all__:
     _value = globals()[_name]
     if hasattr(_value, "__name__") and _value.__module__.startswith(__name__ + "."):
         _value.__module__ = __name__
-del _name, _value
+del _name, _value  # pyright: ignore[reportPossiblyUnboundVariable] - there always are names

@@ -76,9 +76,10 @@ def web_url(text: str) -> str:
     """The address of a page: scheme, host, maybe a port, no path."""
     try:
         parts = urlsplit(text)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        has_host = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        fits = has_host and not (parts.path.rstrip("/") or parts.query or parts.fragment)
     except ValueError:
         fits = False
-    if not fits or parts.path.rstrip("/") or parts.query or parts.fragment:
+    if not fits:
         raise argparse.ArgumentTypeError(f"{text!r} is no address such as https://host")
     return text.rstrip("/")

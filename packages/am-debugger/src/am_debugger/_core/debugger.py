@@ -120,7 +120,7 @@ class Debugger:
         """The state that has made it."""
         self.closed: Opened | None = None
         """What the press of the mouse that is under way has closed."""
-        self.overlay = ("", "")
+        self.overlay: tuple[str, str] = ("", "")
         """Title and text of what is shown in full."""
         self.addresses: Sequence[object] = ()
         """Where it listens."""

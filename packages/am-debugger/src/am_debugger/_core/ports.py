@@ -49,18 +49,23 @@ class UiPort(Protocol):
     def invalidate(self, *parts: Part, lazily: bool = False) -> None:
         """These parts are to be drawn anew: at once, or lazily if nobody has pressed a key for
         it."""
+        ...
 
     def repaint(self) -> None:
         """All is to be drawn anew, what did not change, too: others wrote to the terminal."""
+        ...
 
     def notify(self, text: str) -> None:
         """Tell the user something in a line."""
+        ...
 
     def focus(self, state: str) -> None:
         """The pane of this focus state has the focus now."""
+        ...
 
     def find(self, text: str, *, forward: bool) -> bool:
         """Put the reader's cursor on the next row that has a text; False if there is none."""
+        ...
 
 
 class NullUi:
@@ -111,6 +116,7 @@ class FilesPort(Protocol):
         :raises DebuggerError: if it is none.
         :raises OSError: if it cannot be read.
         """
+        ...
 
     def write(self, store: Store, path: str, moment: int | None) -> Iterator[Progress]:
         """Write all machines, or only a moment of them.
@@ -118,6 +124,7 @@ class FilesPort(Protocol):
         :raises DebuggerError: if it cannot be written that way.
         :raises OSError: if it cannot be written.
         """
+        ...
 
 
 class NoFiles:
@@ -138,12 +145,15 @@ class WishesPort(Protocol):
     def detail_of(self, client: Client) -> int | None:
         """The level of detail a machine is wanted at: 0 mute, 1 journal, 2 everything. None if
         nobody tells of it now."""
+        ...
 
     def want_detail(self, client: Client, level: int) -> None:
         """Want a machine at a level of detail from now on."""
+        ...
 
     def ask_pending(self, client: Client) -> bool:
         """Ask what a machine waits for; False if nobody can be asked."""
+        ...
 
 
 class NoWishes:

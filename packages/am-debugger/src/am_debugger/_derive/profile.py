@@ -113,7 +113,7 @@ class Profile:
         for chunk in list(client.columns.chunks):
             for number in range(max(chunk.first, first), chunk.last + 1):
                 packed = chunk.rest(number)
-                rest = unpack(packed) if packed else ()
+                rest = unpack(packed) if packed else []
                 if len(rest) > _DURATION and rest[_DURATION] is not None:
                     took.append(LongTransition(client, number, rest[_DURATION]))
                 if len(rest) > _RUNS and rest[_RUNS]:

@@ -178,9 +178,10 @@ class Incoming:
                 told = time.monotonic()
             if self.link is not None and self.link.taken > self._acked:
                 self._wakes.set()
-            with trio.move_on_after(SILENCE) as silence:
+            data = None
+            with trio.move_on_after(SILENCE):
                 data = await self._stream.receive_some(_PIECE)
-            if silence.cancelled_caught:
+            if data is None:
                 raise Refused("nothing came for too long")
             if not data:
                 return

@@ -25,12 +25,15 @@ class Compressor(Protocol):
 
     def compress(self, data: bytes, /) -> bytes:
         """Take bytes; what comes out may lag behind."""
+        ...
 
     def sync(self) -> bytes:
         """All that was taken, so that it can be read though what follows is lost."""
+        ...
 
     def finish(self) -> bytes:
         """What is left."""
+        ...
 
 
 class _Gzip:

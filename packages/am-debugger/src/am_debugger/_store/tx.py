@@ -162,6 +162,7 @@ def as_sent(client_columns: Columns, tx: Tx, clock: tuple[int, ...] | None) -> S
     """A transition as it is sent; with a clock, as a keyframe."""
     flags = wire_flags(client_columns.kept[tx.number - client_columns.first])
     source = tx.source
+    source_told = None
     if source is not None:
         told_id = None if source.id == NO_ID else source.id
         source_told = (source.machine_id, told_id, source.time_sum)
@@ -173,7 +174,7 @@ def as_sent(client_columns: Columns, tx: Tx, clock: tuple[int, ...] | None) -> S
         tx.called,
         tuple([part for pair in tx.changes for part in pair]),
         tx.queue_tick,
-        None if source is None else source_told,
+        source_told,
         dict(tx.args) or None,
         tx.duration,
         tx.queue_length,

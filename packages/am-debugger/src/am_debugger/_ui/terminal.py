@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from threading import Event
 
     from textual.driver import Driver
 
@@ -78,6 +79,9 @@ def survives_its_terminal(driver: type[Driver]) -> type[Driver]:
     """A driver of textual, whose output outlives the terminal."""
 
     class Surviving(driver):  # type: ignore[misc, valid-type]
+        # Set once input is read no longer; all drivers that read any have it, `Driver` does not.
+        exit_event: Event
+
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             if (file := getattr(self, "_file", None)) is not None:
@@ -100,7 +104,8 @@ def survives_its_terminal(driver: type[Driver]) -> type[Driver]:
             super().stop_application_mode()
 
         def run_input_thread(self) -> None:
-            super().run_input_thread()
+            # Called by those drivers alone that have it.
+            super().run_input_thread()  # pyright: ignore[reportAttributeAccessIssue]
             # In a browser it ends by itself where whoever hands the keys on is gone.
             if self.is_web and not self.exit_event.is_set():
                 with contextlib.suppress(RuntimeError):  # the loop ended meanwhile

@@ -151,7 +151,8 @@ class VirtualList(LineWidget, ScrollView, can_focus=True):
         if needs_bar is not self.show_vertical_scrollbar:
             self.virtual_size = size
         elif size != was:
-            self.set_reactive(Widget.virtual_size, size)
+            # Textual declares no type of it, and so it seems to be a size, too.
+            self.set_reactive(Widget.virtual_size, size)  # pyright: ignore[reportArgumentType]
             if needs_bar:
                 move_thumb(self.vertical_scrollbar, rows=size.height)
             self.scroll_y = self.validate_scroll_y(self.scroll_y)

@@ -46,7 +46,7 @@ class Pane:
     async def _get(self, path: str) -> Answer:
         if path in _PAGES:
             name, kind = _PAGES[path]
-            return Answer(files(__package__).joinpath(name).read_bytes(), kind)
+            return Answer(files("am_debugger._web").joinpath(name).read_bytes(), kind)
         name = path.removeprefix(_FILES)
         found = find(self._folder, name) if path.startswith(_FILES) else None
         if found is None:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import h11
 import trio
 import wsproto
+import wsproto.utilities
 from wsproto.events import (
     AcceptConnection,
     CloseConnection,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgpack  # type: ignore[import-untyped]
 
@@ -55,20 +55,18 @@ def unpack_answer(data: bytes) -> Answer:
 def _picture(parts: Any) -> Picture:
     name, kind, machines, *rest, mutation = parts
     sheets = tuple([_sheet(parts) for parts in machines])
-    explained = None if mutation is None else Mutation(*mutation)
-    made: Picture = Picture(*(name, kind, sheets, *rest, explained))
-    return made
+    rest.append(None if mutation is None else Mutation(*mutation))
+    return Picture(name, kind, sheets, *rest)
 
 
 def _sheet(parts: Any) -> MachineSheet:
     *fields, pipes = parts
-    made: MachineSheet = MachineSheet(*(*fields, tuple([PipeSheet(*pipe) for pipe in pipes])))
-    return made
+    fields.append(tuple([PipeSheet(*pipe) for pipe in pipes]))
+    return MachineSheet(*fields)
 
 
 def _pack(value: object) -> bytes:
-    found: bytes = msgpack.packb(value)
-    return found
+    return cast("bytes", msgpack.packb(value))
 
 
 def _unpack(data: bytes) -> Any:

@@ -56,12 +56,14 @@ def page_of(session: Session, redacted: Iterable[str] = ()) -> bytes:
     it has less of what is around the moment."""
     drawn = list(_drawn(session))
     redacted = tuple(redacted)
+    size = 0
     for budget in _BUDGETS:
         pictures = [one for one in drawn if len(one.svg) + len(one.text) <= budget.picture]
         page = document(gather(session, budget, pictures=pictures, redacted=redacted))
-        if len(page) <= MOST_BYTES:
+        size = len(page)
+        if size <= MOST_BYTES:
             return page
-    raise PageTooLargeError(f"the page of {session.url()} would be {len(page)} bytes large")
+    raise PageTooLargeError(f"the page of {session.url()} would be {size} bytes large")
 
 
 def _drawn(session: Session) -> Iterator[Picture]:
