@@ -27,9 +27,14 @@ __all__ = [
     "__version__",
 ]
 
-# Users and pickles see the public module.
-for _name in __all__:
-    _value = globals()[_name]
-    if hasattr(_value, "__name__") and _value.__module__.startswith(__name__ + "."):
-        _value.__module__ = __name__
-del _name, _value  # pyright: ignore[reportPossiblyUnboundVariable] - there always are names
+
+def _publish() -> None:
+    """Users and pickles see the public module."""
+    for name in __all__:
+        value = globals()[name]
+        if hasattr(value, "__name__") and value.__module__.startswith(__name__ + "."):
+            value.__module__ = __name__
+
+
+_publish()
+del _publish

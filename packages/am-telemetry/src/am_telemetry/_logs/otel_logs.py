@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 otel: Any = None
-try:
+with suppress(ImportError):  # moved or renamed by a later version
     otel = import_module("opentelemetry._logs")
-except ImportError:  # pragma: no cover - moved or renamed by a later version
-    pass
 
 # The levels that machines have, in the order of severity.
 SEVERITIES = ("TRACE", "DEBUG", "DEBUG4", "INFO", "INFO4", "ERROR")
