@@ -48,28 +48,31 @@ from tree import (  # noqa: E402
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PER_PYTHON = {"unit", "wheels", "commands", "readmes"}  # what `pythons` may be asked for
-# The jobs of `checks` as they begin: what takes longest comes first, so that it is not left to run
-# alone at the end; lint before that, for it fills the environment of the steps of `dev`.
+# The jobs of `checks` as they begin, those for which there is room first: what takes longest comes
+# first, so that it is not left to run alone at the end; lint before that, for it fills the
+# environment of the steps of `dev`. Tests that wait come early, for something has to compute then.
 ORDER = (
     "lint",
     "am-machine",
     "am-node",
+    "am-debugger",
     "processes",
     "pools",
-    "am-debugger",
-    "types",
     "integration",
-    "am-telemetry",
     "observability",
-    "am-rpc",
-    "am-helpers",
     "engines",
+    "am-telemetry",
+    "types",
+    "am-helpers",
+    "am-rpc",
+    "am-pubsub",
 )
 # What waits for processes, and looks at the clock: all others yield the processors to these.
 TOUCHY = {"lint", "am-node", "processes", "pools", "integration", "observability", "engines"}
 # Of `checks`, for two processors: tests of processes wait for half of their time, and what yields
-# computes meanwhile. More than two of the first kind at a time would wait for each other.
-LANES, FIRM = 4, 2
+# computes meanwhile, also where it waits itself. More than two of the first kind at a time would
+# wait for each other.
+LANES, FIRM = 5, 2
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
 # programs alone are used, what topics are compared with, and a terminal and a browser to type into.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
