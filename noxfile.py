@@ -70,9 +70,8 @@ ORDER = (
 # What waits for processes, and looks at the clock: all others yield the processors to these.
 TOUCHY = {"lint", "am-node", "processes", "pools", "integration", "observability", "engines"}
 # Of `checks`, for two processors: tests of processes wait for half of their time, and what yields
-# computes meanwhile, also where it waits itself. More than two of the first kind at a time would
-# wait for each other.
-LANES, FIRM = 5, 2
+# computes meanwhile. More than two of the first kind at a time would wait for each other.
+LANES, FIRM = 4, 2
 # Packages of Debian by the programs that tests need: the real servers of telemetry, of which the
 # programs alone are used, what topics are compared with, and a terminal and a browser to type into.
 SERVERS = {"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"}
