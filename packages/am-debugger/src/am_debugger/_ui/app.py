@@ -290,6 +290,8 @@ class DebuggerApp(App[int]):
     async def on_event(self, event: events.Event) -> None:
         """No key is lost. One that is held goes on no longer than it is held: what many did is
         drawn at once, so that they never wait for the screen."""
+        if isinstance(event, events.InputEvent) and not self.screen_stack:
+            return  # the debugger ends, and this was pressed behind it
         if isinstance(event, events.Key):
             self._begin_key()
         if isinstance(event, (events.Key, events.MouseDown)):
