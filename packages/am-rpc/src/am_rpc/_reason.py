@@ -78,7 +78,8 @@ def check_unix_path(path: str) -> None:
 
 def _tls_reason(error: ssl.SSLError) -> str:
     name = error.reason or ""
-    if name in _NO_TLS or isinstance(error, ssl.SSLEOFError):
+    # An end amid the handshake is of either kind, by the release of Python (3.11.2: the second).
+    if name in _NO_TLS or isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return "no TLS handshake; does it speak TLS there?"
     if "CERTIFICATE_REQUIRED" in name or "HANDSHAKE_FAILURE" in name:
         return "it refused TLS; does it want a client certificate?"
