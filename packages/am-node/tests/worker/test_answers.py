@@ -288,13 +288,13 @@ async def test_no_attempt_at_all_is_refused_at_the_call(
             client.map([], attempts=attempts)
 
 
-@pytest.mark.parametrize("timeout", [-1, -0.5, float("nan")])
-async def test_a_time_that_is_none_is_refused_at_the_call(timeout: float) -> None:
+@pytest.mark.parametrize("seconds", [-1, -0.5, float("nan")])
+async def test_a_time_that_is_none_is_refused_at_the_call(seconds: float) -> None:
     client = am_node.Client("c", Anything, supers=["127.0.0.1:1"])
-    with pytest.raises(ValueError, match=f"timeout={timeout}: seconds, 0 or more"):
-        await client.work(timeout=timeout)
-    with pytest.raises(ValueError, match=f"timeout={timeout}: seconds, 0 or more"):
-        client.map([], timeout=timeout)
+    with pytest.raises(ValueError, match=f"timeout={seconds}: seconds, 0 or more"):
+        await client.work(timeout=seconds)
+    with pytest.raises(ValueError, match=f"timeout={seconds}: seconds, 0 or more"):
+        client.map([], timeout=seconds)
 
 
 @pytest.mark.parametrize("retry_on", ["ValueError", ValueError, (ValueError,), 3, None])

@@ -36,8 +36,8 @@ NOT_COMPILED: Final = (
 SCALARS: Final = frozenset((NoneType, bool, int, float, str, bytes))
 _TEXT: Final = frozenset((str,))
 _SENDABLE: Final = (
-    "None, bool, int, float, str, bytes can, and lists, tuples, dicts, dataclasses and enum members "
-    "of these"
+    "None, bool, int, float, str, bytes can, and lists, tuples, dicts, dataclasses "
+    "and enum members of these"
 )
 _INTS: Final = "an integer is out of range, which is from -2**63 to 2**64 - 1"
 # The unpacker's own first allocation. Its default of 1 MiB would be paid for every connection.
