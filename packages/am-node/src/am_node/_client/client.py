@@ -19,6 +19,7 @@ from .._own_handlers import bind_own_handlers
 from .._status import PoolStatus
 from .._wire_work import LEASE_ENDED, PROVIDE, STATUS
 from .._worker.worker import Worker
+from .call_options import checked_names, checked_timeout
 from .discovery import Discovery, as_discovery
 from .link_pool import LinkPool
 from .map import Inputs, Mapper, Results
@@ -224,7 +225,7 @@ class Client:
         :raises SupervisorLost: if no supervisor was reached within `timeout`.
         :raises TypeError: if the args cannot be sent.
         """
-        return await self._perform(args, timeout, attempts, frozenset(retry_on))
+        return await self._perform(args, timeout, attempts, checked_names(retry_on))
 
     async def work_with(
         self,
@@ -235,7 +236,7 @@ class Client:
         retry_on: Collection[str] = (),
     ) -> Any:
         """The same as `work`, for args in a mapping or with a name that `work` needs itself."""
-        return await self._perform(args, timeout, attempts, frozenset(retry_on))
+        return await self._perform(args, timeout, attempts, checked_names(retry_on))
 
     def map(
         self,
@@ -263,9 +264,9 @@ class Client:
             workers=workers,
             ordered=ordered,
             return_errors=return_errors,
-            timeout=_checked(timeout, attempts),
+            timeout=checked_timeout(timeout, attempts),
             attempts=attempts,
-            retry_on=frozenset(retry_on),
+            retry_on=checked_names(retry_on),
             busy=self._count_open,
         )
         return Results(mapper)
@@ -277,7 +278,7 @@ class Client:
         attempts: int,
         retry_on: frozenset[str],
     ) -> Any:
-        timeout = _checked(timeout, attempts)
+        timeout = checked_timeout(timeout, attempts)
         answered = trio.Event()
         request = Request(
             args, attempts, retry_on, lambda request: answered.set(), am.current_source()
@@ -312,16 +313,6 @@ class Client:
             await trio.sleep(every)
             await self.mach.when_not("WorkPending")
             self._supervisor.rotate()
-
-
-def _checked(timeout: float | None, attempts: int) -> float:  # not a wait, a value
-    """The seconds that a request may take; None is no bound.
-
-    :raises ValueError: if there is not one attempt.
-    """
-    if attempts < 1:
-        raise ValueError(f"attempts={attempts}: at least one is needed")
-    return float("inf") if timeout is None else timeout
 
 
 class _Answer:
