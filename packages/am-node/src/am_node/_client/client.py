@@ -18,7 +18,7 @@ from .._names import client_id, host_name, instance_name
 from .._own_handlers import bind_own_handlers
 from .._status import PoolStatus
 from .._wire_work import LEASE_ENDED, PROVIDE, STATUS
-from .._worker.worker import Worker
+from .._worker.worker import Worker, checked_worker
 from .call_options import checked_names, checked_timeout
 from .discovery import Discovery, as_discovery
 from .link_pool import LinkPool
@@ -75,6 +75,8 @@ class Client:
         parent: am.Machine | None = None,
     ) -> None:
         is_class = isinstance(worker, type) and issubclass(worker, Worker)
+        if not is_class and worker is not None:
+            _check_schema(worker)
         self.kind = kind or (worker.kind_name() if is_class else "worker")  # type: ignore[union-attr]
         schema = worker.States if is_class else worker  # type: ignore[union-attr]
         depth = 1 + (queue if queue is not None else worker.queue if is_class else 0)  # type: ignore[union-attr]
@@ -313,6 +315,17 @@ class Client:
             await trio.sleep(every)
             await self.mach.when_not("WorkPending")
             self._supervisor.rotate()
+
+
+def _check_schema(worker: object) -> None:
+    """Refuse what no worker can be known by: its links would never be ready.
+
+    :raises TypeError: if it is no schema.
+    """
+    try:
+        am.compile_schema(worker)  # type: ignore[arg-type]
+    except (TypeError, am.SchemaError):
+        checked_worker(worker)
 
 
 class _Answer:
