@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from am_helpers.completion import offer_completion
 
@@ -74,15 +74,13 @@ class _Command(argparse.ArgumentParser):
 
     _is_inside = False
 
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
+    def parse_known_args(self, *args: Any, **options: Any) -> Any:
         """Parse; `parse_known_intermixed_args` calls this again for its parts."""
         if self._is_inside:
-            return super().parse_known_args(args, namespace)
+            return super().parse_known_args(*args, **options)
         self._is_inside = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            return self.parse_known_intermixed_args(*args, **options)
         finally:
             self._is_inside = False
 
