@@ -39,8 +39,8 @@ class Schema(Mapping[str, State]):
     """
 
     __slots__ = (
-        "__weakref__", "_found", "_named", "_states", "args_classes", "bits", "books", "exception", "groups",
-        "handler_names", "index", "names", "singles", "tables", "typed",
+        "__weakref__", "_found", "_named", "_states", "args_classes", "bits", "books", "exception",
+        "groups", "handler_names", "index", "names", "singles", "tables", "typed",
     )  # fmt: skip
 
     names: tuple[str, ...]
