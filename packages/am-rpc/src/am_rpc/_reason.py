@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import ssl
+import stat
 import sys
 from typing import Final
 
@@ -24,7 +25,7 @@ _NO_TLS: Final = frozenset(
 )
 _ERRNO: Final = {
     errno.ECONNREFUSED: "connection refused, nobody listens there",
-    errno.ENOTSOCK: "no socket",
+    errno.ENOTSOCK: "the file there is no socket",
     errno.EADDRINUSE: "the address is in use",
     errno.EADDRNOTAVAIL: "the address is none of this host",
     errno.EACCES: "permission denied",
@@ -74,6 +75,12 @@ def check_unix_path(path: str) -> None:
     size = len(os.fsencode(path))
     if size > _LONGEST_PATH:
         raise OSError(f"a unix socket's path may have {_LONGEST_PATH} bytes, this one has {size}")
+
+
+def check_is_socket(path: str) -> None:
+    """Raise `OSError` if the file is there and of another kind, or cannot be looked at."""
+    if not stat.S_ISSOCK(os.stat(path).st_mode):
+        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK), path)
 
 
 def _tls_reason(error: ssl.SSLError) -> str:
