@@ -41,6 +41,9 @@ LOOPBACK_ONLY = 'ip link set lo up && ip address add 10.77.0.1/32 dev lo && exec
 # Whatever a session starts may keep bytecode: most of what a test run takes until its first test is
 # to compile test modules and plugins, and several runs begin with the same ones.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Step `types` and tests that start mypy, in whichever environment, look at the same packages: what
+# one of them found holds for the others, as mypy knows a file by its contents, not by its place.
+os.environ.setdefault("MYPY_CACHE_DIR", str(ROOT / ".mypy_cache"))
 SOURCES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("packages/*/src"))
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import settings
+
+# Machines differ in speed, so no example has a deadline.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 @pytest.fixture

@@ -167,6 +167,19 @@ def test_nothing_is_left_for_later() -> None:
     assert [name_of(path) for path in files if later.search(path.read_text())] == []
 
 
+def test_no_example_of_a_property_has_a_deadline() -> None:
+    # Hypothesis gives each 200 ms, which a busy machine does not keep.
+    files = [*TESTS, *SCRIPTS]
+    drawing = [path for path in files if re.search(r"^@given\b", path.read_text(), re.MULTILINE)]
+    # Each package's, and the examples', as their tests run by themselves, too.
+    roots = {re.match(r"packages/[^/]+/tests|[^/]+", name_of(path)) for path in drawing}
+    folders = {root[0] for root in roots if root}
+    loads = re.compile(r"register_profile\(\"(\w+)\".*deadline=None.*\n.*load_profile\(\"\1\"\)")
+    bare = [f for f in folders if not loads.search((ROOT / f / "conftest.py").read_text())]
+    assert folders
+    assert bare == []
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_brings_its_papers_and_its_types(package: str) -> None:
     folder = ROOT / "packages" / package.replace("_", "-")

@@ -133,6 +133,24 @@ def test_characters_that_an_old_encoding_lacks_are_escaped(folder: Path) -> None
 
 
 @pytest.mark.usefixtures("supervisor")
+def test_an_input_that_cannot_be_sent_is_an_error_of_its_line(folder: Path) -> None:
+    too_large = "9" * 30
+    code, out, err = _sh(folder, f"{WORK} {too_large}")
+    assert (code, out) == (2, "")
+    assert err.startswith("am-node: argument input: ")
+    lines = f'{{"input": {too_large}}}\n{{"input": "\\ud800"}}\n{{"input": 4}}\n'
+    (folder / "lines").write_text(lines)
+    code, out, err = _sh(folder, f"{AM_NODE} map squarer:Squarer lines --running --ordered")
+    assert (code, err) == (2, "")
+    large, half, fine = map(json.loads, out.splitlines())
+    for failed in (large, half):
+        assert "result" not in failed
+        assert failed["error"]["type"] == "EncodeError"
+        assert failed["error"]["message"].startswith("argument input: ")
+    assert fine == {"args": {"input": 4}, "result": 8}
+
+
+@pytest.mark.usefixtures("supervisor")
 def test_a_reader_that_leaves_ends_a_map_soon_and_quietly(folder: Path) -> None:
     lines = 'for n in $(seq 100000); do echo "{\\"input\\": $n}"; done'
     _, out, err = _sh(

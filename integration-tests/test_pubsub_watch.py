@@ -71,3 +71,32 @@ async def test_a_topic_that_does_not_want_the_command_says_why() -> None:
         assert done.returncode == 1
         assert "not seen: " in done.stdout.decode()
         assert "its topic has another name" in done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--listen", "nowhere"), "not an address: 'nowhere'"),
+        (("--listen", "unix:/none/such"), "no such file or directory"),
+        (("--every", "-1"), "'-1' is not a number of seconds"),
+    ],
+)
+async def test_wrong_usage_of_the_command_is_one_line(flags: tuple[str, ...], told: str) -> None:
+    command = ["-m", "am_pubsub._cli", "watch", "jobs", "--connect", "127.0.0.1:1", *flags]
+    done = await trio.run_process(
+        [sys.executable, *command], capture_stdout=True, capture_stderr=True, check=False
+    )
+    assert done.returncode == 2
+    assert told in done.stderr.decode().splitlines()[-1]
+    assert "Traceback" not in done.stderr.decode()
+
+
+async def test_what_machines_are_called_does_not_steer_the_terminal() -> None:
+    hostile = am.Machine({"Foo": {}}, id="red\x1b[31m", tags=("tag\x1b]0;title\x07",))
+    async with am_pubsub.Topic("jobs", listen="127.0.0.1:0", machines=[hostile]) as topic:
+        command = ["-m", "am_pubsub._cli", "watch", "jobs", "--once", "--connect"]
+        done = await trio.run_process(
+            [sys.executable, *command, *topic.addresses], capture_stdout=True
+        )
+        assert "red\\x1b[31m  ()  [tag\\x1b]0;title\\x07]" in done.stdout.decode()
+        assert b"\x1b" not in done.stdout

@@ -236,7 +236,7 @@ async def test_addresses_where_nobody_is_are_told(tmp_path: Path) -> None:
     for addr, told in (
         (f"127.0.0.1:{free_port()}", refused),
         (f"unix:{tmp_path}/nobody", "no such file or directory"),
-        (f"unix:{tmp_path}/file", refused),
+        (f"unix:{tmp_path}/file", "the file there is no socket"),
         (f"unix:{long}", f"a unix socket's path may have 107 bytes, this one has {size}"),
     ):
         error = await refusal(addr)
@@ -255,11 +255,13 @@ async def test_one_who_does_not_answer_is_told() -> None:
 @pytest.mark.parametrize("kind", [am_rpc.Mux, am_rpc.Server])
 async def test_addresses_that_cannot_be_listened_on_are_told(kind: Any, tmp_path: Path) -> None:
     long = tmp_path / ("x" * 120)
+    (tmp_path / "file").write_text("no socket")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for addr, told in (
             (f"127.0.0.1:{taken.getsockname()[1]}", "the address is in use"),
             ("192.0.2.1:5000", "the address is none of this host"),
             (f"unix:{tmp_path}/nowhere/sock", "no such file or directory"),
+            (f"unix:{tmp_path}/file", "the file there is no socket"),
             (
                 f"unix:{long}",
                 f"a unix socket's path may have 107 bytes, this one has {len(str(long))}",

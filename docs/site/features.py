@@ -25,7 +25,7 @@ from docs.site.sources import LAYERS, ROOT, pages, title
 from docs.site.usage import PYTHON, parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 PAGE = Path("docs/reference/features.md")
 # What machines call, not users: hooks are named by their moments, handlers by their states.
@@ -131,7 +131,8 @@ def said(tree: ast.Module) -> Iterator[str]:
             yield from node.kwd_attrs
 
 
-def shown(root: Path) -> dict[str, Path]:
+@cache
+def shown(root: Path) -> Mapping[str, Path]:
     """Every attribute and keyword in code that is run, and the first page that has it."""
     found: dict[str, Path] = {}
     for page in pages(root):

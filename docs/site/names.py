@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import pkgutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,8 @@ def summary_of(value: object) -> str:
     return " ".join(text.split())
 
 
-def public_names() -> list[Name]:
+@cache
+def public_names() -> tuple[Name, ...]:
     """All of them, bottom layer first; a name that a root repeats is told of at the root alone."""
     result: list[Name] = []
     for layer in LAYERS:
@@ -98,7 +100,7 @@ def public_names() -> list[Name]:
                     continue
                 seen.add(id(value))
                 result.append(Name(module.__name__, name, kind_of(value), summary_of(value)))
-    return result
+    return tuple(result)
 
 
 def names_in_source(module: str) -> Iterator[Name]:

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docs.site.names import Name, public_names
 from docs.site.sources import LAYERS, ROOT, pages, title
 from docs.site.usage import used
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 INDEX = Path("docs/reference/index.md")
 
 
-def shown(root: Path) -> list[tuple[Path, set[str]]]:
+@cache
+def shown(root: Path) -> tuple[tuple[Path, set[str]], ...]:
     """Pages with the names that the code uses which they show, manual and examples first."""
     found: list[tuple[Path, set[str]]] = []
     for page in pages(root):
@@ -29,15 +35,14 @@ def shown(root: Path) -> list[tuple[Path, set[str]]]:
         found.append((page, used(root / page, sources)))
     first = ("docs/manual", "examples", "packages")
     ranks = {prefix: rank for rank, prefix in enumerate(first)}
-    return sorted(
-        found,
-        key=lambda pair: next(
-            (ranks[prefix] for prefix in first if str(pair[0]).startswith(prefix)), len(first)
-        ),
-    )
+
+    def rank(pair: tuple[Path, set[str]]) -> int:
+        return next((ranks[one] for one in first if str(pair[0]).startswith(one)), len(first))
+
+    return tuple(sorted(found, key=rank))
 
 
-def at_work(name: Name, code: list[tuple[Path, set[str]]]) -> Path | None:
+def at_work(name: Name, code: Iterable[tuple[Path, set[str]]]) -> Path | None:
     """The first page that shows a name; None if none does."""
     return next((page for page, names in code if name.path in names), None)
 

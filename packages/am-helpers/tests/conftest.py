@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from hypothesis import settings
 
 import am_machine as am
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+
+# Machines differ in speed, so no example has a deadline.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 PROGRAM_LIMIT = 10.0  # seconds; only a program that hangs takes so long
 

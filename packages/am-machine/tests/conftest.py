@@ -12,11 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 import am_machine as am
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# Machines differ in speed, so no example has a deadline.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 class Recorder(am.Tracer):

@@ -139,7 +139,11 @@ class Play:
 
     async def let_tasks_go(self) -> None:
         """Tasks run one after the other, so that chance does not decide what they find."""
-        await trio.testing.wait_all_tasks_blocked()
+        if any([nursery.child_tasks for nursery in trio.lowlevel.current_task().child_nurseries]):
+            await trio.testing.wait_all_tasks_blocked()
+        else:
+            # Nobody is there to be waited for; the end of the machine may have cancelled this.
+            await trio.lowlevel.checkpoint_if_cancelled()
         while self.gates:
             first = min(self.gates, key=lambda gate: gate[0])
             self.gates.remove(first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -215,6 +215,50 @@ async def test_what_the_body_and_a_failing_end_raise_leaves_as_a_group(flat: Fla
         async with started(flat):
             raise KeyError("mine")
     assert {type(exc) for exc in caught.value.exceptions} == {KeyError, LookupError}
+
+
+async def interrupted_at_work() -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.sleep_forever)
+        interrupt()
+
+
+async def interrupted_while_ending() -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        interrupt()
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("task", [interrupted_at_work, interrupted_while_ending])
+async def test_an_interrupt_of_a_task_leaves_as_one_of_the_body_does(
+    flat: Flat, task: Callable[[], Awaitable[None]]
+) -> None:
+    machines = flat(), flat()
+
+    async def body() -> None:
+        async with machines[0], machines[1] as m:
+            m.fork(task)
+            with trio.move_on_after(0.01):
+                await trio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        await body()
+    assert all(m.disposed for m in machines)
+
+
+@pytest.mark.trio
+async def test_an_interrupt_beside_another_failure_leaves_in_a_group(flat: Flat) -> None:
+    async def body() -> None:
+        async with flat() as m:
+            m.fork(interrupted_while_ending)
+            await trio.testing.wait_all_tasks_blocked()
+            raise KeyError("mine")
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await body()
+    assert {type(exc) for exc in caught.value.exceptions} == {KeyError, KeyboardInterrupt}
 
 
 @pytest.mark.trio

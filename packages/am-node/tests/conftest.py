@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from hypothesis import settings
 
 import am_node
+
+# Machines differ in speed, so no example has a deadline.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 def _children() -> set[int]:

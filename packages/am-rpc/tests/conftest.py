@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 import am_machine as am
 import am_rpc
@@ -13,6 +14,10 @@ from am_rpc.testing import MemoryNetwork
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+# Machines differ in speed, so no example has a deadline.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 class DemoStates(am_rpc.StateSource):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -21,18 +22,26 @@ def well_written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, st
     """Check a folder with ruff, by the rules given, and with mypy; skip where they are missing."""
     if not (importlib.util.find_spec("ruff") and importlib.util.find_spec("mypy")):
         pytest.skip("ruff and mypy are not installed")
-    # Of all tests: what am_machine's own types are has to be found out once.
-    cache = tmp_path_factory.mktemp("mypy")
+    # Of all tests: what am_machine's own types are has to be found out once, or was by whoever
+    # names a cache.
+    env = {"MYPY_CACHE_DIR": str(tmp_path_factory.mktemp("mypy"))} | os.environ
     ruff = [sys.executable, "-m", "ruff"]
 
     def check(folder: Path, rules: str) -> None:
         for command in (
             [*ruff, "format", "--check", "--diff", "--isolated", "--line-length", "100", "."],
             [*ruff, "check", "--isolated", "--line-length", "100", "--select", rules, "."],
-            [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(cache), "."],
+            # By its whole path: in a shared cache no other file goes by that name.
+            [sys.executable, "-m", "mypy", "--strict", str(folder)],
         ):
             done = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+                command,
+                cwd=folder,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=300,
+                check=False,
             )
             assert done.returncode == 0, (done.stdout + done.stderr)[:3000]
 

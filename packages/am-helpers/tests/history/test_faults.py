@@ -67,7 +67,7 @@ async def test_a_path_that_is_none_is_an_error(path: Path, name: str, match: str
 async def test_what_is_no_regular_file_is_an_error(path: Path) -> None:
     os.mkfifo(path)
     await refuses(path, "no regular file")
-    with pytest.raises(amh.HistoryError, match="no such file"):
+    with pytest.raises(amh.HistoryError, match="no regular file"):
         amh.HistoryFile(path)
 
 

@@ -48,6 +48,8 @@ def _told(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str]:
         ("map squarer:Missing", "no class Missing"),
         ("map squarer:Squarer --supers 127.0.0.1:9 --workers 0", "--workers"),
         ("map squarer:Squarer --attempts none", "--attempts"),
+        ("map squarer:Squarer one.jsonl --ordered two.jsonl", "two.jsonl"),
+        ("map --ordered", "entry"),
         ("work squarer:Squarer --supers ,", "empty address"),
         ("work squarer:Squarer --arg x", "each --arg needs a --val"),
         ("status --supers 127.0.0.1", "127.0.0.1"),
@@ -70,6 +72,8 @@ def test_what_the_user_got_wrong_has_exit_code_2(
     [
         ("supervisor squarer:Squarer --addr unix:/nowhere/at/all", "/nowhere/at/all"),
         ("map squarer:Squarer missing.jsonl", "missing.jsonl"),
+        ("map squarer:Squarer --ordered missing.jsonl", "missing.jsonl"),
+        ("map --workers 1 squarer:Squarer --ordered missing.jsonl --attempts 1", "missing.jsonl"),
         ("work squarer:Squarer --supers 127.0.0.1:9 --timeout 0.3", "no supervisor was reached"),
         ("status --supers 127.0.0.1:9 --timeout 0.3", "no supervisor told its status"),
         ("status", "no supervisor of this user runs here"),

@@ -1,5 +1,6 @@
 """Many requests over several workers."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -169,6 +170,33 @@ async def test_a_map_needs_a_worker() -> None:
     client = am_node.Client("c", Echo, supers=["127.0.0.1:1"])
     with pytest.raises(ValueError, match="at least one"):
         client.map([], workers=0)
+
+
+@pytest.mark.parametrize("worker", [Echo, Queued])
+@pytest.mark.parametrize("no_args", [3, "x", None, ("x", 1)])
+async def test_an_input_that_is_no_mapping_is_told_as_its_user_gave_it(
+    pooled: Any, clock: trio.abc.Clock, worker: type[am_node.Worker], no_args: Any
+) -> None:
+    inputs: list[Any] = [{"x": 1}, no_args, {"x": 2}]
+    told = f"an input is a mapping .*{re.escape(repr(no_args))} is of type {type(no_args).__name__}"
+    async with (
+        pooled(worker, 1, 1) as sup,
+        am_node.Client("c", worker, supers=[sup.addr]) as client,
+    ):
+        with pytest.raises(TypeError, match=told):
+            await client.work_with(no_args)
+        with pytest.raises(TypeError, match=told):
+            assert [pair async for pair in client.map(inputs)]
+        results = [r async for _, r in client.map(inputs, ordered=True, return_errors=True)]
+    assert isinstance(results[1], TypeError)
+    assert results[::2] == [1, 2]
+
+
+async def test_one_mapping_is_not_many_inputs() -> None:
+    client = am_node.Client("c", Echo, supers=["127.0.0.1:1"])
+    one: Any = {"x": 1}
+    with pytest.raises(TypeError, match="a list of mappings, not one mapping"):
+        client.map(one)
 
 
 async def test_a_worker_lost_with_half_a_batch_done_costs_no_result(

@@ -175,3 +175,18 @@ async def test_a_pool_of_somebody_elses_starts_nothing(pooled: Any, clock: None)
             async with am_node.open_pool(Squarer, supers=[sup.addr], workers=2):
                 pass
         assert sup.forks == 1
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("wrong", [5, None, object(), Squarer(), int, "no.module:Class"])
+async def test_what_is_no_class_of_workers_is_refused_at_once(wrong: Any) -> None:
+    told = "a subclass of am_node.Worker is needed, not "
+    if wrong is not None:
+        with pytest.raises(TypeError, match=told):
+            am_node.Client("c", wrong)
+    if not isinstance(wrong, str):
+        with pytest.raises(TypeError, match=told):
+            am_node.Supervisor(wrong)
+    with pytest.raises(TypeError, match=told):
+        async with am_node.open_pool(wrong):
+            pass

@@ -117,6 +117,31 @@ async def test_the_traceback_of_the_work_is_a_note_and_begins_with_the_work(
     assert note.count('  File "') == 1
 
 
+def _undone(function: Any) -> Any:
+    """A decorator that forgets that what it wraps may be async."""
+
+    def wrapper(self: Any) -> Any:
+        return function(self)
+
+    return wrapper
+
+
+@pytest.mark.parametrize("threads", [True, False])
+async def test_a_coroutine_that_plain_work_returns_is_told_of(
+    pooled: Any, clock: trio.abc.Clock, threads: bool
+) -> None:
+    class Wrapped(am_node.Worker):
+        thread = threads
+
+        @_undone
+        async def work(self) -> int:
+            return 3
+
+    async with pooled(Wrapped) as sup, am_node.Client("c", Wrapped, supers=[sup.addr]) as client:
+        with pytest.raises(am_node.WorkError, match="`work` is a plain function and returned a"):
+            await client.work()
+
+
 async def test_notes_show_a_terminal_nothing_to_obey() -> None:
     from am_node._client.request import _work_error
 
@@ -261,6 +286,24 @@ async def test_no_attempt_at_all_is_refused_at_the_call(
             await client.work(kind="echo", name="a", attempts=attempts)
         with pytest.raises(ValueError, match="attempts"):
             client.map([], attempts=attempts)
+
+
+@pytest.mark.parametrize("seconds", [-1, -0.5, float("nan")])
+async def test_a_time_that_is_none_is_refused_at_the_call(seconds: float) -> None:
+    client = am_node.Client("c", Anything, supers=["127.0.0.1:1"])
+    with pytest.raises(ValueError, match=f"timeout={seconds}: seconds, 0 or more"):
+        await client.work(timeout=seconds)
+    with pytest.raises(ValueError, match=f"timeout={seconds}: seconds, 0 or more"):
+        client.map([], timeout=seconds)
+
+
+@pytest.mark.parametrize("retry_on", ["ValueError", ValueError, (ValueError,), 3, None])
+async def test_errors_to_retry_are_given_by_their_names(retry_on: Any) -> None:
+    client = am_node.Client("c", Anything, supers=["127.0.0.1:1"])
+    with pytest.raises(TypeError, match="give the names of the errors' types"):
+        await client.work(retry_on=retry_on)
+    with pytest.raises(TypeError, match="give the names of the errors' types"):
+        client.map([], retry_on=retry_on)
 
 
 async def test_work_may_take_any_time_if_it_is_told_so(pooled: Any, clock: trio.abc.Clock) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
+import math
 import os
 import sys
 import time
@@ -12,6 +15,7 @@ import trio
 
 from am_helpers.completion import offer_completion
 
+from ._errors import ListenError
 from ._topic.filters import Filters
 from ._topic.topic import Topic
 
@@ -31,10 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     secret = os.environ.get(_SECRET, "").encode() or None
     topic = Topic(options.topic, connect=options.connect, listen=options.listen, secret=secret)
+    logging.getLogger("am_machine").addHandler(logging.NullHandler())  # told here, in one line
     try:
         return trio.run(_watch, topic, options)
     except KeyboardInterrupt:
         return 130
+    except (ListenError, ValueError) as error:
+        print(f"am-pubsub: {_escaped(str(error))}", file=sys.stderr)
+        return 2
 
 
 _EXAMPLES = """examples:
@@ -58,10 +66,18 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("--connect", nargs="+", required=True, metavar="ADDRESS")
     watch.add_argument("--listen", metavar="ADDRESS", help="by default it only dials")
     watch.add_argument("--tag", help="only machines with this tag")
-    watch.add_argument("--every", type=float, default=0.5, metavar="SECONDS")
+    watch.add_argument("--every", type=_seconds, default=0.5, metavar="SECONDS")
     watch.add_argument("--once", action="store_true", help="show the topic once and leave")
     watch.epilog = f"A secret is taken from the environment: {_SECRET}."
     return parser
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        seconds = float(text)
+        if 0 < seconds < math.inf:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
 
 
 async def _watch(topic: Topic, options: argparse.Namespace) -> int:
@@ -73,7 +89,8 @@ async def _watch(topic: Topic, options: argparse.Namespace) -> int:
             with trio.move_on_after(_PATIENCE), topic.watch(filters) as news:
                 await anext(news)
         while True:
-            lines = [*report(topic, filters, time.monotonic() - began)]
+            seconds = time.monotonic() - began
+            lines = [_escaped(line) for line in report(topic, filters, seconds)]
             if options.once or not sys.stdout.isatty():
                 print("\n".join(lines), flush=True)
             else:
@@ -108,6 +125,13 @@ def _line(machine: am_rpc.NetworkMachine) -> str:
     tags = [tag for tag in machine.tags if not tag.startswith(("am:", "src-id:", "peer:"))]
     told = f"  [{' '.join(tags)}]" if tags else ""
     return f"  {machine.remote_id}  {machine}{told}"
+
+
+def _escaped(line: str) -> str:
+    """What others say must not steer the terminal."""
+    if line.isprintable():
+        return line
+    return "".join([char if char.isprintable() else ascii(char)[1:-1] for char in line])
 
 
 def _fitting(lines: list[str]) -> list[str]:

@@ -174,6 +174,32 @@ async def test_an_address_that_is_taken_is_an_error_on_entering() -> None:
                 pass
 
 
+async def test_what_is_no_address_is_told() -> None:
+    async with Topic("jobs", connect=["nowhere"], transport=Links()) as a:
+        with trio.fail_after(10):
+            await a.mach.when("ErrJoining")
+        assert "nowhere: not an address: 'nowhere'" in str(a.mach.err)
+
+
+async def test_a_peer_whose_certificate_is_not_trusted_is_told() -> None:
+    good, other = trustme.CA(), trustme.CA()
+    server, client = (
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
+        ssl.create_default_context(),
+    )
+    good.issue_cert("127.0.0.1").configure_cert(server)
+    other.configure_trust(client)
+    here = Links(ssl_context=server)
+    there = Links(listen=None, peer_context=client)
+    async with (
+        Topic("jobs", transport=here) as a,
+        Topic("jobs", connect=a.addresses, transport=there) as b,
+    ):
+        with trio.fail_after(10):
+            await b.mach.when("ErrJoining")
+        assert "its certificate is refused" in str(b.mach.err)
+
+
 async def test_an_address_that_others_reach_needs_protection() -> None:
     open_to_all = Topic("jobs", transport=Links(listen="0.0.0.0:0"))
     with pytest.raises(ValueError, match="secret"):

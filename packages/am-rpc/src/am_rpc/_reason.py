@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import ssl
+import stat
 import sys
 from typing import Final
 
@@ -24,7 +25,7 @@ _NO_TLS: Final = frozenset(
 )
 _ERRNO: Final = {
     errno.ECONNREFUSED: "connection refused, nobody listens there",
-    errno.ENOTSOCK: "no socket",
+    errno.ENOTSOCK: "the file there is no socket",
     errno.EADDRINUSE: "the address is in use",
     errno.EADDRNOTAVAIL: "the address is none of this host",
     errno.EACCES: "permission denied",
@@ -76,9 +77,16 @@ def check_unix_path(path: str) -> None:
         raise OSError(f"a unix socket's path may have {_LONGEST_PATH} bytes, this one has {size}")
 
 
+def check_is_socket(path: str) -> None:
+    """Raise `OSError` if the file is there and of another kind, or cannot be looked at."""
+    if not stat.S_ISSOCK(os.stat(path).st_mode):
+        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK), path)
+
+
 def _tls_reason(error: ssl.SSLError) -> str:
     name = error.reason or ""
-    if name in _NO_TLS or isinstance(error, ssl.SSLEOFError):
+    # An end amid the handshake is of either kind, by the release of Python (3.11.2: the second).
+    if name in _NO_TLS or isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return "no TLS handshake; does it speak TLS there?"
     if "CERTIFICATE_REQUIRED" in name or "HANDSHAKE_FAILURE" in name:
         return "it refused TLS; does it want a client certificate?"

@@ -156,7 +156,11 @@ async def test_remove_set_and_toggle(fleet: Fleet) -> None:
 
 async def test_a_refused_mutation_says_so(fleet: Fleet) -> None:
     code, error = await fleet.refusal("add worker-1 Never")
-    assert (code, error) == (Code.NO, "worker-1 canceled: refused by the machine")
+    told = "refused by the machine: NeverEnter of Worker voted against it"
+    assert (code, error) == (Code.NO, f"worker-1 canceled: {told}")
+    outcome = await fleet.run("group-add Never -p worker-1")
+    assert outcome.table is not None
+    assert outcome.table.rows == (("worker-1", "canceled", told),)
 
 
 async def test_group_add_changes_all_that_match(fleet: Fleet) -> None:

@@ -191,6 +191,23 @@ def test_an_empty_secret_is_refused(capsys: pytest.CaptureFixture[str], tmp_path
     assert "the secret is empty" in capsys.readouterr().err
 
 
+def test_a_file_that_cannot_be_used_is_named_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    secret, text, none = tmp_path / "secret", tmp_path / "text", tmp_path / "none"
+    secret.write_text("xyz")
+    text.write_text("no certificate")
+    told = {
+        ("--secret-file", none): f"arpc: {none}: no such file or directory\n",
+        ("--secret-file", tmp_path): f"arpc: {tmp_path}: is a directory\n",
+        ("--tls-ca", none, "--secret-file", secret): f"arpc: {none}: no such file or directory\n",
+        ("--tls-ca", text, "--secret-file", secret): f"arpc: {text}: no certificates in PEM form\n",
+    }
+    for flags, error in told.items():
+        assert _cli.main(["127.0.0.1:1", *map(str, flags), "--", "list"]) == Code.USAGE
+        assert capsys.readouterr().err == error
+
+
 def test_addresses_that_nobody_serves_are_not_connected(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

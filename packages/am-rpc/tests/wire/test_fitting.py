@@ -46,10 +46,11 @@ TOO_MUCH = [
     ({"x": [1, {"y": [0] * 1025}]}, "argument data: 1025 items, at most 1024 .*Limits.array"),
     (nested(16), r"argument data: nested deeper than 16 levels.*Limits.args_depth"),
     (b"x" * 65_536, r"argument data: .*limited to 65536 bytes \(Limits.args\), this one has 65"),
-    (2**64, "argument data: .*out of range"),
+    (2**64, r"argument data: .*out of range.*to 2\*\*64 - 1"),
+    (-(2**63) - 1, r"argument data: .*out of range.*from -2\*\*63"),
     ("\ud800", "argument data: .*surrogates"),
-    (object(), "argument data: object cannot be sent"),
-    ({1: 2}, "argument data: dict keys must be str"),
+    (object(), "argument data: object cannot be sent; None, .*bytes can, and lists"),
+    ({1: 2}, "argument data: dict keys must be str, not int"),
 ]
 # Of chunks, the others being the same in both forms.
 TOO_MUCH_IN_CHUNKS = [
@@ -68,6 +69,7 @@ JUST_ENOUGH = [
     b"x" * 65_000,
     "\N{SNOWMAN}" * 21_000,
     2**64 - 1,
+    -(2**63),
 ]
 JUST_ENOUGH_IN_CHUNKS = [
     [0] * 65_536,

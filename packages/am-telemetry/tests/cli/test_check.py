@@ -4,6 +4,7 @@ import io
 import os
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -270,3 +271,26 @@ def test_every_variable_that_the_code_reads_stands_in_the_table() -> None:
     code = "".join(path.read_text() for path in SOURCE.rglob("*.py") if "_cli" not in path.parts)
     read = set(re.findall(r'"(AM_[A-Z_]+)"', code))
     assert read <= known
+
+
+def test_what_others_said_is_one_line_and_commands_no_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(1 << 16)
+                client.sendall(b"\x1b[2J no HTTP\r\n\r\n" * 50)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        push = f"http://127.0.0.1:{server.getsockname()[1]}"
+        code, report = run(monkeypatch, AM_SERVICE="a\nb\x1b[2J", AM_PROM_PUSH_URL=push)
+        thread.join()
+    assert code == 1
+    assert "AM_SERVICE = a\\nb\\x1b[2J\n" in report
+    assert f"  ! Pushgateway {push}: its answer is no HTTP: BadStatusLine(" in report
+    assert "\x1b" not in report
+    assert all(len(line) < 250 for line in report.splitlines())

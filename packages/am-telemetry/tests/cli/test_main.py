@@ -46,6 +46,28 @@ def test_a_dashboard_is_written_with_its_options(
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_pipe_or_device_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        assert main([*BOARD, "--out", str(pipe)]) == 0
+        written = os.read(reader, 1 << 16)
+    finally:
+        os.close(reader)
+    assert json.loads(written) == grafana_dashboard(["a", "b"], "N", "S")
+    assert pipe.is_fifo()
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_link_stays_one_and_what_it_names_is_written(tmp_path: Path) -> None:
+    link, goal = tmp_path / "link.json", tmp_path / "goal.json"
+    link.symlink_to(goal)
+    assert main([*BOARD, "--out", str(link)]) == 0
+    assert link.is_symlink()
+    assert json.loads(goal.read_text()) == grafana_dashboard(["a", "b"], "N", "S")
+
+
 def test_a_dashboard_is_put_into_grafana_with_a_token_of_the_environment(
     grafana: FakeGrafana, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -141,6 +141,47 @@ def test_a_dump_that_was_not_closed_is_read_as_far_as_it_goes(
     assert caplog.text.count("damage") + caplog.text.count("cut off") == 1
 
 
+@pytest.mark.parametrize("count", [1, 100, 3000])
+def test_of_a_program_that_crashed_all_is_read_that_was_flushed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, count: int
+) -> None:
+    path, crashed = tmp_path / "run.amdbg.gz", tmp_path / "crashed.amdbg.gz"
+    mach = am.Machine(SCHEMA, id="m")
+    with DbgWriter(path) as writer:
+        writer.bind(mach)
+        for _ in range(count):
+            mach.toggle("A")
+        assert writer._hub.sync(10)
+        writer._writing.flush(0.0)
+        crashed.write_bytes(path.read_bytes())
+    with caplog.at_level(logging.WARNING, "am_telemetry"):
+        mirror, _ = mirrored(crashed)
+    (found,) = mirror.machines.values()
+    assert found.clock == tuple(mach.time())
+    assert len(found.txs) >= count
+    assert caplog.text.count("was cut off; it is read as far as it goes") == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_dump_that_no_disk_takes_is_told_once_each(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("one", "two"):
+        path = tmp_path / name
+        path.symlink_to("/dev/full")
+        with DbgWriter(path) as writer:
+            mach = am.Machine(SCHEMA, id="m")
+            writer.bind(mach)
+            for _ in range(3):
+                mach.toggle("A")
+                assert writer._hub.sync(10)
+                writer._writing.flush(0.0)
+    told = [record.getMessage() for record in caplog.records if record.name == "am_telemetry"]
+    why = "cannot be written: [Errno 28] No space left on device; it ends before that"
+    assert told == [f"the dump {tmp_path / name} {why}" for name in ("one", "two")]
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_a_damaged_dump_gives_messages_or_an_error_of_its_own(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "run.amdbg.gz"

@@ -6,11 +6,11 @@ import contextlib
 import os
 import re
 import tempfile
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST = 100
@@ -20,10 +20,16 @@ _LONGEST = 100
 def written(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to that takes the place of `path` at the end; not if the body raises.
 
-    Only its owner may read it.
+    Only its owner may read it. A link stays one, and what it names is replaced; a device or a pipe
+    is written to as it is.
 
     :raises OSError: if it cannot be written.
     """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as there:
+            yield there
+        return
+    path = Path(os.path.realpath(path))
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.")
     try:
         with os.fdopen(handle, "wb") as file:

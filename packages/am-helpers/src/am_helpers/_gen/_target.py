@@ -26,8 +26,11 @@ def load_target(target: str) -> Any:
         found: Any = _module_from_file(Path(place)) if place.endswith(".py") else _module(place)
         for part in name.split("."):
             found = getattr(found, part)
+    except SystemExit as exc:
+        # A script without a main guard, say: it must not end this command as if all was done.
+        raise GenError(f"{target} cannot be loaded: it exits when it is imported") from exc
     except Exception as exc:
-        raise GenError(f"{target} cannot be loaded: {exc}") from exc
+        raise GenError(f"{target} cannot be loaded: {type(exc).__name__}: {exc}") from exc
     return found
 
 

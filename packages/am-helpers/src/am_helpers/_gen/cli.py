@@ -155,7 +155,7 @@ def _diagram(args: argparse.Namespace) -> int:
 
 def _save(path: Path, text: str, force: bool) -> int:
     """Write a file unless one is there that differs, and tell what became of it."""
-    if path.exists():
+    if path.is_file():
         if path.read_bytes() == text.encode():
             print(f"{path}: unchanged")
             return 0
@@ -172,7 +172,14 @@ def _print(text: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file in one step: to a temporary one beside it, then rename."""
+    """Write a file in one step: to a temporary one beside it, then rename.
+
+    A link stays one, and what it names is replaced; a device or a pipe is written to.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(text.encode())
+        return
+    path = Path(os.path.realpath(path))
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

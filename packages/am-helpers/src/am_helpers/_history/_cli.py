@@ -13,6 +13,7 @@ import os
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from .._errors import HistoryError, QueryError
@@ -32,18 +33,32 @@ _ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = _parser().parse_args(argv)
+    args = _parsed(argv)
+    if sys.stdout is None:
+        return _fail(1, "stdout is closed")
+    if isinstance(sys.stdout, TextIOWrapper):  # an old encoding lacks most of what names may have
+        sys.stdout.reconfigure(errors="backslashreplace")
+    is_empty = True
     try:
         with HistoryFile(args.file) as file:
             for line in _lines(file, args):
                 print(line)
+                is_empty = False
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough; Python would complain at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # `| head` has seen enough
+        _forget_output()
+    except OSError as exc:
+        _forget_output()
+        return _fail(1, f"stdout: {exc}")
     except QueryError as exc:
         return _fail(2, exc)
     except HistoryError as exc:
         return _fail(1, exc)
+    if is_empty and args.id is None:
+        beside = (
+            "what is new stands in the file beside it that ends with -wal, until it is taken in"
+        )
+        _fail(0, f"{args.file} holds no machine ({beside})")
     return 0
 
 
@@ -52,12 +67,28 @@ def _fail(code: int, reason: object) -> int:
     return code
 
 
+def _forget_output() -> None:
+    """Have Python not complain at its end about what it cannot write then either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 _EXAMPLES = """examples:
   am-history history.sqlite                                the machines
   am-history history.sqlite m1 --activated Ready --limit 1 when m1 last became ready
   am-history history.sqlite m1 --since 2026-01-31T12:00 --json
   source <(am-history --print-completion bash)
 """
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    # Of records, since a list of machines knows none: nothing that is asked for is left out unsaid.
+    of_records = (*_CONDITIONS, "since", "until", "transitions")
+    args = parser.parse_intermixed_args(argv)
+    asked = [f"--{name}" for name in of_records if getattr(args, name)]
+    if args.id is None and asked:
+        parser.error(f"{', '.join(asked)}: of which machine? Its ID follows the FILE")
+    return args
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,12 +100,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     offer_completion(parser)
     parser.add_argument("file", metavar="FILE")
-    parser.add_argument("id", metavar="ID", nargs="?", help="a machine; without it all are listed")
+    help_ = "a machine; without it all are listed"
+    parser.add_argument("id", type=_text, metavar="ID", nargs="?", help=help_)
     help_ = f"how many records, newest first; 0 for all, {LIMIT} by default"
     parser.add_argument("--limit", type=_count, default=LIMIT, metavar="N", help=help_)
     for name in _CONDITIONS:
         help_ = f"only records in which the state is {name}"
-        parser.add_argument(f"--{name}", action="append", default=[], metavar="STATE", help=help_)
+        parser.add_argument(
+            f"--{name}", type=_text, action="append", default=[], metavar="STATE", help=help_
+        )
     for name in ("since", "until"):
         parser.add_argument(f"--{name}", type=_time, metavar="TIME", help="as 2026-11-29T12:00Z")
     parser.add_argument("--transitions", action="store_true", help="who called what, if stored")
@@ -82,16 +116,40 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _text(text: str) -> str:
+    """A name as files hold it, also where an old encoding made no characters of its bytes."""
+    try:
+        return text if text.isascii() else _without_surrogates(text)
+    except UnicodeError:
+        raise argparse.ArgumentTypeError(f"'{escaped(text)}' is not UTF-8") from None
+
+
+def _without_surrogates(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text).decode()
+    return text
+
+
 def _count(text: str) -> int:
-    count = int(text)
+    try:
+        count = int(text)
+    except ValueError:
+        count = -1
     if count < 0:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of records, 0 or more")
     return count
 
 
 def _time(text: str) -> datetime:
     """A time of day; without a zone it is that of this computer."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time of the years 1 to 9999, as 2026-11-29T12:00Z"
+        ) from None
 
 
 def _lines(file: HistoryFile, args: argparse.Namespace) -> Iterator[str]:

@@ -180,7 +180,8 @@ def open_reader(path: Path, *, mode: str = "rw", formats: tuple[int, ...] = (FOR
         if mode == "immutable":
             uri = uri.replace("mode=immutable", "mode=ro&immutable=1")
         if not path.is_file():
-            raise HistoryError(f"cannot open {path}: there is no such file")
+            why = "it is no regular file" if path.exists() else "there is no such file"
+            raise HistoryError(f"cannot open {path}: {why}")
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     except (OSError, ValueError, sqlite3.Error) as exc:
         raise HistoryError(f"cannot open {os.fspath(path)!r}: {exc}") from exc

@@ -163,6 +163,9 @@ class BaseMachine(Handling, Followed, Awaiting):
     def transition(self) -> Transition | None:
         """The running transition, None outside of a drain. In any thread; other threads than the
         owner's get a record of their own."""
+        found = self._transition
+        if found is not None or self._plan is None:
+            return found
         return introspection.running_transition(self)
 
     def _running_mutation(self) -> Mutation:

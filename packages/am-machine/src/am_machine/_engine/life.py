@@ -51,7 +51,8 @@ async def open_machine(machine: BaseMachine) -> None:
 async def close_machine(machine: BaseMachine, exc: BaseException | None) -> bool:
     """Leave `async with`: dispose, wait for the tasks, and tell what went wrong.
 
-    The body's own exception leaves bare, unless something else failed too.
+    The body's own exception leaves bare, unless something else failed too. So does Ctrl+C, which
+    may hit any task: whoever runs the program waits for `KeyboardInterrupt`, not for a group.
     """
     errors: list[BaseException] = []
     try:
@@ -68,9 +69,12 @@ async def close_machine(machine: BaseMachine, exc: BaseException | None) -> bool
         swallowed = bool(await manager.__aexit__(type(mine) if mine else None, mine, None))
     except BaseExceptionGroup as group:
         if not (mine is not None and len(group.exceptions) == 1 and group.exceptions[0] is mine):
-            if not errors and exc is None:
+            interrupt = _interrupt_of(group)
+            if interrupt is not None:
+                errors.append(interrupt)
+            elif not errors and exc is None:
                 raise
-            if not (exc is not None and group.split(trio.Cancelled)[1] is None):
+            elif not (exc is not None and group.split(trio.Cancelled)[1] is None):
                 errors.append(group)
     except BaseException as error:
         if error is not exc and exc is None:
@@ -87,6 +91,17 @@ async def close_machine(machine: BaseMachine, exc: BaseException | None) -> bool
 
 # Stands for the nursery of a machine that was closed.
 _CLOSED: Any = object()
+
+
+def _interrupt_of(group: BaseExceptionGroup[BaseException]) -> KeyboardInterrupt | None:
+    """The interrupt that a group consists of, if there is nothing else in it."""
+    interrupts, others = group.split(KeyboardInterrupt)
+    if interrupts is None or others is not None:
+        return None
+    found: BaseException = interrupts
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found if isinstance(found, KeyboardInterrupt) else None
 
 
 def _has_cancelled(exc: BaseException) -> bool:

@@ -154,6 +154,10 @@ class Machine(BaseMachine):
         super()._retune()
         if self._breakpoints:
             self._observed = Observed.FULL
+        self._find_short_ways()
+
+    def _find_short_ways(self) -> None:
+        """Find out which ways past the queue are open, by who listens and what goes on."""
         listening, is_noted = self._listening, self._observed is Observed.JOURNAL
         is_sole = is_noted and len(listening.journals) == 1 and not listening.queue_end
         self._sole_journal = listening.journals[0] if is_sole else None
@@ -170,7 +174,7 @@ class Machine(BaseMachine):
 
     def _renew_plans(self) -> None:
         super()._renew_plans()
-        self._retune()
+        self._find_short_ways()
 
     @property
     def _is_busy(self) -> bool:

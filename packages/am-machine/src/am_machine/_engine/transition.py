@@ -131,8 +131,7 @@ class Transition:
     @property
     def before(self) -> tuple[str, ...]:
         """States active before, in index order."""
-        names = self.machine.schema.names
-        return tuple([names[i] for i in self.time_before.active])
+        return self.machine.schema.names_of(self._plan.before.mask)
 
     @property
     def target(self) -> tuple[str, ...]:

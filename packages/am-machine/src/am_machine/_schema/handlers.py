@@ -31,6 +31,9 @@ class Role(Enum):
     STATE = "State"
     ANY_STATE = "AnyState"
 
+    # Members are equal to themselves alone; that of `Enum` is a call, made for each look-up.
+    __hash__ = object.__hash__
+
 
 SUFFIXES = {role.value: role for role in (Role.EXIT, Role.ENTER, Role.END, Role.STATE)}
 _FINAL = frozenset((Role.END, Role.STATE, Role.ANY_STATE))
@@ -92,16 +95,21 @@ def read_handler_key(schema: Schema, state: str, role: Role) -> HandlerCall:
     """
     (index,) = schema.indexes((state,))
     name = schema.names[index] + role.value
+    known: dict[str, HandlerCall | None] = schema.handler_names
+    # A name is known by itself only where it has no other reading.
+    found = known.get(name)
+    if found is not None:
+        return found
+    key = f"{name}({schema.names[index]})"
+    found = known.get(key)
+    if found is not None:
+        return found
     if len(_readings(schema.index, name)) == 1:
         found = read_handler_name(schema, name)
         assert found is not None
         return found
-    key = f"{name}({schema.names[index]})"
-    known: dict[str, HandlerCall | None] = schema.handler_names
-    call = known.get(key)
-    if call is None:
-        call = known[key] = HandlerCall(name, role, index, key=key)
-    return call
+    found = known[key] = HandlerCall(name, role, index, key=key)
+    return found
 
 
 def read_prefixed_name(schema: Schema, name: str, prefix: str) -> HandlerCall | None:

@@ -39,8 +39,8 @@ class Schema(Mapping[str, State]):
     """
 
     __slots__ = (
-        "__weakref__", "_found", "_states", "args_classes", "bits", "books", "exception", "groups",
-        "handler_names", "index", "names", "singles", "tables", "typed",
+        "__weakref__", "_found", "_named", "_states", "args_classes", "bits", "books", "exception",
+        "groups", "handler_names", "index", "names", "singles", "tables", "typed",
     )  # fmt: skip
 
     names: tuple[str, ...]
@@ -85,6 +85,8 @@ class Schema(Mapping[str, State]):
         self.handler_names = {}
         # What `indexes` found; a program names few combinations of states, again and again.
         self._found: dict[Iterable[str], tuple[int, ...]] = {}
+        # What `names_of` did: most machines come to few sets of active states.
+        self._named: dict[int, tuple[str, ...]] = {}
 
     def __getitem__(self, name: str) -> State:
         return self._states[name]
@@ -149,8 +151,13 @@ class Schema(Mapping[str, State]):
 
     def names_of(self, mask: int) -> tuple[str, ...]:
         """The names of the states in a bit mask, in index order."""
-        names = self.names
-        return tuple([names[i] for i in bits_of(mask)])
+        found = self._named.get(mask)
+        if found is None:
+            names = self.names
+            found = tuple([names[i] for i in bits_of(mask)])
+            if len(found) <= _LONGEST_FOUND and len(self._named) < _MOST_FOUND:
+                self._named[mask] = found
+        return found
 
     def resolve(
         self,

@@ -116,8 +116,14 @@ class Hooks:
 
     def __init__(self, tracers: Sequence[Tracer]) -> None:
         self.tracers = tuple(tracers)
+        defaults = vars(Tracer)
         for name in HOOKS:
-            setattr(self, name, tuple([fn for t in tracers if (fn := _overridden(t, name))]))
+            default, found = defaults[name], []
+            for tracer in tracers:
+                fn = getattr(tracer, name, None)
+                if fn is not None and getattr(fn, "__func__", fn) is not default:
+                    found.append(fn)
+            setattr(self, name, tuple(found))
         # Whether mutations have to be told about.
         self.is_loud = any(getattr(self, name) for name in _LOUD)
 
@@ -135,10 +141,3 @@ class Hooks:
 def hook_failed(machine: BaseMachine, name: str, fn: object, exc: Exception) -> None:
     """A hook of a tracer raised: it is only logged."""
     log_listener_error(machine, f"[tracer] {name} of {fn!r} raised {exc!r}", exc)
-
-
-def _overridden(tracer: object, name: str) -> Any:
-    fn = getattr(tracer, name, None)
-    if fn is None or getattr(fn, "__func__", fn) is getattr(Tracer, name):
-        return None
-    return fn

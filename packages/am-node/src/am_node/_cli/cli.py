@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from am_helpers.completion import offer_completion
 
@@ -66,6 +66,25 @@ def _told(error: BaseException) -> int:
     return code
 
 
+class _Command(argparse.ArgumentParser):
+    """The parser of one command, which takes options between its words, too: `map X --ordered F`.
+
+    argparse by itself gives an optional word up at the first option.
+    """
+
+    _is_inside = False
+
+    def parse_known_args(self, *args: Any, **options: Any) -> Any:
+        """Parse; `parse_known_intermixed_args` calls this again for its parts."""
+        if self._is_inside:
+            return super().parse_known_args(*args, **options)
+        self._is_inside = True
+        try:
+            return self.parse_known_intermixed_args(*args, **options)
+        finally:
+            self._is_inside = False
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="am-node",
@@ -74,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     offer_completion(parser)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Command)
     for module in (supervise, work, map, asking):
         module.add(commands)
     worker = commands.add_parser("worker", help="be a worker; only a supervisor starts this")

@@ -42,9 +42,10 @@ _CODES: Final[tuple[tuple[tuple[type[BaseException], ...], int], ...]] = (
     ((OutputError,), UNWRITTEN),
     ((WorkError,), FAILED),
     ((WorkTimeout,), LATE),
-    ((EntryPointError,), USAGE),
+    # Args that cannot be sent: an error of RPC that no other worker would mend.
+    ((EntryPointError, am_rpc.EncodeError), USAGE),
     ((NodeError, am_rpc.RpcError, OSError), UNREACHED),
-    # What the user gave makes no sense, or cannot be sent, or not here.
+    # What the user gave makes no sense, or not here.
     ((ValueError, TypeError, RuntimeError), USAGE),
     ((KeyboardInterrupt,), INTERRUPTED),
 )

@@ -11,7 +11,7 @@ import trio
 
 from .._client.client import ATTEMPTS
 from .._client.discovery import OwnSockets
-from .._errors import NodeError, WorkError
+from .._errors import WorkError
 from .._shortcuts.own_pool import checked_workers, open_pool
 from .codes import DONE, code_of, complain
 from .options import (
@@ -98,7 +98,7 @@ async def _map(worker: type[Worker], options: argparse.Namespace, lines: _Lines)
         )
         async with results:
             async for args, result in results:
-                if isinstance(result, NodeError):
+                if isinstance(result, Exception):
                     worst = max(worst, code_of(result))
                 write_json(_line(args, result))
     if lines.fault:
@@ -109,7 +109,8 @@ async def _map(worker: type[Worker], options: argparse.Namespace, lines: _Lines)
 
 
 def _line(args: Mapping[str, Any], result: Any) -> dict[str, Any]:
-    if not isinstance(result, NodeError):
+    # What a worker sent is data, so an exception is an error of this line, whatever raised it.
+    if not isinstance(result, Exception):
         return {"args": args, "result": result}
     if isinstance(result, WorkError):
         error = {"type": result.type_name, "message": result.message}

@@ -18,7 +18,8 @@ from .._names import client_id, host_name, instance_name
 from .._own_handlers import bind_own_handlers
 from .._status import PoolStatus
 from .._wire_work import LEASE_ENDED, PROVIDE, STATUS
-from .._worker.worker import Worker
+from .._worker.worker import Worker, checked_worker
+from .call_options import checked_names, checked_timeout
 from .discovery import Discovery, as_discovery
 from .link_pool import LinkPool
 from .map import Inputs, Mapper, Results
@@ -74,6 +75,8 @@ class Client:
         parent: am.Machine | None = None,
     ) -> None:
         is_class = isinstance(worker, type) and issubclass(worker, Worker)
+        if not is_class and worker is not None:
+            _check_schema(worker)
         self.kind = kind or (worker.kind_name() if is_class else "worker")  # type: ignore[union-attr]
         schema = worker.States if is_class else worker  # type: ignore[union-attr]
         depth = 1 + (queue if queue is not None else worker.queue if is_class else 0)  # type: ignore[union-attr]
@@ -224,7 +227,7 @@ class Client:
         :raises SupervisorLost: if no supervisor was reached within `timeout`.
         :raises TypeError: if the args cannot be sent.
         """
-        return await self._perform(args, timeout, attempts, frozenset(retry_on))
+        return await self._perform(args, timeout, attempts, checked_names(retry_on))
 
     async def work_with(
         self,
@@ -235,7 +238,7 @@ class Client:
         retry_on: Collection[str] = (),
     ) -> Any:
         """The same as `work`, for args in a mapping or with a name that `work` needs itself."""
-        return await self._perform(args, timeout, attempts, frozenset(retry_on))
+        return await self._perform(args, timeout, attempts, checked_names(retry_on))
 
     def map(
         self,
@@ -263,9 +266,9 @@ class Client:
             workers=workers,
             ordered=ordered,
             return_errors=return_errors,
-            timeout=_checked(timeout, attempts),
+            timeout=checked_timeout(timeout, attempts),
             attempts=attempts,
-            retry_on=frozenset(retry_on),
+            retry_on=checked_names(retry_on),
             busy=self._count_open,
         )
         return Results(mapper)
@@ -277,7 +280,7 @@ class Client:
         attempts: int,
         retry_on: frozenset[str],
     ) -> Any:
-        timeout = _checked(timeout, attempts)
+        timeout = checked_timeout(timeout, attempts)
         answered = trio.Event()
         request = Request(
             args, attempts, retry_on, lambda request: answered.set(), am.current_source()
@@ -314,14 +317,15 @@ class Client:
             self._supervisor.rotate()
 
 
-def _checked(timeout: float | None, attempts: int) -> float:  # not a wait, a value
-    """The seconds that a request may take; None is no bound.
+def _check_schema(worker: object) -> None:
+    """Refuse what no worker can be known by: its links would never be ready.
 
-    :raises ValueError: if there is not one attempt.
+    :raises TypeError: if it is no schema.
     """
-    if attempts < 1:
-        raise ValueError(f"attempts={attempts}: at least one is needed")
-    return float("inf") if timeout is None else timeout
+    try:
+        am.compile_schema(worker)  # type: ignore[arg-type]
+    except (TypeError, am.SchemaError):
+        checked_worker(worker)
 
 
 class _Answer:

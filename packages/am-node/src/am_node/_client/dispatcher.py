@@ -7,6 +7,8 @@ in the next. The worker takes a batch whole or not at all; a refused one is trie
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +126,7 @@ class Dispatcher:
         # What is being handled just now is an answer, which is no cause of this.
         if self._depth == 1:
             with am.use_source(source):
-                return self._net.add("WorkRequested", req=first.req, **first.args)
+                return self._net.add("WorkRequested", req=first.req, **_args(first))
         if any(request.source is not source for request in requests):
             source = None
         with am.use_source(source):
@@ -238,8 +240,16 @@ class Dispatcher:
 
 
 def _args(request: Request) -> dict[str, Any]:
-    """The args as they travel in a batch, checked as those of a call."""
+    """The args as they travel.
+
+    :raises TypeError: if they are none of a call.
+    """
     args = request.args
+    if not isinstance(args, Mapping):
+        raise TypeError(
+            f"an input is a mapping of the args of `work`, as {{'input': 3}}; "
+            f"{reprlib.repr(args)} is of type {type(args).__name__}"
+        )
     for name in args:
         if type(name) is not str or name == "req":
             raise TypeError(f"{name!r} cannot be the name of an arg")

@@ -103,6 +103,8 @@ class Mapper:
     ) -> None:
         if workers < 1:
             raise ValueError("map needs at least one worker")
+        if isinstance(inputs, Mapping):
+            raise TypeError("map takes many inputs: a list of mappings, not one mapping")
         self._fork: am.Fork | None = None
         self._token: trio.lowlevel.TrioToken | None = None
         self._mach = mach

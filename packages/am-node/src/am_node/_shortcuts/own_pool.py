@@ -12,6 +12,7 @@ from .._client.client import Client
 from .._errors import PoolError
 from .._escape import printable
 from .._settings import Pool, Timing
+from .._worker.worker import checked_worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -45,8 +46,10 @@ async def open_pool(
     nothing is started; `secret` and `ssl_context` are theirs.
 
     :raises PoolError: if a worker fails before one was ready, with what it died of.
+    :raises TypeError: for what is no class of workers.
     :raises ValueError: for a class that other processes cannot import, or less than one worker.
     """
+    checked_worker(worker)
     async with AsyncExitStack() as stack:
         if supers is None:
             supers = [await stack.enter_async_context(_supervised(worker, workers, launcher))]

@@ -23,6 +23,7 @@ from .._names import host_name, instance_name, own_name, supervisor_id
 from .._own_handlers import bind_own_handlers
 from .._settings import Policy, Pool, Rlimits, Timing
 from .._timing import link_limits, stretch
+from .._worker.worker import Worker, checked_worker
 from .asked import Asked
 from .health import Health
 from .leases import LeaseManager
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from .._launchers.base import Launcher
     from .._status import WorkerInfo
     from .._tls import Tls
-    from .._worker.worker import Worker
 
 CLIENT_WRITES = frozenset({"ProvideWorker", "AwaitWorker", "WorkerIssues", "ProvideStatus"})
 PEER_READS = frozenset({"Ready", "WorkersAvailable", "Draining", "Start"})
@@ -162,6 +162,7 @@ class Supervisor:
         self._shared: Shared | None = None
 
     def _entry_of(self, worker: type[Worker]) -> str:
+        checked_worker(worker)
         name = getattr(self.launcher, "entry_of", None)
         return str(name(worker)) if name is not None else entry_point_of(worker)
 

@@ -10,7 +10,7 @@ import contextlib
 import inspect
 from functools import partial
 from time import perf_counter
-from types import coroutine
+from types import CoroutineType, coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
@@ -200,7 +200,7 @@ class WorkRunner:
         if self._is_async:
             return await _noticed(self._function(**args), self._employer.job_waits)
         if not self._in_thread:
-            return self._function(**args)
+            return _value(self._function(**args))
         self._thread = _Thread(self, partial(self._function, **args))
         return await self._thread.run()
 
@@ -227,6 +227,17 @@ def is_answer(exc: BaseException) -> bool:
     if isinstance(exc, BaseExceptionGroup):
         return all(map(is_answer, exc.exceptions))
     return not isinstance(exc, trio.Cancelled)
+
+
+def _value(returned: Any) -> Any:
+    """What a plain function returned, unless it is the beginning of a call nobody would finish."""
+    if isinstance(returned, CoroutineType):
+        returned.close()
+        raise TypeError(
+            "`work` is a plain function and returned a coroutine, which nobody awaits: what wraps "
+            "an `async def work` has to be an `async def`, too"
+        )
+    return returned
 
 
 @coroutine
@@ -263,7 +274,7 @@ class _Thread:
 
     def _in_thread(self) -> Any:
         try:
-            return self._call()
+            return _value(self._call())
         finally:
             # A thread that was left behind may outlive the event loop.
             with contextlib.suppress(trio.RunFinishedError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -97,3 +98,15 @@ class Worker:
         if name == "work":
             raise ValueError("the payload 'work' is the answer: call reply()")
         self._flow.in_loop(partial(self.mach.add, "ClientSendPayload", name=name, data=data))
+
+
+def checked_worker(worker: object) -> None:
+    """Refuse what is no class of workers.
+
+    :raises TypeError: with what to give instead.
+    """
+    if not (isinstance(worker, type) and issubclass(worker, Worker)):
+        raise TypeError(
+            f"a subclass of am_node.Worker is needed, not {reprlib.repr(worker)}; "
+            "load_entry_point makes a class of a text as module:Class"
+        )

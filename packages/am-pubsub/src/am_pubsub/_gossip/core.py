@@ -31,6 +31,7 @@ from .messages import (
     Want,
 )
 from .neighbours import Neighbours
+from .offering import check_info
 from .output import EventKind, Output
 from .ownership import Ownership
 from .parse import Malformed, Parser, Unknown
@@ -181,7 +182,11 @@ class Core:
         return self._schemas.add(wire)
 
     def expose(self, index: int, info: Info, vector: Vector, now: float) -> None:
-        """Tell of a machine, or that it is another one now; its schema was added before."""
+        """Tell of a machine, or that it is another one now; its schema was added before.
+
+        :raises ValueError: if others would not take it.
+        """
+        check_info(info, self._config)
         self._members.put(index, info, vector, now)
         self._sender.flush_due(now)
 

@@ -17,6 +17,7 @@ from am_rpc.wire import schema_from_wire, schema_hash
 
 from .._config import TopicConfig
 from .._gossip.core import Core
+from .._gossip.offering import check_payload, check_room
 from .._transports.links import Links
 from .debugging import tune
 from .exposed import Exposed, Watching
@@ -258,7 +259,7 @@ class Topic:
     def expose(self, machine: am.Machine, tags: Iterable[str] = ()) -> None:
         """Offer a machine, with more tags than it has itself; it is taken back when it ends.
 
-        :raises ValueError: if it is offered already, or too large to be told of.
+        :raises ValueError: if it is offered already, or more than others take: see `TopicConfig`.
         """
         self._expose(machine, tuple(tags), None)
 
@@ -275,13 +276,11 @@ class Topic:
     async def send(self, data: bytes) -> None:
         """Send a payload to all peers that are there now; they get `MsgReceived`.
 
-        :raises ValueError: if it does not fit into a message.
+        :raises ValueError: if it does not fit into a message; `TypeError` if it is not bytes.
         """
-        if len(data) > self.config.batch_bytes - 64:
-            raise ValueError(f"{len(data)} bytes: at most {self.config.batch_bytes - 64} fit")
-        runner = self._open
-        runner.core.publish(data, trio.current_time())
-        runner.wake()
+        check_payload(data, self.config)
+        self._open.core.publish(data, trio.current_time())
+        self._open.wake()
         await trio.lowlevel.checkpoint()
 
     async def rotate(self, secret: Secret) -> None:
@@ -380,6 +379,7 @@ class Topic:
     ) -> None:
         if self._of(machine) is not None:
             raise ValueError(f"{machine.id} is offered in {self.name} already")
+        check_room(len(self._exposed), self.config)
         runner = self._open
         exposed = Exposed(machine, self._next_index, tags, told)
         runner.tell(exposed)

@@ -7,6 +7,7 @@ input are am-rpc's affair.
 
 from __future__ import annotations
 
+import ssl
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -22,7 +23,6 @@ from . import local_host
 from .base import Arrived, DialFailed, LinkDown, LinkUp
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Callable, Sequence
     from typing import TypeAlias
 
@@ -233,8 +233,11 @@ class _Endpoint:
             self._failed(link, address, "it refuses this secret, or wants one", is_refusal=True)
         except am_rpc.VersionMismatch:
             self._failed(link, address, "it speaks another version of am-rpc", is_refusal=True)
-        except (am_rpc.RpcError, ValueError, OSError) as error:
-            self._failed(link, address, f"{type(error).__name__}: {error}")
+        except ValueError as error:
+            self._failed(link, address, str(error), is_refusal=True)
+        except (am_rpc.RpcError, OSError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            self._failed(link, address, reason, is_refusal=_is_distrust(error))
         finally:
             self._down(link)
             consumer.dispose()
@@ -305,6 +308,13 @@ class _Accepted:
     def HandshakeDoneEnd(self, event: am.Event) -> None:
         """The other end is gone."""
         self._endpoint.ended(self._link)
+
+
+def _is_distrust(error: BaseException | None) -> bool:
+    """Tell whether the certificate there was refused: trying again is not what helps."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__
+    return error is not None
 
 
 def _must(result: am.Result) -> None:

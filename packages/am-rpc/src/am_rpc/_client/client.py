@@ -142,7 +142,7 @@ class Client(Following):
     def _dialer(
         addr: str | Dialer, ssl_context: ssl.SSLContext | None
     ) -> Callable[[trio.Nursery], Awaitable[trio.abc.Stream]]:
-        if not isinstance(addr, str):
+        if callable(addr):
             return lambda nursery: addr()
         address = parse_address(addr)
         return lambda nursery: open_stream(address, ssl_context, nursery)

@@ -25,7 +25,7 @@ from ._mutations import mutate as sent
 from ._outcome import Code, CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator
 
     from ._machine import Repl
     from ._outcome import Outcome
@@ -151,21 +151,7 @@ async def _mutate(
 ) -> str:
     with _refusals():
         outcome = await _in_time(repl, sent(repl, kind, machine, states, args))
-        if outcome.code is not Code.NO:
-            return _told(outcome)
-        lines = await _reasons(repl, machine, states, kind)
-        raise ToolError("\n".join([outcome.error or "refused", *lines]))
-
-
-async def _reasons(repl: Repl, machine: str, states: tuple[str, ...], kind: Kind) -> Sequence[str]:
-    """What stands in the way, as far as the machine tells this client."""
-    if kind == "toggle":
-        return ()
-    net = live_net(find_peer(repl.pool.peers, machine))
-    try:
-        return await _in_time(repl, net.explain_remote(*states, kind=kind))
-    except RpcError:
-        return ()
+        return _told(outcome)
 
 
 async def _in_time(repl: Repl, asked: Awaitable[T]) -> T:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import contextlib
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import trio
 
 import am_machine as am
 
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 
     Kind = Literal["add", "remove", "set", "toggle"]
 
-REFUSED = "refused by the machine"
+REFUSED: Final = "refused by the machine"
+_PATIENCE: Final = 1.0
+"""Seconds for the reason of a refusal, which is known already."""
 
 
 def _send(
@@ -30,12 +35,19 @@ def _send(
     )
 
 
-def _reason(error: BaseException | None) -> str:
-    if error is None:
-        return REFUSED
+def _reason(error: BaseException) -> str:
     if isinstance(error, NoAccess):
         return f"no access to {error}"
     return str(error) or type(error).__name__
+
+
+async def _refusal(net: NetworkMachine, kind: Kind, states: tuple[str, ...]) -> str:
+    """Why the machine refused, as far as it tells this client."""
+    told: tuple[str, ...] = ()
+    if kind != "toggle":
+        with trio.move_on_after(_PATIENCE), contextlib.suppress(RpcError):
+            told = await net.explain_remote(*states, kind=kind)
+    return f"{REFUSED}: {'; '.join(told)}" if told else REFUSED
 
 
 async def mutate(
@@ -50,10 +62,11 @@ async def mutate(
         return Outcome(data=data, lines=(f"{net.remote_id} executed {net}",))
     error = result.error
     code = code_of(error) if isinstance(error, RpcError) else Code.NO
+    reason = await _refusal(net, kind, states) if error is None else _reason(error)
     return Outcome(
         code,
         data={"id": net.remote_id, "result": "canceled", "active": list(net.active)},
-        error=f"{net.remote_id} canceled: {_reason(error)}",
+        error=f"{net.remote_id} canceled: {reason}",
     )
 
 
@@ -79,7 +92,9 @@ async def group_mutate(
         elif await result is am.EXECUTED:
             rows.append((net.remote_id, "executed", str(net)))
         else:
-            rows.append((net.remote_id, "canceled", _reason(result.error)))
+            error = result.error
+            reason = await _refusal(net, kind, states) if error is None else _reason(error)
+            rows.append((net.remote_id, "canceled", reason))
     executed = sum(row[1] == "executed" for row in rows)
     machines = [{"id": row[0], "result": row[1], "detail": row[2]} for row in rows]
     return Outcome(

@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 from typing import Final
 
+from .._reason import reason
 from .._transport.address import parse_address
 from ._addr_files import Source
 from ._files import read_bounded
@@ -39,13 +40,24 @@ def source_from(addrs: tuple[str, ...], file: Path | None, folder: Path | None) 
 
 def access_from(secret_file: Path | None, key_id: str | None, tls_ca: Path | None) -> Access:
     """Return how to reach machines, as the flags say it; raises `CommandError`."""
+    context = None if tls_ca is None else _context(tls_ca)
+    if secret_file is None:
+        return Access(context)
     try:
-        context = None if tls_ca is None else ssl.create_default_context(cafile=tls_ca)
-        if secret_file is None:
-            return Access(context)
         secret = read_bounded(secret_file, _MAX_SECRET).rstrip(b"\r\n")
-    except (OSError, ValueError) as error:
-        raise CommandError(Code.USAGE, f"{secret_file or tls_ca}: {error}") from error
+    except OSError as error:
+        raise CommandError(Code.USAGE, f"{secret_file}: {reason(error)}") from error
+    except ValueError as error:
+        raise CommandError(Code.USAGE, str(error)) from error
     if not secret:
         raise CommandError(Code.USAGE, f"{secret_file}: the secret is empty")
     return Access(context, secret if key_id is None else (key_id, secret))
+
+
+def _context(tls_ca: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=tls_ca)
+    except ssl.SSLError as error:
+        raise CommandError(Code.USAGE, f"{tls_ca}: no certificates in PEM form") from error
+    except OSError as error:
+        raise CommandError(Code.USAGE, f"{tls_ca}: {reason(error)}") from error

@@ -8,12 +8,11 @@ import logging
 import os
 import socket
 import ssl
-import stat
 from typing import Any, Final, NamedTuple
 
 import trio
 
-from .._reason import check_unix_path
+from .._reason import check_is_socket, check_unix_path, reason
 from .peer_user import is_peer_trusted
 
 logger: Final = logging.getLogger("am_rpc")
@@ -86,6 +85,11 @@ def _host_port(text: str, whole: str, default: int | None) -> tuple[str, int]:
         raise ValueError(f"not an address: {whole!r}; use host:port, unix:PATH, ws:// or wss://")
     if int(port) > 65_535:
         raise ValueError(f"port out of range in {whole!r}")
+    try:
+        # As looking it up does, which would raise this at each dial.
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"no name of a host in {whole!r}: a part is empty or too long") from None
     return host, int(port)
 
 
@@ -104,8 +108,7 @@ async def open_stream(
     """
     stream: trio.abc.Stream
     if address.kind == "unix":
-        check_unix_path(address.path)
-        stream = await trio.open_unix_socket(address.path)
+        stream = await _dial_unix(address.path)
     else:
         stream = await trio.open_tcp_stream(address.host, address.port)
     if ssl_context is None and address.kind == "wss":
@@ -118,6 +121,16 @@ async def open_stream(
     from .websocket import open_websocket_stream
 
     return await open_websocket_stream(stream, address, nursery)
+
+
+async def _dial_unix(path: str) -> trio.SocketStream:
+    check_unix_path(path)
+    try:
+        return await trio.open_unix_socket(path)
+    except ConnectionRefusedError:
+        # Linux refuses files of other kinds in the same way.
+        check_is_socket(path)
+        raise
 
 
 async def start_tls(
@@ -205,8 +218,7 @@ async def _listen_unix(address: Address) -> trio.SocketListener:
 
 async def _remove_dead_socket(path: str) -> None:
     try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return
+        check_is_socket(path)
         stream = await trio.open_unix_socket(path)
     except FileNotFoundError:
         return
@@ -229,8 +241,10 @@ async def accept(listener: trio.abc.Listener[trio.abc.Stream]) -> trio.abc.Strea
 
     Through a unix socket only this user and root come in, whatever became of its file's mode.
 
-    When the process runs out of descriptors it pauses 0.1 s and tries again.
+    When the process runs out of descriptors it pauses 0.1 s and tries again; the log is told of
+    the first failure in a row.
     """
+    told = None
     while True:
         try:
             stream = await listener.accept()
@@ -241,7 +255,9 @@ async def accept(listener: trio.abc.Listener[trio.abc.Stream]) -> trio.abc.Strea
         except trio.ClosedResourceError:
             return None
         except OSError as error:
-            logger.warning("accept failed: %s", error)
+            if told != error.errno:
+                told = error.errno
+                logger.warning("no connection can be accepted: %s; trying again", reason(error))
             await trio.sleep(0.1)
 
 

@@ -35,6 +35,11 @@ NOT_COMPILED: Final = (
 # Types of values that hold no other values.
 SCALARS: Final = frozenset((NoneType, bool, int, float, str, bytes))
 _TEXT: Final = frozenset((str,))
+_SENDABLE: Final = (
+    "None, bool, int, float, str, bytes can, and lists, tuples, dicts, dataclasses "
+    "and enum members of these"
+)
+_INTS: Final = "an integer is out of range, which is from -2**63 to 2**64 - 1"
 # The unpacker's own first allocation. Its default of 1 MiB would be paid for every connection.
 _FIRST_BUFFER: Final = 4096
 _MORE: Final = object()
@@ -55,7 +60,8 @@ def pack(value: Any) -> bytes:
     except (TypeError, ValueError, OverflowError) as error:
         # A failed pack leaves its beginning in the shared packer.
         _packer.reset()
-        raise EncodeError(str(error)) from error
+        is_int = isinstance(error, OverflowError)
+        raise EncodeError(_INTS if is_int else str(error)) from error
     return packed
 
 
@@ -366,9 +372,9 @@ def to_plain(value: Any, depth: int) -> Any:
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                raise EncodeError("dict keys must be str")
+                raise EncodeError(f"dict keys must be str, not {type(key).__name__}")
         return {str(key): to_plain(item, depth - 1) for key, item in value.items()}
-    raise EncodeError(f"{type(value).__name__} cannot be sent")
+    raise EncodeError(f"{type(value).__name__} cannot be sent; {_SENDABLE}")
 
 
 def _to_scalar(value: Any) -> Any:

@@ -127,7 +127,10 @@ class Undelivered:
         """
         too_large = self._parcels and self._bytes + parcel.size > self._limits.undelivered_bytes
         if len(self._parcels) >= self._limits.undelivered or too_large:
-            raise LimitExceeded("too many undelivered payloads")
+            raise LimitExceeded(
+                f"{len(self._parcels)} payloads with {self._bytes} bytes wait to be taken already "
+                "(Limits.undelivered, Limits.undelivered_bytes)"
+            )
         self._budget.take(parcel.size, "undelivered payloads")
         self._parcels[parcel.token] = parcel
         self._bytes += parcel.size

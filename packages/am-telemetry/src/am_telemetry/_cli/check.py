@@ -49,10 +49,15 @@ def check(out: TextIO) -> int:
     for title, findings in sections.items():
         print(title, file=out)
         for finding in findings or [Finding("none asked for")]:
-            print(f"  {'!' if finding.is_fault else ' '} {finding.text}", file=out)
+            print(f"  {'!' if finding.is_fault else ' '} {_printable(finding.text)}", file=out)
             faults += finding.is_fault
     print("all is well" if not faults else f"{faults} to mend, marked !", file=out)
     return 1 if faults else 0
+
+
+def _printable(text: str) -> str:
+    """One line that commands no terminal, whatever a variable holds and a server answered."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def switches() -> Iterator[Finding]:

@@ -149,7 +149,11 @@ def _emit(text: str, path: Path | None) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
         return
-    # A file appears whole or not at all.
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)  # a device or a pipe, which a file must not take the place of
+        return
+    # A file appears whole or not at all; a link stays one, and what it names is replaced.
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(data)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LIMIT = 2.0
 """Seconds that one endpoint may take."""
+# Characters of an answer that is none which are told.
+_REPEATED = 100
 
 
 class NoAnswer(Exception):
@@ -44,8 +46,10 @@ def http_answers(
     except urllib.error.HTTPError as exc:
         with exc:
             raise NoAnswer(f"answers with {exc.code} {exc.reason}") from None
-    except (OSError, ValueError, http.client.HTTPException) as exc:
+    except (OSError, ValueError) as exc:
         raise NoAnswer(_reason(exc)) from exc
+    except http.client.HTTPException as exc:
+        raise NoAnswer(f"its answer is no HTTP: {repr(exc)[:_REPEATED]}") from exc
 
 
 def takes_otlp(url: str, headers: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Protocol
 
 from .._env import LOGGER
 from .._errors import DecodeError
@@ -32,10 +32,22 @@ MOST_DECOMPRESSED = 8 << 30
 _PIECE = 1 << 16
 
 
+class Writable(Protocol):
+    """What a dump asks of its file."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write all of it."""
+        ...
+
+    def flush(self) -> object:
+        """Have the system take what was written."""
+        ...
+
+
 class DumpFile:
     """Writes messages; knows nothing of machines. Values in, bytes out, in one thread."""
 
-    def __init__(self, file: BinaryIO, process: m.Process) -> None:
+    def __init__(self, file: Writable, process: m.Process) -> None:
         self._gzip = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6, mtime=0)
         self.size = 0
         """Bytes before compression."""
@@ -103,22 +115,26 @@ def read_dump(path: str | os.PathLike[str]) -> Iterator[m.Message]:
     :raises DecodeError: if it is no dump, or one of another version.
     """
     with gzip.open(path, "rb") as file:
+        try:
+            _check_magic(file.read(len(MAGIC) + 1), path)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
+            raise DecodeError(f"{path} is no dump: {exc}") from None
         decoder = Decoder()
         decoder.trust()
         total = 0
-        is_begun = has_ended = False
+        has_ended = False
         while True:
             try:
-                data = file.read(_PIECE)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
-                if not is_begun:
-                    raise DecodeError(f"{path} is no dump: {exc}") from None
+                # What there is: `read` waits for a whole piece, and gives nothing of one whose end
+                # a crash cut off.
+                data = file.read1(_PIECE)
+            except EOFError:
+                data = b""
+                has_ended = False
+            except (zlib.error, gzip.BadGzipFile) as exc:
                 LOGGER.warning("%s is read up to a damage: %s", path, exc)
                 return
-            if not is_begun:
-                _check_magic(data, path)
-                data, is_begun = data[len(MAGIC) + 1 :], True
-            elif not data:
+            if not data:
                 if not has_ended:
                     LOGGER.warning("%s was cut off; it is read as far as it goes", path)
                 return

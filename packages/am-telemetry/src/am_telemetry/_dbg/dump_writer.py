@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
+from .._env import LOGGER
 from .._hub import Closing, Consumer, Hub, time_of_last
 from . import messages as m
 from .consumer import mach_of, new_process
@@ -18,6 +20,8 @@ from .items import Ended, Gap, Run
 from .outbox import Outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import am_machine as am
 
     from .._hub import Batch, Handle, MachineLink
@@ -28,10 +32,53 @@ FLUSH_EACH = 1.0
 _ALL = 1 << 40
 
 
+class _File:
+    """The file of a dump, until it cannot be written; that is told once, and what follows is lost.
+
+    Nothing is raised, and nothing is kept for later: in the middle of a compressed file there is no
+    going on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = os.fdopen(descriptor, "wb")
+        self._failed = False
+
+    def write(self, data: bytes) -> int:
+        """Write, if it still can be."""
+        if not self._failed:
+            with self._telling():
+                self._file.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Have the system take what was written."""
+        if not self._failed:
+            with self._telling():
+                self._file.flush()
+
+    def close(self) -> None:
+        """End the file."""
+        with self._telling():
+            self._file.close()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            if not self._failed:
+                self._failed = True
+                LOGGER.error(
+                    "the dump %s cannot be written: %s; it ends before that", self._path, exc
+                )
+
+
 class _Writing(Consumer):
     """What the hub tells, into a dump; in the hub's thread."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: _File) -> None:
         self._file = file
         self._dump = DumpFile(file, new_process())
         self._outbox = Outbox(_ALL)
@@ -159,16 +206,17 @@ class DbgWriter(Closing):
     """Writes what machines do to a dump file, for runs without a debugger.
 
     The file is made anew, readable by its owner alone. Used as `with` it is closed at the end, with
-    an index; a dump that was not closed can be read all the same.
+    an index; a dump that was not closed can be read all the same. If it cannot be written on, as on
+    a full disk, that is one error in the log.
 
     :raises OSError: if the file cannot be made.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        file = _File(self.path)
         self._hub = Hub.of_process()
-        self._writing = _Writing(os.fdopen(descriptor, "wb"))
+        self._writing = _Writing(file)
 
     def bind(self, machine: am.MachineApi | am.BaseMachine) -> Handle:
         """Write what a machine does from now on, with its living and future submachines.
