@@ -346,3 +346,21 @@ def test_what_shows_the_cursor_is_drawn_anew_when_it_moves(
     ui.invalid.clear()
     debugger.machine.add("UserBack")
     assert {Part.BARS, Part.LOG, Part.SCHEMA, Part.TIMELINES, Part.CLIENTS} <= ui.invalid
+
+
+def test_steps_are_no_more_than_those_of_the_transition_that_follows(
+    debugger: Debugger, feed: Feed
+) -> None:
+    feed("a", 10, 20, 30)
+    select(debugger, "a")
+    machine, session = debugger.machine, debugger.session
+    machine.add("SetCursor", number=1)
+    view, count = session.selected, session.step_count
+    assert view is not None
+    # As where what followed was hidden, or gone, and another follows that has fewer.
+    view.step = count + 5
+    session.settle(view)
+    assert view.step == count
+    view.step = count + 5
+    select(debugger, "a")
+    assert view.step == count

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from am_debugger._files.atomic import written
+from am_debugger._files.atomic import path_of, written
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
@@ -42,3 +42,10 @@ def test_a_link_stays_one_and_what_it_names_is_written(tmp_path: Path) -> None:
         file.write(b"one")
     assert link.is_symlink()
     assert goal.read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+def test_what_no_file_can_be_named_is_an_error_of_files(text: str) -> None:
+    with pytest.raises(OSError, match="no file can have this name"):
+        path_of(text)
+    assert path_of("a b/é") == Path("a b/é")

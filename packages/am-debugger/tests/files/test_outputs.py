@@ -11,14 +11,17 @@ import trio
 
 from am_debugger._core.debugger import Debugger, Settings
 from am_debugger._core.ports import NullUi
+from am_debugger._core.session import Session
 from am_debugger._core.states import RENDERING
 from am_debugger._files.atomic import file_name
 from am_debugger._files.diagrams.drawer import Drawer, DrawingError
 from am_debugger._files.diagrams.worker import answer_to
 from am_debugger._files.outputs import call_log
+from am_debugger._files.outputs.call_log import call_files
 from am_debugger._files.outputs.handlers import INTERVAL, OutputHandlers
-from am_debugger._store.layout import Flag
+from am_debugger._store.layout import Flag, Sizes
 from am_debugger._store.link import Link
+from am_debugger._store.store import Store
 
 from ..exporter import Exporter
 from ..messages import process
@@ -259,3 +262,22 @@ async def test_the_call_log_is_python_that_makes_the_calls_in_order(
         "WorkEnter", "WorkState", "AnyState"
     ]  # fmt: skip
     assert lines[-1][0] == "14"
+
+
+def test_calls_that_go_while_they_are_told_are_left_out() -> None:
+    store = Store(sizes=Sizes(chunk=4, keyframe=2))
+    exporter = Exporter(Link(store, process()), "m1")
+    exporter.announce(handlers=("WorkState",))
+    for k in range(20):
+        exporter.do([2], {2: 1}, time=k + 1, kind=k % 2)
+    session, (client,) = Session(store), tuple(store)
+    files = call_files(session, client, 1)
+    for _ in range(3):
+        assert next(files) is None
+    client.columns.drop_chunks(2)
+    store.forget_views(client)
+    (made,) = [file for file in files if file is not None]
+    told = [int(line.split(",")[0].strip(" (")) for line in made.text.splitlines() if '"Wo' in line]
+    assert (client.first, client.last) == (9, 20)
+    # Each second one ends the state, and calls nothing.
+    assert told == [1, 3, *range(9, 21, 2)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import random
 from typing import TYPE_CHECKING, Any
 
 from am_debugger import BadMessageError
@@ -20,12 +19,15 @@ from ..messages import mach, process, schema, tx
 from .driving import fill_with_related, fill_with_two
 
 if TYPE_CHECKING:
+    import random
     from pathlib import Path
 
 # Wide, from right to left, combining, with what terminals and markup give a meaning to, and none.
 ODD_TEXTS = [
-    "日本語の機械", "عامل-العربية", "e\u0301\u0301\u0301\u0301", "👩‍👩‍👧‍👦🇩🇪", "\u202eright to left", "a\u200bb",
-    "[red]markup[/red]", "[/]", "[@click=app.quit]quit", "\x1b[31mred\x1b[0m", "a\tb\nc\rd", "\x00\x7f",
+    "日本語の機械", "عامل-العربية", "e\u0301\u0301\u0301\u0301", "👩‍👩‍👧‍👦🇩🇪",
+    "\u202eright to left", "a\u200bb",
+    "[red]markup[/red]", "[/]", "[@click=app.quit]quit", "\x1b[31mred\x1b[0m",
+    "a\tb\nc\rd", "\x00\x7f",
     "%s {} $HOME ../../x", "mach://worker-1/3?t=4", "x" * 1000, " ", "-", "~2", "\\", "[",
 ]  # fmt: skip
 _HUGE = 1500
@@ -72,7 +74,9 @@ class OddMachine:
             flags=int(Flag.ACCEPTED if accepted else Flag(0)),
             diff=tuple([part for index in changed for part in (index, 1)]),
             queue_tick=self.count,
-            source=chance.choice([None, (self.id, b"%02d000001" % self.handle, 1), (text, None, 0)]),
+            source=chance.choice(
+                [None, (self.id, b"%02d000001" % self.handle, 1), (text, None, 0)]
+            ),
             args={text[:200]: text, "id": self.count},
             duration=chance.choice([None, 0, 10**9]),
             queue_len=chance.choice([None, 0, 10**6]),

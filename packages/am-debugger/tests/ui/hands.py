@@ -34,7 +34,8 @@ _EVERYWHERE = [key for one in KEYS if one.action != "quit" for key in one.keys]
 _IN_PANES = [key for keys in PANE_KEYS.values() for one in keys for key in one.keys]
 # Those of text fields, of the palette, and some that mean nothing.
 _OTHERS = [
-    "ctrl+p", "escape", "enter", "enter", "delete", "backspace", "ctrl+a", "ctrl+u", "shift+left", "f1",
+    "ctrl+p", "escape", "enter", "enter", "delete", "backspace", "ctrl+a", "ctrl+u",
+    "shift+left", "f1",
 ]  # fmt: skip
 _KEYS = {
     "key": _EVERYWHERE,
@@ -67,7 +68,10 @@ class Hands:
         views = [f"--view={chance.choice(['tree-log', 'tree-matrix', 'matrix'])}"]
         switches = ["rain", "reader", "tail", "narrow", "wrap", "filter-traces"]
         views += [f"--{chance.choice(['', 'no-'])}{name}" for name in switches]
-        limits = [f"--max-mem={chance.choice([1, 1000])}", f"--max-clients={chance.choice([4, 5000])}"]
+        limits = [
+            f"--max-mem={chance.choice([1, 1000])}",
+            f"--max-clients={chance.choice([4, 5000])}",
+        ]
         outputs = ["tx", "log", "clients", "graph", "call-log"]
         written = [f"--output-{name}" for name in outputs if chance.random() < 0.2]
         return [*views, *limits, *written, f"--log-level={chance.randrange(6)}"]

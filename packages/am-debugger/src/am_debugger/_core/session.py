@@ -119,6 +119,7 @@ class Session:
             view.cursor = number
             view.moment = self.moment
             view.step = 0
+        self._keep_step(view)
         return view
 
     def _landing(self, view: View) -> int | None:
@@ -214,6 +215,12 @@ class Session:
         elif view.cursor > home and view.cursor not in view.visible:
             nearest = view.visible.nearest(view.cursor)
             self._put(view, home if nearest is None else nearest)
+        self._keep_step(view)
+
+    def _keep_step(self, view: View) -> None:
+        """Stay within the steps: another transition may follow now."""
+        if view.step and view is self.selected:
+            view.step = min(view.step, self.step_count)
 
     def _refresh(self, view: View) -> None:
         view.visible.complete()

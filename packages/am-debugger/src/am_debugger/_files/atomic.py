@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import tempfile
@@ -14,6 +15,19 @@ if TYPE_CHECKING:
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST = 100
+
+
+def path_of(text: str) -> Path:
+    """A path as somebody typed it.
+
+    :raises OSError: if no file can have that name: it has a zero byte, or half a character.
+    """
+    try:
+        if b"\0" not in os.fsencode(text):
+            return Path(text)
+    except UnicodeEncodeError:
+        pass
+    raise OSError(errno.EINVAL, "no file can have this name", text)
 
 
 @contextlib.contextmanager

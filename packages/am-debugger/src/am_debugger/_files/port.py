@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._core.ports import Progress
+from .atomic import path_of
 from .dump import SUFFIXES
 from .dump_reader import read_dump
 from .dump_writer import write_dump
@@ -13,6 +13,7 @@ from .dump_writer import write_dump
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from am_telemetry import dbg
 
@@ -36,7 +37,7 @@ class DumpFiles:
         :raises DumpError: if it is none.
         :raises OSError: if it cannot be read.
         """
-        for reading in read_dump(store, Path(path)):
+        for reading in read_dump(store, path_of(path)):
             share = reading.read / reading.size if reading.size else 1.0
             yield Progress(share, reading.entries, tuple(reading.warnings))
 
@@ -46,7 +47,7 @@ class DumpFiles:
         :raises DumpError: if the name has no known ending.
         :raises OSError: if it cannot be written.
         """
-        for written in write_dump(store, Path(path), self._process, moment=moment):
+        for written in write_dump(store, path_of(path), self._process, moment=moment):
             share = written.entries / written.total if written.total else 1.0
             yield Progress(share, written.entries)
 

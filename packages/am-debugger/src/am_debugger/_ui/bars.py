@@ -159,9 +159,9 @@ class StatusBar(Line):
             told = f" | {inert(view.state)} | idx: {index} | tick: {tick}"
             row.append((told, colors.LABEL))
         following = session.next
-        step: Row = []
-        if view is not None and view.step and following is not None:
-            step = step_row(str(following.steps[view.step - 1]))
+        # As many as there are: of a transition that was known better before there may be fewer.
+        done = following.steps[: view.step] if view is not None and following is not None else ()
+        step: Row = step_row(str(done[-1])) if done else []
         return spread(row, step, self.room.width)
 
     def _doing(self) -> str:

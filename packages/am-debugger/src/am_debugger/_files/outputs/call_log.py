@@ -74,8 +74,10 @@ def call_files(session: Session, client: Client, since: int) -> Iterator[CallFil
     for first in range(start, client.last + 1, CALLS_OF_FILE):
         calls: list[tuple[int, int, str]] = []
         last = min(first + CALLS_OF_FILE - 1, client.last)
-        for number in range(max(first, client.first), last + 1):
-            calls += _calls(session, client, number)
+        for number in range(first, last + 1):
+            # What is old may go between two steps.
+            if number >= client.first:
+                calls += _calls(session, client, number)
             yield None
         if calls:
             name = f"{first:09d}.py"
